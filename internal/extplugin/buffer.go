@@ -1,0 +1,79 @@
+package extplugin
+
+import (
+	"math/bits"
+	"sync"
+)
+
+const (
+	// smallBuffer is what a session starts with, in bytes: a call with its headers.
+	smallBuffer = 4 << 10
+	// keptBuffer is the largest buffer a session keeps while it is idle.
+	keptBuffer = 64 << 10
+	// pooledBuffer is the largest buffer that is kept for reuse at all; a larger
+	// one goes to the garbage collector when its call ends.
+	pooledBuffer = 1 << 20
+)
+
+var bufferPools [21]sync.Pool // by the power of two, up to pooledBuffer
+
+// getBuffer returns a buffer of at least n bytes, its length being its capacity.
+func getBuffer(n int) []byte {
+	if n > pooledBuffer {
+		return make([]byte, n)
+	}
+	class := bits.Len(uint(max(n, smallBuffer) - 1))
+	if p, ok := bufferPools[class].Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, 1<<class)
+}
+
+func putBuffer(b []byte) {
+	if c := cap(b); c >= smallBuffer && c <= pooledBuffer && c&(c-1) == 0 {
+		b = b[:c]
+		bufferPools[bits.Len(uint(c-1))].Put(&b)
+	}
+}
+
+// inbox collects the bytes that come in on a connection. Frames stay where they
+// were read until release; growing moves only what is not yet consumed, so a
+// frame handed out before stays valid.
+type inbox struct {
+	buf  []byte
+	r, w int // unread bytes are buf[r:w]
+	// old buffers that frames of the present call still point into
+	old [][]byte
+}
+
+// room makes space for at least n unread bytes from r on.
+func (in *inbox) room(n int) {
+	if len(in.buf)-in.r >= n {
+		return
+	}
+	grown := getBuffer(n)
+	copy(grown, in.buf[in.r:in.w])
+	if in.buf != nil {
+		in.old = append(in.old, in.buf)
+	}
+	in.buf, in.w, in.r = grown, in.w-in.r, 0
+}
+
+// release forgets all consumed frames. Unread bytes stay.
+func (in *inbox) release() {
+	for i, b := range in.old {
+		putBuffer(b)
+		in.old[i] = nil
+	}
+	in.old = in.old[:0]
+	unread := in.buf[in.r:in.w]
+	if len(in.buf) > keptBuffer && len(unread) <= smallBuffer {
+		small := getBuffer(smallBuffer)
+		copy(small, unread)
+		putBuffer(in.buf)
+		in.buf = small
+	} else {
+		copy(in.buf, unread)
+	}
+	in.r, in.w = 0, len(unread)
+}

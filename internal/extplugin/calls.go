@@ -1,0 +1,154 @@
+package extplugin
+
+import (
+	"net/http"
+
+	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
+	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
+
+	"github.com/api7/ext-plugin-proto/go/A6"
+)
+
+// Bodies of the two answers that the host gives itself, in the form that the
+// plugin's replies have.
+const (
+	badConfBody = `{"code":500,"message":"the route's configuration is invalid; the gateway's log says why","delivered":"no"}`
+	panicBody   = `{"code":500,"message":"internal error; the gateway's log has the details","delivered":"unknown"}`
+)
+
+// prepareConf answers PrepareConf: a token for the configuration.
+func (s *session) prepareConf(frame []byte) error {
+	key, texts, err := decodePrepareConf(frame)
+	if err != nil {
+		return err
+	}
+	token := s.srv.confs.prepare(key, texts)
+	pc.RespStart(s.b)
+	pc.RespAddConfToken(s.b, token)
+	s.b.Finish(pc.RespEnd(s.b))
+	return nil
+}
+
+// confText is a plugin's configuration as the route has it.
+type confText struct{ name, text string }
+
+func decodePrepareConf(frame []byte) (key string, texts []confText, err error) {
+	defer malformed(&err)
+	req := pc.GetRootAsReq(frame, 0)
+	key = string(req.Key())
+	var e A6.TextEntry
+	for i, n := 0, req.ConfLength(); i < n; i++ {
+		if req.Conf(&e, i) {
+			texts = append(texts, confText{string(e.Name()), string(e.Value())})
+		}
+	}
+	return key, texts, nil
+}
+
+// httpReqCall answers HTTPReqCall: it runs the route's plugins until one answers.
+func (s *session) httpReqCall(frame []byte) error {
+	token, id, err := s.beginRequest(frame)
+	if err != nil {
+		return err
+	}
+	defer s.req.end()
+	confs, ok := s.srv.confs.get(token)
+	if !ok {
+		return errTokenNotFound
+	}
+	s.rsp.reset()
+	for _, c := range confs {
+		if c.err != nil {
+			s.answerItself(badConfBody)
+			break
+		}
+		panicked, err := s.callPlugin(c.name, &s.req.decoding, func() {
+			c.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
+		})
+		if err != nil {
+			return err
+		}
+		if s.req.ask.lost != nil {
+			return errConnLost
+		}
+		if panicked {
+			s.answerItself(panicBody)
+		}
+		if s.rsp.written() {
+			break
+		}
+	}
+	s.b.Reset()
+	if s.rsp.written() {
+		if len(s.rsp.body) > maxFrameLen-maxReplyOverhead {
+			s.srv.log.Error("a plugin's reply is larger than a frame", "bytes", len(s.rsp.body))
+			s.answerItself(panicBody)
+		}
+		s.rsp.appendTo(s.b, id)
+	} else {
+		s.req.appendRewrite(s.b, id)
+	}
+	return nil
+}
+
+// maxReplyOverhead is kept free in a frame for a reply's status and headers.
+const maxReplyOverhead = 64 << 10
+
+// answerItself makes the answer a 500 of the host's own.
+func (s *session) answerItself(body string) {
+	s.rsp.reset()
+	s.rsp.Header()["content-type"] = jsonContentType
+	s.rsp.WriteHeader(http.StatusInternalServerError)
+	_, _ = s.rsp.Write([]byte(body))
+}
+
+var jsonContentType = []string{"application/json"}
+
+func (s *session) beginRequest(frame []byte) (token, id uint32, err error) {
+	defer malformed(&err)
+	s.req.reset(s, frame)
+	return s.req.fb.ConfToken(), s.req.fb.Id(), nil
+}
+
+// httpRespCall answers HTTPRespCall, which APISIX sends for ext-plugin-post-resp.
+func (s *session) httpRespCall(frame []byte) error {
+	w, token, id, err := s.beginResponse(frame)
+	if err != nil {
+		return err
+	}
+	confs, ok := s.srv.confs.get(token)
+	if !ok {
+		return errTokenNotFound
+	}
+	for _, c := range confs {
+		if c.err != nil {
+			continue // the upstream has answered; there is nothing to protect
+		}
+		panicked, err := s.callPlugin(c.name, &w.decoding, func() {
+			c.plugin.ResponseFilter(c.conf, w)
+		})
+		if err != nil {
+			return err
+		}
+		if w.ask.lost != nil {
+			return errConnLost
+		}
+		if panicked {
+			w = newResponse(s, frame)
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = w.Write([]byte(panicBody))
+		}
+		if w.changed() {
+			break
+		}
+	}
+	s.b.Reset()
+	w.appendTo(s.b, id)
+	return nil
+}
+
+func (s *session) beginResponse(frame []byte) (w *response, token, id uint32, err error) {
+	defer malformed(&err)
+	req := hrespc.GetRootAsReq(frame, 0)
+	return newResponse(s, frame), req.ConfToken(), req.Id(), nil
+}

@@ -1,0 +1,185 @@
+package extplugin
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// confStore keeps what APISIX has prepared: a token stands for the plugins of a
+// route with their parsed configurations. A text is parsed once, however many
+// tokens it has: any edit of a route, and in file mode any edit of the file, makes
+// new tokens for the same texts.
+type confStore struct {
+	plugins map[string]Plugin
+	log     *slog.Logger
+	ttl     time.Duration // of a token that is not used
+	now     func() time.Time
+
+	mu     sync.RWMutex
+	next   uint32
+	tokens map[uint32]*rule
+	keys   map[string]uint32
+	texts  map[textID]*parsedConf
+}
+
+type textID struct {
+	name string
+	sum  [sha256.Size]byte
+}
+
+// rule is the plugins of one token, in the order in which they run.
+type rule struct {
+	key      string
+	confs    []*parsedConf
+	lastUsed atomic.Int64 // seconds since the epoch
+}
+
+// parsedConf is one text's outcome; err says why it cannot be used.
+type parsedConf struct {
+	id     textID
+	name   string
+	plugin Plugin
+	ready  chan struct{} // closed when conf or err is set
+	conf   interface{}
+	err    error
+	rules  int // that use it; under confStore.mu
+}
+
+func newConfStore(plugins []Plugin, ttl time.Duration, log *slog.Logger) *confStore {
+	s := &confStore{
+		plugins: map[string]Plugin{},
+		log:     log,
+		ttl:     ttl,
+		now:     time.Now,
+		next:    randomToken(),
+		tokens:  map[uint32]*rule{},
+		keys:    map[string]uint32{},
+		texts:   map[textID]*parsedConf{},
+	}
+	for _, p := range plugins {
+		s.plugins[p.Name()] = p
+	}
+	return s
+}
+
+// randomToken makes the first token of a process. APISIX's cache of tokens
+// survives a reload, and so a token of an earlier process comes in again: counted
+// from 1 it would name another route.
+func randomToken() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// prepare returns the token of the configuration. key is APISIX's name for it and
+// its version; the same key gives the same token. It does not fail: a text that
+// cannot be used is remembered as such.
+func (s *confStore) prepare(key string, texts []confText) uint32 {
+	now := s.now().Unix()
+	s.mu.Lock()
+	if key != "" {
+		if token, ok := s.keys[key]; ok {
+			s.tokens[token].lastUsed.Store(now)
+			s.mu.Unlock()
+			return token
+		}
+	}
+	r := &rule{key: key}
+	r.lastUsed.Store(now)
+	var created []int // of r.confs: those to be parsed here
+	for i, t := range texts {
+		c, isNew := s.text(t)
+		r.confs = append(r.confs, c)
+		if isNew {
+			created = append(created, i)
+		}
+	}
+	token := s.next
+	for _, used := s.tokens[token]; used || token == 0; _, used = s.tokens[token] {
+		token++
+	}
+	s.next = token + 1
+	s.tokens[token] = r
+	if key != "" {
+		s.keys[key] = token
+	}
+	s.mu.Unlock()
+
+	for _, i := range created { // outside the lock: other routes go on
+		r.confs[i].parse(texts[i].text, s.log)
+	}
+	return token
+}
+
+// text returns the entry of a text; a new one has yet to be parsed. s.mu is held.
+func (s *confStore) text(t confText) (c *parsedConf, isNew bool) {
+	id := textID{t.name, sha256.Sum256([]byte(t.text))}
+	c, ok := s.texts[id]
+	if !ok {
+		c = &parsedConf{id: id, name: t.name, plugin: s.plugins[t.name], ready: make(chan struct{})}
+		s.texts[id] = c
+	}
+	c.rules++
+	return c, !ok
+}
+
+// parse parses the text. A plugin that panics has refused it.
+func (c *parsedConf) parse(text string, log *slog.Logger) {
+	defer close(c.ready)
+	defer func() {
+		if r := recover(); r != nil {
+			c.err = fmt.Errorf("the plugin panicked: %s", panicText(r))
+		}
+		if c.err != nil {
+			log.Error("a route's configuration is invalid; its requests are answered 500", "plugin", c.name, "error", c.err)
+		}
+	}()
+	if c.plugin == nil {
+		c.err = errors.New("there is no plugin of this name here")
+		return
+	}
+	c.conf, c.err = c.plugin.ParseConf([]byte(text))
+}
+
+// get returns the configurations behind a token.
+func (s *confStore) get(token uint32) ([]*parsedConf, bool) {
+	s.mu.RLock()
+	r, ok := s.tokens[token]
+	s.mu.RUnlock()
+	if !ok {
+		return nil, false
+	}
+	if now := s.now().Unix(); r.lastUsed.Load() != now {
+		r.lastUsed.Store(now)
+	}
+	for _, c := range r.confs {
+		<-c.ready
+	}
+	return r.confs, true
+}
+
+// expire forgets the tokens that were not used for the store's ttl.
+func (s *confStore) expire() {
+	oldest := s.now().Add(-s.ttl).Unix()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token, r := range s.tokens {
+		if r.lastUsed.Load() >= oldest {
+			continue
+		}
+		delete(s.tokens, token)
+		delete(s.keys, r.key)
+		for _, c := range r.confs {
+			if c.rules--; c.rules == 0 {
+				delete(s.texts, c.id)
+			}
+		}
+	}
+}

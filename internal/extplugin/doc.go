@@ -1,0 +1,18 @@
+// Package extplugin is the plugin's side of APISIX's ext-plugin protocol: it
+// listens on the Unix socket that APISIX names, keeps the configurations APISIX
+// has prepared, and calls plugins written against the contract of
+// apisix-go-plugin-runner (pkg/plugin.Plugin, pkg/http.Request).
+//
+// It is not for what a plugin does with a request, and knows nothing of Kafka.
+// cmd/kafkaupstream calls it (run and dev), and the benchmarks do.
+//
+// The protocol is defined by ext-plugin.fbs in github.com/api7/ext-plugin-proto
+// and by apisix/plugins/ext-plugin/init.lua in github.com/apache/apisix. A frame
+// is one type byte, a 3-byte big-endian length and a FlatBuffer. The peer sends
+// one call at a time on a connection and waits for the answer.
+//
+// The way of a call: [Server] accepts a connection, a session reads a frame,
+// [confStore] finds the configuration behind its token, the plugin is called with
+// a request that decodes the frame lazily, and the answer is written as one frame
+// with one write.
+package extplugin

@@ -1,0 +1,87 @@
+package extplugin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// socketMode lets APISIX's workers in, which may run as another user than the
+// master that started this process.
+const socketMode = 0o766
+
+// listener is a Unix socket at a path that other processes also claim: APISIX
+// starts a new runner while the old one still runs, with the same path. It is made
+// beside the path and renamed onto it, so that the path always leads to a runner
+// that accepts, and only one's own is ever removed.
+type listener struct {
+	*net.UnixListener
+	path string
+	file os.FileInfo
+}
+
+func listen(path string) (*listener, error) {
+	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err // left by a process that had this pid before
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: beside, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	fail := func(err error) (*listener, error) {
+		l.Close()
+		os.Remove(beside)
+		return nil, err
+	}
+	if err := os.Chmod(beside, socketMode); err != nil {
+		return fail(err)
+	}
+	file, err := os.Lstat(beside)
+	if err != nil {
+		return fail(err)
+	}
+	if err := os.Rename(beside, path); err != nil {
+		return fail(err)
+	}
+	return &listener{l, path, file}, nil
+}
+
+// missing tells whether nothing is at the path any more: an old runner that
+// removes the path when it exits, whoever made it, has done so (apisix#11347).
+func (l *listener) missing() bool {
+	_, err := os.Lstat(l.path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// remove takes the path away if it still leads here.
+func (l *listener) remove() {
+	if at, err := os.Lstat(l.path); err == nil && os.SameFile(at, l.file) {
+		_ = os.Remove(l.path)
+	}
+}
+
+// backlogWait is how long a listener that nobody can connect to any more is still
+// accepted from: connections made before are waiting in it.
+const backlogWait = 10 * time.Millisecond
+
+// retire makes Accept return what is already waiting and then an error.
+func (l *listener) retire() {
+	l.remove()
+	_ = l.SetDeadline(time.Now().Add(backlogWait))
+}
+
+// temporary tells of an Accept error that the next Accept may not have.
+func temporary(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

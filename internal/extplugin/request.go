@@ -1,0 +1,353 @@
+package extplugin
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
+	"github.com/api7/ext-plugin-proto/go/A6"
+	ei "github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
+	hrc "github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// callTimeout is how long a plugin may take, as Request.Context says it: a little
+// less than the 60 s after which APISIX gives a call up.
+const callTimeout = 56 * time.Second
+
+// request decodes an HTTPReqCall frame as the plugin asks for its parts. It is
+// reused for the next call of its session.
+type request struct {
+	s  *session
+	fb hrc.Req
+
+	// decoding is set while the generated accessors work, which panic on
+	// malformed frames: a panic then is the frame's fault, not the plugin's.
+	decoding bool
+
+	path    []byte // as set by the plugin
+	hdr     header
+	args    url.Values
+	rawArgs url.Values
+	respHdr http.Header
+
+	ask    asker
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+var _ pkghttp.Request = (*request)(nil)
+
+func (r *request) reset(s *session, frame []byte) {
+	r.s = s
+	r.decoding = true
+	r.fb.Init(frame, flatbuffers.GetUOffsetT(frame))
+	r.hdr.reset(r)
+	r.ask.reset(s)
+	r.decoding = false
+}
+
+// end releases what the call held. The frame's bytes are not valid after it.
+func (r *request) end() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	*r = request{hdr: header{entries: r.hdr.entries[:0]}, ask: asker{vars: r.ask.vars[:0]}}
+}
+
+func (r *request) id() (id uint32) {
+	r.decoding = true
+	id = r.fb.Id()
+	r.decoding = false
+	return id
+}
+
+// ID returns APISIX's number of the request, for debugging only.
+func (r *request) ID() uint32 { return r.id() }
+
+// SrcIP returns the client's address, 4 or 16 bytes.
+func (r *request) SrcIP() net.IP {
+	r.decoding = true
+	ip := r.fb.SrcIpBytes()
+	r.decoding = false
+	return ip
+}
+
+// Method returns the HTTP method, one of the protocol's fifteen.
+func (r *request) Method() string {
+	r.decoding = true
+	m := r.fb.Method()
+	r.decoding = false
+	return m.String()
+}
+
+// Path returns the path without the query, as the plugin set it or APISIX sent it.
+func (r *request) Path() []byte {
+	if r.path != nil {
+		return r.path
+	}
+	r.decoding = true
+	p := r.fb.Path()
+	r.decoding = false
+	return p
+}
+
+// SetPath rewrites the path for the upstream.
+func (r *request) SetPath(p []byte) { r.path = p }
+
+// Header returns the request's headers.
+func (r *request) Header() pkghttp.Header { return &r.hdr }
+
+// Args returns the query's arguments; changes to them are sent to the upstream.
+func (r *request) Args() url.Values {
+	if r.args == nil {
+		r.args, r.rawArgs = url.Values{}, url.Values{}
+		r.decoding = true
+		var e A6.TextEntry
+		for i, n := 0, r.fb.ArgsLength(); i < n; i++ {
+			if r.fb.Args(&e, i) {
+				name, value := string(e.Name()), string(e.Value())
+				r.args.Add(name, value)
+				r.rawArgs.Add(name, value)
+			}
+		}
+		r.decoding = false
+	}
+	return r.args
+}
+
+// Var returns the nginx variable's value, nil when there is none. It is asked of
+// APISIX once a call.
+func (r *request) Var(name string) ([]byte, error) { return r.ask.variable(name) }
+
+// Body returns the request's body, asked of APISIX once a call. It is valid until
+// RequestFilter returns. When APISIX cannot read the body it sends an empty one.
+func (r *request) Body() ([]byte, error) { return r.ask.body(ei.InfoReqBody) }
+
+// Context ends a little before APISIX gives the call up.
+func (r *request) Context() context.Context {
+	if r.ctx == nil {
+		r.ctx, r.cancel = context.WithTimeout(context.Background(), callTimeout)
+	}
+	return r.ctx
+}
+
+// RespHeader returns headers to be added to the upstream's response.
+func (r *request) RespHeader() http.Header {
+	if r.respHdr == nil {
+		r.respHdr = http.Header{}
+	}
+	return r.respHdr
+}
+
+// changed tells whether the plugin rewrote anything.
+func (r *request) changed() bool {
+	return r.path != nil || r.hdr.changes != nil || r.args != nil || r.respHdr != nil
+}
+
+// headerSource is where header reads its entries from: both kinds of call have
+// the same two accessors.
+type headerSource interface {
+	headerEntries(dst []headerEntry) []headerEntry
+}
+
+type headerEntry struct{ name, value []byte }
+
+func (r *request) headerEntries(dst []headerEntry) []headerEntry {
+	r.decoding = true
+	var e A6.TextEntry
+	for i, n := 0, r.fb.HeadersLength(); i < n; i++ {
+		if r.fb.Headers(&e, i) {
+			dst = append(dst, headerEntry{e.Name(), e.Value()})
+		}
+	}
+	r.decoding = false
+	return dst
+}
+
+// header looks headers up in the frame. A map is made only for View.
+type header struct {
+	src     headerSource
+	indexed bool
+	entries []headerEntry
+	// changes records what the plugin set (one value) or deleted (nil), by
+	// lower-case name: APISIX is told no more than that.
+	changes map[string]*string
+	view    http.Header
+}
+
+var _ pkghttp.Header = (*header)(nil)
+
+func (h *header) reset(src headerSource) {
+	*h = header{src: src, entries: h.entries[:0]}
+}
+
+func (h *header) index() []headerEntry {
+	if !h.indexed {
+		h.entries = h.src.headerEntries(h.entries[:0])
+		h.indexed = true
+	}
+	return h.entries
+}
+
+// Get returns the first value of the header, "" when there is none.
+func (h *header) Get(name string) string {
+	if h.changes != nil {
+		if v, ok := h.changes[strings.ToLower(name)]; ok {
+			if v == nil {
+				return ""
+			}
+			return *v
+		}
+	}
+	for _, e := range h.index() {
+		if equalFold(e.name, name) {
+			return string(e.value)
+		}
+	}
+	return ""
+}
+
+// Set replaces the header's values for the upstream.
+func (h *header) Set(name, value string) { h.change(name, &value) }
+
+// Del removes the header for the upstream.
+func (h *header) Del(name string) { h.change(name, nil) }
+
+func (h *header) change(name string, value *string) {
+	if h.changes == nil {
+		h.changes = map[string]*string{}
+	}
+	h.changes[strings.ToLower(name)] = value
+	if h.view != nil {
+		h.view.Del(name)
+		if value != nil {
+			h.view.Set(name, *value)
+		}
+	}
+}
+
+// View returns all headers under their canonical names, for reading only.
+func (h *header) View() http.Header {
+	if h.view == nil {
+		h.view = make(http.Header, len(h.index()))
+		for _, e := range h.index() {
+			name := textproto.CanonicalMIMEHeaderKey(string(e.name))
+			h.view[name] = append(h.view[name], string(e.value))
+		}
+		for name, value := range h.changes {
+			h.view.Del(name)
+			if value != nil {
+				h.view.Set(name, *value)
+			}
+		}
+	}
+	return h.view
+}
+
+// equalFold compares ASCII names without regard to case.
+func equalFold(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := a[i], b[i]
+		if x == y {
+			continue
+		}
+		if x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+// asker asks APISIX for what does not come with a call, each thing once a call.
+type asker struct {
+	s       *session
+	vars    []variable
+	asked   bool // for the body
+	content []byte
+	lost    error // the connection broke: nothing more can be asked
+}
+
+type variable struct {
+	name  string
+	value []byte
+}
+
+func (a *asker) reset(s *session) { *a = asker{s: s, vars: a.vars[:0]} }
+
+func (a *asker) variable(name string) ([]byte, error) {
+	for _, v := range a.vars {
+		if v.name == name {
+			return v.value, nil
+		}
+	}
+	b := a.s.b
+	b.Reset()
+	n := b.CreateString(name)
+	ei.VarStart(b)
+	ei.VarAddName(b, n)
+	value, err := a.ask(ei.InfoVar, ei.VarEnd(b))
+	if err != nil {
+		return nil, err
+	}
+	a.vars = append(a.vars, variable{name, value})
+	return value, nil
+}
+
+func (a *asker) body(kind ei.Info) ([]byte, error) {
+	if a.asked {
+		return a.content, a.lost
+	}
+	b := a.s.b
+	b.Reset()
+	ei.ReqBodyStart(b) // RespBody is the same empty table
+	content, err := a.ask(kind, ei.ReqBodyEnd(b))
+	if err != nil {
+		return nil, err
+	}
+	a.asked, a.content = true, content
+	return content, nil
+}
+
+// ask sends the question that has been begun in the session's builder. The result
+// is valid until the call ends.
+func (a *asker) ask(kind ei.Info, info flatbuffers.UOffsetT) (result []byte, err error) {
+	if a.lost != nil {
+		return nil, a.lost
+	}
+	b := a.s.b
+	ei.ReqStart(b)
+	ei.ReqAddInfoType(b, kind)
+	ei.ReqAddInfo(b, info)
+	b.Finish(ei.ReqEnd(b))
+	out, ok := finishFrame(b, typeExtraInfo)
+	if !ok {
+		return nil, errMalformed
+	}
+	typ, frame, err := a.s.exchange(out)
+	if err != nil || typ != typeExtraInfo {
+		a.lost = errConnLost
+		return nil, a.lost
+	}
+	if len(frame) == 0 { // no result at all: as empty
+		return nil, nil
+	}
+	if result, err = extraInfoResult(frame); err != nil {
+		a.lost = errConnLost // the peer does not speak the protocol
+		return nil, a.lost
+	}
+	return result, nil
+}
+
+func extraInfoResult(frame []byte) (result []byte, err error) {
+	defer malformed(&err)
+	return ei.GetRootAsResp(frame, 0).ResultBytes(), nil
+}

@@ -1,0 +1,252 @@
+package extplugin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Environment variables that APISIX sets for the runner it starts.
+const (
+	// EnvListenAddress holds `unix:` and the path of the socket to listen on.
+	EnvListenAddress = "APISIX_LISTEN_ADDRESS"
+	// EnvConfExpireTime holds how many seconds APISIX keeps a token.
+	EnvConfExpireTime = "APISIX_CONF_EXPIRE_TIME"
+)
+
+const (
+	// defaultConfTTL is APISIX's own when it does not say.
+	defaultConfTTL = 3600 * time.Second
+	// watchInterval is how often a server looks whether its socket is still there.
+	watchInterval = 200 * time.Millisecond
+	// expireInterval is how often a server forgets unused tokens.
+	expireInterval = time.Minute
+)
+
+// SocketPath takes the path out of the value of [EnvListenAddress].
+func SocketPath(address string) (string, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok || path == "" {
+		return "", fmt.Errorf("%s is %q: expected unix: and the path of a socket; APISIX sets it for the command under ext-plugin", EnvListenAddress, address)
+	}
+	return path, nil
+}
+
+// ConfTTL reads the value of [EnvConfExpireTime], which may be empty.
+func ConfTTL(seconds string) (time.Duration, error) {
+	if seconds == "" {
+		return defaultConfTTL, nil
+	}
+	n, err := strconv.Atoi(seconds)
+	if err != nil || n <= 0 || n > 1<<31 {
+		return 0, fmt.Errorf("%s is %q: expected a positive number of seconds", EnvConfExpireTime, seconds)
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+// Options of a server.
+type Options struct {
+	// SocketPath is where to listen. At most about 90 bytes: Linux allows 107, and
+	// the socket is made under a longer name first.
+	SocketPath string
+	// ConfTTL is how long APISIX keeps a token; the server keeps an unused one a
+	// fifth longer. 0 means one hour.
+	ConfTTL time.Duration
+	// Log gets the server's lines; no configuration, header or body is in them.
+	Log *slog.Logger
+}
+
+// Server serves plugins to APISIX on a Unix socket.
+type Server struct {
+	log      *slog.Logger
+	confs    *confStore
+	draining atomic.Bool
+
+	stop     chan struct{} // closed when Shutdown begins
+	stopOnce sync.Once
+	loops    sync.WaitGroup // accept loops and the watch
+	sessions sync.WaitGroup
+
+	mu        sync.Mutex
+	listeners []*listener
+	live      map[*session]struct{}
+}
+
+// Listen makes the socket and begins to serve. It returns as soon as APISIX can
+// connect.
+func Listen(opts Options, plugins ...Plugin) (*Server, error) {
+	ttl := opts.ConfTTL
+	if ttl == 0 {
+		ttl = defaultConfTTL
+	}
+	s := &Server{
+		log:   opts.Log,
+		confs: newConfStore(plugins, ttl+ttl/5, opts.Log),
+		stop:  make(chan struct{}),
+		live:  map[*session]struct{}{},
+	}
+	l, err := listen(opts.SocketPath)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", opts.SocketPath, err)
+	}
+	s.serve(l)
+	s.loops.Add(1)
+	go s.watch()
+	return s, nil
+}
+
+func (s *Server) serve(l *listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		l.remove()
+		l.Close()
+		return
+	}
+	s.listeners = append(s.listeners, l)
+	s.loops.Add(1)
+	go s.accept(l)
+}
+
+func (s *Server) accept(l *listener) {
+	defer s.loops.Done()
+	defer l.Close()
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			if !temporary(err) {
+				if !s.draining.Load() {
+					s.log.Error("cannot accept connections of APISIX any more", "error", err)
+				}
+				return
+			}
+			s.log.Warn("cannot accept a connection of APISIX", "error", err)
+			select { // out of descriptors: wait for some to come back
+			case <-time.After(50 * time.Millisecond):
+			case <-s.stop:
+			}
+			continue
+		}
+		session, err := newSession(s, conn)
+		if err != nil {
+			conn.Close()
+			continue
+		}
+		s.mu.Lock()
+		s.live[session] = struct{}{}
+		s.sessions.Add(1)
+		s.mu.Unlock()
+		go func() {
+			defer s.sessions.Done()
+			session.serve()
+			s.mu.Lock()
+			delete(s.live, session)
+			s.mu.Unlock()
+		}()
+	}
+}
+
+// watch puts the socket back when somebody removed it, and forgets old tokens.
+func (s *Server) watch() {
+	defer s.loops.Done()
+	look := time.NewTicker(watchInterval)
+	defer look.Stop()
+	expire := time.NewTicker(expireInterval)
+	defer expire.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-expire.C:
+			s.confs.expire()
+		case <-look.C:
+			s.restoreSocket()
+		}
+	}
+}
+
+// restoreSocket listens again when the path is gone. The listener before stays:
+// connections may be waiting in it.
+func (s *Server) restoreSocket() {
+	s.mu.Lock()
+	listeners := s.listeners
+	s.mu.Unlock()
+	if len(listeners) == 0 || !listeners[0].missing() {
+		return
+	}
+	l, err := listen(listeners[0].path)
+	if err != nil {
+		s.log.Error("the socket was removed and cannot be made again", "error", err)
+		return
+	}
+	s.log.Warn("the socket was removed by another process; made again")
+	s.mu.Lock()
+	s.retireListeners()
+	s.mu.Unlock()
+	s.serve(l)
+}
+
+// retireListeners lets the accept loops end once what waits is accepted. s.mu is held.
+func (s *Server) retireListeners() {
+	for _, l := range s.listeners {
+		l.retire()
+	}
+	s.listeners = nil
+}
+
+// Shutdown stops accepting and ends the sessions without losing a call: each
+// connection is closed after its next answer, and one on which no call comes
+// within grace is closed then. Calls under way are waited for until ctx ends.
+func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	s.stopOnce.Do(func() {
+		s.draining.Store(true)
+		close(s.stop)
+		s.mu.Lock()
+		s.retireListeners()
+		s.mu.Unlock()
+	})
+	s.loops.Wait()
+
+	done := make(chan struct{})
+	go func() {
+		s.sessions.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	s.eachSession(func(session *session) {
+		if !session.busy.Load() {
+			_ = session.conn.CloseRead() // what has come in before is still answered
+		}
+	})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		n := 0
+		s.eachSession(func(session *session) {
+			n++
+			_ = session.conn.Close()
+		})
+		return fmt.Errorf("%d calls were not finished in time: %w", n, context.Cause(ctx))
+	}
+}
+
+func (s *Server) eachSession(f func(*session)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session := range s.live {
+		f(session)
+	}
+}

@@ -1,0 +1,251 @@
+package extplugin
+
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+
+	a6err "github.com/api7/ext-plugin-proto/go/A6/Err"
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// session serves one connection of APISIX. It is used by one goroutine.
+type session struct {
+	srv  *Server
+	conn *net.UnixConn
+	raw  syscall.RawConn
+
+	in  inbox
+	b   *flatbuffers.Builder
+	req request
+	rsp reply
+
+	// busy is set while a call is served; Server.Shutdown reads it.
+	busy atomic.Bool
+
+	// Arguments and results of poll, which is made once so that a call allocates
+	// no closure.
+	poll    func(fd uintptr) bool
+	pollOut []byte
+	pollErr error
+}
+
+func newSession(srv *Server, conn *net.UnixConn) (*session, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{srv: srv, conn: conn, raw: raw, b: flatbuffers.NewBuilder(1024)}
+	s.poll = s.writeThenRead
+	s.in.buf = getBuffer(smallBuffer)
+	return s, nil
+}
+
+// serve answers calls until the peer closes, the connection breaks or the server
+// shuts down.
+func (s *session) serve() {
+	defer s.conn.Close()
+	var out []byte
+	for {
+		s.in.release()
+		typ, frame, err := s.exchange(out)
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
+				s.srv.log.Info("connection of APISIX ended", "error", err)
+			}
+			return
+		}
+		s.busy.Store(true)
+		out, err = s.dispatch(typ, frame)
+		s.busy.Store(false)
+		if err != nil {
+			s.srv.log.Info("connection of APISIX lost during a call", "error", err)
+			return
+		}
+		if s.srv.draining.Load() {
+			// The peer must not send its next call here: from now on its writes
+			// fail, so none is read and then left without an answer.
+			_ = s.conn.CloseRead()
+			_, _ = s.conn.Write(out)
+			return
+		}
+	}
+}
+
+// exchange writes out, which may be empty, and reads the next frame. The payload
+// is valid until the call it belongs to has ended.
+//
+// It arms the poller first, then writes and then reads only when the peer has
+// answered: an ordinary read would be tried first and fail every time, since the
+// peer sends nothing before it has its answer.
+func (s *session) exchange(out []byte) (typ byte, payload []byte, err error) {
+	in := &s.in
+	need := frameHeaderLen
+	for {
+		if in.w-in.r >= frameHeaderLen {
+			var n int
+			typ, n = parseFrameHeader(in.buf[in.r:])
+			need = frameHeaderLen + n
+			if in.w-in.r >= need {
+				if len(out) > 0 { // the peer sent ahead; it still gets its answer first
+					if _, err := s.conn.Write(out); err != nil {
+						return 0, nil, err
+					}
+				}
+				payload = in.buf[in.r+frameHeaderLen : in.r+need : in.r+need]
+				in.r += need
+				return typ, payload, nil
+			}
+		}
+		in.room(max(need, smallBuffer/2))
+		if err := s.read(out); err != nil {
+			if errors.Is(err, io.EOF) && in.w > in.r {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, nil, err
+		}
+		out = nil
+	}
+}
+
+// read writes out and then reads at least one byte into the inbox.
+func (s *session) read(out []byte) error {
+	s.pollOut, s.pollErr = out, nil
+	err := s.raw.Read(s.poll)
+	rest := s.pollOut
+	s.pollOut = nil
+	switch {
+	case s.pollErr != nil:
+		return s.pollErr
+	case err != nil:
+		return err
+	case len(rest) > 0: // did not fit the socket's buffer
+		if _, err := s.conn.Write(rest); err != nil {
+			return err
+		}
+		return s.read(nil)
+	}
+	return nil
+}
+
+// writeThenRead is called by the poller: the first time before it waits, then
+// whenever the socket may have become readable. It returns false to wait.
+func (s *session) writeThenRead(fd uintptr) bool {
+	if len(s.pollOut) > 0 {
+		n, err := retryEINTR(syscall.Write, int(fd), s.pollOut)
+		if err != nil && err != syscall.EAGAIN {
+			s.pollErr = err
+			return true
+		}
+		s.pollOut = s.pollOut[max(n, 0):]
+		return len(s.pollOut) > 0
+	}
+	n, err := retryEINTR(syscall.Read, int(fd), s.in.buf[s.in.w:])
+	switch {
+	case err == syscall.EAGAIN:
+		return false
+	case err != nil:
+		s.pollErr = err
+	case n == 0:
+		s.pollErr = io.EOF
+	default:
+		s.in.w += n
+	}
+	return true
+}
+
+func retryEINTR(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		n, err := call(fd, p)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// dispatch handles one call and returns the frame that answers it. An error means
+// that the connection is of no more use.
+func (s *session) dispatch(typ byte, frame []byte) ([]byte, error) {
+	var err error
+	s.b.Reset()
+	switch typ {
+	case typePrepareConf:
+		err = s.prepareConf(frame)
+	case typeHTTPReqCall:
+		err = s.httpReqCall(frame)
+	case typeHTTPRespCall:
+		err = s.httpRespCall(frame)
+	default:
+		err = unknownTypeError(typ)
+	}
+	if errors.Is(err, errConnLost) {
+		return nil, err
+	}
+	if err == nil {
+		if out, ok := finishFrame(s.b, typ); ok {
+			s.trimBuilder()
+			return out, nil
+		}
+		err = errors.New("the answer is larger than a frame can be")
+	}
+	if errors.Is(err, errTokenNotFound) {
+		s.srv.log.Info("APISIX used a token of another process or an expired one; it will prepare the configuration again")
+	} else {
+		s.srv.log.Warn("call refused", "type", typ, "bytes", len(frame), "error", err)
+	}
+	s.b.Reset()
+	a6err.RespStart(s.b)
+	a6err.RespAddCode(s.b, errorCode(err))
+	s.b.Finish(a6err.RespEnd(s.b))
+	out, _ := finishFrame(s.b, typeError)
+	return out, nil
+}
+
+// trimBuilder keeps a large answer's buffer from staying with an idle connection.
+// The frame just built keeps its own reference.
+func (s *session) trimBuilder() {
+	if len(s.b.Bytes) > keptBuffer {
+		s.b = flatbuffers.NewBuilder(1024)
+	}
+}
+
+// malformed is deferred around the generated accessors: they panic on malformed
+// frames, which becomes errMalformed.
+func malformed(err *error) {
+	if recover() != nil {
+		*err = errMalformed
+	}
+}
+
+// callPlugin runs f. A panic of the plugin is logged with its stack and answered
+// by the caller; a panic of the decoder that the plugin's access to the request
+// caused is errMalformed; a connection lost under the plugin is errConnLost.
+func (s *session) callPlugin(name string, decoding *bool, f func()) (panicked bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if *decoding {
+				err = errMalformed
+				return
+			}
+			panicked = true
+			s.srv.log.Error("plugin panicked", "plugin", name, "panic", panicText(r), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+	return false, nil
+}
+
+// panicText says what kind of panic it was. Only the runtime's own errors are
+// quoted; what a plugin panics with may carry data of the request.
+func panicText(r any) string {
+	if err, ok := r.(interface {
+		error
+		RuntimeError()
+	}); ok {
+		return err.Error()
+	}
+	return "a value of the plugin's"
+}
