@@ -1,0 +1,220 @@
+// Package logging makes the program's logger: structured lines that a caller never
+// waits for, with repeated ones counted instead of written. APISIX reads the
+// runner's output through a pipe and writes it to its error.log; a pipe that is
+// full blocks whoever writes to it.
+//
+// What may be in a line is the caller's to decide. cmd/kafkaupstream calls it.
+package logging
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// backlog bounds the lines that wait for the writer; more are dropped and counted.
+	backlog = 1024
+	// repeatWindow is how long a line like one before is only counted.
+	repeatWindow = 10 * time.Second
+	// maxKinds bounds the kinds of lines that are told apart within a window.
+	maxKinds = 1000
+)
+
+// Logger is a slog.Logger with a writer of its own.
+type Logger struct {
+	*slog.Logger
+	out     *output
+	repeats *repeats
+	stop    chan struct{}
+}
+
+// New returns a logger to w for lines of the level and above.
+func New(w io.Writer, level slog.Level) *Logger {
+	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{})}
+	go out.run()
+	text := slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
+	r := &repeats{kinds: map[string]*kind{}}
+	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, make(chan struct{})}
+	go l.summarize()
+	return l
+}
+
+// Every is the context for lines that are all to be written, because each carries
+// a number of its own.
+var Every = context.WithValue(context.Background(), every{}, true)
+
+type every struct{}
+
+// Close waits until the lines so far are written, for wait at most.
+func (l *Logger) Close(wait time.Duration) {
+	close(l.stop)
+	l.repeats.summarize(time.Now().Add(repeatWindow))
+	l.out.close()
+	select {
+	case <-l.out.done:
+	case <-time.After(wait):
+	}
+}
+
+// summarize says of each kind of line how often it was repeated.
+func (l *Logger) summarize() {
+	tick := time.NewTicker(repeatWindow)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			l.repeats.summarize(now)
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// ParseLevel reads the name of a level: debug, info, warn or error.
+func ParseLevel(name string) (slog.Level, error) {
+	var level slog.Level
+	switch strings.ToLower(name) {
+	case "debug", "info", "warn", "error":
+		return level, level.UnmarshalText([]byte(name))
+	}
+	return level, fmt.Errorf("log level %q: expected debug, info, warn or error", name)
+}
+
+// output hands lines to a writer that may block.
+type output struct {
+	w     io.Writer
+	lines chan []byte
+	done  chan struct{}
+
+	mu      sync.Mutex
+	closed  bool
+	dropped int
+}
+
+// Write takes one line. It never blocks: what does not fit is counted.
+func (o *output) Write(line []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return len(line), nil
+	}
+	select {
+	case o.lines <- append([]byte(nil), line...):
+	default:
+		o.dropped++
+	}
+	return len(line), nil
+}
+
+func (o *output) run() {
+	defer close(o.done)
+	for line := range o.lines {
+		_, _ = o.w.Write(line) // there is nowhere to report it to
+		o.mu.Lock()
+		dropped := o.dropped
+		o.dropped = 0
+		o.mu.Unlock()
+		if dropped > 0 {
+			fmt.Fprintf(o.w, "level=WARN msg=\"log lines were dropped because they could not be written in time\" lines=%d\n", dropped)
+		}
+	}
+}
+
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		o.closed = true
+		close(o.lines)
+	}
+}
+
+// handler writes the first line of a kind and counts those like it that follow
+// within repeatWindow; then the last of them is written with their number.
+type handler struct {
+	next    slog.Handler
+	context string // attributes of With, which tell kinds apart
+	repeats *repeats
+}
+
+func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(r), h.next, r) {
+		return nil
+	}
+	return h.next.Handle(ctx, r)
+}
+
+// kindOf names what a line is about: its message and its first attribute.
+func (h *handler) kindOf(r slog.Record) string {
+	var b strings.Builder
+	b.WriteString(h.context)
+	b.WriteByte(0)
+	b.WriteString(r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		fmt.Fprintf(&b, "\x00%v", a)
+		return false
+	})
+	return b.String()
+}
+
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &handler{h.next.WithAttrs(attrs), h.context + fmt.Sprint(attrs), h.repeats}
+}
+
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{h.next.WithGroup(name), h.context + name, h.repeats}
+}
+
+// repeats counts the lines of each kind since the last one that was written.
+type repeats struct {
+	mu    sync.Mutex
+	kinds map[string]*kind
+}
+
+type kind struct {
+	since    time.Time
+	repeated int
+	to       slog.Handler
+	last     slog.Record
+}
+
+// isRepeated tells whether the line is only counted.
+func (r *repeats) isRepeated(name string, to slog.Handler, line slog.Record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k, ok := r.kinds[name]; ok {
+		k.repeated++
+		k.to, k.last = to, line
+		return true
+	}
+	if len(r.kinds) < maxKinds {
+		r.kinds[name] = &kind{since: line.Time}
+	}
+	return false
+}
+
+// summarize ends the windows that are over and writes what was counted in them.
+func (r *repeats) summarize(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, k := range r.kinds {
+		if now.Sub(k.since) < repeatWindow {
+			continue
+		}
+		delete(r.kinds, name)
+		if k.repeated > 0 {
+			line := k.last.Clone()
+			line.AddAttrs(slog.Int("repeated", k.repeated))
+			_ = k.to.Handle(context.Background(), line)
+		}
+	}
+}

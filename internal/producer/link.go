@@ -1,0 +1,121 @@
+package producer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// linkState says whether a producer's cluster answers.
+type linkState int32
+
+const (
+	linkConnecting linkState = iota // not known yet
+	linkUp
+	linkSuspect // was up; every connection is gone, which an idle one may be
+	linkDown
+)
+
+// link is what is known of the connection to a cluster. Requests look at it before
+// a record is queued: a record that could only wait is refused at once.
+type link struct {
+	state atomic.Int32
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next change of state
+	cause   *Error        // why it is down
+	probe   chan struct{} // asks watch to look now
+}
+
+func newLink() *link {
+	return &link{changed: make(chan struct{}), probe: make(chan struct{}, 1)}
+}
+
+func (l *link) get() linkState { return linkState(l.state.Load()) }
+
+func (l *link) set(state linkState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.move(state)
+}
+
+func (l *link) move(state linkState) {
+	if state == linkUp {
+		l.cause = nil
+	}
+	if l.get() == state {
+		return
+	}
+	l.state.Store(int32(state))
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// down is called when a probe got no answer.
+func (l *link) down() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause == nil {
+		l.cause = &Error{Kind: KindNoBroker, Reason: "no broker answers"}
+	}
+	l.move(linkDown)
+}
+
+// note takes an error event of the client. Events about one broker only explain;
+// that all are down is the moment to doubt.
+func (l *link) note(err kafka.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := classify(err, false)
+	switch {
+	case e.Kind == KindAuthentication:
+		l.cause = e
+	case err.Code() == kafka.ErrAllBrokersDown, l.cause != nil && l.cause.Kind == KindAuthentication:
+		// the cause noted before says more
+	default:
+		l.cause = &Error{Kind: KindNoBroker, Reason: e.Reason}
+	}
+	if err.Code() != kafka.ErrAllBrokersDown && e.Kind != KindAuthentication {
+		return
+	}
+	switch l.get() {
+	case linkConnecting:
+		if l.cause == nil {
+			l.cause = e
+		}
+		l.move(linkDown)
+	case linkUp:
+		l.move(linkSuspect)
+	}
+	select {
+	case l.probe <- struct{}{}:
+	default:
+	}
+}
+
+// await returns nil when the cluster answers, waiting while that is not known.
+func (l *link) await(deadline time.Time) *Error {
+	if l.get() == linkUp {
+		return nil
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for {
+		l.mu.Lock()
+		state, cause, changed := l.get(), l.cause, l.changed
+		l.mu.Unlock()
+		switch state {
+		case linkUp:
+			return nil
+		case linkDown:
+			return &Error{Kind: cause.Kind, Reason: cause.Reason}
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return &Error{Kind: KindNoBroker, Reason: "no broker has answered yet"}
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package producer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// Connection is a set of connection properties, to be made once for a route.
+type Connection struct {
+	id    string // equal for equal properties
+	props Properties
+	// MessageMaxBytes is the largest record the producer takes, in bytes.
+	MessageMaxBytes int
+}
+
+// NewConnection makes a route's connection of its properties; see [Effective].
+func NewConnection(route Properties, acknowledged bool) (*Connection, error) {
+	props, err := Effective(route, acknowledged)
+	if err != nil {
+		return nil, err
+	}
+	maxBytes, err := MessageMaxBytes(props)
+	if err != nil {
+		return nil, err
+	}
+	return &Connection{id: identity(props), props: props, MessageMaxBytes: maxBytes}, nil
+}
+
+func identity(props Properties) string {
+	names := make([]string, 0, len(props))
+	for name := range props {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	for _, name := range names {
+		fmt.Fprintf(h, "%d:%s=%d:%s;", len(name), name, len(props[name]), props[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// redactor returns a function that takes the properties' secrets out of a text.
+func redactor(props Properties) func(string) string {
+	var pairs []string
+	for name, value := range props {
+		if isSecret(name) && value != "" {
+			pairs = append(pairs, value, "[redacted]")
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace
+}
+
+const (
+	// defaultIdleTimeout is when a producer that no request has used is closed.
+	defaultIdleTimeout = 10 * time.Minute
+	// retireWait is how long a producer that is replaced or idle may take to
+	// deliver what it has.
+	retireWait = 30 * time.Second
+	// maxLogBacklog bounds librdkafka's log lines that wait to be written.
+	maxLogBacklog = 1000
+)
+
+// Options of a pool.
+type Options struct {
+	Log *slog.Logger
+	// IdleTimeout is when a producer that no request has used is closed; 0 means
+	// ten minutes.
+	IdleTimeout time.Duration
+}
+
+// Pool keeps the producers, one for each distinct connection.
+type Pool struct {
+	log     *slog.Logger
+	idle    time.Duration
+	logs    chan kafka.LogEvent
+	stop    chan struct{}
+	retired sync.WaitGroup // clients being closed
+	loops   sync.WaitGroup
+
+	mu       sync.RWMutex
+	clients  map[string]*client
+	retiring map[*client]struct{}
+	closed   bool
+}
+
+// NewPool makes an empty pool.
+func NewPool(opts Options) *Pool {
+	p := &Pool{
+		log:     opts.Log,
+		idle:    opts.IdleTimeout,
+		logs:    make(chan kafka.LogEvent, maxLogBacklog),
+		stop:    make(chan struct{}),
+		clients: map[string]*client{},
+
+		retiring: map[*client]struct{}{},
+	}
+	if p.idle == 0 {
+		p.idle = defaultIdleTimeout
+	}
+	p.loops.Add(2)
+	go p.forwardLogs()
+	go p.closeIdle()
+	return p
+}
+
+// Warm makes the connection's producer in the background, so that the first
+// record need not wait for it.
+func (p *Pool) Warm(conn *Connection) { p.client(conn) }
+
+// Send queues the record with the connection's producer. It returns when that is
+// done or, if wait is set, when Kafka has acknowledged the record; at the deadline
+// at the latest. The record's bytes may be reused afterwards.
+//
+// Without wait, success means: the cluster answers, the topic and partition exist,
+// and the record is queued in the order of the calls. The Ack is then empty.
+func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (Ack, *Error) {
+	for {
+		c := p.client(conn)
+		if c == nil {
+			return Ack{}, &Error{Kind: KindUnavailable, Reason: "shutting down"}
+		}
+		ack, err := c.send(rec, wait, deadline)
+		if err != errRetired || time.Now().After(deadline) {
+			return ack, err
+		}
+	}
+}
+
+// client returns the connection's client, making it where there is none; nil when
+// the pool is closed.
+func (p *Pool) client(conn *Connection) *client {
+	p.mu.RLock()
+	c := p.clients[conn.id]
+	p.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	if c = p.clients[conn.id]; c == nil {
+		log := p.log.With("producer", conn.id[:8])
+		c = newClient(conn.props, p.logs, log, func(c *client) { p.replace(conn.id, c) })
+		p.clients[conn.id] = c
+	}
+	return c
+}
+
+// replace takes a client that has failed out of the pool; the next record makes
+// another. What the old one still has is reported by it.
+func (p *Pool) replace(id string, c *client) {
+	p.mu.Lock()
+	if p.clients[id] == c {
+		p.retire(id, c, time.Now().Add(retireWait), nil)
+	}
+	p.mu.Unlock()
+}
+
+// retire takes a client out of the pool and closes it. done, if not nil, is told
+// how many records it could not deliver. p.mu is held.
+func (p *Pool) retire(id string, c *client, deadline time.Time, done func(undelivered int)) {
+	delete(p.clients, id)
+	p.retiring[c] = struct{}{}
+	p.retired.Add(1)
+	go func() {
+		defer p.retired.Done()
+		n := c.close(deadline)
+		p.mu.Lock()
+		delete(p.retiring, c)
+		p.mu.Unlock()
+		if done != nil {
+			done(n)
+		}
+	}()
+}
+
+// closeIdle closes the producers that no request has used for a while.
+func (p *Pool) closeIdle() {
+	defer p.loops.Done()
+	tick := time.NewTicker(min(p.idle/4, time.Minute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case now := <-tick.C:
+			p.mu.Lock()
+			for id, c := range p.clients {
+				if c.idle(now.Add(-p.idle)) {
+					p.retire(id, c, now.Add(retireWait), nil)
+				}
+			}
+			p.mu.Unlock()
+		}
+	}
+}
+
+// forwardLogs writes librdkafka's lines to the log. They never hold a record's
+// content; a secret of the configuration is taken out by the client that has it.
+func (p *Pool) forwardLogs() {
+	defer p.loops.Done()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case e := <-p.logs:
+			p.log.Log(context.Background(), logLevel(e.Level), "librdkafka", "from", e.Name+" "+e.Tag, "text", p.redact(e.Message))
+		}
+	}
+}
+
+// redact takes the secrets of all connections out of a line of librdkafka's.
+func (p *Pool) redact(line string) string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, c := range p.clients {
+		line = c.redact(line)
+	}
+	for c := range p.retiring {
+		line = c.redact(line)
+	}
+	return line
+}
+
+// logLevel maps syslog's levels, as librdkafka uses them. Its errors are about one
+// attempt of many: what they come to is this package's to say.
+func logLevel(syslog int) slog.Level {
+	switch {
+	case syslog <= 4:
+		return slog.LevelWarn
+	case syslog <= 6:
+		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
+	}
+}
+
+// Close takes no more records, gives those that are queued until ctx ends, and
+// returns how many could not be delivered.
+func (p *Pool) Close(ctx context.Context) (undelivered int) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(retireWait)
+	}
+	var total atomic.Int64
+	p.mu.Lock()
+	again := p.closed
+	p.closed = true
+	for id, c := range p.clients {
+		p.retire(id, c, deadline, func(n int) { total.Add(int64(n)) })
+	}
+	p.mu.Unlock()
+	if again {
+		return 0
+	}
+	p.retired.Wait()
+	close(p.stop)
+	p.loops.Wait()
+	return int(total.Load())
+}

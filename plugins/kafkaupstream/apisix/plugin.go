@@ -1,0 +1,82 @@
+// Package apisix is the adapter between the plugin's core and the plugin contract
+// of apisix-go-plugin-runner (pkg/plugin.Plugin), so that the core runs under this
+// project's host as well as under the stock runner. It decides nothing about
+// records. cmd/kafkaupstream makes the plugin.
+package apisix
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// Name is the plugin's name in a route's configuration.
+const Name = "kafkaupstream"
+
+// Plugin implements the contract of pkg/plugin.Plugin.
+type Plugin struct {
+	pool    *producer.Pool
+	handler *kafkaupstream.Handler
+	log     *slog.Logger
+}
+
+// New returns the plugin, producing through pool.
+func New(pool *producer.Pool, log *slog.Logger) *Plugin {
+	return &Plugin{pool, kafkaupstream.NewHandler(pool, log), log}
+}
+
+// Name returns the plugin's name.
+func (p *Plugin) Name() string { return Name }
+
+// invalid is the conf of a text that cannot be used. ParseConf never returns an
+// error: APISIX would skip the plugin and let the request pass.
+type invalid struct{}
+
+// ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
+// holds a lock over all routes meanwhile.
+func (p *Plugin) ParseConf(in []byte) (any, error) {
+	route, err := kafkaupstream.ParseRoute(in)
+	if err != nil {
+		p.log.Error("a route's configuration is invalid; its requests are answered 500", "error", err)
+		return invalid{}, nil
+	}
+	p.pool.Warm(route.Connection())
+	return route, nil
+}
+
+// RequestFilter answers the request: there is no upstream behind this plugin.
+func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Request) {
+	if route, ok := conf.(*kafkaupstream.Route); ok {
+		write(w, p.handler.Handle(route, request{r}))
+	} else {
+		write(w, kafkaupstream.InvalidRoute())
+	}
+}
+
+// ResponseFilter leaves the upstream's response as it is.
+func (p *Plugin) ResponseFilter(any, pkghttp.Response) {}
+
+type request struct{ pkghttp.Request }
+
+func (r request) Header(name string) string { return r.Request.Header().Get(name) }
+
+var jsonContentType = []string{"application/json"}
+
+func write(w http.ResponseWriter, reply *kafkaupstream.Reply) {
+	header := w.Header()
+	header["Content-Type"] = jsonContentType
+	if reply.Allow != "" {
+		header.Set("Allow", reply.Allow)
+	}
+	if reply.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
+	}
+	w.WriteHeader(reply.Status)
+	var buf [256]byte
+	_, _ = w.Write(reply.AppendJSON(buf[:0])) // a reply writer's Write cannot fail
+}

@@ -1,0 +1,338 @@
+package kafkaupstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// override is a value of the record that a client's header may replace.
+type override int
+
+const (
+	overrideTopic override = iota
+	overrideKey
+	overridePartition
+	overrideCount
+)
+
+var overrideNames = [overrideCount]string{"topic", "key", "partition"}
+
+const (
+	defaultTimeout = 5 * time.Second
+	// maxTimeout stays below the 60 s after which APISIX gives a call up.
+	maxTimeout = 55 * time.Second
+	// maxBody is the largest body that APISIX's protocol carries, in bytes.
+	maxBody = 16777188
+)
+
+// Route is a route's configuration, checked and ready to serve requests.
+type Route struct {
+	conn *producer.Connection
+
+	// headers are the names of the override headers, in lower case.
+	headers [overrideCount]string
+	allowed [overrideCount]bool
+
+	topic     string
+	topics    []string // patterns; nil: any
+	partition int32
+	key       string
+	jsonKey   string
+
+	wait        bool // for Kafka's acknowledgement
+	timeout     time.Duration
+	maxBody     int
+	requireJSON bool
+	requireKey  bool
+}
+
+// Connection returns the connection the route's records go over.
+func (r *Route) Connection() *producer.Connection { return r.conn }
+
+// Topic returns the topic of the configuration, "" when requests must name it.
+func (r *Route) Topic() string { return r.topic }
+
+// Problem is one thing wrong with a configuration.
+type Problem struct {
+	Path    string // of the key, such as `overrides[1]`
+	Message string // what is wrong and what is allowed; never a value of `config`
+}
+
+func (p Problem) Error() string {
+	if p.Path == "" {
+		return p.Message
+	}
+	return p.Path + ": " + p.Message
+}
+
+// configReader collects a route's values and all that is wrong with them.
+type configReader struct {
+	route      Route
+	prefix     string
+	properties producer.Properties
+	maxBodySet bool
+	problems   []error
+}
+
+func (c *configReader) problem(path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
+}
+
+// configKeys is the table of the configuration's keys.
+var configKeys = map[string]func(c *configReader, path string, v any){
+	"config":       (*configReader).readConfig,
+	"headerprefix": (*configReader).readHeaderPrefix,
+	"partition": func(c *configReader, path string, v any) {
+		if n, ok := c.integer(path, v, -1, math.MaxInt32); ok {
+			c.route.partition = int32(n)
+		}
+	},
+	"topic":    (*configReader).readTopic,
+	"key":      func(c *configReader, path string, v any) { c.route.key, _ = c.text(path, v) },
+	"jsonkey":  func(c *configReader, path string, v any) { c.route.jsonKey, _ = c.text(path, v) },
+	"delivery": (*configReader).readDelivery,
+	"timeout_ms": func(c *configReader, path string, v any) {
+		if n, ok := c.integer(path, v, 1, int64(maxTimeout/time.Millisecond)); ok {
+			c.route.timeout = time.Duration(n) * time.Millisecond
+		}
+	},
+	"overrides": (*configReader).readOverrides,
+	"topics":    (*configReader).readTopics,
+	"max_body_bytes": func(c *configReader, path string, v any) {
+		if n, ok := c.integer(path, v, 0, maxBody); ok {
+			c.route.maxBody, c.maxBodySet = int(n), true
+		}
+	},
+	"require": (*configReader).readRequire,
+}
+
+// ParseRoute reads a configuration, the JSON text under the plugin's value. The
+// error joins a [Problem] for each thing that is wrong.
+func ParseRoute(text []byte) (*Route, error) {
+	c := &configReader{route: Route{
+		partition: producer.AnyPartition,
+		timeout:   defaultTimeout,
+		allowed:   [overrideCount]bool{true, true, true},
+	}}
+	fields, err := readObject(text)
+	if err != nil {
+		return nil, Problem{"", err.Error()}
+	}
+	for _, f := range fields {
+		if read, ok := configKeys[f.name]; ok {
+			read(c, f.name, f.value)
+		} else {
+			c.problem(f.name, "unknown key%s", didYouMean(f.name, configKeys))
+		}
+	}
+	c.finish()
+	if len(c.problems) > 0 {
+		return nil, errors.Join(c.problems...)
+	}
+	return &c.route, nil
+}
+
+// finish sets what depends on several keys.
+func (c *configReader) finish() {
+	for o, name := range overrideNames {
+		c.route.headers[o] = c.prefix + name
+	}
+	if c.route.topic != "" && !c.route.topicAllowed(c.route.topic) {
+		c.problem("topic", "it matches none of the patterns in topics")
+	}
+	if c.properties == nil {
+		if len(c.problems) == 0 {
+			c.problem("config", "it is required: an object of librdkafka properties")
+		}
+		return
+	}
+	conn, err := producer.NewConnection(c.properties, c.route.wait)
+	if err != nil {
+		c.problem("config", "%s", err)
+		return
+	}
+	c.route.conn = conn
+	if !c.maxBodySet {
+		c.route.maxBody = conn.MessageMaxBytes
+	}
+}
+
+// nestedConfig is the only nested object that librdkafka's clients know.
+const nestedConfig = "default.topic.config"
+
+func (c *configReader) readConfig(path string, v any) {
+	fields, ok := v.([]field)
+	if !ok {
+		c.problem(path, "expected an object of librdkafka properties, got %s", typeName(v))
+		return
+	}
+	c.properties = producer.Properties{}
+	for _, f := range fields {
+		if nested, ok := f.value.([]field); ok && f.name == nestedConfig {
+			for _, f := range nested {
+				c.property(path+"."+nestedConfig+"."+f.name, f)
+			}
+			continue
+		}
+		c.property(path+"."+f.name, f)
+	}
+}
+
+func (c *configReader) property(path string, f field) {
+	if why := producer.Refused(f.name); why != "" {
+		c.problem(path, "it may not be set: %s", why)
+		return
+	}
+	var value string
+	switch v := f.value.(type) {
+	case string:
+		value = v
+	case json.Number:
+		value = v.String()
+	case bool:
+		value = fmt.Sprint(v)
+	case []field:
+		c.problem(path, "only %s may be a nested object", nestedConfig)
+		return
+	default:
+		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
+		return
+	}
+	c.properties[f.name] = value
+}
+
+func (c *configReader) readHeaderPrefix(path string, v any) {
+	prefix, ok := c.text(path, v)
+	if !ok {
+		return
+	}
+	for _, b := range []byte(prefix) {
+		if !isTokenByte(b) {
+			c.problem(path, "it has a character that an HTTP header name cannot have")
+			return
+		}
+	}
+	c.prefix = strings.ToLower(prefix)
+}
+
+func (c *configReader) readTopic(path string, v any) {
+	topic, ok := c.text(path, v)
+	if !ok || topic == "" {
+		return
+	}
+	if why := invalidTopic(topic); why != "" {
+		c.problem(path, "%s", why)
+		return
+	}
+	c.route.topic = topic
+}
+
+func (c *configReader) readDelivery(path string, v any) {
+	c.oneOf(path, v, map[string]func(){
+		"async": func() { c.route.wait = false },
+		"sync":  func() { c.route.wait = true },
+	})
+}
+
+func (c *configReader) readOverrides(path string, v any) {
+	c.route.allowed = [overrideCount]bool{}
+	choices := map[string]func(){}
+	for o, name := range overrideNames {
+		choices[name] = func() { c.route.allowed[o] = true }
+	}
+	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
+}
+
+func (c *configReader) readTopics(route string, v any) {
+	c.route.topics = []string{}
+	c.each(route, v, func(at string, v any) {
+		pattern, ok := c.text(at, v)
+		if !ok {
+			return
+		}
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			c.problem(at, "it is not a pattern: * stands for any characters, ? for one, [a-z] for one of a range")
+			return
+		}
+		c.route.topics = append(c.route.topics, pattern)
+	})
+}
+
+func (c *configReader) readRequire(path string, v any) {
+	choices := map[string]func(){
+		"json": func() { c.route.requireJSON = true },
+		"key":  func() { c.route.requireKey = true },
+	}
+	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
+}
+
+func (c *configReader) text(path string, v any) (string, bool) {
+	s, ok := v.(string)
+	if !ok {
+		c.problem(path, "expected a string, got %s", typeName(v))
+	}
+	return s, ok
+}
+
+func (c *configReader) integer(path string, v any, lowest, highest int64) (int64, bool) {
+	number, ok := v.(json.Number)
+	if !ok {
+		c.problem(path, "expected an integer from %d to %d, got %s", lowest, highest, typeName(v))
+		return 0, false
+	}
+	n, err := number.Int64()
+	if err != nil || n < lowest || n > highest {
+		c.problem(path, "expected an integer from %d to %d, got %.40s", lowest, highest, number)
+		return 0, false
+	}
+	return n, true
+}
+
+func (c *configReader) oneOf(path string, v any, choices map[string]func()) {
+	s, ok := v.(string)
+	if ok {
+		if choose, ok := choices[s]; ok {
+			choose()
+			return
+		}
+		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, didYouMean(s, choices))
+		return
+	}
+	c.problem(path, "expected one of %s, got %s", quotedList(choices), typeName(v))
+}
+
+func (c *configReader) each(path string, v any, f func(path string, v any)) {
+	list, ok := v.([]any)
+	if !ok {
+		c.problem(path, "expected a list, got %s", typeName(v))
+		return
+	}
+	for i, v := range list {
+		f(fmt.Sprintf("%s[%d]", path, i), v)
+	}
+}
+
+// topicAllowed tells whether the route's topics let the topic through.
+func (r *Route) topicAllowed(topic string) bool {
+	if r.topics == nil {
+		return true
+	}
+	for _, pattern := range r.topics {
+		if ok, _ := path.Match(pattern, topic); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// isTokenByte tells of the characters of an HTTP field name (RFC 9110, 5.6.2).
+func isTokenByte(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
+}

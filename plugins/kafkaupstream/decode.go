@@ -1,0 +1,166 @@
+package kafkaupstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// field is a member of a JSON object. An object is a []field, in the order of the
+// text; a list is []any; a number is a json.Number, which keeps its digits.
+type field struct {
+	name  string
+	value any
+}
+
+// maxConfigDepth bounds the nesting of a configuration.
+const maxConfigDepth = 32
+
+// readObject reads a JSON object and nothing after it. Unlike a map it notices a
+// name given twice.
+func readObject(text []byte) ([]field, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	v, err := readValue(dec, 0)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, dec))
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("the configuration goes on after its end at byte %d", dec.InputOffset())
+	}
+	object, ok := v.([]field)
+	if !ok {
+		return nil, fmt.Errorf("the configuration must be a JSON object, got %s", typeName(v))
+	}
+	return object, nil
+}
+
+// positioned says where, and drops what encoding/json quotes of the text, which
+// can be part of a secret.
+func positioned(err error, dec *json.Decoder) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("error near byte %d", dec.InputOffset())
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("it ends too early, at byte %d", dec.InputOffset())
+	}
+	return err
+}
+
+func readValue(dec *json.Decoder, depth int) (any, error) {
+	if depth > maxConfigDepth {
+		return nil, fmt.Errorf("nested deeper than %d levels", maxConfigDepth)
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('{'):
+		return readFields(dec, depth)
+	case json.Delim('['):
+		list := []any{}
+		for dec.More() {
+			v, err := readValue(dec, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := dec.Token()
+		return list, err
+	}
+	return token, nil
+}
+
+func readFields(dec *json.Decoder, depth int) ([]field, error) {
+	object := []field{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := token.(string)
+		if slices.ContainsFunc(object, func(f field) bool { return f.name == name }) {
+			return nil, fmt.Errorf("the key %.40q is given twice in one object", name)
+		}
+		v, err := readValue(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		object = append(object, field{name, v})
+	}
+	_, err := dec.Token()
+	return object, err
+}
+
+func typeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "a string"
+	case json.Number:
+		return "a number"
+	case bool:
+		return "a boolean"
+	case []any:
+		return "a list"
+	default:
+		return "an object"
+	}
+}
+
+func quotedList[V any](choices map[string]V) string {
+	names := slices.Sorted(maps.Keys(choices))
+	for i, name := range names {
+		names[i] = strconv.Quote(name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// didYouMean names the valid name that is nearest to what was given, if one is
+// near, and else all of them.
+func didYouMean[V any](given string, valid map[string]V) string {
+	best, bestDistance := "", len(given)/2+2
+	for _, name := range slices.Sorted(maps.Keys(valid)) {
+		if d := distance(strings.ToLower(given), name); d < bestDistance {
+			best, bestDistance = name, d
+		}
+	}
+	if best == "" {
+		return "; the keys are " + quotedList(valid)
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance is the number of edits between two names (Levenshtein), capped by the
+// length of the longer one.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,127 @@
+package kafkaupstream
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// Delivered says what is known of the record.
+type Delivered string
+
+const (
+	// DeliveredYes: Kafka has acknowledged it.
+	DeliveredYes Delivered = "yes"
+	// DeliveredNo: it is not in Kafka and never will be.
+	DeliveredNo Delivered = "no"
+	// DeliveredUnknown: it may or may not be in Kafka.
+	DeliveredUnknown Delivered = "unknown"
+)
+
+// Reply is what the client is told.
+type Reply struct {
+	Status    int // HTTP
+	Message   string
+	Delivered Delivered
+	// Topic and Ack are sent with DeliveredYes.
+	Topic string
+	Ack   producer.Ack
+	// Allow is the header of a 405, "" otherwise.
+	Allow string
+	// RetryAfter is the header in seconds, 0: none.
+	RetryAfter int
+}
+
+// AppendJSON appends the reply's body.
+func (r *Reply) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"code":`...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(dst, `,"message":`...)
+	dst = appendJSONString(dst, r.Message)
+	dst = append(dst, `,"delivered":"`...)
+	dst = append(dst, r.Delivered...)
+	dst = append(dst, '"')
+	if r.Delivered == DeliveredYes {
+		dst = append(dst, `,"topic":`...)
+		dst = appendJSONString(dst, r.Topic)
+		dst = append(dst, `,"partition":`...)
+		dst = strconv.AppendInt(dst, int64(r.Ack.Partition), 10)
+		dst = append(dst, `,"offset":`...)
+		dst = strconv.AppendInt(dst, r.Ack.Offset, 10)
+		dst = append(dst, `,"timestamp":`...)
+		dst = strconv.AppendInt(dst, r.Ack.Timestamp.UnixMilli(), 10)
+	}
+	return append(dst, '}')
+}
+
+func appendJSONString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // of a string: cannot fail
+			return append(dst, quoted...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
+
+// retryAfter is what a client is asked to wait after a 503, in seconds.
+const retryAfter = 1
+
+// refuse is the reply to a request of which nothing was produced.
+func refuse(status int, message string) *Reply {
+	return &Reply{Status: status, Message: message, Delivered: DeliveredNo}
+}
+
+func unavailable(message string) *Reply {
+	r := refuse(503, message)
+	r.RetryAfter = retryAfter
+	return r
+}
+
+// outcomes is the one table from a producer's outcome to status and message.
+var outcomes = map[producer.Kind]struct {
+	status  int
+	message string
+}{
+	producer.KindUnconfirmed:       {504, "Kafka did not acknowledge the record in time"},
+	producer.KindTopicNotFound:     {404, "the topic does not exist"},
+	producer.KindPartitionNotFound: {404, "the topic does not have this partition"},
+	producer.KindTopicInvalid:      {400, "Kafka does not accept the topic's name"},
+	producer.KindForbidden:         {403, "Kafka does not let this route write to the topic"},
+	producer.KindTooLarge:          {413, "the record is larger than Kafka takes"},
+	producer.KindRejected:          {422, "Kafka refused the record as invalid"},
+	producer.KindConfig:            {500, "the route's configuration is invalid"},
+	producer.KindNoBroker:          {503, "no Kafka broker can be reached"},
+	producer.KindAuthentication:    {503, "Kafka refused the gateway's credentials"},
+	producer.KindQueueFull:         {503, "too many records are waiting for Kafka"},
+	producer.KindTooFewReplicas:    {503, "too few of the topic's replicas are in sync"},
+	producer.KindUnavailable:       {503, "Kafka cannot take the record now"},
+	producer.KindInternal:          {500, "internal error"},
+}
+
+// failed is the reply to a record that was not acknowledged.
+func failed(err *producer.Error) *Reply {
+	o := outcomes[err.Kind]
+	r := refuse(o.status, o.message)
+	if err.Unconfirmed {
+		r.Delivered = DeliveredUnknown
+	} else if o.status == 503 {
+		r.RetryAfter = retryAfter
+	}
+	return r
+}
+
+func queued() *Reply {
+	return &Reply{Status: 200, Message: "queued for Kafka", Delivered: DeliveredUnknown}
+}
+
+func written(topic string, ack producer.Ack) *Reply {
+	if ack.Timestamp.IsZero() {
+		ack.Timestamp = time.Now()
+	}
+	return &Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
+}
