@@ -116,7 +116,7 @@ func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply
 	if isJSON {
 		compact, err := utils.CompactJSON(*scratch, body)
 		if err != nil {
-			return refuse(400, "invalid JSON: "+err.Error())
+			return refuse(400, err.Error())
 		}
 		if len(compact) < len(body) { // otherwise it is body itself
 			*scratch = compact

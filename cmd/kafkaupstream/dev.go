@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+)
+
+const (
+	defaultListen = "127.0.0.1:9080"
+	// defaultRoute is dev's route without -f.
+	defaultRoute = `{"config":{},"topic":"kafkaupstream"}`
+	// devStop is how long requests under way may take after Ctrl-C.
+	devStop = 2 * time.Second
+)
+
+// dev serves HTTP with the plugin behind it, and a broker unless there is one.
+func dev(ctx context.Context, env environment) error {
+	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
+	listen := fs.String("listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
+	brokers := fs.String("brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
+	file := fs.String("f", "", "the route's configuration, JSON; bootstrap.servers is filled in when absent")
+	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
+	if err := parseFlags(fs, env, false); err != nil {
+		return err
+	}
+	level, err := logging.ParseLevel(*levelName)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return errUsage
+	}
+	conf := []byte(defaultRoute)
+	if *file != "" {
+		if conf, err = os.ReadFile(*file); err != nil {
+			return err
+		}
+	}
+	log := logging.New(env.stderr, level)
+	defer log.Close(logWait)
+
+	embedded := *brokers == ""
+	if embedded {
+		broker, err := devbroker.Start()
+		if err != nil {
+			return err
+		}
+		defer broker.Close()
+		*brokers = broker.Address()
+	}
+	text, err := withBrokers(string(conf), *brokers)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *file, err)
+	}
+	if _, err := kafkaupstream.ParseRoute([]byte(text)); err != nil {
+		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
+	}
+
+	listener, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	dir, err := os.MkdirTemp("", "kafkaupstream-dev-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "runner.sock")
+	r, err := startRunner(socket, 0, log.Logger)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "gateway http://%s\nbroker %s\n", listener.Addr(), *brokers)
+
+	tail, err := devbroker.NewTail(*brokers, nil, embedded, func(m *kafka.Message) {
+		fmt.Fprintln(env.stdout, devbroker.Line(m))
+	})
+	if err != nil {
+		return err
+	}
+	client := gateway.NewClient(socket, gateway.ClientOptions{})
+	front := gateway.New(client, gateway.Options{
+		Logger: log.Logger,
+		Rewrite: func(name, value string) (string, error) {
+			if name != apisix.Name {
+				return value, nil
+			}
+			return withBrokers(value, *brokers)
+		},
+		OnRoute: func(route gateway.Route) { watchTopics(tail, route) },
+	})
+	err = front.PutRoute(gateway.Route{
+		ID: "dev", URIs: []string{"/*"}, Phase: gateway.PostReq,
+		Conf: []gateway.ConfEntry{{Name: apisix.Name, Value: text}},
+	})
+	if err == nil {
+		err = serveHTTP(ctx, listener, front)
+	}
+	client.Close()
+	err = errors.Join(err, r.stop(devStop))
+	tail.Close()
+	return err
+}
+
+// serveHTTP serves until ctx ends, and then finishes the requests under way.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.Background(), devStop)
+	defer cancel()
+	return server.Shutdown(stop)
+}
+
+// watchTopics shows the records of the topics that the route names.
+func watchTopics(tail *devbroker.Tail, route gateway.Route) {
+	for _, c := range route.Conf {
+		if parsed, err := kafkaupstream.ParseRoute([]byte(c.Value)); err == nil && parsed.Topic() != "" {
+			tail.Watch(parsed.Topic())
+		}
+	}
+}
+
+// withBrokers sets bootstrap.servers in a plugin's configuration that has none.
+// What is not a configuration is left for the plugin to refuse.
+func withBrokers(text, brokers string) (string, error) {
+	var conf, props map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &conf) != nil || json.Unmarshal(conf["config"], &props) != nil {
+		return text, nil
+	}
+	for _, name := range []string{"bootstrap.servers", "metadata.broker.list"} {
+		if _, ok := props[name]; ok {
+			return text, nil
+		}
+	}
+	if props == nil {
+		return text, nil
+	}
+	quoted, err := json.Marshal(brokers)
+	if err != nil {
+		return "", err
+	}
+	props["bootstrap.servers"] = quoted
+	if conf["config"], err = json.Marshal(props); err != nil {
+		return "", err
+	}
+	filled, err := json.Marshal(conf)
+	return string(filled), err
+}

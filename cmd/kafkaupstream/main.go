@@ -1,0 +1,81 @@
+// Command kafkaupstream is an Apache APISIX external plugin that answers a request
+// by producing its body to Kafka. APISIX starts it (run, the default); dev runs it
+// without APISIX and Kafka. This package is wiring only.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing them to Kafka.
+
+  kafkaupstream [run]      serve APISIX on the socket that APISIX_LISTEN_ADDRESS names
+  kafkaupstream dev        HTTP gateway, plugin and broker in one process, for trying out
+  kafkaupstream version    print the version
+
+A command's flags: kafkaupstream COMMAND -h
+`
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitProblem = 1
+	exitUsage   = 2
+)
+
+// errUsage ends a command that was called wrongly; what is wrong has been printed.
+var errUsage = errors.New("wrong usage")
+
+// environment is what a command sees of the process.
+type environment struct {
+	args           []string
+	getenv         func(string) string
+	stdout, stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr}))
+}
+
+// dispatch runs the command that the arguments name and returns its exit code.
+func dispatch(ctx context.Context, env environment) int {
+	commands := map[string]func(context.Context, environment) error{
+		"run":     run,
+		"dev":     dev,
+		"version": version,
+		"help":    help,
+	}
+	name := "run"
+	if len(env.args) > 0 && !strings.HasPrefix(env.args[0], "-") {
+		name, env.args = env.args[0], env.args[1:]
+	}
+	command, ok := commands[name]
+	if !ok {
+		fmt.Fprintf(env.stderr, "kafkaupstream: there is no command %q\n\n%s", name, usage)
+		return exitUsage
+	}
+	switch err := command(ctx, env); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitUsage
+	default:
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return exitProblem
+	}
+}
+
+func help(_ context.Context, env environment) error {
+	_, err := fmt.Fprint(env.stdout, usage)
+	return err
+}

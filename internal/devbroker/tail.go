@@ -1,0 +1,165 @@
+package devbroker
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+const (
+	// lookInterval is how often new topics and partitions are looked for.
+	lookInterval = 100 * time.Millisecond
+	pollMillis   = 100
+	askMillis    = 1000
+)
+
+// Tail reads the records that reach a cluster from now on.
+type Tail struct {
+	consumer *kafka.Consumer
+	all      bool
+	show     func(*kafka.Message)
+	stop     chan struct{}
+	done     chan struct{}
+
+	mu     sync.Mutex
+	topics map[string]bool // to be read; true: from its beginning
+
+	next map[partition]kafka.Offset // where to go on
+}
+
+type partition struct {
+	topic string
+	id    int32
+}
+
+// NewTail calls show for each record of the cluster at brokers, one after another.
+// With all it reads every topic, from the beginning; otherwise those that Watch
+// names, from what they have at that time.
+func NewTail(brokers string, props map[string]string, all bool, show func(*kafka.Message)) (*Tail, error) {
+	conf := kafka.ConfigMap{}
+	for name, value := range props {
+		conf[name] = value
+	}
+	conf["bootstrap.servers"] = brokers
+	conf["group.id"] = "kafkaupstream-dev" // required, and not used
+	conf["enable.auto.commit"] = false
+	conf["enable.auto.offset.store"] = false
+	conf["fetch.wait.max.ms"] = 50
+	conf["log_level"] = 2 // the plugin's producers tell of the same brokers
+	c, err := kafka.NewConsumer(&conf)
+	if err != nil {
+		return nil, fmt.Errorf("read records back: %w", err)
+	}
+	t := &Tail{
+		consumer: c, all: all, show: show,
+		stop: make(chan struct{}), done: make(chan struct{}),
+		topics: map[string]bool{}, next: map[partition]kafka.Offset{},
+	}
+	go t.run()
+	return t, nil
+}
+
+// Watch adds a topic to those that are read.
+func (t *Tail) Watch(topic string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.topics[topic]; !ok {
+		t.topics[topic] = t.all
+	}
+}
+
+// Close stops reading.
+func (t *Tail) Close() {
+	close(t.stop)
+	<-t.done
+	_ = t.consumer.Close()
+}
+
+func (t *Tail) run() {
+	defer close(t.done)
+	var looked time.Time
+	for {
+		select {
+		case <-t.stop:
+			return
+		default:
+		}
+		if time.Since(looked) >= lookInterval {
+			t.look()
+			looked = time.Now()
+		}
+		if m, ok := t.consumer.Poll(pollMillis).(*kafka.Message); ok && m.TopicPartition.Error == nil {
+			p := partition{*m.TopicPartition.Topic, m.TopicPartition.Partition}
+			t.next[p] = m.TopicPartition.Offset + 1
+			t.show(m)
+		}
+	}
+}
+
+// look assigns partitions that are new.
+func (t *Tail) look() {
+	t.mu.Lock()
+	wanted := maps.Clone(t.topics)
+	t.mu.Unlock()
+	found := map[string]kafka.TopicMetadata{}
+	if t.all {
+		md, err := t.consumer.GetMetadata(nil, true, askMillis)
+		if err != nil {
+			return
+		}
+		found = md.Topics
+	} else {
+		for name := range wanted {
+			md, err := t.consumer.GetMetadata(&name, false, askMillis)
+			if err != nil {
+				return
+			}
+			if m := md.Topics[name]; len(m.Partitions) > 0 {
+				found[name] = m
+			} else {
+				t.beginning(name)
+			}
+		}
+	}
+	isNew := false
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		for _, p := range found[name].Partitions {
+			at := partition{name, p.ID}
+			if _, ok := t.next[at]; ok {
+				continue
+			}
+			isNew = true
+			t.next[at] = kafka.OffsetBeginning
+			if !t.all && !wanted[name] {
+				_, high, err := t.consumer.QueryWatermarkOffsets(name, p.ID, askMillis)
+				if err != nil {
+					delete(t.next, at)
+					continue
+				}
+				t.next[at] = kafka.Offset(high)
+			}
+		}
+	}
+	if isNew {
+		t.assign()
+	}
+}
+
+// beginning notes that a topic does not exist yet: all its records will be new.
+func (t *Tail) beginning(topic string) {
+	t.mu.Lock()
+	t.topics[topic] = true
+	t.mu.Unlock()
+}
+
+func (t *Tail) assign() {
+	var list []kafka.TopicPartition
+	for p, offset := range t.next {
+		list = append(list, kafka.TopicPartition{Topic: &p.topic, Partition: p.id, Offset: offset})
+	}
+	_ = t.consumer.Assign(list) // fails only for a consumer that is closed
+}
