@@ -1,0 +1,145 @@
+package extplugin
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
+	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+)
+
+// The host's contract is the stock runner's, in both directions.
+var (
+	_ plugin.Plugin = Plugin(nil)
+	_ Plugin        = plugin.Plugin(nil)
+)
+
+// fakePlugin is a plugin made of functions.
+type fakePlugin struct {
+	name     string
+	parse    func(in []byte) (any, error)
+	request  func(conf any, w http.ResponseWriter, r pkghttp.Request)
+	response func(conf any, w pkghttp.Response)
+}
+
+func (p *fakePlugin) Name() string { return p.name }
+
+func (p *fakePlugin) ParseConf(in []byte) (any, error) {
+	if p.parse == nil {
+		return string(in), nil
+	}
+	return p.parse(in)
+}
+
+func (p *fakePlugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Request) {
+	if p.request != nil {
+		p.request(conf, w, r)
+	}
+}
+
+func (p *fakePlugin) ResponseFilter(conf any, w pkghttp.Response) {
+	if p.response != nil {
+		p.response(conf, w)
+	}
+}
+
+// logBuffer is a log that a test can read while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// testHost is a server with a client of APISIX's kind.
+type testHost struct {
+	*Server
+	*gateway.Client
+	path string
+	log  *logBuffer
+}
+
+func startHost(t testing.TB, path string, plugins ...Plugin) *testHost {
+	t.Helper()
+	if path == "" {
+		path = filepath.Join(t.TempDir(), "runner.sock")
+	}
+	log := &logBuffer{}
+	server, err := Listen(Options{
+		SocketPath: path,
+		Log:        slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}, plugins...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &testHost{server, gateway.NewClient(path, gateway.ClientOptions{Timeout: 20 * time.Second}), path, log}
+	t.Cleanup(func() {
+		h.Client.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := h.Shutdown(ctx, time.Millisecond); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return h
+}
+
+func (h *testHost) token(t testing.TB, key string, conf ...gateway.ConfEntry) uint32 {
+	t.Helper()
+	token, err := h.PrepareConf(context.Background(), key, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func (h *testHost) call(t testing.TB, token uint32, r *gateway.Request) *gateway.Response {
+	t.Helper()
+	if r.Method == "" {
+		r.Method = "POST"
+	}
+	resp, err := h.Call(context.Background(), token, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func bodyOf(b []byte) func() ([]byte, error) {
+	return func() ([]byte, error) { return b, nil }
+}
+
+func conf(name, value string) gateway.ConfEntry { return gateway.ConfEntry{Name: name, Value: value} }
+
+// waitFor fails the test if the condition does not come true.
+func waitFor(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-deadline:
+			t.Fatalf("did not happen: %s", what)
+		case <-tick.C:
+		}
+	}
+}

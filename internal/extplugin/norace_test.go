@@ -1,0 +1,5 @@
+//go:build !race
+
+package extplugin
+
+const raceEnabled = false

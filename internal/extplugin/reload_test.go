@@ -1,0 +1,253 @@
+package extplugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+)
+
+func echo(conf any, w http.ResponseWriter, r pkghttp.Request) {
+	body, err := r.Body()
+	if err == nil {
+		fmt.Fprintf(w, "%s %s", conf, body)
+	}
+}
+
+func TestNoCallIsLostWhenANewRunnerTakesOverUnderLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runner.sock")
+	plugin := &fakePlugin{name: "p", request: echo}
+	current := startHost(t, path, plugin)
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var calls atomic.Int64
+	for i := range 16 {
+		client := gateway.NewClient(path, gateway.ClientOptions{})
+		t.Cleanup(func() { client.Close() })
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			key, text := fmt.Sprint("route#", i), fmt.Sprint("conf ", i)
+			want := text + " the body"
+			var token uint32
+			for ctx.Err() == nil {
+				resp, err := client.Call(context.Background(), token, &gateway.Request{Method: "POST", Body: bodyOf([]byte("the body"))})
+				if errors.Is(err, gateway.ErrConfTokenNotFound) {
+					token, err = client.PrepareConf(context.Background(), key, []gateway.ConfEntry{conf("p", text)})
+					if err == nil {
+						continue
+					}
+				}
+				if err != nil {
+					t.Errorf("call: %v", err)
+					return
+				}
+				if string(resp.Body) != want {
+					t.Errorf("answered wrongly: %s, want %s", resp.Body, want)
+					return
+				}
+				calls.Add(1)
+			}
+		}()
+	}
+	for range 20 {
+		before := calls.Load()
+		waitFor(t, "calls are answered", func() bool { return calls.Load() > before+200 || t.Failed() })
+		next := startHost(t, path, plugin)
+		drain, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		if err := current.Shutdown(drain, 400*time.Millisecond); err != nil {
+			t.Errorf("the old runner: %v", err)
+		}
+		cancel()
+		current = next
+	}
+	stop()
+	wg.Wait()
+}
+
+func TestShutdownFinishesACallUnderWay(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {
+		close(begun)
+		<-release
+		body, _ := r.Body()
+		fmt.Fprintf(w, "%s", body)
+	}})
+	token := h.token(t, "k", conf("p", "{}"))
+	got := make(chan string, 1)
+	go func() { got <- string(h.call(t, token, &gateway.Request{Body: bodyOf([]byte("asked for during shutdown"))}).Body) }()
+	<-begun
+	done := make(chan error, 1)
+	go func() { done <- h.Shutdown(context.Background(), 0) }()
+	waitFor(t, "the socket is gone", func() bool {
+		_, err := net.Dial("unix", h.path)
+		return err != nil
+	})
+	close(release)
+	if body := <-got; body != "asked for during shutdown" {
+		t.Errorf("got %q", body)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShutdownCutsOffACallThatOutlastsIt(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := startHost(t, "", &fakePlugin{name: "p", request: func(any, http.ResponseWriter, pkghttp.Request) {
+		close(begun)
+		<-release
+	}})
+	token := h.token(t, "k", conf("p", "{}"))
+	failed := make(chan error, 1)
+	go func() {
+		_, err := h.Call(context.Background(), token, &gateway.Request{Method: "POST"})
+		failed <- err
+	}()
+	<-begun
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := h.Shutdown(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the call was answered")
+	}
+	close(release)
+}
+
+func TestConnectionsWaitingInTheBacklogAreServedAtShutdown(t *testing.T) {
+	l, err := listen(filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 { // nobody accepts yet
+		c, err := net.Dial("unix", l.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	l.retire()
+	for i := range 5 {
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatalf("connection %d was lost: %v", i, err)
+		}
+		c.Close()
+	}
+	if _, err := l.Accept(); err == nil {
+		t.Error("a sixth connection came from nowhere")
+	}
+}
+
+func TestTheSocketSurvivesAReloadInEitherOrder(t *testing.T) {
+	dial := func(t *testing.T, path string) {
+		t.Helper()
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatalf("the socket is gone: %v", err)
+		}
+		c.Close()
+	}
+	t.Run("the old one ends after the new one began", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		old, err := listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.retire()
+		old.Close()
+		dial(t, path)
+		next.retire()
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the last one left its socket: %v", err)
+		}
+	})
+	t.Run("the old one ends before", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		old, err := listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.retire()
+		old.Close()
+		if _, err := listen(path); err != nil {
+			t.Fatal(err)
+		}
+		dial(t, path)
+	})
+	t.Run("a killed one left its socket", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s")
+		old, err := listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.Close() // the path stays
+		if _, err := listen(path); err != nil {
+			t.Fatal(err)
+		}
+		dial(t, path)
+	})
+	t.Run("a stranger removes it", func(t *testing.T) {
+		h := startHost(t, "", &fakePlugin{name: "p", request: echo})
+		token := h.token(t, "k", conf("p", "c"))
+		for range 3 {
+			if err := os.Remove(h.path); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "the socket is back", func() bool {
+				c, err := net.Dial("unix", h.path)
+				if err == nil {
+					c.Close()
+				}
+				return err == nil
+			})
+			h.call(t, token, &gateway.Request{})
+		}
+	})
+	t.Run("nothing is left beside it, and workers of another user can write to it", func(t *testing.T) {
+		h := startHost(t, "", &fakePlugin{name: "p"})
+		entries, err := os.ReadDir(filepath.Dir(h.path))
+		if err != nil || len(entries) != 1 {
+			t.Errorf("the folder has %v", entries)
+		}
+		info, err := os.Stat(h.path)
+		if err != nil || info.Mode().Perm() != 0o766 {
+			t.Errorf("mode %v", info.Mode())
+		}
+	})
+}
+
+func TestListeningFailsWithTheReason(t *testing.T) {
+	_, err := Listen(Options{SocketPath: filepath.Join(t.TempDir(), "no such folder", "s"), Log: discard}, &fakePlugin{name: "p"})
+	if err == nil {
+		t.Error("it listens in a folder that does not exist")
+	}
+	for _, address := range []string{"", "unix:", "/path", "tcp:1"} {
+		if _, err := SocketPath(address); err == nil {
+			t.Errorf("%q was accepted", address)
+		}
+	}
+	for _, seconds := range []string{"0", "-1", "x", "99999999999999999999"} {
+		if _, err := ConfTTL(seconds); err == nil {
+			t.Errorf("%q was accepted", seconds)
+		}
+	}
+}
