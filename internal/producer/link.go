@@ -96,7 +96,8 @@ func (l *link) note(err kafka.Error) {
 }
 
 // await returns nil when the cluster answers, waiting while that is not known.
-func (l *link) await(deadline time.Time) *Error {
+// Nobody finds it out any more once closing is closed.
+func (l *link) await(deadline time.Time, closing <-chan struct{}) *Error {
 	if l.get() == linkUp {
 		return nil
 	}
@@ -114,6 +115,8 @@ func (l *link) await(deadline time.Time) *Error {
 		}
 		select {
 		case <-changed:
+		case <-closing:
+			return errRetired
 		case <-timer.C:
 			return &Error{Kind: KindNoBroker, Reason: "no broker has answered yet"}
 		}

@@ -32,6 +32,9 @@ const AnyPartition int32 = -1
 type Ack struct {
 	Partition int32
 	Offset    int64
+	// Timestamp is the record's own (CreateTime). A topic with
+	// message.timestamp.type=LogAppendTime stores the broker's instead, which
+	// the client library does not report.
 	Timestamp time.Time
 }
 
@@ -40,7 +43,8 @@ type Ack struct {
 type delivery struct {
 	done  chan struct{} // capacity 1: the report never waits for the waiter
 	timer *time.Timer
-	ack   Ack
+	part  int32
+	off   int64
 	err   error
 }
 
@@ -65,6 +69,7 @@ type client struct {
 	topics *topics
 	losses losses
 
+	users    atomic.Int32 // requests that are in send
 	lastUsed atomic.Int64 // Unix nanoseconds
 
 	// mu keeps Produce and Close apart, which librdkafka does not survive.
@@ -135,7 +140,7 @@ func (c *client) report() {
 				continue
 			}
 			d.err = e.TopicPartition.Error
-			d.ack = Ack{e.TopicPartition.Partition, int64(e.TopicPartition.Offset), e.Timestamp}
+			d.part, d.off = e.TopicPartition.Partition, int64(e.TopicPartition.Offset)
 			d.done <- struct{}{}
 		case kafka.Error:
 			if e.IsFatal() {
@@ -204,7 +209,7 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 	c.mu.RLock()
 	if c.closed {
 		c.mu.RUnlock()
-		return nil, kafka.NewError(kafka.ErrState, "the producer is closed", false)
+		return nil, errRetired
 	}
 	c.loops.Add(1)
 	c.mu.RUnlock()
@@ -218,6 +223,8 @@ var errRetired = &Error{Kind: KindUnavailable, Reason: "the producer is being re
 
 // send queues the record and, if wait is set, waits for its report.
 func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) {
+	c.users.Add(1)
+	defer c.users.Add(-1)
 	select {
 	case <-c.ready:
 	default:
@@ -230,7 +237,10 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 	}
 	now := time.Now()
 	c.lastUsed.Store(now.UnixNano())
-	if err := c.link.await(deadline); err != nil {
+	if rec.Timestamp.IsZero() {
+		rec.Timestamp = now // as the report does not tell what librdkafka chose
+	}
+	if err := c.link.await(deadline, c.closing); err != nil {
 		return Ack{}, err
 	}
 	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
@@ -252,7 +262,7 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	d.timer.Stop()
-	ack, derr := d.ack, d.err
+	ack, derr := Ack{d.part, d.off, rec.Timestamp}, d.err
 	deliveries.Put(d)
 	if derr != nil {
 		e := classify(derr, true)
@@ -316,7 +326,7 @@ func (c *client) idle(since time.Time) bool {
 	default:
 		return false
 	}
-	return c.lastUsed.Load() < since.UnixNano() && (c.kafka == nil || c.kafka.Len() == 0)
+	return c.users.Load() == 0 && c.lastUsed.Load() < since.UnixNano() && (c.kafka == nil || c.kafka.Len() == 0)
 }
 
 // close takes no more records, gives those that are queued until the deadline,

@@ -149,7 +149,10 @@ func (ts *topics) ask(t *topic, deadline time.Time, maxAge time.Duration) *Error
 			return err // what was known before still holds
 		}
 		missing := err != nil && err.Kind == KindTopicNotFound
-		if missing && first && ts.now().Add(wait).Before(start.Add(creationWait)) && ts.now().Add(wait).Before(deadline) && ts.sleep(wait) {
+		if until := ts.now().Add(wait); missing && first && until.Before(start.Add(creationWait)) && until.Before(deadline) {
+			if !ts.sleep(wait) {
+				return errRetired
+			}
 			continue
 		}
 		t.partitions.Store(int32(n))
@@ -172,6 +175,9 @@ func (ts *topics) lookup(t *topic, deadline time.Time) (partitions int, _ *Error
 		// To ask for a topic by name costs memory for ever. Its existence can
 		// also be seen in the list of all, which creates none.
 		md, err = ts.listAll(deadline)
+	}
+	if err == errRetired {
+		return 0, errRetired, false
 	}
 	if err != nil {
 		e := classify(err, false)

@@ -1,0 +1,550 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+)
+
+// These tests use kfake, an in-process broker, for errors and moments that a real
+// one does not have on demand. What real brokers do is in test/kafka.
+
+func startFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, "t")}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+type testLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *testLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func startPool(t testing.TB, idle time.Duration) (*Pool, *testLog) {
+	t.Helper()
+	log := &testLog{}
+	logger := logging.New(io.MultiWriter(log, testWriter{t}), slog.LevelInfo)
+	p := NewPool(Options{Log: logger.Logger, IdleTimeout: idle})
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		p.Close(ctx)
+		logger.Close(time.Second)
+	})
+	return p, log
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	if testing.Verbose() {
+		os.Stderr.Write(p)
+	}
+	return len(p), nil
+}
+
+func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *Connection {
+	t.Helper()
+	return connectTo(t, strings.Join(c.ListenAddrs(), ","), wait, props...)
+}
+
+func connectTo(t testing.TB, brokers string, wait bool, props ...string) *Connection {
+	t.Helper()
+	p := Properties{"bootstrap.servers": brokers}
+	for i := 0; i < len(props); i += 2 {
+		p[props[i]] = props[i+1]
+	}
+	conn, err := NewConnection(p, wait)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func in(d time.Duration) time.Time { return time.Now().Add(d) }
+
+func record(topic, value string) *Record {
+	return &Record{Topic: topic, Partition: AnyPartition, Value: []byte(value)}
+}
+
+// valuesOf reads n records of a topic.
+func valuesOf(t testing.TB, c *kfake.Cluster, topic string, n int) []string {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var values []string
+	for len(values) < n {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("only %d of %d records arrived", len(values), n)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
+	}
+	return values
+}
+
+func waitFor(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-deadline:
+			t.Fatalf("did not happen: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestARecordIsAcknowledged(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	for i := range 3 {
+		rec := record("t", fmt.Sprint(i))
+		rec.Partition = 1
+		ack, err := p.Send(conn, rec, true, in(5*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ack.Partition != 1 || ack.Offset != int64(i) || time.Since(ack.Timestamp).Abs() > time.Minute {
+			t.Errorf("got %+v", ack)
+		}
+	}
+}
+
+func TestRecordsThatNobodyWaitsForArriveInOrder(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, false)
+	for i := range 1000 {
+		rec := record("t", fmt.Sprint(i))
+		rec.Partition = 0
+		if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, v := range valuesOf(t, c, "t", 1000) {
+		if v != fmt.Sprint(i) {
+			t.Fatalf("record %d is %s", i, v)
+		}
+	}
+}
+
+func TestRoutesWithTheSameConnectionShareAProducer(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	for range 20 {
+		if _, err := p.Send(connect(t, c, true), record("t", "x"), true, in(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Send(connect(t, c, true, "client.id", "other"), record("t", "x"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(p.clients); n != 2 {
+		t.Errorf("%d producers, want 2", n)
+	}
+}
+
+func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "locked"))
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "locked", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := closed.Addr().String()
+	closed.Close()
+	p, _ := startPool(t, 0)
+	partition := func(n int32) *Record { return &Record{Topic: "t", Partition: n} }
+	cases := []struct {
+		says string
+		conn *Connection
+		rec  *Record
+		kind Kind
+	}{
+		{"an unknown topic", connect(t, c, true), record("nowhere", "x"), KindTopicNotFound},
+		{"an unknown topic, without waiting for it", connect(t, c, false), record("nowhere", "x"), KindTopicNotFound},
+		{"a partition the topic does not have", connect(t, c, true), partition(3), KindPartitionNotFound},
+		{"a topic the credentials may not see", connect(t, c, true), record("locked", "x"), KindForbidden},
+		{"a record larger than the producer takes", connect(t, c, true, "message.max.bytes", "1000"), record("t", strings.Repeat("x", 1001)), KindTooLarge},
+		{"a cluster that is not there", connectTo(t, nobody, true), record("t", "x"), KindNoBroker},
+		{"the same without waiting", connectTo(t, nobody, false), record("t", "x"), KindNoBroker},
+		{"a property that does not exist", connect(t, c, true, "no.such.property", "1"), record("t", "x"), KindConfig},
+		{"a value that is not allowed", connect(t, c, true, "acks", "many"), record("t", "x"), KindConfig},
+	}
+	for _, tc := range cases {
+		t.Run(tc.says, func(t *testing.T) {
+			for range 2 {
+				_, err := p.Send(tc.conn, tc.rec, tc.conn.props["linger.ms"] == "0", in(5*time.Second))
+				if err == nil || err.Kind != tc.kind || err.Unconfirmed {
+					t.Fatalf("got %+v, want kind %d", err, tc.kind)
+				}
+			}
+		})
+	}
+}
+
+func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
+	c := startFake(t, kfake.AllowAutoTopicCreation())
+	p, _ := startPool(t, 0)
+	if _, err := p.Send(connect(t, c, true), record("new", "x"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	if _, err := p.Send(conn, record("later", "x"), true, in(5*time.Second)); err == nil || err.Kind != KindTopicNotFound {
+		t.Fatalf("got %+v", err)
+	}
+	if err := c.CreateTopic("later", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the topic is found", func() bool {
+		_, err := p.Send(conn, record("later", "x"), true, in(5*time.Second))
+		return err == nil
+	})
+}
+
+func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
+	c := startFake(t)
+	asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "nowhere", Observe: true, Count: -1})
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for range 50 {
+				if _, err := p.Send(conn, record("nowhere", "x"), true, in(5*time.Second)); err == nil || err.Kind != KindTopicNotFound {
+					t.Errorf("got %+v", err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if n := asked.Hits(); n > 20 {
+		t.Errorf("a thousand records made %d questions", n)
+	}
+}
+
+func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
+	var byName, all atomic.Int32
+	ts := newTopics(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
+		if list {
+			all.Add(1)
+			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
+				"real": {Topic: "real", Partitions: make([]kafka.PartitionMetadata, 2)},
+			}}, nil
+		}
+		byName.Add(1)
+		return &kafka.Metadata{}, nil
+	}, make(chan struct{}))
+	for i := range 3 * maxTopics { // with no time left to wait for their creation
+		if _, err := ts.find(fmt.Sprint("junk", i), AnyPartition, time.Now()); err == nil || err.Kind != KindTopicNotFound {
+			t.Fatalf("got %+v", err)
+		}
+	}
+	if n := byName.Load(); n > maxUnknownTopics {
+		t.Errorf("%d names reached librdkafka, which keeps each for ever", n)
+	}
+	if n := all.Load(); n > 20 {
+		t.Errorf("the list of all topics was asked for %d times", n)
+	}
+	if len(ts.byName) > maxTopics {
+		t.Errorf("%d names are kept", len(ts.byName))
+	}
+	if _, err := ts.find("real", 1, in(time.Second)); err != nil {
+		t.Errorf("a real topic is not found among them: %+v", err)
+	}
+}
+
+func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		<-hold
+		return nil, nil, false
+	})
+	start := time.Now()
+	_, err := p.Send(conn, record("t", "late"), true, in(100*time.Millisecond))
+	if err == nil || err.Kind != KindUnconfirmed || !err.Unconfirmed {
+		t.Fatalf("got %+v", err)
+	}
+	if took := time.Since(start); took < 100*time.Millisecond {
+		t.Errorf("it was given up after %v", took)
+	}
+	close(hold)
+	for i := range 50 {
+		want := fmt.Sprint("after", i)
+		rec := record("t", want)
+		rec.Partition = 2
+		ack, err := p.Send(conn, rec, true, in(5*time.Second))
+		if err != nil || ack.Partition != 2 {
+			t.Fatalf("record %d got the outcome of another: %+v %+v", i, ack, err)
+		}
+	}
+	valuesOf(t, c, "t", 52)
+}
+
+func TestABrokersRefusalIsTold(t *testing.T) {
+	cases := []struct {
+		err         *kerr.Error
+		count       int
+		kind        Kind
+		unconfirmed bool
+	}{
+		{kerr.MessageTooLarge, -1, KindTooLarge, false},
+		{kerr.TopicAuthorizationFailed, -1, KindForbidden, false},
+		{kerr.InvalidRecord, -1, KindRejected, false},
+		{kerr.PolicyViolation, -1, KindRejected, false},
+		{kerr.NotEnoughReplicas, -1, KindTooFewReplicas, false},
+		{kerr.KafkaStorageError, -1, KindUnavailable, false},
+	}
+	for _, tc := range cases {
+		t.Run(tc.err.Message, func(t *testing.T) {
+			c := startFake(t)
+			p, _ := startPool(t, 0)
+			conn := connect(t, c, true, "retries", "1", "retry.backoff.ms", "10")
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: tc.err, Count: tc.count})
+			_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
+				t.Errorf("got %+v, want kind %d", err, tc.kind)
+			}
+		})
+	}
+}
+
+func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
+	c := startFake(t)
+	p, log := startPool(t, 0)
+	conn := connect(t, c, false)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.InvalidRecord, Count: -1})
+	for range 7 {
+		if _, err := p.Send(conn, record("t", "the payload"), false, in(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "seven losses are logged", func() bool {
+		n := 0
+		for _, line := range strings.Split(log.String(), "\n") {
+			var more int
+			if i := strings.Index(line, "records="); i > 0 && strings.Contains(line, "not delivered") {
+				fmt.Sscanf(line[i:], "records=%d", &more)
+			}
+			n += more
+		}
+		return n == 7
+	})
+	if strings.Contains(log.String(), "the payload") {
+		t.Error("the log has the payload")
+	}
+}
+
+func TestAFatalErrorReplacesTheProducer(t *testing.T) {
+	c := startFake(t)
+	p, log := startPool(t, 0)
+	conn := connect(t, c, true)
+	if _, err := p.Send(conn, record("t", "1"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	old := p.client(conn)
+	old.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, "made by the test")
+	for i := range 10 {
+		if _, err := p.Send(conn, record("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
+			t.Fatalf("record %d: %+v", i, err)
+		}
+	}
+	if p.client(conn) == old {
+		t.Error("the old producer is still in use")
+	}
+	valuesOf(t, c, "t", 11)
+	waitFor(t, "the log says so", func() bool { return strings.Contains(log.String(), "failed for good") })
+}
+
+func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 40*time.Millisecond)
+	conn := connect(t, c, false)
+	send := func(value string) {
+		t.Helper()
+		if _, err := p.Send(conn, record("t", value), false, in(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("1")
+	waitFor(t, "it is closed", func() bool {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		return len(p.clients) == 0 && len(p.retiring) == 0
+	})
+	send("2")
+	if got := valuesOf(t, c, "t", 2); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestClosingRacesNothing(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 4*time.Millisecond) // producers come and go under the load
+	conn := connect(t, c, false)
+	var sent atomic.Int64
+	var wg sync.WaitGroup
+	stop := in(2 * time.Second)
+	for g := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := 0; time.Now().Before(stop); i++ {
+				if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err == nil {
+					sent.Add(1)
+				} else {
+					t.Errorf("got %+v", err)
+					return
+				}
+				if i%50 == g {
+					p.mu.RLock()
+					client := p.clients[conn.id]
+					p.mu.RUnlock()
+					if client != nil {
+						p.replace(conn.id, client)
+					}
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if n := p.Close(ctx); n != 0 {
+		t.Errorf("%d records were not delivered", n)
+	}
+	if got := len(valuesOf(t, c, "t", int(sent.Load()))); int64(got) != sent.Load() {
+		t.Errorf("%d records arrived of %d", got, sent.Load())
+	}
+}
+
+func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
+	t.Run("delivered", func(t *testing.T) {
+		c := startFake(t)
+		p, _ := startPool(t, 0)
+		conn := connect(t, c, false, "linger.ms", "60000")
+		for range 100 {
+			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if n := p.Close(ctx); n != 0 {
+			t.Errorf("%d were not delivered", n)
+		}
+		valuesOf(t, c, "t", 100)
+	})
+	t.Run("counted", func(t *testing.T) {
+		c := startFake(t)
+		p, log := startPool(t, 0)
+		conn := connect(t, c, false, "linger.ms", "60000")
+		for range 100 {
+			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.NotLeaderForPartition, Count: -1})
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		if n := p.Close(ctx); n != 100 {
+			t.Errorf("%d were counted, want 100", n)
+		}
+		waitFor(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "records=") })
+	})
+	t.Run("and none is taken afterwards", func(t *testing.T) {
+		c := startFake(t)
+		p, _ := startPool(t, 0)
+		p.Close(context.Background())
+		if _, err := p.Send(connect(t, c, true), record("t", "x"), true, in(time.Second)); err == nil || err.Kind != KindUnavailable {
+			t.Errorf("got %+v", err)
+		}
+	})
+}
+
+func TestAFullQueueIsTold(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, false, "linger.ms", "60000", "queue.buffering.max.messages", "10")
+	var full *Error
+	for range 20 {
+		if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+			full = err
+		}
+	}
+	if full == nil || full.Kind != KindQueueFull || full.Unconfirmed {
+		t.Errorf("got %+v", full)
+	}
+}
+
+func TestProducersLeaveNoGoroutineBehind(t *testing.T) {
+	before := runtime.NumGoroutine()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := NewPool(Options{Log: slog.New(slog.DiscardHandler)})
+	for i := range 5 {
+		if _, err := p.Send(connect(t, c, true, "client.id", fmt.Sprint(i)), record("t", "x"), true, in(5*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Close(context.Background())
+	c.Close()
+	waitFor(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
