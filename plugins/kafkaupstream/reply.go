@@ -3,7 +3,6 @@ package kafkaupstream
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
@@ -120,8 +119,5 @@ func queued() *Reply {
 }
 
 func written(topic string, ack producer.Ack) *Reply {
-	if ack.Timestamp.IsZero() {
-		ack.Timestamp = time.Now()
-	}
 	return &Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
 }

@@ -1,0 +1,141 @@
+package kafkaupstream
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const brokers = `"config":{"bootstrap.servers":"127.0.0.1:1"}`
+
+func mustParse(t testing.TB, text string) *Route {
+	t.Helper()
+	r, err := ParseRoute([]byte(text))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return r
+}
+
+func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
+	r := mustParse(t, "{\"config\":{\"bootstrap.servers\":\"vital-haddock-12803-eu1-kafka.upstash.io:9092\",\"security.protocol\":\"SASL_SSL\",\"sasl.mechanisms\":\"SCRAM-SHA-256\",\"sasl.username\":\"XXXX\",\"sasl.password\":\"XXXX\",\"acks\":\"all\",\"retries\":3,\"batch.size\":9000000},\"topic\":\"kafkaupstream\",\"partition\":-1,\"jsonkey\":\"glossary.GlossDiv.title\"}")
+	if r.topic != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key != "" || r.wait {
+		t.Errorf("got %+v", r)
+	}
+	if r.headers != [3]string{"topic", "key", "partition"} || r.allowed != [3]bool{true, true, true} {
+		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
+	}
+}
+
+func TestDefaultsOfARoute(t *testing.T) {
+	r := mustParse(t, `{`+brokers+`}`)
+	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.wait || r.requireJSON || r.requireKey {
+		t.Errorf("got %+v", r)
+	}
+	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.maxBody != 2000000 {
+		t.Errorf("max_body_bytes is %d, want the producer's message.max.bytes", r.maxBody)
+	}
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	r := mustParse(t, `{"config":{"bootstrap.servers":"a","linger.ms":12345678901234567890,"socket.keepalive.enable":true,
+		"default.topic.config":{"compression.type":"gzip","acks":1}},
+		"headerprefix":"Cool-","partition":7,"topic":"orders.eu","key":"k","jsonkey":"a.b","delivery":"sync","timeout_ms":250,
+		"overrides":["key"],"topics":["orders.*","x?"],"max_body_bytes":99,"require":["json","key"]}`)
+	if r.headers != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [3]bool{false, true, false} {
+		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
+	}
+	if r.partition != 7 || r.topic != "orders.eu" || r.key != "k" || r.jsonKey != "a.b" || !r.wait || r.timeout != 250*time.Millisecond ||
+		r.maxBody != 99 || !r.requireJSON || !r.requireKey || fmt.Sprint(r.topics) != "[orders.* x?]" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestPropertiesKeepTheirDigitsAndNestedOnesCount(t *testing.T) {
+	fields, err := readObject([]byte(`{"config":{"n":12345678901234567890,"f":0.10,"t":true,"default.topic.config":{"acks":"1"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &configReader{}
+	c.readConfig("config", fields[0].value)
+	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.problems != nil {
+		t.Errorf("got %s %v", got, c.problems)
+	}
+}
+
+func TestAWrongConfigurationIsToldByPath(t *testing.T) {
+	cases := []struct{ says, text, want string }{
+		{"not JSON", `{"config":`, "not valid JSON: it ends too early, at byte 10"},
+		{"broken JSON, without quoting it", `{"config":{"sasl.password":"hunter2"x}}`, "not valid JSON: error near byte"},
+		{"something after it", `{} {}`, "goes on after its end"},
+		{"not an object", `[]`, "must be a JSON object, got a list"},
+		{"an unknown key", `{` + brokers + `,"topik":"t"}`, `topik: unknown key; did you mean "topic"?`},
+		{"a key in capitals", `{` + brokers + `,"jsonKey":"t"}`, `jsonKey: unknown key; did you mean "jsonkey"?`},
+		{"a key that is near nothing", `{` + brokers + `,"zzzzzzzzzzz":1}`, `zzzzzzzzzzz: unknown key; the keys are "config", "delivery"`},
+		{"a key given twice", `{` + brokers + `,"topic":"a","topic":"b"}`, `the key "topic" is given twice`},
+		{"no config", `{"topic":"t"}`, "config: it is required"},
+		{"no brokers", `{"config":{}}`, "config: bootstrap.servers is missing"},
+		{"config as a string", `{"config":"x"}`, "config: expected an object of librdkafka properties, got a string"},
+		{"a property that is null", `{"config":{"bootstrap.servers":null}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got null"},
+		{"a property that is a list", `{"config":{"bootstrap.servers":["a"]}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got a list"},
+		{"a nested object of another name", `{"config":{"bootstrap.servers":"a","x":{}}}`, "config.x: only default.topic.config may be a nested object"},
+		{"a property in the nested object", `{"config":{"bootstrap.servers":"a","default.topic.config":{"acks":[]}}}`, "config.default.topic.config.acks: expected"},
+		{"a property that loads code", `{"config":{"bootstrap.servers":"a","plugin.library.paths":"/x.so"}}`, "config.plugin.library.paths: it may not be set: it loads code"},
+		{"one hidden in the nested object", `{"config":{"bootstrap.servers":"a","default.topic.config":{"plugin.library.paths":"/x.so"}}}`, "config.default.topic.config.plugin.library.paths: it may not be set"},
+		{"properties that contradict", `{"config":{"bootstrap.servers":"a","metadata.broker.list":"b"}}`, "bootstrap.servers is given twice"},
+		{"a partition too small", `{` + brokers + `,"partition":-2}`, "partition: expected an integer from -1 to 2147483647, got -2"},
+		{"a partition too large", `{` + brokers + `,"partition":2147483648}`, "partition: expected an integer from -1 to 2147483647"},
+		{"a partition that is not whole", `{` + brokers + `,"partition":1.5}`, "partition: expected an integer from -1"},
+		{"a partition as a string", `{` + brokers + `,"partition":"1"}`, "partition: expected an integer from -1 to 2147483647, got a string"},
+		{"a topic that is a number", `{` + brokers + `,"topic":1}`, "topic: expected a string, got a number"},
+		{"a topic with a slash", `{` + brokers + `,"topic":"a/b"}`, "topic: a topic's name has letters, digits"},
+		{"a topic too long", `{` + brokers + `,"topic":"` + strings.Repeat("x", 250) + `"}`, "topic: a topic's name has at most 249 characters, this one has 250"},
+		{"a topic that its own patterns forbid", `{` + brokers + `,"topic":"a","topics":["b*"]}`, "topic: it matches none of the patterns"},
+		{"a pattern that is none", `{` + brokers + `,"topics":["[a"]}`, "topics[0]: it is not a pattern"},
+		{"patterns that are no list", `{` + brokers + `,"topics":"a"}`, "topics: expected a list, got a string"},
+		{"a pattern that is no string", `{` + brokers + `,"topics":["a",1]}`, "topics[1]: expected a string, got a number"},
+		{"an unknown delivery", `{` + brokers + `,"delivery":"snc"}`, `delivery: expected one of "async", "sync", got "snc"; did you mean "sync"?`},
+		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
+		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
+		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "key", "partition", "topic", got "keys"; did you mean "key"?`},
+		{"a requirement that there is not", `{` + brokers + `,"require":["xml"]}`, `require[0]: expected one of "json", "key", got "xml"`},
+		{"a header prefix that no header can have", `{` + brokers + `,"headerprefix":"a b"}`, "headerprefix: it has a character"},
+		{"a body larger than the protocol carries", `{` + brokers + `,"max_body_bytes":16777189}`, "max_body_bytes: expected an integer from 0 to 16777188"},
+		{"nesting without end", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), "nested deeper than 32 levels"},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			_, err := ParseRoute([]byte(c.text))
+			if err == nil {
+				t.Fatal("it was accepted")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want %q", err, c.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("it quotes a secret: %q", err)
+			}
+		})
+	}
+}
+
+func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+	_, err := ParseRoute([]byte(`{"config":{"go.x":1},"topik":1,"partition":"x"}`))
+	for _, want := range []string{"config.go.x", "topik", "partition", "bootstrap.servers"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not told: %v", want, err)
+		}
+	}
+}
+
+func FuzzParseRoute(f *testing.F) {
+	f.Add([]byte(`{` + brokers + `,"topics":["a*"],"overrides":[]}`))
+	f.Add([]byte(`{"config":{"default.topic.config":{"a":1}},"x":[[{}]]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := ParseRoute(text)
+		if (r == nil) == (err == nil) {
+			t.Errorf("route %v, error %v", r, err)
+		}
+	})
+}

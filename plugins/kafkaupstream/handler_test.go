@@ -1,0 +1,341 @@
+package kafkaupstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// fakeSender keeps what it was given.
+type fakeSender struct {
+	send func(rec *producer.Record, wait bool) (producer.Ack, *producer.Error)
+
+	sent     []producer.Record
+	deadline time.Time
+}
+
+func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error) {
+	kept := *rec
+	kept.Key, kept.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+	s.sent = append(s.sent, kept)
+	s.deadline = deadline
+	if s.send != nil {
+		return s.send(rec, wait)
+	}
+	return producer.Ack{}, nil
+}
+
+type fakeRequest struct {
+	method  string
+	headers map[string]string
+	body    string
+	noBody  bool // nil from Body
+	bodyErr error
+	asked   int
+}
+
+func (r *fakeRequest) Method() string            { return r.method }
+func (r *fakeRequest) Header(name string) string { return r.headers[name] }
+func (r *fakeRequest) Body() ([]byte, error) {
+	r.asked++
+	if r.noBody {
+		return nil, r.bodyErr
+	}
+	return []byte(r.body), r.bodyErr
+}
+
+type h = map[string]string
+
+const jsonType = "application/json"
+
+func TestFromARequestToARecord(t *testing.T) {
+	const full = `{` + brokers + `,"headerprefix":"X-","topic":"conf","partition":3,"key":"conf-key","jsonkey":"id"}`
+	cases := []struct {
+		says, conf string
+		req        fakeRequest
+		topic      string
+		partition  int32
+		key        string // "null"
+		value      string
+	}{
+		{"the body goes to the route's topic as it is", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{body: "a  b"}, "t", -1, "null", "a  b"},
+		{"JSON is compacted", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{headers: h{"content-type": jsonType}, body: "{ \"a\" : 1 }\n"}, "t", -1, "null", `{"a":1}`},
+		{"+json is JSON too, whatever its parameters", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{headers: h{"content-type": "Application/LD+JSON; charset=utf-8"}, body: `[ 1 ]`}, "t", -1, "null", `[1]`},
+		{"what is called something else is not touched", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{headers: h{"content-type": "text/plain"}, body: `[ 1 ]`}, "t", -1, "null", `[ 1 ]`},
+		{"an empty body is an empty value, not null", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{noBody: true}, "t", -1, "null", ""},
+		{"the configuration's partition and jsonkey", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":"body-key"}`}, "conf", 3, "body-key", `{"id":"body-key"}`},
+		{"key where the body has no jsonkey", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"x":1}`}, "conf", 3, "conf-key", `{"x":1}`},
+		{"key where it is null", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":null}`}, "conf", 3, "conf-key", `{"id":null}`},
+		{"key where it is empty", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":""}`}, "conf", 3, "conf-key", `{"id":""}`},
+		{"key where the body is not JSON", full,
+			fakeRequest{body: `{"id":"x"}`}, "conf", 3, "conf-key", `{"id":"x"}`},
+		{"a key that is an object is its compact text", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id": {"a": [1, 2]}}`}, "conf", 3, `{"a":[1,2]}`, `{"id":{"a":[1,2]}}`},
+		{"a key that is a number keeps its digits", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":12345678901234567890}`}, "conf", 3, "12345678901234567890", `{"id":12345678901234567890}`},
+		{"a key that is a string is unescaped", full,
+			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":"a\"\u00e9"}`}, "conf", 3, `a"é`, `{"id":"a\"\u00e9"}`},
+		{"headers win over all", full,
+			fakeRequest{headers: h{"content-type": jsonType, "x-topic": "head", "x-key": "head-key", "x-partition": "-1"}, body: `{"id":"body-key"}`},
+			"head", -1, "head-key", `{"id":"body-key"}`},
+		{"headers without the prefix are ordinary", full,
+			fakeRequest{headers: h{"topic": "head", "key": "head-key", "partition": "1"}, body: "x"}, "conf", 3, "conf-key", "x"},
+		{"an empty header is none", full,
+			fakeRequest{headers: h{"x-topic": "", "x-key": "", "x-partition": ""}, body: "x"}, "conf", 3, "conf-key", "x"},
+		{"an empty key is null", `{` + brokers + `,"topic":"t","key":""}`, fakeRequest{body: "x"}, "t", -1, "null", "x"},
+		{"a topic from the header alone", `{` + brokers + `,"topics":["a*"]}`, fakeRequest{headers: h{"topic": "abc"}, body: "x"}, "abc", -1, "null", "x"},
+		{"PUT produces", `{` + brokers + `,"topic":"t"}`, fakeRequest{method: "PUT", body: "x"}, "t", -1, "null", "x"},
+		{"PATCH produces", `{` + brokers + `,"topic":"t"}`, fakeRequest{method: "PATCH", body: "x"}, "t", -1, "null", "x"},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			if c.req.method == "" {
+				c.req.method = "POST"
+			}
+			sender := &fakeSender{}
+			handler := NewHandler(sender, slog.New(slog.DiscardHandler))
+			route := mustParse(t, c.conf)
+			for range 2 { // the second in the memory of the first
+				reply := handler.Handle(route, &c.req)
+				if reply.Status != 200 {
+					t.Fatalf("got %+v", reply)
+				}
+				rec := sender.sent[len(sender.sent)-1]
+				key := "null"
+				if rec.Key != nil {
+					key = string(rec.Key)
+				}
+				if rec.Topic != c.topic || rec.Partition != c.partition || key != c.key || string(rec.Value) != c.value {
+					t.Errorf("got %s %d key %s value %s", rec.Topic, rec.Partition, key, rec.Value)
+				}
+				if rec.Value == nil {
+					t.Error("the value is null")
+				}
+				if rec.Key != nil && len(rec.Key) == 0 {
+					t.Error("the key is empty")
+				}
+			}
+		})
+	}
+}
+
+func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
+	const plain = `{` + brokers + `,"topic":"t"}`
+	cases := []struct {
+		says, conf string
+		req        fakeRequest
+		status     int
+		message    string
+		unread     bool // the body was not asked for
+	}{
+		{"GET", plain, fakeRequest{method: "GET"}, 405, "allowed are POST, PUT, PATCH", true},
+		{"DELETE", plain, fakeRequest{method: "DELETE"}, 405, "produces nothing", true},
+		{"invalid JSON", plain, fakeRequest{headers: h{"content-type": jsonType}, body: `{"a":1,}`}, 400, "invalid JSON at byte 7", false},
+		{"no JSON at all", plain, fakeRequest{headers: h{"content-type": jsonType}}, 400, "invalid JSON at byte 0", false},
+		{"sixteen megabytes of [", `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t","jsonkey":"a"}`,
+			fakeRequest{headers: h{"content-type": jsonType}, body: strings.Repeat("[", 16<<20-200)}, 400, "invalid JSON at byte 10000", false},
+		{"no topic", `{` + brokers + `}`, fakeRequest{body: "x"}, 400, "no topic: the route has none, and the header topic is not set", true},
+		{"a topic header that is no topic", plain, fakeRequest{headers: h{"topic": "a b"}}, 400, "header topic: a topic's name has letters", true},
+		{"a topic header too long", plain, fakeRequest{headers: h{"topic": strings.Repeat("x", 600)}}, 400, "at most 249 characters, this one has 600", true},
+		{"a topic header of dots", plain, fakeRequest{headers: h{"topic": ".."}}, 400, "cannot be . or ..", true},
+		{"a topic that the route does not allow", `{` + brokers + `,"topics":["a*"]}`, fakeRequest{headers: h{"topic": "b"}}, 403, "does not allow this topic", true},
+		{"no topics allowed at all", `{` + brokers + `,"topics":[]}`, fakeRequest{headers: h{"topic": "b"}}, 403, "does not allow this topic", true},
+		{"a header that the route does not allow", `{` + brokers + `,"topic":"t","overrides":["topic"],"headerprefix":"p-"}`, fakeRequest{headers: h{"p-key": "k"}}, 403, "does not let the header p-key be set", true},
+		{"a partition that is no number", plain, fakeRequest{headers: h{"partition": "one"}}, 400, "header partition: expected an integer from -1", true},
+		{"a partition too large", plain, fakeRequest{headers: h{"partition": "2147483648"}}, 400, "header partition", true},
+		{"a partition too small", plain, fakeRequest{headers: h{"partition": "-2"}}, 400, "header partition", true},
+		{"a body announced as too large", plain, fakeRequest{headers: h{"content-length": "1000001"}}, 413, "the body has 1000001 bytes, the limit is 1000000", true},
+		{"a body that is too large", `{` + brokers + `,"topic":"t","max_body_bytes":3}`, fakeRequest{body: "1234"}, 413, "the body has 4 bytes, the limit is 3", false},
+		{"a key that makes the record too large", `{"config":{"bootstrap.servers":"a","message.max.bytes":1000},"topic":"t"}`,
+			fakeRequest{headers: h{"key": "k"}, body: strings.Repeat("x", 1000)}, 413, "the record has 1001 bytes, the limit is 1000", false},
+		{"what is not JSON where JSON is required", `{` + brokers + `,"topic":"t","require":["json"]}`, fakeRequest{headers: h{"content-type": "text/plain"}, body: "x"}, 415, "JSON only", true},
+		{"no content-type where JSON is required", `{` + brokers + `,"topic":"t","require":["json"]}`, fakeRequest{body: "x"}, 415, "JSON only", true},
+		{"no key where one is required", `{` + brokers + `,"topic":"t","require":["key"]}`, fakeRequest{body: "x"}, 400, "records with a key only", false},
+		{"an empty body where one was promised", plain, fakeRequest{headers: h{"content-length": "5"}, noBody: true}, 503, "could not read the body", false},
+		{"a body that the gateway does not hand over", plain, fakeRequest{bodyErr: errors.New("gone")}, 503, "did not hand the body over", false},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			if c.req.method == "" {
+				c.req.method = "POST"
+			}
+			sender := &fakeSender{}
+			reply := NewHandler(sender, slog.New(slog.DiscardHandler)).Handle(mustParse(t, c.conf), &c.req)
+			if reply.Status != c.status || !strings.Contains(reply.Message, c.message) || reply.Delivered != DeliveredNo {
+				t.Errorf("got %+v", reply)
+			}
+			if len(sender.sent) != 0 {
+				t.Error("something was produced")
+			}
+			if (c.req.asked == 0) != c.unread {
+				t.Errorf("the body was asked for %d times", c.req.asked)
+			}
+			if (reply.Allow == methods) != (c.status == 405) || (reply.RetryAfter > 0) != (c.status == 503) {
+				t.Errorf("Allow %q, Retry-After %d", reply.Allow, reply.RetryAfter)
+			}
+		})
+	}
+}
+
+func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
+	const secret = "broker-7.internal:9092"
+	when := time.UnixMilli(1795341600123)
+	cases := []struct {
+		says string
+		conf string
+		ack  producer.Ack
+		err  *producer.Error
+		want string
+	}{
+		{"queued", "async", producer.Ack{}, nil, `{"code":200,"message":"queued for Kafka","delivered":"unknown"}`},
+		{"acknowledged", "sync", producer.Ack{Partition: 2, Offset: 41, Timestamp: when}, nil,
+			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
+		{"not in time", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: secret},
+			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
+		{"no such topic", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindTopicNotFound, Reason: secret},
+			`{"code":404,"message":"the topic does not exist","delivered":"no"}`},
+		{"no such partition", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindPartitionNotFound, Reason: secret},
+			`{"code":404,"message":"the topic does not have this partition","delivered":"no"}`},
+		{"no broker", "async", producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker, Reason: secret},
+			`{"code":503,"message":"no Kafka broker can be reached","delivered":"no"}`},
+		{"a configuration that librdkafka refuses", "async", producer.Ack{}, &producer.Error{Kind: producer.KindConfig, Reason: secret},
+			`{"code":500,"message":"the route's configuration is invalid","delivered":"no"}`},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { return c.ack, c.err }}
+			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"`+c.conf+`","timeout_ms":1500}`)
+			before := time.Now()
+			reply := NewHandler(sender, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			if got := string(reply.AppendJSON(nil)); got != c.want {
+				t.Errorf("got %s", got)
+			}
+			if d := sender.deadline.Sub(before); d < 1500*time.Millisecond || d > 2500*time.Millisecond {
+				t.Errorf("the deadline is after %v", d)
+			}
+		})
+	}
+}
+
+func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
+	for kind := producer.KindUnconfirmed; kind <= producer.KindInternal; kind++ {
+		o, ok := outcomes[kind]
+		if !ok || o.status < 400 || o.message == "" {
+			t.Errorf("kind %d: %+v", kind, o)
+		}
+		if r := failed(&producer.Error{Kind: kind}); (r.RetryAfter > 0) != (r.Status == 503) || r.Delivered != DeliveredNo {
+			t.Errorf("kind %d: %+v", kind, r)
+		}
+	}
+	if len(outcomes) != int(producer.KindInternal)+1 {
+		t.Errorf("%d outcomes", len(outcomes))
+	}
+}
+
+func TestAReplyIsJSONWhateverIsInIt(t *testing.T) {
+	for _, message := range []string{"plain", `quo"te`, `back\slash`, "new\nline", "caf\u00e9", "\xff", "<&>", "\u2028"} {
+		body := refuse(400, message).AppendJSON([]byte("before:"))
+		var got struct {
+			Code               int
+			Message, Delivered string
+		}
+		if err := json.Unmarshal(body[len("before:"):], &got); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if want := strings.ToValidUTF8(message, "\ufffd"); got.Message != want || got.Code != 400 || got.Delivered != "no" {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+}
+
+func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
+	const payload = "the-payload"
+	for _, c := range []struct {
+		says string
+		req  Request
+		send func(*producer.Record, bool) (producer.Ack, *producer.Error)
+		want Delivered
+	}{
+		{"before it was handed over", panickingRequest{}, nil, DeliveredNo},
+		{"while it was", &fakeRequest{method: "POST", body: payload}, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic(payload) }, DeliveredUnknown},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			var log bytes.Buffer
+			handler := NewHandler(&fakeSender{send: c.send}, slog.New(slog.NewTextHandler(&log, nil)))
+			reply := handler.Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
+			if reply.Status != 500 || reply.Delivered != c.want {
+				t.Errorf("got %+v", reply)
+			}
+			if !strings.Contains(log.String(), "handler_test.go") || strings.Contains(log.String(), payload) {
+				t.Errorf("log: %s", log.String())
+			}
+		})
+	}
+}
+
+type panickingRequest struct{}
+
+func (panickingRequest) Method() string        { return "POST" }
+func (panickingRequest) Header(string) string  { panic("the-payload") }
+func (panickingRequest) Body() ([]byte, error) { return nil, nil }
+
+func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
+	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)
+	body := "[" + strings.Repeat(" 1,", 1<<20) + "1]"
+	handler := NewHandler(discardSender{}, slog.New(slog.DiscardHandler))
+	inUse := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := inUse()
+	for range 5 {
+		if reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body}); reply.Status != 200 {
+			t.Fatalf("got %+v", reply)
+		}
+	}
+	if grown := inUse() - before; grown > 1<<20 {
+		t.Errorf("%d bytes stay allocated", grown)
+	}
+	runtime.KeepAlive(body)
+}
+
+type discardSender struct{}
+
+func (discardSender) Send(*producer.Connection, *producer.Record, bool, time.Time) (producer.Ack, *producer.Error) {
+	return producer.Ack{}, nil
+}
+
+func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(out), "gjson") {
+		t.Fatalf("these are not its imports: %s", out)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		if path == "net/http" || strings.Contains(path, "ext-plugin-proto") || strings.Contains(path, "apisix-go-plugin-runner") {
+			t.Errorf("it imports %s", path)
+		}
+	}
+}
