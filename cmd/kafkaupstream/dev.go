@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -25,8 +26,9 @@ const (
 	defaultListen = "127.0.0.1:9080"
 	// defaultRoute is dev's route without -f.
 	defaultRoute = `{"config":{},"topic":"kafkaupstream"}`
-	// devStop is how long requests under way may take after Ctrl-C.
-	devStop = 2 * time.Second
+	// devStop is how long requests under way may take after Ctrl-C, and how long
+	// their records may take after that.
+	devStop = time.Second
 )
 
 // dev serves HTTP with the plugin behind it, and a broker unless there is one.
@@ -50,9 +52,6 @@ func dev(ctx context.Context, env environment) error {
 			return err
 		}
 	}
-	log := logging.New(env.stderr, level)
-	defer log.Close(logWait)
-
 	embedded := *brokers == ""
 	if embedded {
 		broker, err := devbroker.Start()
@@ -62,6 +61,8 @@ func dev(ctx context.Context, env environment) error {
 		defer broker.Close()
 		*brokers = broker.Address()
 	}
+	log := logging.New(env.stderr, level)
+	defer log.Close(logWait) // before the broker: that it goes is nothing to tell of
 	text, err := withBrokers(string(conf), *brokers)
 	if err != nil {
 		return fmt.Errorf("%s: %w", *file, err)
@@ -117,9 +118,11 @@ func dev(ctx context.Context, env environment) error {
 	return err
 }
 
-// serveHTTP serves until ctx ends, and then finishes the requests under way.
+// serveHTTP serves until ctx ends, and then finishes the requests under way; those
+// that take longer than devStop are cut off.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	unused := unusedConns{ctx: ctx, conns: map[net.Conn]struct{}{}}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: unused.note}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -127,9 +130,42 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		return err
 	case <-ctx.Done():
 	}
+	unused.close()
 	stop, cancel := context.WithTimeout(context.Background(), devStop)
 	defer cancel()
-	return server.Shutdown(stop)
+	if server.Shutdown(stop) != nil {
+		server.Close()
+	}
+	return nil
+}
+
+// unusedConns are the connections on which no request has come yet. Browsers open
+// them ahead, and http.Server.Shutdown waits five seconds for a request.
+type unusedConns struct {
+	ctx   context.Context
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+func (u *unusedConns) note(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.conns, c)
+	switch {
+	case state != http.StateNew:
+	case u.ctx.Err() != nil:
+		c.Close()
+	default:
+		u.conns[c] = struct{}{}
+	}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		c.Close()
+	}
 }
 
 // watchTopics shows the records of the topics that the route names.

@@ -87,30 +87,14 @@ func (r *runner) stop(drain time.Duration) error {
 	if err != nil {
 		r.log.Error("calls of APISIX were cut off", "error", err)
 	}
-	undelivered := make(chan int, 1)
-	go func() { undelivered <- r.pool.Close(ctx) }()
-	select {
-	case n := <-undelivered:
-		if n > 0 {
-			r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", n)
-			return errUnclean
-		}
-	case <-time.After(time.Until(deadlineOf(ctx)) + closeWait):
-		r.log.Warn("the producers did not end in time")
+	if n := r.pool.Drain(ctx); n > 0 {
+		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", n)
 		return errUnclean
 	}
 	if err != nil {
 		return errUnclean
 	}
 	return nil
-}
-
-// closeWait is what the producers may take beyond the drain timeout to end.
-const closeWait = 100 * time.Millisecond
-
-func deadlineOf(ctx context.Context) time.Time {
-	deadline, _ := ctx.Deadline()
-	return deadline
 }
 
 // watchParent cancels when the process that started this one is gone: nothing else

@@ -17,15 +17,17 @@ import (
 const startMillis = 5000
 
 // Broker is a one-node cluster inside the process. It belongs to a client that is
-// made for it: the library's own way to start one writes warnings to stderr.
+// made for it: the library's own way to start one writes warnings to stderr. The
+// client is an admin client, the only kind that has no poll of 100 ms to wait for
+// when it is closed.
 type Broker struct {
-	client  *kafka.Producer
+	client  *kafka.AdminClient
 	address string
 }
 
 // Start starts a broker on a free port of 127.0.0.1.
 func Start() (*Broker, error) {
-	client, err := kafka.NewProducer(&kafka.ConfigMap{"test.mock.num.brokers": 1, "log_level": 0})
+	client, err := kafka.NewAdminClient(&kafka.ConfigMap{"test.mock.num.brokers": 1, "log_level": 0})
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded broker: %w", err)
 	}

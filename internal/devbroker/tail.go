@@ -13,8 +13,11 @@ import (
 const (
 	// lookInterval is how often new topics and partitions are looked for.
 	lookInterval = 100 * time.Millisecond
-	pollMillis   = 100
-	askMillis    = 1000
+	// pollMillis is also how long Close may have to wait.
+	pollMillis = 20
+	askMillis  = 1000
+	// closeWait bounds Close when the cluster does not answer a question.
+	closeWait = 200 * time.Millisecond
 )
 
 // Tail reads the records that reach a cluster from now on.
@@ -72,15 +75,18 @@ func (t *Tail) Watch(topic string) {
 	}
 }
 
-// Close stops reading.
+// Close stops reading. After closeWait it lets what is left end by itself.
 func (t *Tail) Close() {
 	close(t.stop)
-	<-t.done
-	_ = t.consumer.Close()
+	select {
+	case <-t.done:
+	case <-time.After(closeWait):
+	}
 }
 
 func (t *Tail) run() {
 	defer close(t.done)
+	defer t.consumer.Close()
 	var looked time.Time
 	for {
 		select {

@@ -59,9 +59,12 @@ func (in *inbox) room(n int) {
 	in.buf, in.w, in.r = grown, in.w-in.r, 0
 }
 
-// release forgets all consumed frames. Unread bytes stay.
-func (in *inbox) release() {
+// release forgets all consumed frames. Unread bytes stay. It tells whether memory
+// was left to the garbage collector that is worth a collection of its own.
+func (in *inbox) release() (garbage bool) {
+	garbage = len(in.buf) > pooledBuffer
 	for i, b := range in.old {
+		garbage = garbage || len(b) > pooledBuffer
 		putBuffer(b)
 		in.old[i] = nil
 	}
@@ -76,4 +79,5 @@ func (in *inbox) release() {
 		copy(in.buf, unread)
 	}
 	in.r, in.w = 0, len(unread)
+	return garbage
 }

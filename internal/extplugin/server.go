@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,9 @@ const (
 	watchInterval = 200 * time.Millisecond
 	// expireInterval is how often a server forgets unused tokens.
 	expireInterval = time.Minute
+	// freeInterval is how often memory of large bodies is given back to the
+	// system: a runtime that has nothing to do would keep it for minutes.
+	freeInterval = 2 * time.Second
 )
 
 // SocketPath takes the path out of the value of [EnvListenAddress].
@@ -66,6 +70,7 @@ type Server struct {
 	log      *slog.Logger
 	confs    *confStore
 	draining atomic.Bool
+	large    atomic.Bool // a large buffer has become garbage
 
 	stop     chan struct{} // closed when Shutdown begins
 	stopOnce sync.Once
@@ -151,19 +156,26 @@ func (s *Server) accept(l *listener) {
 	}
 }
 
-// watch puts the socket back when somebody removed it, and forgets old tokens.
+// watch puts the socket back when somebody removed it, forgets old tokens, and
+// gives memory back.
 func (s *Server) watch() {
 	defer s.loops.Done()
 	look := time.NewTicker(watchInterval)
 	defer look.Stop()
 	expire := time.NewTicker(expireInterval)
 	defer expire.Stop()
+	free := time.NewTicker(freeInterval)
+	defer free.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case <-expire.C:
 			s.confs.expire()
+		case <-free.C:
+			if s.large.Swap(false) {
+				debug.FreeOSMemory()
+			}
 		case <-look.C:
 			s.restoreSocket()
 		}
@@ -199,9 +211,12 @@ func (s *Server) retireListeners() {
 	s.listeners = nil
 }
 
-// Shutdown stops accepting and ends the sessions without losing a call: each
-// connection is closed after its next answer, and one on which no call comes
-// within grace is closed then. Calls under way are waited for until ctx ends.
+// Shutdown stops accepting and ends the sessions without losing a call. For grace
+// it goes on serving the connections there are, unless they fall quiet before: on
+// a reload APISIX's old workers finish what they have, and to close a connection
+// under a worker that is about to use it would fail a request. Then idle
+// connections are closed, and busy ones after their answer, which is waited for
+// until ctx ends.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	s.stopOnce.Do(func() {
 		s.draining.Store(true)
@@ -217,15 +232,11 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 		s.sessions.Wait()
 		close(done)
 	}()
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	graceCtx, cancel := context.WithTimeout(ctx, grace)
+	s.awaitQuiet(graceCtx, done)
+	cancel()
 	s.eachSession(func(session *session) {
+		session.ending.Store(true)
 		if !session.busy.Load() {
 			_ = session.conn.CloseRead() // what has come in before is still answered
 		}
@@ -239,7 +250,46 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 			n++
 			_ = session.conn.Close()
 		})
+		if n == 0 {
+			return nil
+		}
 		return fmt.Errorf("%d calls were not finished in time: %w", n, context.Cause(ctx))
+	}
+}
+
+const (
+	// quietTime without a call on any connection ends the grace of a shutdown.
+	quietTime = 100 * time.Millisecond
+	// quietLook is how often that is looked for.
+	quietLook = 10 * time.Millisecond
+)
+
+// awaitQuiet returns when there are no sessions, when none of them has had a call
+// for quietTime, or when ctx ends.
+func (s *Server) awaitQuiet(ctx context.Context, done <-chan struct{}) {
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	var calls uint64
+	last := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case now := <-look.C:
+			var sum uint64
+			busy := false
+			s.eachSession(func(session *session) {
+				sum += session.calls.Load()
+				busy = busy || session.busy.Load()
+			})
+			if busy || sum != calls {
+				calls, last = sum, now
+			} else if now.Sub(last) >= quietTime {
+				return
+			}
+		}
 	}
 }
 

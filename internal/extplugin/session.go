@@ -23,8 +23,11 @@ type session struct {
 	req request
 	rsp reply
 
-	// busy is set while a call is served; Server.Shutdown reads it.
-	busy atomic.Bool
+	// busy is set while a call is served, calls counts them, and ending makes the
+	// present or next call the last one: what Server.Shutdown sees and sets.
+	busy   atomic.Bool
+	calls  atomic.Uint64
+	ending atomic.Bool
 
 	// Arguments and results of poll, which is made once so that a call allocates
 	// no closure.
@@ -50,7 +53,9 @@ func (s *session) serve() {
 	defer s.conn.Close()
 	var out []byte
 	for {
-		s.in.release()
+		if s.in.release() {
+			s.srv.large.Store(true)
+		}
 		typ, frame, err := s.exchange(out)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
@@ -59,13 +64,14 @@ func (s *session) serve() {
 			return
 		}
 		s.busy.Store(true)
+		s.calls.Add(1)
 		out, err = s.dispatch(typ, frame)
 		s.busy.Store(false)
 		if err != nil {
 			s.srv.log.Info("connection of APISIX lost during a call", "error", err)
 			return
 		}
-		if s.srv.draining.Load() {
+		if s.ending.Load() {
 			// The peer must not send its next call here: from now on its writes
 			// fail, so none is read and then left without an answer.
 			_ = s.conn.CloseRead()

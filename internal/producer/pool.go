@@ -80,12 +80,13 @@ type Options struct {
 
 // Pool keeps the producers, one for each distinct connection.
 type Pool struct {
-	log     *slog.Logger
-	idle    time.Duration
-	logs    chan kafka.LogEvent
-	stop    chan struct{}
-	retired sync.WaitGroup // clients being closed
-	loops   sync.WaitGroup
+	log       *slog.Logger
+	idle      time.Duration
+	logs      chan kafka.LogEvent
+	stop      chan struct{}
+	stopLoops func()
+	retired   sync.WaitGroup // clients being closed
+	loops     sync.WaitGroup
 
 	mu       sync.RWMutex
 	clients  map[string]*client
@@ -104,6 +105,7 @@ func NewPool(opts Options) *Pool {
 
 		retiring: map[*client]struct{}{},
 	}
+	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
 	if p.idle == 0 {
 		p.idle = defaultIdleTimeout
 	}
@@ -168,21 +170,22 @@ func (p *Pool) replace(id string, c *client) {
 	p.mu.Unlock()
 }
 
-// retire takes a client out of the pool and closes it. done, if not nil, is told
+// retire takes a client out of the pool and ends it. drained, if not nil, is told
 // how many records it could not deliver. p.mu is held.
-func (p *Pool) retire(id string, c *client, deadline time.Time, done func(undelivered int)) {
+func (p *Pool) retire(id string, c *client, deadline time.Time, drained func(undelivered int)) {
 	delete(p.clients, id)
 	p.retiring[c] = struct{}{}
 	p.retired.Add(1)
 	go func() {
 		defer p.retired.Done()
-		n := c.close(deadline)
+		n := c.drain(deadline)
+		if drained != nil {
+			drained(n)
+		}
+		c.close()
 		p.mu.Lock()
 		delete(p.retiring, c)
 		p.mu.Unlock()
-		if done != nil {
-			done(n)
-		}
 	}()
 }
 
@@ -247,26 +250,35 @@ func logLevel(syslog int) slog.Level {
 	}
 }
 
-// Close takes no more records, gives those that are queued until ctx ends, and
-// returns how many could not be delivered.
-func (p *Pool) Close(ctx context.Context) (undelivered int) {
+// Drain takes no more records, gives those that are queued until ctx ends, and
+// returns how many could not be delivered; those are logged. A process may end
+// after it.
+func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(retireWait)
 	}
 	var total atomic.Int64
+	var drained sync.WaitGroup
 	p.mu.Lock()
-	again := p.closed
 	p.closed = true
 	for id, c := range p.clients {
-		p.retire(id, c, deadline, func(n int) { total.Add(int64(n)) })
+		drained.Add(1)
+		p.retire(id, c, deadline, func(n int) {
+			total.Add(int64(n))
+			drained.Done()
+		})
 	}
 	p.mu.Unlock()
-	if again {
-		return 0
-	}
-	p.retired.Wait()
-	close(p.stop)
-	p.loops.Wait()
+	drained.Wait()
 	return int(total.Load())
+}
+
+// Close drains, and returns when nothing of the pool is left.
+func (p *Pool) Close(ctx context.Context) (undelivered int) {
+	undelivered = p.Drain(ctx)
+	p.retired.Wait()
+	p.stopLoops()
+	p.loops.Wait()
+	return undelivered
 }

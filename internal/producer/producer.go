@@ -259,6 +259,7 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 	select {
 	case <-d.done:
 	case <-d.timer.C:
+		c.topics.forget(rec.Topic) // it may have been deleted: the next record asks
 		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	d.timer.Stop()
@@ -329,34 +330,42 @@ func (c *client) idle(since time.Time) bool {
 	return c.users.Load() == 0 && c.lastUsed.Load() < since.UnixNano() && (c.kafka == nil || c.kafka.Len() == 0)
 }
 
-// close takes no more records, gives those that are queued until the deadline,
-// and says how many could not be delivered. It returns when librdkafka has gone.
-func (c *client) close(deadline time.Time) (undelivered int) {
+// drain takes no more records, gives those that are queued until the deadline, and
+// returns how many could not be delivered; those are logged. close must follow.
+func (c *client) drain(deadline time.Time) (undelivered int) {
 	<-c.ready
 	c.mu.Lock()
 	again := c.closed
 	c.closed = true
 	c.mu.Unlock()
 	if again {
-		<-c.reported
 		return 0
 	}
 	close(c.closing)
 	if c.kafka == nil {
 		return 0
 	}
-	if undelivered = c.kafka.Flush(millisUntil(deadline)); undelivered > 0 {
+	if undelivered = c.kafka.Flush(millisUntil(deadline.Add(-purgeWait))); undelivered > 0 {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		c.kafka.Flush(purgeMillis)
+		c.kafka.Flush(int(purgeWait / time.Millisecond))
+	}
+	c.losses.flush(c.log)
+	return undelivered
+}
+
+// purgeWait is the time for the reports of purged records to arrive.
+const purgeWait = 100 * time.Millisecond
+
+// close ends a client that has been drained. It returns when librdkafka has gone,
+// which takes a second when the cluster does not answer.
+func (c *client) close() {
+	if c.kafka == nil {
+		return
 	}
 	c.loops.Wait()
 	c.kafka.Close()
 	<-c.reported
 	c.losses.flush(c.log)
-	return undelivered
 }
-
-// purgeMillis is the time for the reports of purged records to arrive, in ms.
-const purgeMillis = 200
 
 func millisUntil(t time.Time) int { return int(max(time.Until(t), 0) / time.Millisecond) }

@@ -16,7 +16,7 @@ const (
 	// names are the clients' to make up.
 	maxUnknownTopics = 1000
 	// topicMaxAge is when a topic's partitions are asked for again, in the background.
-	topicMaxAge = 30 * time.Second
+	topicMaxAge = 10 * time.Second
 	// missingMaxAge is how long a topic is known not to exist.
 	missingMaxAge = 2 * time.Second
 	// creationWait is how long a topic that was not there is looked for: a broker
@@ -120,7 +120,7 @@ func (ts *topics) evictMissing() bool {
 }
 
 // forget makes the next record ask for the topic again: the cluster said of one
-// that it does not exist.
+// that it does not exist, or said nothing.
 func (ts *topics) forget(name string) {
 	ts.mu.RLock()
 	t := ts.byName[name]

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/api7/ext-plugin-proto/go/A6"
+	"github.com/api7/ext-plugin-proto/go/A6/Err"
+	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
+	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
+	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
+	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// unreadable turns the panic with which FlatBuffers' accessors meet malformed data into an error. It is deferred by
+// functions that do nothing but decode.
+func unreadable(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: malformed message: %v", ErrProtocol, r)
+	}
+}
+
+// maxDecoded bounds what the entries of one message may take in bytes. Entries can share the bytes they point to, so
+// a frame of a few kilobytes could otherwise be told to take gigabytes.
+const maxDecoded = MaxFramePayload
+
+var errOverlap = errors.New("entries larger than the frame")
+
+// entryReader copies a message's entries out of its buffer.
+type entryReader struct{ left int }
+
+func (d *entryReader) read(length int, get func(*A6.TextEntry, int) bool) []Entry {
+	if length == 0 {
+		return nil
+	}
+	var entries []Entry
+	var e A6.TextEntry
+	for i := range length {
+		get(&e, i)
+		name, value := e.Name(), e.Value()
+		d.left -= len(name) + len(value) + 8
+		if d.left < 0 {
+			panic(errOverlap)
+		}
+		if entries == nil {
+			entries = make([]Entry, 0, min(length, 16))
+		}
+		entries = append(entries, Entry{Name: string(name), Value: string(value), NoValue: value == nil})
+	}
+	return entries
+}
+
+func clone(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return append([]byte(nil), b...)
+}
+
+func decodeToken(payload []byte) (token uint32, err error) {
+	defer unreadable(&err)
+	return PrepareConf.GetRootAsResp(payload, 0).ConfToken(), nil
+}
+
+// decodeError gives the RunnerError that an error frame carries.
+func decodeError(payload []byte) (err error) {
+	defer unreadable(&err)
+	return RunnerError(Err.GetRootAsResp(payload, 0).Code())
+}
+
+func decodeReqCall(payload []byte) (r *Response, err error) {
+	defer unreadable(&err)
+	resp := HTTPReqCall.GetRootAsResp(payload, 0)
+	r = &Response{ID: resp.Id()}
+	var action flatbuffers.Table
+	switch resp.ActionType() {
+	case HTTPReqCall.ActionStop:
+		if !resp.Action(&action) {
+			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
+		}
+		decodeStop(r, action)
+	case HTTPReqCall.ActionRewrite:
+		if !resp.Action(&action) {
+			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
+		}
+		decodeRewrite(r, action)
+	}
+	return r, nil // any other action is none, as in APISIX
+}
+
+func decodeStop(r *Response, action flatbuffers.Table) {
+	var stop HTTPReqCall.Stop
+	stop.Init(action.Bytes, action.Pos)
+	entries := entryReader{maxDecoded}
+	r.Action = ActionStop
+	r.Status = int(stop.Status())
+	if r.Status == 0 {
+		r.Status = 200
+	}
+	r.Headers = entries.read(stop.HeadersLength(), stop.Headers)
+	r.Body = clone(stop.BodyBytes())
+}
+
+func decodeRewrite(r *Response, action flatbuffers.Table) {
+	var rewrite HTTPReqCall.Rewrite
+	rewrite.Init(action.Bytes, action.Pos)
+	entries := entryReader{maxDecoded}
+	r.Action = ActionRewrite
+	r.Path = string(rewrite.Path())
+	r.Headers = entries.read(rewrite.HeadersLength(), rewrite.Headers)
+	r.Args = entries.read(rewrite.ArgsLength(), rewrite.Args)
+	r.RespHeaders = entries.read(rewrite.RespHeadersLength(), rewrite.RespHeaders)
+	r.Body = clone(rewrite.BodyBytes())
+}
+
+func decodeRespCall(payload []byte) (r *Response, err error) {
+	defer unreadable(&err)
+	resp := HTTPRespCall.GetRootAsResp(payload, 0)
+	entries := entryReader{maxDecoded}
+	return &Response{
+		ID:      resp.Id(),
+		Status:  int(resp.Status()),
+		Headers: entries.read(resp.HeadersLength(), resp.Headers),
+		Body:    clone(resp.BodyBytes()),
+	}, nil
+}
+
+// question is what the runner asks in an ExtraInfo frame; name is a variable's.
+type question struct {
+	info ExtraInfo.Info
+	name string
+}
+
+func decodeQuestion(payload []byte) (q question, err error) {
+	defer unreadable(&err)
+	req := ExtraInfo.GetRootAsReq(payload, 0)
+	q.info = req.InfoType()
+	if q.info != ExtraInfo.InfoVar {
+		return q, nil
+	}
+	var table flatbuffers.Table
+	if !req.Info(&table) {
+		return q, fmt.Errorf("%w: a question without its table", ErrProtocol)
+	}
+	var v ExtraInfo.Var
+	v.Init(table.Bytes, table.Pos)
+	q.name = string(v.Name())
+	return q, nil
+}

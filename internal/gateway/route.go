@@ -1,0 +1,230 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The plugins that a route can have.
+const (
+	// PreReq runs in APISIX's rewrite phase, before authentication and limits.
+	PreReq = "ext-plugin-pre-req"
+	// PostReq runs in APISIX's access phase, after them.
+	PostReq = "ext-plugin-post-req"
+)
+
+// Route says which requests go to the runner, and with what configuration.
+type Route struct {
+	// ID is 1 to 64 letters, digits and "-_.".
+	ID string
+	// URI and URIs are paths: exact, or with a "*" at the end a prefix. At least one is required.
+	URI  string
+	URIs []string
+	// Methods are upper-case; none means any.
+	Methods []string
+	// Host and Hosts are names, exact or with a "*" in front a suffix; none means any.
+	Host  string
+	Hosts []string
+	// Priority decides between routes of the same host and path: the higher wins.
+	Priority int
+	// Disabled routes match nothing (status 0 in the Admin API).
+	Disabled bool
+	// Phase is PreReq or PostReq; "" is PostReq.
+	Phase string
+	// Conf is what the runner gets, in this order; at least one.
+	Conf []ConfEntry
+	// AllowDegradation lets a request pass when the runner fails.
+	AllowDegradation bool
+	// Version is set by PutRoute: each change of a route gives it a new one.
+	Version uint64
+}
+
+// key is what APISIX calls the route's configuration towards the runner (core.lrucache.plugin_ctx_id).
+func (r *Route) key() string { return fmt.Sprintf("route#%s#%s#%d", r.ID, r.Phase, r.Version) }
+
+func (r *Route) uris() []string { return both(r.URI, r.URIs) }
+
+func (r *Route) hosts() []string { return both(r.Host, r.Hosts) }
+
+func both(one string, more []string) []string {
+	if one == "" {
+		return more
+	}
+	return append([]string{one}, more...)
+}
+
+// clone makes r independent of its caller's slices.
+func (r Route) clone() Route {
+	r.URIs = slices.Clone(r.URIs)
+	r.Methods = slices.Clone(r.Methods)
+	r.Hosts = slices.Clone(r.Hosts)
+	r.Conf = slices.Clone(r.Conf)
+	return r
+}
+
+var (
+	idPattern    = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
+	hostPattern  = regexp.MustCompile(`^(\*|\*?[0-9a-zA-Z._\[\]:-]+)$`) // host_def of apisix/schema_def.lua
+	routeMethods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
+)
+
+func (r *Route) validate() error {
+	if !idPattern.MatchString(r.ID) {
+		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits and -_.", r.ID)
+	}
+	if len(r.uris()) == 0 {
+		return errors.New("property \"uri\" or \"uris\" is required")
+	}
+	for _, uri := range r.uris() {
+		if uri == "" || len(uri) > 4096 {
+			return errors.New("property \"uri\" validation failed: 1 to 4096 characters are allowed")
+		}
+		if i := strings.IndexByte(uri, '*'); i >= 0 && i < len(uri)-1 {
+			return fmt.Errorf("property \"uri\" validation failed: %q has a \"*\" before its end", uri)
+		}
+	}
+	for _, m := range r.Methods {
+		if !slices.Contains(routeMethods, m) {
+			return fmt.Errorf("property \"methods\" validation failed: %q does not match any of the enum values", m)
+		}
+	}
+	for _, h := range r.hosts() {
+		if !hostPattern.MatchString(h) {
+			return fmt.Errorf("property \"host\" validation failed: %q is not a host name", h)
+		}
+	}
+	return r.validatePlugin()
+}
+
+func (r *Route) validatePlugin() error {
+	if r.Phase != PreReq && r.Phase != PostReq {
+		return fmt.Errorf("unknown plugin [%s]", r.Phase)
+	}
+	if len(r.Conf) == 0 {
+		return r.pluginError("property \"conf\" validation failed: expect array to have at least 1 items")
+	}
+	for i, c := range r.Conf {
+		if len(c.Name) < 1 || len(c.Name) > 128 {
+			return r.pluginError("property \"conf\" validation failed: failed to validate item %d: "+
+				"property \"name\" validation failed: 1 to 128 characters are allowed", i+1)
+		}
+	}
+	return nil
+}
+
+func (r *Route) pluginError(format string, a ...any) error {
+	return fmt.Errorf("failed to check the configuration of plugin %s err: %s", r.Phase, fmt.Sprintf(format, a...))
+}
+
+// pattern is an exact text, or one of the texts that begin with it.
+type pattern struct {
+	text   string
+	prefix bool
+}
+
+func (p pattern) matches(s string) bool {
+	if p.prefix {
+		return strings.HasPrefix(s, p.text)
+	}
+	return s == p.text
+}
+
+// moreSpecific orders exact patterns before prefixes, and longer prefixes before shorter ones.
+func moreSpecific(a, b pattern) int {
+	if a.prefix != b.prefix {
+		if a.prefix {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(len(b.text), len(a.text))
+}
+
+func uriPattern(uri string) pattern {
+	text, prefix := strings.CutSuffix(uri, "*")
+	return pattern{text, prefix}
+}
+
+// hostPatternOf reverses the name, as APISIX does: what ends alike then begins alike.
+func hostPatternOf(host string) pattern {
+	text, prefix := strings.CutPrefix(strings.ToLower(host), "*")
+	return pattern{reverse(text), prefix}
+}
+
+func reverse(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
+}
+
+// way is one host and path of a route.
+type way struct {
+	host, uri pattern
+	anyHost   bool
+	route     *liveRoute
+}
+
+// routeTable is what a request is matched with: the first that fits is the one. The order is that of APISIX's router
+// radixtree_host_uri: routes with a host, exact before wildcard; then exact path, longest prefix, priority.
+type routeTable []way
+
+func newRouteTable(routes map[string]*liveRoute) routeTable {
+	var t routeTable
+	for _, r := range routes {
+		if r.Disabled {
+			continue
+		}
+		for _, uri := range r.uris() {
+			w := way{uri: uriPattern(uri), anyHost: true, route: r}
+			if len(r.hosts()) == 0 {
+				t = append(t, w)
+			}
+			for _, host := range r.hosts() {
+				w.host, w.anyHost = hostPatternOf(host), false
+				t = append(t, w)
+			}
+		}
+	}
+	slices.SortFunc(t, compareWays)
+	return t
+}
+
+func compareWays(a, b way) int {
+	if a.anyHost != b.anyHost {
+		if a.anyHost {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(
+		moreSpecific(a.host, b.host),
+		strings.Compare(a.host.text, b.host.text), // keeps the paths of one host together
+		moreSpecific(a.uri, b.uri),
+		cmp.Compare(b.route.Priority, a.route.Priority),
+		strings.Compare(a.route.ID, b.route.ID),
+	)
+}
+
+func (t routeTable) match(method, host, path string) *liveRoute {
+	reversed := ""
+	for i := range t {
+		w := &t[i]
+		if !w.uri.matches(path) || len(w.route.Methods) > 0 && !slices.Contains(w.route.Methods, method) {
+			continue
+		}
+		if !w.anyHost {
+			if reversed == "" {
+				reversed = reverse(host)
+			}
+			if !w.host.matches(reversed) {
+				continue
+			}
+		}
+		return w.route
+	}
+	return nil
+}
