@@ -45,13 +45,9 @@ func writeStop(w http.ResponseWriter, resp *Response) {
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "text/plain") // nginx's default_type; no guessing from the body
 	}
-	if !bodyAllowed(resp.Status) {
-		w.WriteHeader(resp.Status)
-		return
-	}
 	h.Set("Content-Length", strconv.Itoa(len(resp.Body)))
 	w.WriteHeader(resp.Status)
-	w.Write(resp.Body) // net/http leaves it out for HEAD; an error is the client's going away
+	w.Write(resp.Body) // net/http leaves it out for HEAD, 204 and 304; an error is the client's going away
 }
 
 func bodyAllowed(status int) bool {

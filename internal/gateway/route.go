@@ -74,7 +74,7 @@ var (
 
 func (r *Route) validate() error {
 	if !idPattern.MatchString(r.ID) {
-		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits and -_.", r.ID)
+		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits, '.', '_' and '-'", r.ID)
 	}
 	if len(r.uris()) == 0 {
 		return errors.New("property \"uri\" or \"uris\" is required")

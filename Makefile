@@ -1,0 +1,34 @@
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME   ?= 10s
+
+.PHONY: build test lint unit fuzz kafka bench deps
+
+build: ## the binary, in ./bin
+	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
+
+test: lint unit fuzz kafka ## everything, as CI does
+
+lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run
+
+unit: ## tests without a real broker, with the race detector
+	go test -race $$(go list ./... | grep -v /test/)
+
+fuzz: ## every decoder, for FUZZTIME each
+	go test -run '^$$' -fuzz '^FuzzCompactJSON$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
+	go test -run '^$$' -fuzz '^FuzzIsJSONMediaType$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
+	go test -run '^$$' -fuzz '^FuzzFrames$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/extplugin
+	go test -run '^$$' -fuzz '^FuzzParseRoute$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
+
+kafka: ## tests against real Apache Kafka, and of the command line and the scripts
+	go test -p 1 -timeout 20m ./test/...
+
+bench: ## the host against the stock runner
+	go run ./bench
+
+deps: ## Debian's packages that the tests need (as root)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends curl jq kcat shellcheck

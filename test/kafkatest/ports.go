@@ -1,0 +1,39 @@
+package kafkatest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"syscall"
+)
+
+// Ports are taken below the range from which the kernel serves ":0" and
+// outgoing connections (32768 and up on Linux, 49152 elsewhere). A broker's
+// port lies idle while the broker is dead, and in that range any client could
+// be given it as its own end: then Restart fails, or a client that keeps
+// connecting to the dead broker on the loopback meets itself.
+const lowestPort, ports = 20000, 10000
+
+// reservePort finds a free port of 127.0.0.1 and keeps other test processes
+// off it, also while no broker listens, by holding the same port of
+// 127.0.0.2 until the listener is closed. (Where 127.0.0.2 is no address of
+// the machine, held is nil and chance must do.)
+func reservePort() (port int, held net.Listener, err error) {
+	for range 1000 {
+		port = lowestPort + rand.IntN(ports)
+		held, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.2:%d", port))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		probe, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			probe.Close()
+			return port, held, nil
+		}
+		if held != nil {
+			held.Close()
+		}
+	}
+	return 0, nil, fmt.Errorf("kafkatest: no free port from %d to %d", lowestPort, lowestPort+ports-1)
+}
