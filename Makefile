@@ -16,6 +16,7 @@ lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
 
 unit: ## tests without a real broker, with the race detector
 	go test -race $$(go list ./... | grep -v /test/)
+	go test -count=1 -run 'BodiesOfEverySize' ./internal/extplugin # in full: a tenth with -race
 
 fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzCompactJSON$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils

@@ -517,6 +517,28 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 	})
 }
 
+func TestARecordWithoutTimeLeftIsNotProduced(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	if _, err := p.Send(conn, record("t", "in time"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []bool{true, false} {
+		if _, err := p.Send(conn, record("t", "too late"), wait, time.Now()); err == nil || err.Kind != KindUnavailable || err.Unconfirmed {
+			t.Errorf("got %+v", err)
+		}
+	}
+	if _, err := p.Send(conn, record("t", "after"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range valuesOf(t, c, "t", 2) {
+		if v == "too late" {
+			t.Error("it was produced")
+		}
+	}
+}
+
 func TestAFullQueueIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)

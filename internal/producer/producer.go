@@ -236,6 +236,9 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 		return Ack{}, c.broken
 	}
 	now := time.Now()
+	if !now.Before(deadline) {
+		return Ack{}, &Error{Kind: KindUnavailable, Reason: "no time was left to produce the record"}
+	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
 		rec.Timestamp = now // as the report does not tell what librdkafka chose
