@@ -123,8 +123,8 @@ func (c *Cluster) AlterTopicConfig(topic string, config map[string]string) error
 	})
 }
 
-// TopicLeader is the node that leads a partition now. It is an error if none
-// does, which is so for some seconds after a leader is killed.
+// TopicLeader is the node that leads a partition, as the brokers know it: for
+// up to 3 s after a Kill that can be the dead one. It is an error if none does.
 func (c *Cluster) TopicLeader(topic string, partition int) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), changeTimeout)
 	defer cancel()
