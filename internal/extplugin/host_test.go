@@ -200,7 +200,9 @@ func TestAPluginAnswersOrLetsPass(t *testing.T) {
 		}},
 		{"a reply that fits no frame is a 500 and not a broken connection", func(w http.ResponseWriter, _ pkghttp.Request) {
 			_, _ = w.Write(make([]byte, 1<<24))
-		}, func(r *gateway.Response) bool { return r.Status == 500 && strings.Contains(string(r.Body), "internal error") }},
+		}, func(r *gateway.Response) bool {
+			return r.Status == 500 && strings.Contains(string(r.Body), "internal error")
+		}},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {

@@ -87,7 +87,9 @@ func TestShutdownFinishesACallUnderWay(t *testing.T) {
 	}})
 	token := h.token(t, "k", conf("p", "{}"))
 	got := make(chan string, 1)
-	go func() { got <- string(h.call(t, token, &gateway.Request{Body: bodyOf([]byte("asked for during shutdown"))}).Body) }()
+	go func() {
+		got <- string(h.call(t, token, &gateway.Request{Body: bodyOf([]byte("asked for during shutdown"))}).Body)
+	}()
 	<-begun
 	done := make(chan error, 1)
 	go func() { done <- h.Shutdown(context.Background(), 0) }()

@@ -141,7 +141,7 @@ func (s *session) read(out []byte) error {
 // whenever the socket may have become readable. It returns false to wait.
 func (s *session) writeThenRead(fd uintptr) bool {
 	if len(s.pollOut) > 0 {
-		n, err := retryEINTR(syscall.Write, int(fd), s.pollOut)
+		n, err := retryEINTR(sysWrite, fd, s.pollOut)
 		if err != nil && err != syscall.EAGAIN {
 			s.pollErr = err
 			return true
@@ -149,7 +149,7 @@ func (s *session) writeThenRead(fd uintptr) bool {
 		s.pollOut = s.pollOut[max(n, 0):]
 		return len(s.pollOut) > 0
 	}
-	n, err := retryEINTR(syscall.Read, int(fd), s.in.buf[s.in.w:])
+	n, err := retryEINTR(sysRead, fd, s.in.buf[s.in.w:])
 	switch {
 	case err == syscall.EAGAIN:
 		return false
@@ -163,7 +163,7 @@ func (s *session) writeThenRead(fd uintptr) bool {
 	return true
 }
 
-func retryEINTR(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+func retryEINTR(call func(uintptr, []byte) (int, error), fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := call(fd, p)
 		if err != syscall.EINTR {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -31,55 +32,66 @@ func NewHandler(sender Sender, log *slog.Logger) *Handler {
 
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
-func InvalidRoute() *Reply { return failed(&producer.Error{Kind: producer.KindConfig}) }
+func InvalidRoute() Reply { return *failed(&producer.Error{Kind: producer.KindConfig}) }
 
 // Handle makes a record of the request, produces it and says what became of it.
-func (h *Handler) Handle(route *Route, req Request) (reply *Reply) {
+func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 	deadline := time.Now().Add(route.timeout)
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
 			h.log.Error("bug: a request panicked", "panic", panicKind(r), "stack", string(debug.Stack()))
-			reply = failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
+			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
 	switch req.Method() {
 	case "POST", "PUT", "PATCH":
 	default:
-		reply = refuse(405, "this method produces nothing; allowed are "+methods)
+		reply = *refuse(405, "this method produces nothing; allowed are "+methods)
 		reply.Allow = methods
 		return reply
 	}
-	var rec producer.Record
-	if reply = route.target(req, &rec); reply != nil {
-		return reply
+	w := works.Get().(*work)
+	defer w.release()
+	if refused := route.target(req, &w.rec); refused != nil {
+		return *refused
 	}
-	scratch := scratches.Get().(*[]byte)
-	defer release(scratch)
-	if reply = route.value(req, &rec, scratch); reply != nil {
-		return reply
+	if refused := route.value(req, &w.rec, &w.scratch); refused != nil {
+		return *refused
 	}
 	handedOver = true
-	ack, err := h.sender.Send(route.conn, &rec, route.wait, deadline)
+	ack, err := h.sender.Send(route.conn, &w.rec, route.wait, deadline)
 	switch {
 	case err != nil:
-		reply = failed(err)
+		reply = *failed(err)
 		if reply.Status >= 500 {
-			h.log.Warn("a record was not delivered", "status", reply.Status, "topic", rec.Topic, "error", err.Reason)
+			h.log.Warn("a record was not delivered", "status", reply.Status, "topic", w.rec.Topic, "error", err.Reason)
 		}
 		return reply
 	case route.wait:
-		return written(rec.Topic, ack)
+		return written(w.rec.Topic, ack)
 	default:
-		return queued()
+		return queued
 	}
 }
 
-// release gives the memory of a compacted body back; what a large one took is
-// left to the garbage collector.
-func release(scratch *[]byte) {
-	if cap(*scratch) <= maxScratch {
-		scratches.Put(scratch)
+// work is the memory that one request takes and the next one uses again.
+type work struct {
+	rec     producer.Record
+	scratch []byte // of the compacted body
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// maxScratch is the largest scratch that is kept for the next request, in bytes.
+const maxScratch = 256 << 10
+
+// release gives the memory back; what a large body took is left to the garbage
+// collector.
+func (w *work) release() {
+	w.rec = producer.Record{}
+	if cap(w.scratch) <= maxScratch {
+		works.Put(w)
 	}
 }
 

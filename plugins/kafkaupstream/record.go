@@ -3,7 +3,6 @@ package kafkaupstream
 import (
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/tidwall/gjson"
 
@@ -158,9 +157,3 @@ func (r *Route) bodyKey(body []byte, isJSON bool) []byte {
 func tooLarge(what string, size int64, limit int) *Reply {
 	return refuse(413, fmt.Sprintf("the %s has %d bytes, the limit is %d", what, size, limit))
 }
-
-// scratches holds the memory of compacted bodies.
-var scratches = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxScratch is the largest memory that is kept for the next body, in bytes.
-const maxScratch = 256 << 10

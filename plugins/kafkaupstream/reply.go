@@ -114,10 +114,8 @@ func failed(err *producer.Error) *Reply {
 	return r
 }
 
-func queued() *Reply {
-	return &Reply{Status: 200, Message: "queued for Kafka", Delivered: DeliveredUnknown}
-}
+var queued = Reply{Status: 200, Message: "queued for Kafka", Delivered: DeliveredUnknown}
 
-func written(topic string, ack producer.Ack) *Reply {
-	return &Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
+func written(topic string, ack producer.Ack) Reply {
+	return Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
 }

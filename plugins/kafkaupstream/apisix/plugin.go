@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 
@@ -51,23 +52,34 @@ func (p *Plugin) ParseConf(in []byte) (any, error) {
 
 // RequestFilter answers the request: there is no upstream behind this plugin.
 func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Request) {
+	c := calls.Get().(*call)
+	c.Request = r
 	if route, ok := conf.(*kafkaupstream.Route); ok {
-		write(w, p.handler.Handle(route, request{r}))
+		c.write(w, p.handler.Handle(route, c))
 	} else {
-		write(w, kafkaupstream.InvalidRoute())
+		c.write(w, kafkaupstream.InvalidRoute())
 	}
+	c.Request = nil
+	calls.Put(c)
 }
 
 // ResponseFilter leaves the upstream's response as it is.
 func (p *Plugin) ResponseFilter(any, pkghttp.Response) {}
 
-type request struct{ pkghttp.Request }
+// call is a request as the core sees it, and memory for the reply's body.
+type call struct {
+	pkghttp.Request
+	body []byte
+}
 
-func (r request) Header(name string) string { return r.Request.Header().Get(name) }
+var calls = sync.Pool{New: func() any { return &call{body: make([]byte, 0, 256)} }}
+
+// Header returns the first value of a header.
+func (c *call) Header(name string) string { return c.Request.Header().Get(name) }
 
 var jsonContentType = []string{"application/json"}
 
-func write(w http.ResponseWriter, reply *kafkaupstream.Reply) {
+func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
 	header := w.Header()
 	header["Content-Type"] = jsonContentType
 	if reply.Allow != "" {
@@ -77,6 +89,6 @@ func write(w http.ResponseWriter, reply *kafkaupstream.Reply) {
 		header.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
 	}
 	w.WriteHeader(reply.Status)
-	var buf [256]byte
-	_, _ = w.Write(reply.AppendJSON(buf[:0])) // a reply writer's Write cannot fail
+	c.body = reply.AppendJSON(c.body[:0])
+	_, _ = w.Write(c.body) // a reply writer's Write cannot fail
 }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// machine is what the numbers depend on.
+type machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Go     string `json:"go"`
+	Kernel string `json:"kernel"`
+}
+
+// report is the outcome of a run; -json prints it.
+type report struct {
+	Date     time.Time `json:"date"`
+	Machine  machine   `json:"machine"`
+	Rounds   int       `json:"rounds"`
+	Duration string    `json:"duration"`
+	// ContentType is the bodies'.
+	ContentType string    `json:"content_type"`
+	Rows        []row     `json:"rows"`
+	Goals       []verdict `json:"goals"`
+}
+
+func newReport(o options, rows []row) report {
+	r := report{
+		Date:        time.Now().UTC().Truncate(time.Second),
+		Machine:     describeMachine(),
+		Rounds:      o.rounds,
+		Duration:    o.duration.String(),
+		ContentType: o.contentType,
+		Rows:        rows,
+	}
+	for _, g := range goals {
+		r.Goals = append(r.Goals, g.judge(rows))
+	}
+	return r
+}
+
+func (r report) writeJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+func (r report) writeText(w io.Writer) error {
+	fmt.Fprintf(w, "CPU time and throughput of an ext-plugin runner's process, over a Unix socket, closed loop\n")
+	fmt.Fprintf(w, "%s, %d cores; %s; %s; %s\n", r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Date.Format(time.DateOnly))
+	fmt.Fprintf(w, "%d alternating rounds of %s; median of the rounds (min–max); ratios are round by round; bodies are %s\n\n", r.Rounds, r.Duration, r.ContentType)
+
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "body\tconnections\trunner\tCPU µs/request\trequests/s\tfailed\tCPU / stock\trequests/s / stock\t")
+	for _, row := range r.Rows {
+		fmt.Fprintf(tw, "%s\t%d\t%s\t%.1f\t%.0f\t%s\t%s\t%s\t\n", size(row.Bytes), row.Connections, row.Subject,
+			row.CPUMicros.Median, row.PerSecond.Median, share(row.Failed, row.Answered+row.Failed), ratio(row.CPURatio), ratio(row.RateRatio))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, v := range r.Goals {
+		fmt.Fprintln(w, v)
+	}
+	for _, row := range r.Rows {
+		if row.Failed > 0 {
+			fmt.Fprintf(w, "%s, %s, %d connections: %d failed, the first: %s\n", row.Subject, size(row.Bytes), row.Connections, row.Failed, row.Failure)
+		}
+	}
+	return nil
+}
+
+func size(bytes int) string {
+	if bytes >= 1000 && bytes%1000 == 0 {
+		return fmt.Sprintf("%d kB", bytes/1000)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+func share(part, whole int64) string {
+	if part == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(whole))
+}
+
+func ratio(s *spread) string {
+	if s == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", s.Median, s.Min, s.Max)
+}

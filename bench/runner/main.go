@@ -1,0 +1,138 @@
+// Command runner is one of the processes that bench measures: an ext-plugin runner
+// that APISIX could start. Its argument says which one:
+//
+//	host    this project's host with a plugin that reads the body and answers
+//	stock   the runner of apisix-go-plugin-runner with the same plugin
+//	plugin  this project's host with the Kafka plugin
+//
+// It listens where APISIX_LISTEN_ADDRESS says, logs little, and ends on SIGTERM
+// or at the end of its standard input: bench holds the other end, so no runner
+// outlives it. Nothing but bench starts it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"syscall"
+	"time"
+
+	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
+	"github.com/apache/apisix-go-plugin-runner/pkg/runner"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+)
+
+// drainTimeout is how long calls and queued records may take at the end.
+const drainTimeout = 2 * time.Second
+
+func main() {
+	profiles := flag.String("profiles", "", "directory for a CPU and an allocation profile of the whole life of the process")
+	flag.Parse()
+	if err := run(flag.Arg(0), *profiles); err != nil {
+		fmt.Fprintln(os.Stderr, "runner:", err)
+		os.Exit(1)
+	}
+}
+
+func run(mode, profiles string) (err error) {
+	modes := map[string]func() error{"host": host, "stock": stock, "plugin": kafka}
+	serve, ok := modes[mode]
+	if !ok {
+		return fmt.Errorf("expected host, stock or plugin, got %q", mode)
+	}
+	go endWithParent()
+	if profiles != "" {
+		stop, err := startProfiles(profiles)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	return serve()
+}
+
+// endWithParent makes the end of standard input a SIGTERM, on which every mode
+// ends: the stock runner knows no other way.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+}
+
+func host() error { return serve(answer{}) }
+
+func kafka() error {
+	log := logger()
+	pool := producer.NewPool(producer.Options{Log: log})
+	err := serve(apisix.New(pool, log))
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	pool.Close(ctx)
+	return err
+}
+
+// serve runs the plugin under this project's host until SIGTERM or Ctrl-C.
+func serve(p extplugin.Plugin) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	path, err := extplugin.SocketPath(os.Getenv(extplugin.EnvListenAddress))
+	if err != nil {
+		return err
+	}
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: path, Log: logger()}, p)
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	return server.Shutdown(ctx, drainTimeout/20)
+}
+
+func logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// stockLogLevel is zap's error level. The runner's default, info, writes a line or
+// more for every call.
+const stockLogLevel = 2
+
+// stock runs the same plugin under apisix-go-plugin-runner.
+func stock() error {
+	if err := plugin.RegisterPlugin(answer{}); err != nil {
+		return err
+	}
+	runner.Run(runner.RunnerConfig{LogLevel: stockLogLevel, LogOutput: os.Stderr})
+	return nil
+}
+
+func startProfiles(dir string) (stop func() error, err error) {
+	name := filepath.Join(dir, fmt.Sprintf("%s.%d", flag.Arg(0), os.Getpid()))
+	cpu, err := os.Create(name + ".cpu.pprof")
+	if err != nil {
+		return nil, err
+	}
+	runtime.MemProfileRate = 64 << 10
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return nil, err
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		allocs, err := os.Create(name + ".allocs.pprof")
+		if err == nil {
+			err = pprof.Lookup("allocs").WriteTo(allocs, 0)
+			err = errors.Join(err, allocs.Close())
+		}
+		return errors.Join(err, cpu.Close())
+	}, nil
+}
