@@ -1,6 +1,6 @@
 module github.com/kafkaupstream/kafkaupstream
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/apache/apisix-go-plugin-runner v0.5.0

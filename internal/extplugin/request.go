@@ -57,7 +57,20 @@ func (r *request) end() {
 	if r.cancel != nil {
 		r.cancel()
 	}
-	*r = request{hdr: header{entries: r.hdr.entries[:0]}, ask: asker{vars: r.ask.vars[:0]}}
+	*r = request{hdr: header{entries: emptied(r.hdr.entries)}, ask: asker{vars: emptied(r.ask.vars)}}
+}
+
+// maxKept is how many entries an emptied slice keeps room for: ordinary requests
+// have a few dozen headers, a frame could name millions.
+const maxKept = 256
+
+// emptied returns the slice's memory for the next call, without what it refers to.
+func emptied[E any](s []E) []E {
+	if cap(s) > maxKept {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 func (r *request) id() (id uint32) {
