@@ -17,6 +17,8 @@ import (
 	hrc "github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
 	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -181,7 +183,7 @@ func TestAConnectionThatBreaksInAFrameIsForgotten(t *testing.T) {
 		c.send(part)
 		c.Close()
 	}
-	waitFor(t, "the sessions end", func() bool {
+	await.True(t, "the sessions end", func() bool {
 		n := 0
 		h.eachSession(func(*session) { n++ })
 		return n == 0

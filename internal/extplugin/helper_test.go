@@ -1,12 +1,10 @@
 package extplugin
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // The host's contract is the stock runner's, in both directions.
@@ -51,30 +50,12 @@ func (p *fakePlugin) ResponseFilter(conf any, w pkghttp.Response) {
 	}
 }
 
-// logBuffer is a log that a test can read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // testHost is a server with a client of APISIX's kind.
 type testHost struct {
 	*Server
 	*gateway.Client
 	path string
-	log  *logBuffer
+	log  *await.Log
 }
 
 func startHost(t testing.TB, path string, plugins ...Plugin) *testHost {
@@ -82,7 +63,7 @@ func startHost(t testing.TB, path string, plugins ...Plugin) *testHost {
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "runner.sock")
 	}
-	log := &logBuffer{}
+	log := &await.Log{}
 	server, err := Listen(Options{
 		SocketPath: path,
 		Log:        slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -128,18 +109,3 @@ func bodyOf(b []byte) func() ([]byte, error) {
 }
 
 func conf(name, value string) gateway.ConfEntry { return gateway.ConfEntry{Name: name, Value: value} }
-
-// waitFor fails the test if the condition does not come true.
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
-		case <-tick.C:
-		}
-	}
-}

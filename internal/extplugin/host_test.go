@@ -19,6 +19,7 @@ import (
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // digest answers with the length and the hash of the body.
@@ -398,7 +399,7 @@ func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	if err == nil {
 		t.Fatal("the call was answered")
 	}
-	waitFor(t, "the plugin learns of it", func() bool { return bodyErr.Load() != nil })
+	await.True(t, "the plugin learns of it", func() bool { return bodyErr.Load() != nil })
 	if got := bodyErr.Load(); got != "The connection is closed" {
 		t.Errorf("Body returned %v", got)
 	}

@@ -17,6 +17,7 @@ import (
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 func echo(conf any, w http.ResponseWriter, r pkghttp.Request) {
@@ -64,7 +65,7 @@ func TestNoCallIsLostWhenANewRunnerTakesOverUnderLoad(t *testing.T) {
 	}
 	for range 20 {
 		before := calls.Load()
-		waitFor(t, "calls are answered", func() bool { return calls.Load() > before+200 || t.Failed() })
+		await.True(t, "calls are answered", func() bool { return calls.Load() > before+200 || t.Failed() })
 		next := startHost(t, path, plugin)
 		drain, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		if err := current.Shutdown(drain, 400*time.Millisecond); err != nil {
@@ -93,7 +94,7 @@ func TestShutdownFinishesACallUnderWay(t *testing.T) {
 	<-begun
 	done := make(chan error, 1)
 	go func() { done <- h.Shutdown(context.Background(), 0) }()
-	waitFor(t, "the socket is gone", func() bool {
+	await.True(t, "the socket is gone", func() bool {
 		_, err := net.Dial("unix", h.path)
 		return err != nil
 	})
@@ -214,7 +215,7 @@ func TestTheSocketSurvivesAReloadInEitherOrder(t *testing.T) {
 			if err := os.Remove(h.path); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "the socket is back", func() bool {
+			await.True(t, "the socket is back", func() bool {
 				c, err := net.Dial("unix", h.path)
 				if err == nil {
 					c.Close()

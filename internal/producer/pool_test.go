@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // These tests use kfake, an in-process broker, for errors and moments that a real
@@ -36,26 +37,9 @@ func startFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-type testLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *testLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *testLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func startPool(t testing.TB, idle time.Duration) (*Pool, *testLog) {
+func startPool(t testing.TB, idle time.Duration) (*Pool, *await.Log) {
 	t.Helper()
-	log := &testLog{}
+	log := &await.Log{}
 	logger := logging.New(io.MultiWriter(log, testWriter{t}), slog.LevelInfo)
 	p := NewPool(Options{Log: logger.Logger, IdleTimeout: idle})
 	t.Cleanup(func() {
@@ -119,20 +103,6 @@ func valuesOf(t testing.TB, c *kfake.Cluster, topic string, n int) []string {
 		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
 	}
 	return values
-}
-
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(15 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 func TestARecordIsAcknowledged(t *testing.T) {
@@ -243,7 +213,7 @@ func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
 	if err := c.CreateTopic("later", 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the topic is found", func() bool {
+	await.True(t, "the topic is found", func() bool {
 		_, err := p.Send(conn, record("later", "x"), true, in(5*time.Second))
 		return err == nil
 	})
@@ -374,7 +344,7 @@ func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, "seven losses are logged", func() bool {
+	await.True(t, "seven losses are logged", func() bool {
 		n := 0
 		for _, line := range strings.Split(log.String(), "\n") {
 			var more int
@@ -408,7 +378,7 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 		t.Error("the old producer is still in use")
 	}
 	valuesOf(t, c, "t", 11)
-	waitFor(t, "the log says so", func() bool { return strings.Contains(log.String(), "failed for good") })
+	await.True(t, "the log says so", func() bool { return strings.Contains(log.String(), "failed for good") })
 }
 
 func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
@@ -422,7 +392,7 @@ func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
 		}
 	}
 	send("1")
-	waitFor(t, "it is closed", func() bool {
+	await.True(t, "it is closed", func() bool {
 		p.mu.RLock()
 		defer p.mu.RUnlock()
 		return len(p.clients) == 0 && len(p.retiring) == 0
@@ -505,7 +475,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		if n := p.Close(ctx); n != 100 {
 			t.Errorf("%d were counted, want 100", n)
 		}
-		waitFor(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "records=") })
+		await.True(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "records=") })
 	})
 	t.Run("and none is taken afterwards", func(t *testing.T) {
 		c := startFake(t)
@@ -568,5 +538,5 @@ func TestProducersLeaveNoGoroutineBehind(t *testing.T) {
 	}
 	p.Close(context.Background())
 	c.Close()
-	waitFor(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+	await.True(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -64,7 +65,7 @@ func TestRoutesWithDifferentBrokersNeverMix(t *testing.T) {
 		}
 		before := sent[0].Load() + sent[1].Load()
 		a.route(fmt.Sprint("edited", edits%2), text(edits%2, edits/2))
-		waitFor(t, "requests between two edits", func() bool { return sent[0].Load()+sent[1].Load() > before+4 || t.Failed() })
+		await.True(t, "requests between two edits", func() bool { return sent[0].Load()+sent[1].Load() > before+4 || t.Failed() })
 	}
 	close(done)
 	wg.Wait()
@@ -116,7 +117,7 @@ func TestNothingIsLostWhenRunnersReplaceEachOtherUnderLoad(t *testing.T) {
 	}
 	for range 5 {
 		before := accepted[1].Load()
-		waitFor(t, "records are accepted", func() bool { return accepted[1].Load() > before+200 || t.Failed() })
+		await.True(t, "records are accepted", func() bool { return accepted[1].Load() > before+200 || t.Failed() })
 		next := startRunner(t, r.socket)
 		if code := r.stop(t); code != 0 {
 			t.Errorf("the old runner exits with %d", code)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -86,25 +87,8 @@ func topicOf(t *testing.T, k *kafkatest.Cluster, partitions int, config map[stri
 type runner struct {
 	*exec.Cmd
 	socket string
-	log    *logBuffer
+	log    *await.Log
 	exited chan struct{}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func startRunner(t *testing.T, socket string, env ...string) *runner {
@@ -113,7 +97,7 @@ func startRunner(t *testing.T, socket string, env ...string) *runner {
 		socket = filepath.Join(t.TempDir(), "runner.sock")
 	}
 	before, _ := os.Lstat(socket)
-	r := &runner{Cmd: exec.Command(binary, "run"), socket: socket, log: &logBuffer{}, exited: make(chan struct{})}
+	r := &runner{Cmd: exec.Command(binary, "run"), socket: socket, log: &await.Log{}, exited: make(chan struct{})}
 	r.Env = append(append(os.Environ(), "APISIX_LISTEN_ADDRESS=unix:"+socket, "APISIX_CONF_EXPIRE_TIME=3600"), env...)
 	r.Stdout, r.Stderr = r.log, r.log
 	if err := r.Start(); err != nil {
@@ -130,7 +114,7 @@ func startRunner(t *testing.T, socket string, env ...string) *runner {
 			t.Logf("log of the runner:\n%s", r.log)
 		}
 	})
-	waitFor(t, "the runner listens", func() bool {
+	await.True(t, "the runner listens", func() bool {
 		now, err := os.Lstat(socket)
 		return err == nil && (before == nil || !os.SameFile(before, now))
 	})
@@ -275,20 +259,6 @@ func records(t *testing.T, k *kafkatest.Cluster, topic string, n int) []kafkates
 		t.Fatalf("the topic has %d records, want %d", len(recs), n)
 	}
 	return recs
-}
-
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(60 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
-		case <-tick.C:
-		}
-	}
 }
 
 // unusedAddress is one on which nobody listens.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 type h = map[string]string
@@ -195,6 +196,6 @@ func TestSixteenMegabytesOfBracketsAreA400AndTheMemoryComesBack(t *testing.T) {
 		a.post("r", jsonHeader, brackets).want(t, 400, "no")
 	}
 	a.post("r", jsonHeader, `{"a":{"b":2}}`).want(t, 200, "yes")
-	waitFor(t, "the memory is given back", func() bool { return r.rss(t) < before+24<<20 })
+	await.True(t, "the memory is given back", func() bool { return r.rss(t) < before+24<<20 })
 	records(t, k, topic, 2)
 }

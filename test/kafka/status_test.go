@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -63,7 +64,7 @@ func TestATopicMadeOrWidenedOrDeletedMeanwhileIsNoticed(t *testing.T) {
 	a.post("r", nil, "x").want(t, 404, "no")
 	becomes := func(status int, headers h) {
 		t.Helper()
-		waitFor(t, fmt.Sprint("status ", status), func() bool { return a.post("r", headers, "x").Status == status })
+		await.True(t, fmt.Sprint("status ", status), func() bool { return a.post("r", headers, "x").Status == status })
 	}
 	if err := k.CreateTopic(topic, 1, 1, nil); err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func TestCredentials(t *testing.T) {
 		if err := k.AllowWrite("bob", "open"); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, "bob may write again", func() bool { return a.post("r", nil, "x").Status == 200 })
+		await.True(t, "bob may write again", func() bool { return a.post("r", nil, "x").Status == 200 })
 	})
 	for _, secret := range []string{"bobs-password", "guessed"} {
 		if strings.Contains(r.log.String(), secret) {
@@ -164,7 +165,7 @@ func TestABrokerThatIsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"async", "sync"} {
-			waitFor(t, name+" is refused", func() bool { return a.post(name, nil, "lost").Status == 503 })
+			await.True(t, name+" is refused", func() bool { return a.post(name, nil, "lost").Status == 503 })
 			got := a.post(name, nil, "lost")
 			got.want(t, 503, "no")
 			if got.Message != "no Kafka broker can be reached" {
@@ -177,7 +178,7 @@ func TestABrokerThatIsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"async", "sync"} {
-			waitFor(t, name+" is taken", func() bool { return a.post(name, nil, "again").Status == 200 })
+			await.True(t, name+" is taken", func() bool { return a.post(name, nil, "again").Status == 200 })
 		}
 	})
 	t.Run("silent: the reply comes in time and says that nobody knows", func(t *testing.T) {
