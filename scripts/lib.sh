@@ -99,6 +99,8 @@ put_route() {
     200 | 201) ;;
     *) die "the Admin API refused the route: HTTP $status $(admin_error)" ;;
   esac
+  printf '%s' "$reply" | jq -e '.key // .node.key' >/dev/null 2>&1 ||
+    die "what answers at $ADMIN_URL is not the Admin API: there is no route in its HTTP $status"
 }
 
 # admin_error prints the reason in the Admin API's last answer.

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,11 +63,9 @@ func dev(ctx context.Context, env environment) error {
 	}
 	log := logging.New(env.stderr, level)
 	defer log.Close(logWait) // before the broker: that it goes is nothing to tell of
-	text, err := withBrokers(string(conf), *brokers)
+	text := withBrokers(string(conf), *brokers)
+	route, err := kafkaupstream.ParseRoute([]byte(text))
 	if err != nil {
-		return fmt.Errorf("%s: %w", *file, err)
-	}
-	if _, err := kafkaupstream.ParseRoute([]byte(text)); err != nil {
 		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
 	}
 
@@ -76,6 +74,9 @@ func dev(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		fmt.Fprintf(env.stderr, "kafkaupstream: %s is open to other machines: whoever reaches it can produce records and change routes\n", listener.Addr())
+	}
 	dir, err := os.MkdirTemp("", "kafkaupstream-dev-")
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func dev(ctx context.Context, env environment) error {
 	}
 	fmt.Fprintf(env.stdout, "gateway http://%s\nbroker %s\n", listener.Addr(), *brokers)
 
-	tail, err := devbroker.NewTail(*brokers, nil, embedded, func(m *kafka.Message) {
+	tail, err := devbroker.NewTail(*brokers, route.Connection().Access(), embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 	})
 	if err != nil {
@@ -101,7 +102,7 @@ func dev(ctx context.Context, env environment) error {
 			if name != apisix.Name {
 				return value, nil
 			}
-			return withBrokers(value, *brokers)
+			return withBrokers(value, *brokers), nil
 		},
 		OnRoute: func(route gateway.Route) { watchTopics(tail, route) },
 	})
@@ -113,7 +114,9 @@ func dev(ctx context.Context, env environment) error {
 		err = serveHTTP(ctx, listener, front)
 	}
 	client.Close()
-	err = errors.Join(err, r.stop(devStop))
+	if unclean := r.stop(devStop); err == nil {
+		err = unclean
+	}
 	tail.Close()
 	return err
 }
@@ -177,29 +180,41 @@ func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 	}
 }
 
-// withBrokers sets bootstrap.servers in a plugin's configuration that has none.
-// What is not a configuration is left for the plugin to refuse.
-func withBrokers(text, brokers string) (string, error) {
-	var conf, props map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &conf) != nil || json.Unmarshal(conf["config"], &props) != nil {
-		return text, nil
+// withBrokers puts bootstrap.servers into a plugin's configuration that has none.
+// Everything else stays as it is written: what is wrong with it, such as a key
+// given twice, is the plugin's to say.
+func withBrokers(text, brokers string) string {
+	dec := json.NewDecoder(strings.NewReader(text))
+	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
+		return text
+	}
+	var props map[string]json.RawMessage
+	start := 0 // of the object under config
+	for dec.More() {
+		var value json.RawMessage
+		name, err := dec.Token()
+		if err != nil || dec.Decode(&value) != nil {
+			return text
+		}
+		if name == "config" {
+			start = int(dec.InputOffset()) - len(value)
+			if json.Unmarshal(value, &props) != nil {
+				return text
+			}
+		}
 	}
 	for _, name := range []string{"bootstrap.servers", "metadata.broker.list"} {
 		if _, ok := props[name]; ok {
-			return text, nil
+			return text
 		}
 	}
 	if props == nil {
-		return text, nil
+		return text
 	}
-	quoted, err := json.Marshal(brokers)
-	if err != nil {
-		return "", err
+	quoted, _ := json.Marshal(brokers) // of a string: cannot fail
+	property := `"bootstrap.servers":` + string(quoted)
+	if len(props) > 0 {
+		property += ","
 	}
-	props["bootstrap.servers"] = quoted
-	if conf["config"], err = json.Marshal(props); err != nil {
-		return "", err
-	}
-	filled, err := json.Marshal(conf)
-	return string(filled), err
+	return text[:start+1] + property + text[start+1:]
 }

@@ -42,7 +42,7 @@ type environment struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr}))
 }
@@ -69,6 +69,8 @@ func dispatch(ctx context.Context, env environment) int {
 		return exitOK
 	case errors.Is(err, errUsage):
 		return exitUsage
+	case errors.Is(err, errUnclean): // logged; nobody may read standard error any more
+		return exitProblem
 	default:
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return exitProblem

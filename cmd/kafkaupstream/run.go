@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
@@ -49,6 +51,9 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	// When APISIX is killed, nobody reads this process's output any more. A line
+	// written then must not end it before it has drained.
+	signal.Ignore(syscall.SIGPIPE)
 	log := logging.New(env.stderr, level)
 	defer log.Close(logWait)
 

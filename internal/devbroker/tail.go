@@ -29,7 +29,7 @@ type Tail struct {
 	done     chan struct{}
 
 	mu     sync.Mutex
-	topics map[string]bool // to be read; true: from its beginning
+	topics map[string]time.Time // to be read, and since when
 
 	next map[partition]kafka.Offset // where to go on
 }
@@ -41,7 +41,7 @@ type partition struct {
 
 // NewTail calls show for each record of the cluster at brokers, one after another.
 // With all it reads every topic, from the beginning; otherwise those that Watch
-// names, from what they have at that time.
+// names, the records since that time.
 func NewTail(brokers string, props map[string]string, all bool, show func(*kafka.Message)) (*Tail, error) {
 	conf := kafka.ConfigMap{}
 	for name, value := range props {
@@ -60,7 +60,7 @@ func NewTail(brokers string, props map[string]string, all bool, show func(*kafka
 	t := &Tail{
 		consumer: c, all: all, show: show,
 		stop: make(chan struct{}), done: make(chan struct{}),
-		topics: map[string]bool{}, next: map[partition]kafka.Offset{},
+		topics: map[string]time.Time{}, next: map[partition]kafka.Offset{},
 	}
 	go t.run()
 	return t, nil
@@ -71,7 +71,7 @@ func (t *Tail) Watch(topic string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, ok := t.topics[topic]; !ok {
-		t.topics[topic] = t.all
+		t.topics[topic] = time.Now()
 	}
 }
 
@@ -132,33 +132,50 @@ func (t *Tail) look() {
 		}
 	}
 	isNew := false
+	var undecided []kafka.TopicPartition
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		for _, p := range found[name].Partitions {
 			at := partition{name, p.ID}
 			if _, ok := t.next[at]; ok {
 				continue
 			}
-			isNew = true
-			t.next[at] = kafka.OffsetBeginning
-			if !t.all && !wanted[name] {
-				_, high, err := t.consumer.QueryWatermarkOffsets(name, p.ID, askMillis)
-				if err != nil {
-					delete(t.next, at)
-					continue
-				}
-				t.next[at] = kafka.Offset(high)
+			if since := wanted[name]; !t.all && !since.IsZero() {
+				undecided = append(undecided, kafka.TopicPartition{Topic: &name, Partition: p.ID, Offset: kafka.Offset(since.UnixMilli())})
+				continue
 			}
+			t.next[at] = kafka.OffsetBeginning
+			isNew = true
 		}
 	}
-	if isNew {
+	if t.decide(undecided) || isNew {
 		t.assign()
 	}
+}
+
+// decide finds the first record of each partition since the time that stands for
+// its offset. It tells whether there is one; partitions without are asked again.
+// Their ends would not do as a beginning: records come while one asks.
+func (t *Tail) decide(undecided []kafka.TopicPartition) (found bool) {
+	if len(undecided) == 0 {
+		return false
+	}
+	first, err := t.consumer.OffsetsForTimes(undecided, askMillis)
+	if err != nil {
+		return false
+	}
+	for _, p := range first {
+		if p.Error == nil && p.Offset >= 0 {
+			t.next[partition{*p.Topic, p.Partition}] = p.Offset
+			found = true
+		}
+	}
+	return found
 }
 
 // beginning notes that a topic does not exist yet: all its records will be new.
 func (t *Tail) beginning(topic string) {
 	t.mu.Lock()
-	t.topics[topic] = true
+	t.topics[topic] = time.Time{}
 	t.mu.Unlock()
 }
 

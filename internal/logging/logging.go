@@ -30,7 +30,7 @@ type Logger struct {
 	*slog.Logger
 	out     *output
 	repeats *repeats
-	stop    chan struct{}
+	stop    func()
 }
 
 // New returns a logger to w for lines of the level and above.
@@ -39,8 +39,9 @@ func New(w io.Writer, level slog.Level) *Logger {
 	go out.run()
 	text := slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
 	r := &repeats{kinds: map[string]*kind{}}
-	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, make(chan struct{})}
-	go l.summarize()
+	stop := make(chan struct{})
+	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, sync.OnceFunc(func() { close(stop) })}
+	go l.summarize(stop)
 	return l
 }
 
@@ -52,7 +53,7 @@ type every struct{}
 
 // Close waits until the lines so far are written, for wait at most.
 func (l *Logger) Close(wait time.Duration) {
-	close(l.stop)
+	l.stop()
 	l.repeats.summarize(time.Now().Add(repeatWindow))
 	l.out.close()
 	select {
@@ -62,14 +63,14 @@ func (l *Logger) Close(wait time.Duration) {
 }
 
 // summarize says of each kind of line how often it was repeated.
-func (l *Logger) summarize() {
+func (l *Logger) summarize(stop <-chan struct{}) {
 	tick := time.NewTicker(repeatWindow)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
 			l.repeats.summarize(now)
-		case <-l.stop:
+		case <-stop:
 			return
 		}
 	}

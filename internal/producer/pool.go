@@ -36,6 +36,20 @@ func NewConnection(route Properties, acknowledged bool) (*Connection, error) {
 	return &Connection{id: identity(props), props: props, MessageMaxBytes: maxBytes}, nil
 }
 
+// Access returns the properties that say how to reach the cluster and log in, for
+// another kind of client.
+func (c *Connection) Access() Properties {
+	access := Properties{}
+	for name, value := range c.props {
+		for _, prefix := range []string{"bootstrap.servers", "security.", "sasl.", "ssl.", "enable.ssl.", "https.", "enable.sasl."} {
+			if strings.HasPrefix(name, prefix) {
+				access[name] = value
+			}
+		}
+	}
+	return access
+}
+
 func identity(props Properties) string {
 	names := make([]string, 0, len(props))
 	for name := range props {

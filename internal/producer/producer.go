@@ -179,7 +179,7 @@ func (c *client) watch() {
 	defer c.loops.Done()
 	tick := time.NewTicker(lossInterval)
 	defer tick.Stop()
-	for failures := 0; ; {
+	for failures := 0; !c.isClosing(); {
 		if c.link.get() != linkUp {
 			_, err := c.kafka.GetMetadata(nil, false, int(probeWait/time.Millisecond))
 			if err == nil {
@@ -195,12 +195,20 @@ func (c *client) watch() {
 		}
 		select {
 		case <-c.closing:
-			return
 		case <-pause:
 		case <-c.link.probe:
 		case <-tick.C:
 			c.losses.flush(c.log)
 		}
+	}
+}
+
+func (c *client) isClosing() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// devProcess is a running `kafkaupstream dev`.
+type devProcess struct {
+	*program.Process
+	url, broker string
+	tmp         string // its folder for temporary files
+}
+
+func startDev(t *testing.T, args ...string) *devProcess {
+	t.Helper()
+	d := &devProcess{tmp: shortDir(t)}
+	d.Process = program.Start(t, binary, program.Options{
+		Args: append([]string{"dev", "--listen", "127.0.0.1:0"}, args...),
+		Env:  []string{"TMPDIR=" + d.tmp},
+	})
+	program.Until(t, "dev prints two lines", func() bool { return len(d.Stdout.Lines()) >= 2 || d.Ended() })
+	lines := append(d.Stdout.Lines(), "", "")
+	var isURL, isBroker bool
+	d.url, isURL = strings.CutPrefix(lines[0], "gateway ")
+	d.broker, isBroker = strings.CutPrefix(lines[1], "broker ")
+	if !isURL || !isBroker || !strings.HasPrefix(d.url, "http://") {
+		t.Fatalf("the first lines are %q", lines)
+	}
+	return d
+}
+
+// shortDir is a folder whose path leaves room for a Unix socket's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// interrupt is Ctrl-C. What dev says on standard error in an ordinary run is nothing.
+func (d *devProcess) interrupt(t *testing.T) (took time.Duration) {
+	t.Helper()
+	start := time.Now()
+	d.Signal(syscall.SIGINT)
+	if code := d.Exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	took = time.Since(start)
+	if s := d.Stderr.String(); s != "" {
+		t.Errorf("on standard error: %s", s)
+	}
+	if left, err := os.ReadDir(d.tmp); err != nil || len(left) > 0 {
+		t.Errorf("left in the temporary folder: %v, %v", left, err)
+	}
+	if !d.GroupEmpty() {
+		t.Error("a process is left")
+	}
+	return took
+}
+
+// records are the lines of records so far.
+func (d *devProcess) records() []string {
+	return slices.DeleteFunc(d.Stdout.Lines(), func(line string) bool { return !strings.HasPrefix(line, "record ") })
+}
+
+func (d *devProcess) waitForRecord(t *testing.T, parts ...string) {
+	t.Helper()
+	program.Until(t, fmt.Sprintf("a record's line with %q", parts), func() bool {
+		return slices.ContainsFunc(d.records(), func(line string) bool {
+			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
+		})
+	})
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func send(t *testing.T, method, url, body string, headers ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(got)}
+}
+
+// putRoute makes a route for POST /ID through the Admin API, as a user of APISIX does.
+func putRoute(t *testing.T, d *devProcess, id, conf string) answer {
+	t.Helper()
+	value, err := json.Marshal(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return send(t, "PUT", d.url+"/apisix/admin/routes/"+id,
+		fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, id, value))
+}
+
+const jsonType = "application/json"
+
+func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	cases := []struct {
+		name    string
+		method  string
+		body    string
+		headers []string
+		status  int
+		reply   string
+		record  []string // parts of its line; nil: there is none
+	}{
+		{"JSON is compacted", "POST", `{"a": 1}`, []string{"content-type", jsonType}, 200,
+			`{"code":200,"message":"queued for Kafka","delivered":"unknown"}`,
+			[]string{"record kafkaupstream partition=", "offset=", "key=null", `value={"a":1}`}},
+		{"a header sets the key", "POST", `{"b":2}`, []string{"content-type", jsonType, "key", "k-1"}, 200, "",
+			[]string{"record kafkaupstream ", "key=k-1", `value={"b":2}`}},
+		{"a header sets the topic", "POST", `{"c":3}`, []string{"content-type", jsonType, "topic", "another"}, 200, "",
+			[]string{"record another ", `value={"c":3}`}},
+		{"what is not JSON comes as it is", "POST", "plain  text", nil, 200, "", []string{"value=plain  text"}},
+		{"invalid JSON is refused", "POST", `{"never": `, []string{"content-type", jsonType}, 400, `"code":400`, nil},
+		{"GET produces nothing", "GET", "", nil, 405, `"code":405`, nil},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := send(t, c.method, d.url+"/any/path", c.body, c.headers...)
+			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType {
+				t.Errorf("got %+v", got)
+			}
+			if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "POST, PUT, PATCH") {
+				t.Errorf("Allow: %q", allow)
+			}
+			if c.record != nil {
+				d.waitForRecord(t, c.record...)
+			}
+		})
+	}
+	d.interrupt(t)
+	if got := d.records(); len(got) != 4 {
+		t.Errorf("four records were sent, these were shown:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestDevTakesRoutesAsAPISIXDoes(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	if got := putRoute(t, d, "x", `{"config":{"acks":"all"},"topic":"orders","headerprefix":"X-Kafka-","delivery":"sync"}`); got.status != 201 {
+		t.Fatalf("the route was answered %+v", got)
+	}
+	got := send(t, "POST", d.url+"/x", `{"n": 1}`, "content-type", jsonType, "x-kafka-key", "k", "key", "not this one")
+	var reply struct {
+		Code      int
+		Delivered string
+		Topic     string
+		Partition *int32
+		Offset    *int64
+		Timestamp int64
+	}
+	if err := json.Unmarshal([]byte(got.body), &reply); err != nil {
+		t.Fatalf("%v: %s", err, got.body)
+	}
+	if got.status != 200 || reply.Delivered != "yes" || reply.Topic != "orders" || reply.Partition == nil || reply.Offset == nil || *reply.Offset != 0 || reply.Timestamp == 0 {
+		t.Fatalf("got %d %s", got.status, got.body)
+	}
+	d.waitForRecord(t, fmt.Sprintf("record orders partition=%d offset=0 key=k ", *reply.Partition), `value={"n":1}`)
+
+	t.Run("a configuration that cannot be used is answered 500, with the reason in the log", func(t *testing.T) {
+		putRoute(t, d, "bad", `{"config":{},"topic":"a","topic":"b"}`)
+		got := send(t, "POST", d.url+"/bad", "")
+		if got.status != 500 || strings.Contains(got.body, "twice") {
+			t.Errorf("got %+v", got)
+		}
+		program.Until(t, "the reason is logged", func() bool { return strings.Contains(d.Stderr.String(), "given twice") })
+	})
+}
+
+func TestDevTakesItsRouteFromAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "route.json")
+	if err := os.WriteFile(file, []byte(`{"config": {}, "topic": "filed", "key": "fixed"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDev(t, "-f", file)
+	if got := send(t, "POST", d.url+"/", "v"); got.status != 200 {
+		t.Fatalf("got %+v", got)
+	}
+	d.waitForRecord(t, "record filed ", "key=fixed", "value=v")
+	d.interrupt(t)
+}
+
+func TestDevOnAPortThatIsTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tmp := shortDir(t)
+	p, code := program.Run(t, binary, program.Options{
+		Args: []string{"dev", "--listen", l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
+	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), l.Addr().String()+": bind: address already in use") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestTwoDevsDoNotDisturbEachOther(t *testing.T) {
+	t.Parallel()
+	a, b := startDev(t), startDev(t)
+	if a.url == b.url || a.broker == b.broker {
+		t.Fatalf("both have %s, %s", a.url, a.broker)
+	}
+	for _, d := range []*devProcess{a, b} {
+		if got := send(t, "POST", d.url+"/", "of "+d.url); got.status != 200 {
+			t.Fatalf("got %+v", got)
+		}
+		d.waitForRecord(t, "value=of "+d.url)
+	}
+	a.interrupt(t)
+	if got := send(t, "POST", b.url+"/", "after"); got.status != 200 {
+		t.Errorf("once the other has gone: %+v", got)
+	}
+	b.waitForRecord(t, "value=after")
+	b.interrupt(t)
+	if len(a.records()) != 1 || len(b.records()) != 2 {
+		t.Errorf("shown:\n%s\n%s", a.Stdout, b.Stdout)
+	}
+}
+
+// prompt is how long Ctrl-C may take; it takes 20 to 80 ms.
+const prompt = 500 * time.Millisecond
+
+func TestCtrlCEndsDevPromptly(t *testing.T) {
+	cases := []struct {
+		name string
+		use  func(t *testing.T, d *devProcess)
+	}{
+		{"before any request", func(*testing.T, *devProcess) {}},
+		{"after a request, its connection kept alive", func(t *testing.T, d *devProcess) {
+			send(t, "POST", d.url+"/", "v")
+			d.waitForRecord(t, "value=v")
+		}},
+		{"right after a request", func(t *testing.T, d *devProcess) { send(t, "POST", d.url+"/", "v") }},
+		{"after an acknowledged one", func(t *testing.T, d *devProcess) {
+			putRoute(t, d, "s", `{"config":{},"topic":"s","delivery":"sync"}`)
+			send(t, "POST", d.url+"/s", "v")
+		}},
+		{"with a connection that a browser has opened ahead", func(t *testing.T, d *devProcess) {
+			c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			send(t, "POST", d.url+"/", "v") // by now it is accepted
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			d := startDev(t)
+			c.use(t, d)
+			if took := d.interrupt(t); took > prompt {
+				t.Errorf("it took %v", took)
+			} else {
+				t.Logf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestCtrlCCutsOffARequestThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+	if _, err := io.ReadFull(c, make([]byte, len("HTTP/1.1 100 Continue"))); err != nil { // now the body is waited for
+		t.Fatal(err)
+	}
+	d.interrupt(t)
+}
+
+func TestBrokersAreFilledInWhereThereAreNone(t *testing.T) {
+	cases := []struct{ name, conf, want string }{
+		{"into an empty config", `{"config":{}}`, `{"config":{"bootstrap.servers":"b:1"}}`},
+		{"before other properties, which stay as they are written", `{ "config" : { "acks" : 1e0 }, "key": "<é>" }`,
+			`{ "config" : {"bootstrap.servers":"b:1", "acks" : 1e0 }, "key": "<é>" }`},
+		{"not beside those there are", `{"config":{"bootstrap.servers":"a:1"}}`, `{"config":{"bootstrap.servers":"a:1"}}`},
+		{"nor beside their other name", `{"config":{"metadata.broker.list":"a:1"}}`, `{"config":{"metadata.broker.list":"a:1"}}`},
+		{"a key given twice is left to be refused", `{"config":{},"topic":"a","topic":"b"}`, `{"config":{"bootstrap.servers":"b:1"},"topic":"a","topic":"b"}`},
+		{"no config is left to be refused", `{"topic":"a"}`, `{"topic":"a"}`},
+		{"null is no config", `{"config":null}`, `{"config":null}`},
+		{"a list is no config", `{"config":[]}`, `{"config":[]}`},
+		{"a list is no configuration", `[{"config":{}}]`, `[{"config":{}}]`},
+		{"invalid JSON is left to be refused", `{"config":{}`, `{"config":{"bootstrap.servers":"b:1"}`},
+		{"nothing is left to be refused", ``, ``},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := withBrokers(c.conf, "b:1"); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
+	type vars = map[string]string
+	both := vars{"KAFKAUPSTREAM_LOG_LEVEL": "info", "KAFKAUPSTREAM_DRAIN_TIMEOUT": "2s"}
+	cases := []struct {
+		name  string
+		vars  vars
+		args  string
+		level string
+		drain time.Duration
+	}{
+		{"nothing said: the defaults", nil, "", "warn", 800 * time.Millisecond},
+		{"variables win over defaults", both, "", "info", 2 * time.Second},
+		{"flags win over defaults", nil, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
+		{"flags win over variables", both, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
+		{"each on its own", both, "--drain-timeout=3s", "info", 3 * time.Second},
+		{"an empty variable says nothing", vars{"KAFKAUPSTREAM_LOG_LEVEL": ""}, "", "warn", 800 * time.Millisecond},
+		{"a variable without the prefix is another program's", vars{"LOG_LEVEL": "info"}, "", "warn", 800 * time.Millisecond},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			fs := flag.NewFlagSet("run", flag.ContinueOnError)
+			level := fs.String("log-level", "warn", "")
+			drain := fs.Duration("drain-timeout", defaultDrainTimeout, "")
+			env, _, stderr := fakeProcess(c.vars, strings.Fields(c.args)...)
+			if err := parseFlags(fs, env, true); err != nil {
+				t.Fatalf("%v\n%s", err, stderr)
+			}
+			if *level != c.level || *drain != c.drain {
+				t.Errorf("log level %s, drain timeout %v; want %s, %v", *level, *drain, c.level, c.drain)
+			}
+		})
+	}
+}
+
+func TestACommandWithoutVariablesReadsNone(t *testing.T) {
+	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
+	listen := fs.String("listen", "here", "")
+	env, _, _ := fakeProcess(map[string]string{"KAFKAUPSTREAM_LISTEN": "there"})
+	if err := parseFlags(fs, env, false); err != nil || *listen != "here" {
+		t.Errorf("%v, %s", err, *listen)
+	}
+}
+
+func TestAWrongVariableIsWrongUsage(t *testing.T) {
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs.Duration("drain-timeout", 0, "")
+	env, _, stderr := fakeProcess(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"})
+	if err := parseFlags(fs, env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
+		t.Errorf("%v, stderr %q", err, stderr)
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// binary is the built command. The tests start it as users and APISIX do.
+var binary string
+
+func TestMain(m *testing.M) {
+	path, err := program.Build(".", "-ldflags", "-X main.buildVersion=v1.2.3 -X main.buildCommit=0123abc")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = path
+	code := m.Run()
+	os.RemoveAll(filepath.Dir(path))
+	os.Exit(code)
+}
+
+func TestTheCommandLine(t *testing.T) {
+	route := filepath.Join(t.TempDir(), "route.json")
+	if err := os.WriteFile(route, []byte(`{"config":{},"topic":"a","topicc":"b"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const anySocket = "APISIX_LISTEN_ADDRESS=unix:/no/such/folder/r.sock"
+	cases := []struct {
+		name string
+		args string
+		env  string
+		code int
+		// out and err are parts of what is written; where one is "", nothing is.
+		out, err string
+	}{
+		{"version is printed on standard output", "version", "", 0, "kafkaupstream v1.2.3\ncommit 0123abc\nlibrdkafka 2.", ""},
+		{"help is the usage", "help", "", 0, usage, ""},
+		{"run -h names the flags, their variables and defaults", "run -h", "", 0,
+			"", "how long calls and queued records may take after SIGTERM [KAFKAUPSTREAM_DRAIN_TIMEOUT] (default 800ms)"},
+		{"flags without a command are run's", "-h", "", 0, "", "[KAFKAUPSTREAM_LOG_LEVEL] (default \"warn\")"},
+		{"dev -h names its flags", "dev -h", "", 0, "", "port 0 picks a free one (default \"127.0.0.1:9080\")"},
+
+		{"an unknown command is shown with the usage", "serve", "", 2, "", `there is no command "serve"` + "\n\n" + usage},
+		{"an unknown flag of run is wrong usage", "run --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
+		{"an unknown flag of dev is wrong usage", "dev --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
+		{"an unknown flag without a command is wrong usage", "--no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
+		{"an argument too many is wrong usage", "run now", "", 2, "", `kafkaupstream run: unexpected argument "now"`},
+		{"a duration needs a unit", "run --drain-timeout 5", "", 2, "", `invalid value "5" for flag -drain-timeout`},
+		{"a log level has a name", "run --log-level loud", "", 2, "", `log level "loud": expected debug, info, warn or error`},
+		{"a log level of dev has a name", "dev --log-level loud", "", 2, "", `log level "loud": expected debug, info, warn or error`},
+		{"a variable's log level has a name too", "run", "KAFKAUPSTREAM_LOG_LEVEL=loud", 2, "", `log level "loud"`},
+		{"a variable that is no duration is named", "run", "KAFKAUPSTREAM_DRAIN_TIMEOUT=soon", 2, "", "KAFKAUPSTREAM_DRAIN_TIMEOUT: "},
+
+		{"run without APISIX says who sets the address", "run", "", 1, "",
+			"kafkaupstream: APISIX_LISTEN_ADDRESS is \"\": expected unix: and the path of a socket; APISIX sets it for the command under ext-plugin\n"},
+		{"no command is run", "", "", 1, "", `APISIX_LISTEN_ADDRESS is ""`},
+		{"an address that is no Unix socket is shown", "run", "APISIX_LISTEN_ADDRESS=127.0.0.1:80", 1, "", `APISIX_LISTEN_ADDRESS is "127.0.0.1:80"`},
+		{"a socket that cannot be made is named", "run", anySocket, 1, "", "listen on /no/such/folder/r.sock: "},
+		{"a time to live is a number", "run", anySocket + " APISIX_CONF_EXPIRE_TIME=1h", 1, "", `APISIX_CONF_EXPIRE_TIME is "1h"`},
+
+		{"a file that is not there is named", "dev --listen 127.0.0.1:0 -f no-such-file", "", 1, "", "no-such-file"},
+		{"a wrong key of a route is named with the right one", "dev --listen 127.0.0.1:0 -f " + route, "", 1, "",
+			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},
+		{"an address that cannot be listened on is named", "dev --listen 127.0.0.1:99999", "", 1, "", "99999"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, code := program.Run(t, binary, program.Options{Args: strings.Fields(c.args), Env: strings.Fields(c.env)})
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			for _, s := range []struct{ name, got, want string }{{"stdout", p.Stdout.String(), c.out}, {"stderr", p.Stderr.String(), c.err}} {
+				if s.want == "" && s.got != "" || !strings.Contains(s.got, s.want) {
+					t.Errorf("%s is %q, want %q", s.name, s.got, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestVersionHasThreeLines(t *testing.T) {
+	p, _ := program.Run(t, binary, program.Options{Args: []string{"version"}})
+	if lines := p.Stdout.Lines(); len(lines) != 3 {
+		t.Errorf("got %q", lines)
+	}
+}
+
+// fakeProcess is what a command that is called directly sees.
+func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
+	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
+	return environment{args, func(name string) string { return vars[name] }, stdout, stderr}, stdout, stderr
+}
+
+func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {
+	t.Setenv("KAFKAUPSTREAM_LOG_LEVEL", "of the real process")
+	cases := []struct {
+		name     string
+		args     []string
+		code     int
+		out, err string
+	}{
+		{"version", []string{"version"}, exitOK, "kafkaupstream (development)\n", ""},
+		{"unknown command", []string{"x"}, exitUsage, "", `there is no command "x"`},
+		{"run without an address", nil, exitProblem, "", "APISIX_LISTEN_ADDRESS"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env, stdout, stderr := fakeProcess(nil, c.args...)
+			if code := dispatch(context.Background(), env); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if !strings.HasPrefix(stdout.String(), c.out) || !strings.Contains(stderr.String(), c.err) {
+				t.Errorf("stdout %q\nstderr %q", stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "r.sock")
+	env, stdout, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:" + socket}, "run")
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int)
+	go func() { code <- dispatch(ctx, env) }()
+	program.Until(t, "it listens", func() bool { _, err := os.Stat(socket); return err == nil })
+	cancel()
+	if got := <-code; got != exitOK || stdout.Len()+stderr.Len() > 0 {
+		t.Errorf("exit code %d, stdout %q, stderr %q", got, stdout, stderr)
+	}
+	if _, err := os.Stat(socket); err == nil {
+		t.Error("the socket is still there")
+	}
+}

@@ -1,0 +1,380 @@
+package apisix_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// The plugin keeps the contract of the stock runner and of this project's host.
+var (
+	_ plugin.Plugin    = (*apisix.Plugin)(nil)
+	_ extplugin.Plugin = (*apisix.Plugin)(nil)
+)
+
+// stockRunner is the plugin built into the stock runner.
+var stockRunner string
+
+func TestMain(m *testing.M) {
+	path, err := program.Build("./internal/stockrunner")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	stockRunner = path
+	code := m.Run()
+	os.RemoveAll(filepath.Dir(path))
+	os.Exit(code)
+}
+
+// host serves the plugin on a socket, with a broker of its own behind it.
+type host struct {
+	*gateway.Client
+	broker *kfake.Cluster
+	log    *program.Text
+	stop   func() // delivers what is queued
+}
+
+var hosts = map[string]func(t *testing.T, socket string) *host{
+	"this project's host": startOwnHost,
+	"the stock runner":    startStockRunner,
+}
+
+func startOwnHost(t *testing.T, socket string) *host {
+	t.Helper()
+	h := &host{log: &program.Text{}}
+	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	pool := producer.NewPool(producer.Options{Log: log})
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stop = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx, time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		pool.Drain(ctx)
+	}
+	return h
+}
+
+func startStockRunner(t *testing.T, socket string) *host {
+	t.Helper()
+	p := program.Start(t, stockRunner, program.Options{
+		Env: []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, "APISIX_CONF_EXPIRE_TIME=3600"}})
+	program.Until(t, "the stock runner listens", func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil || p.Ended()
+	})
+	return &host{log: p.Stderr, stop: func() {
+		p.Signal(syscall.SIGTERM)
+		if code := p.Exit(); code != 0 {
+			t.Errorf("the stock runner's exit code is %d", code)
+		}
+	}}
+}
+
+func startHost(t *testing.T, start func(*testing.T, string) *host) *host {
+	t.Helper()
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "orders", "other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	dir, err := os.MkdirTemp("", "t") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "r.sock")
+	h := start(t, socket)
+	h.broker, h.Client = broker, gateway.NewClient(socket, gateway.ClientOptions{})
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+// config is a route's, %s standing for the broker.
+func config(rest string) string { return `{"config":{"bootstrap.servers":"%s"}` + rest + `}` }
+
+// request is one case: what APISIX sends, and what must come back.
+type request struct {
+	name    string
+	conf    string // with %s for the broker
+	method  string // "": POST
+	headers []gateway.Entry
+	body    string
+
+	status int
+	reply  map[string]any  // members that the reply has; 0 stands for any timestamp
+	extra  []gateway.Entry // headers beside the content type
+	record *record         // nil: nothing reaches the broker
+}
+
+type record struct {
+	topic     string
+	partition int32 // or anywhere
+	key       any   // string or nil
+	value     string
+}
+
+// anywhere is the partition of a record whose key decides.
+const anywhere int32 = -1
+
+func header(pairs ...string) (entries []gateway.Entry) {
+	for i := 0; i < len(pairs); i += 2 {
+		entries = append(entries, gateway.Entry{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return entries
+}
+
+type members = map[string]any
+
+// outcome is what a host made of a request.
+type outcome struct {
+	Status  int
+	Headers []gateway.Entry
+	Body    string
+	Asked   bool // for the request's body
+}
+
+var timestamp = regexp.MustCompile(`"timestamp":\d+`)
+
+func (h *host) do(t *testing.T, r *request) outcome {
+	t.Helper()
+	conf := strings.ReplaceAll(r.conf, "%s", h.broker.ListenAddrs()[0])
+	token, err := h.PrepareConf(context.Background(), r.conf, []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var o outcome
+	method := r.method
+	if method == "" {
+		method = "POST"
+	}
+	resp, err := h.Call(context.Background(), token, &gateway.Request{
+		Method: method, Path: "/orders", SrcIP: []byte{127, 0, 0, 1}, Headers: r.headers,
+		Body: func() ([]byte, error) { o.Asked = true; return []byte(r.body), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Action != gateway.ActionStop {
+		t.Fatalf("the request was let pass: %+v", resp)
+	}
+	o.Status, o.Headers = resp.Status, resp.Headers
+	o.Body = timestamp.ReplaceAllString(string(resp.Body), `"timestamp":0`)
+	slices.SortFunc(o.Headers, byName)
+	return o
+}
+
+func byName(a, b gateway.Entry) int { return strings.Compare(a.Name, b.Name) }
+
+// records are those that the host's broker has, in the order of topic, partition
+// and offset, read until there are n.
+func (h *host) records(t *testing.T, n int) (got []record) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(h.broker.ListenAddrs()...), kgo.ConsumeTopics("orders", "other"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	defer cancel()
+	for len(got) < n {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("only %d of %d records arrived", len(got), n)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			rec := record{topic: r.Topic, partition: r.Partition, value: string(r.Value)}
+			if r.Key != nil {
+				rec.key = string(r.Key)
+			}
+			got = append(got, rec)
+		})
+	}
+	return got
+}
+
+var jsonType = header("content-type", "application/json")
+
+func requests() []request {
+	full := config(`,"topic":"orders","headerprefix":"X-","key":"fixed","jsonkey":"id","delivery":"sync"`)
+	plain := config(`,"topic":"orders","partition":1`)
+	sync := config(`,"topic":"orders","partition":2,"delivery":"sync"`)
+	return []request{
+		{name: "an asynchronous record is queued", conf: plain, headers: jsonType, body: `{"a": 1}`, status: 200,
+			reply: members{"message": "queued for Kafka", "delivered": "unknown"}, record: &record{"orders", 1, nil, `{"a":1}`}},
+		{name: "an acknowledged record's place is told", conf: sync, body: "text", status: 200,
+			reply:  members{"delivered": "yes", "topic": "orders", "partition": 2.0, "offset": 0.0, "timestamp": 0.0},
+			record: &record{"orders", 2, nil, "text"}},
+		{name: "PUT produces as POST does", conf: sync, method: "PUT", body: "put", status: 200,
+			reply: members{"offset": 1.0}, record: &record{"orders", 2, nil, "put"}},
+		{name: "a key is taken from the body", conf: full, headers: jsonType, body: `{"id":"7"}`, status: 200, record: &record{"orders", anywhere, "7", `{"id":"7"}`}},
+		{name: "the configured key is used where there is none", conf: full, body: "x", status: 200, record: &record{"orders", anywhere, "fixed", "x"}},
+		{name: "headers name topic, partition and key", conf: full, body: "y", status: 200,
+			headers: header("x-topic", "other", "x-partition", "0", "x-key", "k", "key", "not this"),
+			reply:   members{"topic": "other", "partition": 0.0}, record: &record{"other", 0, "k", "y"}},
+		{name: "the first of two values counts", conf: full, body: "z", status: 200,
+			headers: header("x-partition", "1", "x-key", "one", "x-key", "two"), record: &record{"orders", 1, "one", "z"}},
+		{name: "an empty body is an empty value", conf: sync, status: 200, record: &record{"orders", 2, nil, ""}},
+		{name: "a binary body stays as it is", conf: sync, body: "\x00\xff\x80\n", status: 200, record: &record{"orders", 2, nil, "\x00\xff\x80\n"}},
+		{name: "a body that takes several reads arrives whole", conf: sync, body: strings.Repeat("0123456789", 4_500), status: 200,
+			record: &record{"orders", 2, nil, strings.Repeat("0123456789", 4_500)}},
+
+		{name: "invalid JSON is refused", conf: plain, headers: jsonType, body: `{"a": }`, status: 400, reply: members{"delivered": "no"}},
+		{name: "a bad override is refused", conf: full, headers: header("x-partition", "first"), status: 400,
+			reply: members{"message": "header x-partition: expected an integer from -1 to 2147483647"}},
+		{name: "a topic that the route does not allow is refused", conf: config(`,"topic":"orders","topics":["or*"]`),
+			headers: header("topic", "other"), status: 403},
+		{name: "an override that the route does not allow is refused", conf: config(`,"topic":"orders","overrides":[]`), headers: header("key", "k"), status: 403},
+		{name: "a topic that is not there is not found", conf: sync, headers: header("topic", "absent"), status: 404, reply: members{"message": "the topic does not exist"}},
+		{name: "a partition that is not there is not found", conf: sync, headers: header("partition", "9"), status: 404},
+		{name: "GET is not allowed", conf: plain, method: "GET", status: 405, extra: header("Allow", "POST, PUT, PATCH")},
+		{name: "a long body is refused", conf: config(`,"topic":"orders","max_body_bytes":3`), body: "long", status: 413},
+		{name: "what is announced as too long is not even fetched", conf: config(`,"topic":"orders","max_body_bytes":3`),
+			headers: header("content-length", "4"), status: 413},
+		{name: "what is not JSON is refused where JSON is required", conf: config(`,"topic":"orders","require":["json"]`), body: "x", status: 415},
+		{name: "a body that the gateway lost is not taken for an empty one", conf: sync, headers: header("content-length", "5"), status: 503,
+			extra: header("Retry-After", "1")},
+		{name: "without a broker the client is asked to come again", conf: `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"orders"}`,
+			body: "x", status: 503, extra: header("Retry-After", "1"), reply: members{"message": "no Kafka broker can be reached", "delivered": "no"}},
+	}
+}
+
+func TestBothHostsAnswerAlike(t *testing.T) {
+	outcomes := map[string][]outcome{}
+	for name, start := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := startHost(t, start)
+			var want []record
+			for _, r := range requests() {
+				o := h.do(t, &r)
+				outcomes[name] = append(outcomes[name], o)
+				if r.record != nil {
+					want = append(want, *r.record)
+				}
+				t.Run(r.name, func(t *testing.T) { r.verify(t, o) })
+			}
+			h.stop()
+			compareRecords(t, h.records(t, len(want)), want)
+		})
+	}
+	own, stock := outcomes["this project's host"], outcomes["the stock runner"]
+	for i, r := range requests() {
+		if !reflect.DeepEqual(own[i], stock[i]) {
+			t.Errorf("%s:\nthis project's host %+v\nthe stock runner    %+v", r.name, own[i], stock[i])
+		}
+	}
+}
+
+func (r *request) verify(t *testing.T, o outcome) {
+	t.Helper()
+	want := slices.Concat(r.extra, header("Content-Type", "application/json"))
+	slices.SortFunc(want, byName)
+	if o.Status != r.status || !slices.Equal(o.Headers, want) {
+		t.Errorf("got %d %v; want %d %v", o.Status, o.Headers, r.status, want)
+	}
+	var reply members
+	if err := json.Unmarshal([]byte(o.Body), &reply); err != nil || reply["code"] != float64(r.status) {
+		t.Errorf("%v: %s", err, o.Body)
+	}
+	for name, want := range r.reply {
+		if reply[name] != want {
+			t.Errorf("%s is %v, want %v", name, reply[name], want)
+		}
+	}
+}
+
+// compareRecords compares without order between partitions, which there is none.
+func compareRecords(t *testing.T, got, want []record) {
+	t.Helper()
+	for _, w := range want {
+		i := slices.IndexFunc(got, func(g record) bool {
+			return g.topic == w.topic && g.key == w.key && g.value == w.value && (w.partition == anywhere || g.partition == w.partition)
+		})
+		if i < 0 {
+			t.Errorf("the broker lacks %.100v", fmt.Sprint(w))
+			continue
+		}
+		got = slices.Delete(got, i, i+1)
+	}
+	for _, g := range got {
+		t.Errorf("the broker has besides %.100v", fmt.Sprint(g))
+	}
+}
+
+// A ParseConf error would make both APISIX and the stock runner skip the plugin:
+// the request would go on to whatever upstream the route has.
+func TestAnInvalidConfigurationNeverFailsOpen(t *testing.T) {
+	cases := []struct{ name, conf, reason string }{
+		{"a key that does not exist", config(`,"topicc":"orders"`), `topicc: unknown key; did you mean \"topic\"?`},
+		{"a value of the wrong type", config(`,"partition":"first"`), "partition: expected an integer"},
+		{"a property that may not be set", `{"config":{"plugin.library.paths":"x"}}`, "config.plugin.library.paths: it may not be set"},
+		{"a property that librdkafka does not know", `{"config":{"bootstrap.servers":"%s","no.such.property":1},"topic":"orders"}`, "no.such.property"},
+		{"no JSON", "moin", "the configuration is not valid JSON"},
+		{"nothing", "", "the configuration is not valid JSON"},
+	}
+	for name, start := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := startHost(t, start)
+			defer h.stop()
+			for _, c := range cases {
+				t.Run(c.name, func(t *testing.T) {
+					r := request{conf: c.conf, body: "x", status: 500}
+					o := h.do(t, &r)
+					r.verify(t, o)
+					if want := `{"code":500,"message":"the route's configuration is invalid","delivered":"no"}`; o.Body != want {
+						t.Errorf("got %s", o.Body)
+					}
+					program.Until(t, "the reason is logged: "+c.reason, func() bool { return strings.Contains(h.log.String(), c.reason) })
+				})
+			}
+		})
+	}
+}
+
+func TestAnUpstreamsResponseIsLeftAlone(t *testing.T) {
+	for name, start := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := startHost(t, start)
+			defer h.stop()
+			conf := fmt.Sprintf(config(`,"topic":"orders"`), h.broker.ListenAddrs()[0])
+			token, err := h.PrepareConf(context.Background(), "key", []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := h.RespCall(context.Background(), token, &gateway.RespRequest{Status: 201, Headers: header("a", "b")})
+			if err != nil || resp.Status != 0 || resp.Headers != nil || resp.Body != nil {
+				t.Errorf("got %+v, %v", resp, err)
+			}
+		})
+	}
+}
