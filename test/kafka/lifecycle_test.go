@@ -3,6 +3,10 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -258,4 +262,37 @@ func TestAnAsyncReplyDoesNotWaitForKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	records(t, k, "t", 2)
+}
+
+func TestDevShowsTheRecordsOfASecuredCluster(t *testing.T) {
+	k := kafkatest.Run(t, kafkatest.Options{SASL: true})
+	if err := k.CreateTopic("t", 1, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "route.json")
+	text := fmt.Sprintf(`{"config":{"security.protocol":"SASL_PLAINTEXT","sasl.mechanisms":"PLAIN","sasl.username":%q,"sasl.password":%q},"topic":"t","delivery":"sync"}`,
+		kafkatest.AdminUser, kafkatest.AdminPassword)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := &await.Log{}
+	dev := exec.Command(binary, "dev", "--listen", "127.0.0.1:0", "--brokers", k.Bootstrap(), "-f", file)
+	dev.Stdout, dev.Stderr = out, out
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = dev.Process.Signal(syscall.SIGTERM)
+		_ = dev.Wait()
+	}()
+	await.True(t, "it says where it is", func() bool { return strings.Contains(out.String(), "broker ") })
+	url := strings.TrimPrefix(strings.SplitN(out.String(), "\n", 2)[0], "gateway ")
+	a := &apisix{t: t, url: url, client: &http.Client{}}
+	a.post("anything", h{"key": "k"}, "shown").want(t, 200, "yes")
+	await.True(t, "the record is shown", func() bool {
+		return strings.Contains(out.String(), "record t partition=0 offset=0 key=k value=shown\n")
+	})
+	if strings.Contains(out.String(), kafkatest.AdminPassword) {
+		t.Error("the password is shown too")
+	}
 }
