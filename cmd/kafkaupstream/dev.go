@@ -114,7 +114,7 @@ func dev(ctx context.Context, env environment) error {
 		err = serveHTTP(ctx, listener, front)
 	}
 	client.Close()
-	if unclean := r.stop(devStop); err == nil {
+	if unclean := r.stop(devStop, 0); err == nil {
 		err = unclean
 	}
 	tail.Close()

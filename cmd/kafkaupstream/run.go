@@ -20,6 +20,9 @@ import (
 const (
 	// defaultDrainTimeout ends before the KILL that APISIX sends 1 s after TERM.
 	defaultDrainTimeout = 800 * time.Millisecond
+	// maxGrace is the longest a runner waits for the next one to take over: APISIX
+	// starts it at about the time it stops this one.
+	maxGrace = time.Second
 	// parentInterval is how often run looks whether its parent is still there.
 	parentInterval = 250 * time.Millisecond
 	// logWait is how long the last log lines may take to be written.
@@ -65,7 +68,7 @@ func run(ctx context.Context, env environment) error {
 	defer cancel()
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
-	return r.stop(*drain)
+	return r.stop(*drain, min(*drain*5/8, maxGrace))
 }
 
 // runner is the plugin being served.
@@ -84,11 +87,12 @@ func startRunner(path string, ttl time.Duration, log *slog.Logger) (*runner, err
 	return &runner{log, pool, server}, nil
 }
 
-// stop finishes calls and delivers queued records, for drain at most.
-func (r *runner) stop(drain time.Duration) error {
+// stop finishes calls and delivers queued records, for drain at most; grace of it
+// is for the next runner to take over.
+func (r *runner) stop(drain, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	err := r.server.Shutdown(ctx, drain/2)
+	err := r.server.Shutdown(ctx, grace)
 	if err != nil {
 		r.log.Error("calls of APISIX were cut off", "error", err)
 	}

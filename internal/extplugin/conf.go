@@ -115,7 +115,19 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 	for _, i := range created { // outside the lock: other routes go on
 		r.confs[i].parse(texts[i].text, s.log)
 	}
+	for _, c := range r.confs {
+		if <-c.ready; c.invalid() {
+			s.log.Error("the requests of this route are answered 500", "route", key, "plugin", c.name)
+		}
+	}
 	return token
+}
+
+// invalid tells whether the text cannot be used, also where the plugin keeps that
+// to itself so as not to be skipped by the stock runner.
+func (c *parsedConf) invalid() bool {
+	conf, ok := c.conf.(interface{ Invalid() bool })
+	return c.err != nil || ok && conf.Invalid()
 }
 
 // text returns the entry of a text; a new one has yet to be parsed. s.mu is held.
@@ -138,7 +150,7 @@ func (c *parsedConf) parse(text string, log *slog.Logger) {
 			c.err = fmt.Errorf("the plugin panicked: %s", panicText(r))
 		}
 		if c.err != nil {
-			log.Error("a route's configuration is invalid; its requests are answered 500", "plugin", c.name, "error", c.err)
+			log.Error("a route's configuration is invalid", "plugin", c.name, "error", c.err)
 		}
 	}()
 	if c.plugin == nil {

@@ -295,9 +295,12 @@ func TestAConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
 			return nil, errors.New("reason for the log")
 		case "panic":
 			panic("in ParseConf")
+		case "quiet":
+			return quietlyInvalid{}, nil
 		}
 		return nil, nil
 	}})
+	h.token(t, "quiet", conf("p", "quiet"))
 	for _, c := range []gateway.ConfEntry{conf("p", "bad"), conf("p", "panic"), conf("no such plugin", "{}")} {
 		t.Run(c.Name+" "+c.Value, func(t *testing.T) {
 			r := h.call(t, h.token(t, c.Name+c.Value, c), &gateway.Request{})
@@ -306,10 +309,16 @@ func TestAConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
 			}
 		})
 	}
-	if !strings.Contains(h.log.String(), "reason for the log") {
-		t.Error("the log does not say why")
+	for _, want := range []string{"reason for the log", "route=pbad", "route=ppanic", `route="no such plugin{}"`, "route=quiet"} {
+		if !strings.Contains(h.log.String(), want) {
+			t.Errorf("the log does not have %q", want)
+		}
 	}
 }
+
+type quietlyInvalid struct{}
+
+func (quietlyInvalid) Invalid() bool { return true }
 
 func TestTokensOfAnotherProcessAreRefusedWithTheProtocolsCode(t *testing.T) {
 	p := func() Plugin { return &fakePlugin{name: "p", request: digest} }

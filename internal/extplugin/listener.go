@@ -59,9 +59,15 @@ func (l *listener) missing() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
+// ours tells whether the path still leads here.
+func (l *listener) ours() bool {
+	at, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(at, l.file)
+}
+
 // remove takes the path away if it still leads here.
 func (l *listener) remove() {
-	if at, err := os.Lstat(l.path); err == nil && os.SameFile(at, l.file) {
+	if l.ours() {
 		_ = os.Remove(l.path)
 	}
 }

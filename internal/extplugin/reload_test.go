@@ -78,6 +78,53 @@ func TestNoCallIsLostWhenANewRunnerTakesOverUnderLoad(t *testing.T) {
 	wg.Wait()
 }
 
+func TestAnOldRunnerServesUntilItsSuccessorListens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "runner.sock")
+	answer := func(name string) *fakePlugin {
+		return &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, _ pkghttp.Request) { fmt.Fprint(w, name) }}
+	}
+	old := startHost(t, path, answer("old"))
+	ended := make(chan error, 1)
+	go func() { ended <- old.Shutdown(context.Background(), 30*time.Second) }()
+	<-old.stop // it has begun
+	ask := func() string {
+		t.Helper()
+		c := gateway.NewClient(path, gateway.ClientOptions{MaxIdle: -1}) // a new connection each time
+		defer c.Close()
+		token, err := c.PrepareConf(context.Background(), "k", []gateway.ConfEntry{conf("p", "{}")})
+		if err != nil {
+			t.Fatalf("in the gap between two runners: %v", err)
+		}
+		resp, err := c.Call(context.Background(), token, &gateway.Request{Method: "POST"})
+		if err != nil {
+			t.Fatalf("in the gap between two runners: %v", err)
+		}
+		return string(resp.Body)
+	}
+	for range 50 {
+		if got := ask(); got != "old" {
+			t.Fatalf("answered by %q", got)
+		}
+	}
+	startHost(t, path, answer("new"))
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := ask(); got != "new" {
+		t.Errorf("answered by %q", got)
+	}
+}
+
+func TestARunnerWithoutSuccessorRemovesItsSocketWhenTheGraceIsOver(t *testing.T) {
+	h := startHost(t, "", &fakePlugin{name: "p"})
+	if err := h.Shutdown(context.Background(), 20*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(h.path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
 func TestShutdownFinishesACallUnderWay(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {

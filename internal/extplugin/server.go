@@ -30,6 +30,8 @@ const (
 	// freeInterval is how often memory of large bodies is given back to the
 	// system: a runtime that has nothing to do would keep it for minutes.
 	freeInterval = 2 * time.Second
+	// acceptPause is between two tries to accept when one failed.
+	acceptPause = 50 * time.Millisecond
 )
 
 // SocketPath takes the path out of the value of [EnvListenAddress].
@@ -131,10 +133,7 @@ func (s *Server) accept(l *listener) {
 				return
 			}
 			s.log.Warn("cannot accept a connection of APISIX", "error", err)
-			select { // out of descriptors: wait for some to come back
-			case <-time.After(50 * time.Millisecond):
-			case <-s.stop:
-			}
+			time.Sleep(acceptPause) // out of descriptors: wait for some to come back
 			continue
 		}
 		session, err := newSession(s, conn)
@@ -211,32 +210,36 @@ func (s *Server) retireListeners() {
 	s.listeners = nil
 }
 
-// Shutdown stops accepting and ends the sessions without losing a call. For grace
-// it goes on serving the connections there are, unless they fall quiet before: on
-// a reload APISIX's old workers finish what they have, and to close a connection
-// under a worker that is about to use it would fail a request. Then idle
-// connections are closed, and busy ones after their answer, which is waited for
-// until ctx ends.
+// Shutdown ends the server without losing a call.
+//
+// On a reload APISIX often stops the old runner some milliseconds before the new
+// one listens. So the server goes on accepting until another process's socket is at
+// the path, and only then takes no more connections. From there on it closes each
+// connection after its next answer: to close an idle one under a worker that is
+// about to use it would fail a request. When the connections have fallen quiet, the
+// idle ones are closed too. All that takes grace at most, and calls under way are
+// waited for until ctx ends.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
+	graceCtx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
 	s.stopOnce.Do(func() {
-		s.draining.Store(true)
 		close(s.stop)
+		s.awaitSuccessor(graceCtx)
+		s.draining.Store(true)
 		s.mu.Lock()
 		s.retireListeners()
 		s.mu.Unlock()
 	})
 	s.loops.Wait()
+	s.eachSession(func(session *session) { session.ending.Store(true) })
 
 	done := make(chan struct{})
 	go func() {
 		s.sessions.Wait()
 		close(done)
 	}()
-	graceCtx, cancel := context.WithTimeout(ctx, grace)
 	s.awaitQuiet(graceCtx, done)
-	cancel()
 	s.eachSession(func(session *session) {
-		session.ending.Store(true)
 		if !session.busy.Load() {
 			_ = session.conn.CloseRead() // what has come in before is still answered
 		}
@@ -260,9 +263,28 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 const (
 	// quietTime without a call on any connection ends the grace of a shutdown.
 	quietTime = 100 * time.Millisecond
-	// quietLook is how often that is looked for.
-	quietLook = 10 * time.Millisecond
+	// quietLook is how often a shutdown looks for what it waits for.
+	quietLook = 5 * time.Millisecond
 )
+
+// awaitSuccessor returns when the path leads to another process's socket, or ctx ends.
+func (s *Server) awaitSuccessor(ctx context.Context) {
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	for {
+		s.mu.Lock()
+		ours := len(s.listeners) > 0 && s.listeners[0].ours()
+		s.mu.Unlock()
+		if !ours {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
 
 // awaitQuiet returns when there are no sessions, when none of them has had a call
 // for quietTime, or when ctx ends.

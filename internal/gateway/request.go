@@ -268,6 +268,9 @@ func (c *requestContext) variable(name string) (string, bool) {
 		user, _, ok := r.BasicAuth()
 		return user, ok && user != ""
 	case "content_length":
+		if r.ContentLength < 0 && c.read && c.err == nil { // nginx knows it once it has read the body
+			return strconv.Itoa(len(c.buf)), true
+		}
 		return c.header(name)
 	case "content_type":
 		return c.header(name)

@@ -39,8 +39,11 @@ type fakeRequest struct {
 	body    string
 	noBody  bool // nil from Body
 	bodyErr error
+	vars    map[string]string
 	asked   int
 }
+
+func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
 func (r *fakeRequest) Method() string            { return r.method }
 func (r *fakeRequest) Header(name string) string { return r.headers[name] }
@@ -76,6 +79,8 @@ func TestFromARequestToARecord(t *testing.T) {
 			fakeRequest{headers: h{"content-type": "text/plain"}, body: `[ 1 ]`}, "t", -1, "null", `[ 1 ]`},
 		{"an empty body is an empty value, not null", `{` + brokers + `,"topic":"t"}`,
 			fakeRequest{noBody: true}, "t", -1, "null", ""},
+		{"so is one that the gateway says is empty", `{` + brokers + `,"topic":"t"}`,
+			fakeRequest{noBody: true, vars: h{"content_length": "0"}}, "t", -1, "null", ""},
 		{"the configuration's partition and jsonkey", full,
 			fakeRequest{headers: h{"content-type": jsonType}, body: `{"id":"body-key"}`}, "conf", 3, "body-key", `{"id":"body-key"}`},
 		{"key where the body has no jsonkey", full,
@@ -169,6 +174,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 		{"no content-type where JSON is required", `{` + brokers + `,"topic":"t","require":["json"]}`, fakeRequest{body: "x"}, 415, "JSON only", true},
 		{"no key where one is required", `{` + brokers + `,"topic":"t","require":["key"]}`, fakeRequest{body: "x"}, 400, "records with a key only", false},
 		{"an empty body where one was promised", plain, fakeRequest{headers: h{"content-length": "5"}, noBody: true}, 503, "could not read the body", false},
+		{"an empty body where the gateway had one without Content-Length", plain, fakeRequest{vars: h{"content_length": "5"}, noBody: true}, 503, "could not read the body", false},
 		{"a body that the gateway does not hand over", plain, fakeRequest{bodyErr: errors.New("gone")}, 503, "did not hand the body over", false},
 	}
 	for _, c := range cases {
@@ -292,6 +298,7 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 
 type panickingRequest struct{}
 
+func (panickingRequest) Var(string) string     { return "" }
 func (panickingRequest) Method() string        { return "POST" }
 func (panickingRequest) Header(string) string  { panic("the-payload") }
 func (panickingRequest) Body() ([]byte, error) { return nil, nil }

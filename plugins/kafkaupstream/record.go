@@ -17,6 +17,8 @@ type Request interface {
 	// Header returns the first value of a header, "" when there is none. The name
 	// is in lower case.
 	Header(name string) string
+	// Var returns the value of a variable of the gateway's, "" when there is none.
+	Var(name string) string
 	// Body returns the body. It is asked for at most once, and stays valid until
 	// the request has been answered.
 	Body() ([]byte, error)
@@ -82,14 +84,23 @@ func (r *Route) target(req Request, rec *producer.Record) *Reply {
 	return nil
 }
 
-// announced returns the length that Content-Length promises, in bytes, -1 where
-// there is none.
-func announced(req Request) int64 {
-	n, err := strconv.ParseInt(req.Header("content-length"), 10, 64)
+// contentLength reads a Content-Length in bytes; -1: there is none.
+func contentLength(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
 		return -1
 	}
 	return n
+}
+
+// bodyLost tells whether an empty body is one that the gateway had and could not
+// read: APISIX then hands an empty one over. Where no header says how long it was
+// (chunked, HTTP/2), the variable does once the gateway has read it.
+func bodyLost(req Request, promised int64) bool {
+	if promised < 0 {
+		promised = contentLength(req.Var("content_length"))
+	}
+	return promised > 0
 }
 
 // value fetches the body and makes the record's value and key of it. scratch is
@@ -99,7 +110,7 @@ func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply
 	if r.requireJSON && !isJSON {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
-	promised := announced(req)
+	promised := contentLength(req.Header("content-length"))
 	if promised > int64(r.maxBody) {
 		return tooLarge("body", promised, r.maxBody)
 	}
@@ -107,7 +118,7 @@ func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply
 	switch {
 	case err != nil:
 		return unavailable("the gateway did not hand the body over")
-	case len(body) == 0 && promised > 0:
+	case len(body) == 0 && bodyLost(req, promised):
 		return unavailable("the gateway could not read the body")
 	case len(body) > r.maxBody:
 		return tooLarge("body", int64(len(body)), r.maxBody)

@@ -38,12 +38,15 @@ func (p *Plugin) Name() string { return Name }
 // error: APISIX would skip the plugin and let the request pass.
 type invalid struct{}
 
+// Invalid lets this project's host say in the log which route it is.
+func (invalid) Invalid() bool { return true }
+
 // ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
 // holds a lock over all routes meanwhile.
 func (p *Plugin) ParseConf(in []byte) (any, error) {
 	route, err := kafkaupstream.ParseRoute(in)
 	if err != nil {
-		p.log.Error("a route's configuration is invalid; its requests are answered 500", "error", err)
+		p.log.Error("a route's configuration is invalid", "error", err)
 		return invalid{}, nil
 	}
 	p.pool.Warm(route.Connection())
@@ -76,6 +79,15 @@ var calls = sync.Pool{New: func() any { return &call{body: make([]byte, 0, 256)}
 
 // Header returns the first value of a header.
 func (c *call) Header(name string) string { return c.Request.Header().Get(name) }
+
+// Var returns the value of a variable, "" when there is none or it cannot be had.
+func (c *call) Var(name string) string {
+	value, err := c.Request.Var(name)
+	if err != nil {
+		return ""
+	}
+	return string(value)
+}
 
 var jsonContentType = []string{"application/json"}
 
