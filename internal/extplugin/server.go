@@ -262,7 +262,7 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 
 const (
 	// quietTime without a call on any connection ends the grace of a shutdown.
-	quietTime = 100 * time.Millisecond
+	quietTime = 20 * time.Millisecond
 	// quietLook is how often a shutdown looks for what it waits for.
 	quietLook = 5 * time.Millisecond
 )
