@@ -21,6 +21,7 @@ type confStore struct {
 	log     *slog.Logger
 	ttl     time.Duration // of a token that is not used
 	now     func() time.Time
+	second  atomic.Int64 // now, as of the last tick: a call looks at no clock
 
 	mu     sync.RWMutex
 	next   uint32
@@ -66,6 +67,7 @@ func newConfStore(plugins []Plugin, ttl time.Duration, log *slog.Logger) *confSt
 	for _, p := range plugins {
 		s.plugins[p.Name()] = p
 	}
+	s.tick()
 	return s
 }
 
@@ -77,6 +79,9 @@ func randomToken() uint32 {
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.BigEndian.Uint32(b[:])
 }
+
+// tick tells the store that time goes on.
+func (s *confStore) tick() { s.second.Store(s.now().Unix()) }
 
 // prepare returns the token of the configuration. key is APISIX's name for it and
 // its version; the same key gives the same token. It does not fail: a text that
@@ -168,7 +173,7 @@ func (s *confStore) get(token uint32) ([]*parsedConf, bool) {
 	if !ok {
 		return nil, false
 	}
-	if now := s.now().Unix(); r.lastUsed.Load() != now {
+	if now := s.second.Load(); r.lastUsed.Load() != now {
 		r.lastUsed.Store(now)
 	}
 	for _, c := range r.confs {

@@ -338,20 +338,31 @@ func TestTokensOfAnotherProcessAreRefusedWithTheProtocolsCode(t *testing.T) {
 }
 
 func TestUnusedTokensExpire(t *testing.T) {
-	h := startHost(t, "", &fakePlugin{name: "p", request: digest})
+	store := newConfStore([]Plugin{&fakePlugin{name: "p"}}, time.Hour, discard)
 	now := time.Now()
-	h.confs.now = func() time.Time { return now }
-	used, unused := h.token(t, "a", conf("p", "1")), h.token(t, "b", conf("p", "2"))
-	now = now.Add(50 * time.Minute)
-	h.call(t, used, &gateway.Request{})
-	now = now.Add(50 * time.Minute)
-	h.confs.expire()
-	h.call(t, used, &gateway.Request{})
-	if _, err := h.Call(context.Background(), unused, &gateway.Request{Method: "POST"}); !errors.Is(err, gateway.ErrConfTokenNotFound) {
-		t.Errorf("an unused token still works: %v", err)
+	store.now = func() time.Time { return now }
+	pass := func(d time.Duration) {
+		now = now.Add(d)
+		store.tick()
 	}
-	if n := len(h.confs.texts); n != 1 {
-		t.Errorf("%d texts are kept, want 1", n)
+	used, unused := store.prepare("a", []confText{{"p", "1"}}), store.prepare("b", []confText{{"p", "2"}})
+	pass(50 * time.Minute)
+	if _, ok := store.get(used); !ok {
+		t.Error("a token is gone before its time")
+	}
+	pass(50 * time.Minute)
+	store.expire()
+	if _, ok := store.get(used); !ok {
+		t.Error("a token that is in use is gone")
+	}
+	if _, ok := store.get(unused); ok {
+		t.Error("an unused token still works")
+	}
+	if len(store.texts) != 1 || len(store.keys) != 1 {
+		t.Errorf("%d texts and %d keys are kept, want 1", len(store.texts), len(store.keys))
+	}
+	if again := store.prepare("b", []confText{{"p", "2"}}); again == unused {
+		t.Error("the token was given out again")
 	}
 }
 

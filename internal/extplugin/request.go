@@ -2,6 +2,7 @@ package extplugin
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -140,7 +141,7 @@ func (r *request) Var(name string) ([]byte, error) { return r.ask.variable(name)
 
 // Body returns the request's body, asked of APISIX once a call. It is valid until
 // RequestFilter returns. When APISIX cannot read the body it sends an empty one.
-func (r *request) Body() ([]byte, error) { return r.ask.body(ei.InfoReqBody) }
+func (r *request) Body() ([]byte, error) { return r.ask.body(askReqBody) }
 
 // Context ends a little before APISIX gives the call up.
 func (r *request) Context() context.Context {
@@ -307,7 +308,11 @@ func (a *asker) variable(name string) ([]byte, error) {
 	n := b.CreateString(name)
 	ei.VarStart(b)
 	ei.VarAddName(b, n)
-	value, err := a.ask(ei.InfoVar, ei.VarEnd(b))
+	frame, ok := question(b, ei.InfoVar, ei.VarEnd(b))
+	if !ok {
+		return nil, errors.New("the variable's name does not fit a frame")
+	}
+	value, err := a.ask(frame)
 	if err != nil {
 		return nil, err
 	}
@@ -315,14 +320,11 @@ func (a *asker) variable(name string) ([]byte, error) {
 	return value, nil
 }
 
-func (a *asker) body(kind ei.Info) ([]byte, error) {
+func (a *asker) body(question []byte) ([]byte, error) {
 	if a.asked {
 		return a.content, a.lost
 	}
-	b := a.s.b
-	b.Reset()
-	ei.ReqBodyStart(b) // RespBody is the same empty table
-	content, err := a.ask(kind, ei.ReqBodyEnd(b))
+	content, err := a.ask(question)
 	if err != nil {
 		return nil, err
 	}
@@ -330,22 +332,35 @@ func (a *asker) body(kind ei.Info) ([]byte, error) {
 	return content, nil
 }
 
-// ask sends the question that has been begun in the session's builder. The result
-// is valid until the call ends.
-func (a *asker) ask(kind ei.Info, info flatbuffers.UOffsetT) (result []byte, err error) {
-	if a.lost != nil {
-		return nil, a.lost
-	}
-	b := a.s.b
+// The questions for the two bodies are always the same frames.
+var (
+	askReqBody  = bodyQuestion(ei.InfoReqBody)
+	askRespBody = bodyQuestion(ei.InfoRespBody)
+)
+
+func bodyQuestion(kind ei.Info) []byte {
+	b := flatbuffers.NewBuilder(64)
+	ei.ReqBodyStart(b) // RespBody is the same empty table
+	frame, _ := question(b, kind, ei.ReqBodyEnd(b))
+	return frame
+}
+
+// question builds the frame that asks for info, which has been begun in b. ok is
+// false when it does not fit a frame.
+func question(b *flatbuffers.Builder, kind ei.Info, info flatbuffers.UOffsetT) (frame []byte, ok bool) {
 	ei.ReqStart(b)
 	ei.ReqAddInfoType(b, kind)
 	ei.ReqAddInfo(b, info)
 	b.Finish(ei.ReqEnd(b))
-	out, ok := finishFrame(b, typeExtraInfo)
-	if !ok {
-		return nil, errMalformed
+	return finishFrame(b, typeExtraInfo)
+}
+
+// ask sends a question. The result is valid until the call ends.
+func (a *asker) ask(question []byte) (result []byte, err error) {
+	if a.lost != nil {
+		return nil, a.lost
 	}
-	typ, frame, err := a.s.exchange(out)
+	typ, frame, err := a.s.exchange(question)
 	if err != nil || typ != typeExtraInfo {
 		a.lost = errConnLost
 		return nil, a.lost

@@ -3,7 +3,6 @@ package extplugin
 import (
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 	"github.com/api7/ext-plugin-proto/go/A6"
-	ei "github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -68,7 +67,7 @@ func (w *response) Header() pkghttp.Header { return &w.hdr }
 func (w *response) Var(name string) ([]byte, error) { return w.ask.variable(name) }
 
 // ReadBody returns the upstream's body, asked of APISIX once a call.
-func (w *response) ReadBody() ([]byte, error) { return w.ask.body(ei.InfoRespBody) }
+func (w *response) ReadBody() ([]byte, error) { return w.ask.body(askRespBody) }
 
 // Write replaces the upstream's body, piece by piece.
 func (w *response) Write(p []byte) (int, error) {

@@ -176,6 +176,7 @@ func (s *Server) watch() {
 				debug.FreeOSMemory()
 			}
 		case <-look.C:
+			s.confs.tick()
 			s.restoreSocket()
 		}
 	}
