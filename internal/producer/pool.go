@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -65,11 +65,17 @@ func identity(props Properties) string {
 
 // redactor returns a function that takes the properties' secrets out of a text.
 func redactor(props Properties) func(string) string {
-	var pairs []string
+	var values []string
 	for name, value := range props {
 		if isSecret(name) && value != "" {
-			pairs = append(pairs, value, "[redacted]")
+			values = append(values, value)
 		}
+	}
+	// The longest first: where one secret begins another, nothing of either stays.
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, value := range values {
+		pairs = append(pairs, value, "[redacted]")
 	}
 	return strings.NewReplacer(pairs...).Replace
 }
@@ -179,23 +185,20 @@ func (p *Pool) client(conn *Connection) *client {
 func (p *Pool) replace(id string, c *client) {
 	p.mu.Lock()
 	if p.clients[id] == c {
-		p.retire(id, c, time.Now().Add(retireWait), nil)
+		p.retire(id, c, time.Now().Add(retireWait))
 	}
 	p.mu.Unlock()
 }
 
-// retire takes a client out of the pool and ends it. drained, if not nil, is told
-// how many records it could not deliver. p.mu is held.
-func (p *Pool) retire(id string, c *client, deadline time.Time, drained func(undelivered int)) {
+// retire takes a client out of the pool and ends it. p.mu is held.
+func (p *Pool) retire(id string, c *client, deadline time.Time) {
 	delete(p.clients, id)
 	p.retiring[c] = struct{}{}
 	p.retired.Add(1)
+	c.deadline.Store(&deadline)
 	go func() {
 		defer p.retired.Done()
-		n := c.drain(deadline)
-		if drained != nil {
-			drained(n)
-		}
+		c.drain()
 		c.close()
 		p.mu.Lock()
 		delete(p.retiring, c)
@@ -216,7 +219,7 @@ func (p *Pool) closeIdle() {
 			p.mu.Lock()
 			for id, c := range p.clients {
 				if c.idle(now.Add(-p.idle)) {
-					p.retire(id, c, now.Add(retireWait), nil)
+					p.retire(id, c, now.Add(retireWait))
 				}
 			}
 			p.mu.Unlock()
@@ -272,20 +275,21 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	if !ok {
 		deadline = time.Now().Add(retireWait)
 	}
-	var total atomic.Int64
-	var drained sync.WaitGroup
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {
-		drained.Add(1)
-		p.retire(id, c, deadline, func(n int) {
-			total.Add(int64(n))
-			drained.Done()
-		})
+		p.retire(id, c, deadline)
 	}
+	retiring := maps.Clone(p.retiring) // those that were being replaced as well
 	p.mu.Unlock()
-	drained.Wait()
-	return int(total.Load())
+	for c := range retiring {
+		c.deadline.Store(&deadline)
+	}
+	for c := range retiring {
+		<-c.drained
+		undelivered += c.undelivered
+	}
+	return undelivered
 }
 
 // Close drains, and returns when nothing of the pool is left.

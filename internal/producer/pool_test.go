@@ -477,6 +477,27 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		}
 		await.True(t, "the loss is logged", func() bool { return strings.Contains(log.String(), "records=") })
 	})
+	t.Run("also those of a producer that is being replaced", func(t *testing.T) {
+		c := startFake(t)
+		p, _ := startPool(t, 0)
+		conn := connect(t, c, false, "linger.ms", "60000")
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.NotLeaderForPartition, Count: -1})
+		for range 100 {
+			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.replace(conn.id, p.client(conn)) // it has half a minute
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		if n := p.Drain(ctx); n != 100 {
+			t.Errorf("%d were counted, want 100", n)
+		}
+		if took := time.Since(start); took > retireWait/2 {
+			t.Errorf("it took %v, the time of the replacement and not of the drain", took)
+		}
+	})
 	t.Run("and none is taken afterwards", func(t *testing.T) {
 		c := startFake(t)
 		p, _ := startPool(t, 0)

@@ -78,6 +78,10 @@ type client struct {
 	closing  chan struct{}
 	loops    sync.WaitGroup // watch and questions to the cluster
 	reported chan struct{}  // closed when the event loop has ended
+
+	deadline    atomic.Pointer[time.Time] // of drain
+	drained     chan struct{}             // closed when drain has ended
+	undelivered int                       // by drain
 }
 
 func newClient(props Properties, logs chan kafka.LogEvent, log *slog.Logger, failed func(*client)) *client {
@@ -88,6 +92,7 @@ func newClient(props Properties, logs chan kafka.LogEvent, log *slog.Logger, fai
 		link:     newLink(),
 		closing:  make(chan struct{}),
 		reported: make(chan struct{}),
+		drained:  make(chan struct{}),
 	}
 	c.failed = sync.OnceFunc(func() { failed(c) })
 	c.topics = newTopics(c.metadata, c.closing)
@@ -341,28 +346,34 @@ func (c *client) idle(since time.Time) bool {
 	return c.users.Load() == 0 && c.lastUsed.Load() < since.UnixNano() && (c.kafka == nil || c.kafka.Len() == 0)
 }
 
-// drain takes no more records, gives those that are queued until the deadline, and
-// returns how many could not be delivered; those are logged. close must follow.
-func (c *client) drain(deadline time.Time) (undelivered int) {
+// drain takes no more records and gives those that are queued until the deadline,
+// which may be brought forward meanwhile; what could not be delivered is logged. It
+// is called once, and close after it.
+func (c *client) drain() {
+	defer close(c.drained)
 	<-c.ready
 	c.mu.Lock()
-	again := c.closed
 	c.closed = true
 	c.mu.Unlock()
-	if again {
-		return 0
-	}
 	close(c.closing)
 	if c.kafka == nil {
-		return 0
+		return
 	}
-	if undelivered = c.kafka.Flush(millisUntil(deadline.Add(-purgeWait))); undelivered > 0 {
+	for {
+		wait := min(millisUntil(c.deadline.Load().Add(-purgeWait)), flushMillis)
+		if c.undelivered = c.kafka.Flush(wait); c.undelivered == 0 || wait == 0 {
+			break
+		}
+	}
+	if c.undelivered > 0 {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
 		c.kafka.Flush(int(purgeWait / time.Millisecond))
 	}
 	c.losses.flush(c.log)
-	return undelivered
 }
+
+// flushMillis is how often drain looks at its deadline.
+const flushMillis = 100
 
 // purgeWait is the time for the reports of purged records to arrive.
 const purgeWait = 100 * time.Millisecond
