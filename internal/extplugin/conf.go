@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 )
 
 // confStore keeps what APISIX has prepared: a token stands for the plugins of a
@@ -152,7 +154,7 @@ func (c *parsedConf) parse(text string, log *slog.Logger) {
 	defer close(c.ready)
 	defer func() {
 		if r := recover(); r != nil {
-			c.err = fmt.Errorf("the plugin panicked: %s", panicText(r))
+			c.err = fmt.Errorf("the plugin panicked: %s", logging.Panic(r))
 		}
 		if c.err != nil {
 			log.Error("a route's configuration is invalid", "plugin", c.name, "error", c.err)

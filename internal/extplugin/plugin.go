@@ -15,6 +15,9 @@ type Plugin interface {
 	// ParseConf reads a configuration text. The host parses a text once and hands
 	// the same conf to every call of every route that has the text. An error does
 	// not fail open, as it does in the stock runner: such a route answers 500.
+	// A plugin that also runs there keeps the error in its conf instead and answers
+	// 500 itself; if that conf has a method Invalid() bool that returns true, the
+	// host still says in the log which route it is.
 	ParseConf(in []byte) (conf interface{}, err error)
 	// RequestFilter handles a call. What it writes to w is the client's answer; if
 	// it writes nothing, APISIX goes on with the request as r was changed.

@@ -10,6 +10,8 @@ import (
 
 	a6err "github.com/api7/ext-plugin-proto/go/A6/Err"
 	flatbuffers "github.com/google/flatbuffers/go"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 )
 
 // session serves one connection of APISIX. It is used by one goroutine.
@@ -237,21 +239,9 @@ func (s *session) callPlugin(name string, decoding *bool, f func()) (panicked bo
 				return
 			}
 			panicked = true
-			s.srv.log.Error("plugin panicked", "plugin", name, "panic", panicText(r), "stack", string(debug.Stack()))
+			s.srv.log.Error("plugin panicked", "plugin", name, "panic", logging.Panic(r), "stack", string(debug.Stack()))
 		}
 	}()
 	f()
 	return false, nil
-}
-
-// panicText says what kind of panic it was. Only the runtime's own errors are
-// quoted; what a plugin panics with may carry data of the request.
-func panicText(r any) string {
-	if err, ok := r.(interface {
-		error
-		RuntimeError()
-	}); ok {
-		return err.Error()
-	}
-	return "a value of the plugin's"
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,15 @@ func (l *Logger) summarize(stop <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// Panic says what a recovered value was without showing it: only the runtime's own
+// errors are quoted, anything else may carry data of a request.
+func Panic(recovered any) string {
+	if err, ok := recovered.(runtime.Error); ok {
+		return err.Error()
+	}
+	return "not a runtime error"
 }
 
 // ParseLevel reads the name of a level: debug, info, warn or error.

@@ -2,11 +2,11 @@ package kafkaupstream
 
 import (
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
@@ -40,7 +40,7 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
-			h.log.Error("bug: a request panicked", "panic", panicKind(r), "stack", string(debug.Stack()))
+			h.log.Error("bug: a request panicked", "panic", logging.Panic(r), "stack", string(debug.Stack()))
 			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
@@ -93,12 +93,4 @@ func (w *work) release() {
 	if cap(w.scratch) <= maxScratch {
 		works.Put(w)
 	}
-}
-
-// panicKind says what a panic was, without a value that may carry data.
-func panicKind(r any) string {
-	if err, ok := r.(runtime.Error); ok {
-		return err.Error()
-	}
-	return "not a runtime error"
 }
