@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,15 +15,7 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	path, err := program.Build(".", "-ldflags", "-X main.buildVersion=v1.2.3 -X main.buildCommit=0123abc")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = path
-	code := m.Run()
-	os.RemoveAll(filepath.Dir(path))
-	os.Exit(code)
+	os.Exit(program.Main(m, &binary, ".", "-ldflags", "-X main.buildVersion=v1.2.3 -X main.buildCommit=0123abc"))
 }
 
 func TestTheCommandLine(t *testing.T) {

@@ -15,13 +15,19 @@ const limit = 60 * time.Second
 // True returns when the condition holds, and fails the test if it does not come to.
 func True(t testing.TB, what string, condition func() bool) {
 	t.Helper()
+	Within(t, limit, what, condition)
+}
+
+// Within is True with another limit.
+func Within(t testing.TB, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
 	deadline := time.After(limit)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatalf("did not happen: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		case <-tick.C:
 		}
 	}

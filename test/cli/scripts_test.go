@@ -27,15 +27,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	path, err := program.Build("../../cmd/kafkaupstream")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = path
-	code := m.Run()
-	os.RemoveAll(filepath.Dir(path))
-	os.Exit(code)
+	os.Exit(program.Main(m, &binary, "../../cmd/kafkaupstream"))
 }
 
 // dev is a gateway with its broker.

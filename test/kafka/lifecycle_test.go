@@ -18,6 +18,30 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
+// load posts the body to the route from n clients until done is closed, and counts
+// the replies. Any but a 200 fails the test.
+func (a *apisix) load(done <-chan struct{}, wg *sync.WaitGroup, n int, route, body string, accepted *atomic.Int64) {
+	for range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				got, err := a.do("POST", route, nil, []byte(body))
+				if err != nil || got.Status != 200 {
+					a.t.Errorf("%s: %v %d %s", route, err, got.Status, got.Message)
+					return
+				}
+				accepted.Add(1)
+			}
+		}()
+	}
+}
+
 func TestRoutesWithDifferentBrokersNeverMix(t *testing.T) {
 	clusters := []*kafkatest.Cluster{sharedKafka(t), kafkatest.Run(t, kafkatest.Options{})}
 	topic := topicOf(t, clusters[0], 3, nil)
@@ -41,25 +65,7 @@ func TestRoutesWithDifferentBrokersNeverMix(t *testing.T) {
 	var wg sync.WaitGroup
 	for c := range clusters {
 		for _, name := range []string{"fixed", "edited"} {
-			for range 3 {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
-					for {
-						select {
-						case <-done:
-							return
-						default:
-						}
-						got, err := a.do("POST", fmt.Sprint(name, c), nil, fmt.Appendf(nil, "for cluster %d", c))
-						if err != nil || got.Status != 200 {
-							t.Errorf("%s%d: %v %d %s", name, c, err, got.Status, got.Message)
-							return
-						}
-						sent[c].Add(1)
-					}
-				}()
-			}
+			a.load(done, &wg, 3, fmt.Sprint(name, c), fmt.Sprint("for cluster ", c), &sent[c])
 		}
 	}
 	edits := 0
@@ -99,25 +105,7 @@ func TestNothingIsLostWhenRunnersReplaceEachOtherUnderLoad(t *testing.T) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range topics {
-		for range 4 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for {
-					select {
-					case <-done:
-						return
-					default:
-					}
-					got, err := a.do("POST", fmt.Sprint("r", i), nil, fmt.Append(nil, "route ", i))
-					if err != nil || got.Status != 200 {
-						t.Errorf("route %d: %v %d %s", i, err, got.Status, got.Message)
-						return
-					}
-					accepted[i].Add(1)
-				}
-			}()
-		}
+		a.load(done, &wg, 4, fmt.Sprint("r", i), fmt.Sprint("route ", i), &accepted[i])
 	}
 	for range 5 {
 		before := accepted[1].Load()

@@ -37,15 +37,7 @@ var (
 var stockRunner string
 
 func TestMain(m *testing.M) {
-	path, err := program.Build("./internal/stockrunner")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	stockRunner = path
-	code := m.Run()
-	os.RemoveAll(filepath.Dir(path))
-	os.Exit(code)
+	os.Exit(program.Main(m, &stockRunner, "./internal/stockrunner"))
 }
 
 // host serves the plugin on a socket, with a broker of its own behind it.

@@ -9,7 +9,6 @@
 package program
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // Patience is how long tests wait for what takes milliseconds, on a busy machine.
@@ -41,6 +42,19 @@ func Build(pkg string, flags ...string) (string, error) {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
 	return binary, nil
+}
+
+// Main builds the package for the tests of m, runs them with the binary's path in
+// binary, and returns the exit code.
+func Main(m *testing.M, binary *string, pkg string, flags ...string) (code int) {
+	path, err := Build(pkg, flags...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(filepath.Dir(path))
+	*binary = path
+	return m.Run()
 }
 
 // Options of a process.
@@ -161,24 +175,7 @@ func Run(t testing.TB, path string, o Options) (p *Process, code int) {
 }
 
 // Text is what a process writes. It may be read meanwhile.
-type Text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write adds to the text.
-func (x *Text) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(p)
-}
-
-// String returns the text so far.
-func (x *Text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
-}
+type Text struct{ await.Log }
 
 // Lines returns the complete lines so far.
 func (x *Text) Lines() []string {
@@ -189,14 +186,5 @@ func (x *Text) Lines() []string {
 // Until waits for a condition, and fails the test when it does not come true.
 func Until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(Patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", Patience, what)
-		}
-	}
+	await.Within(t, Patience, what, condition)
 }
