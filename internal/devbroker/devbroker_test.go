@@ -189,8 +189,10 @@ func TestTailOfAClusterShowsWhatIsNewOfWatchedTopics(t *testing.T) {
 	t.Cleanup(c.Close)
 	brokers := c.ListenAddrs()[0]
 	cl := startClient(t, brokers, kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	// A record's time is in milliseconds: one of the millisecond in which watching begins counts as new.
+	before := time.Now().Add(-time.Millisecond)
 	for i := range 4 {
-		produce(t, cl, &kgo.Record{Topic: "watched", Value: fmt.Appendf(nil, "old-%d", i)})
+		produce(t, cl, &kgo.Record{Topic: "watched", Timestamp: before, Value: fmt.Appendf(nil, "old-%d", i)})
 	}
 	tail, screen := startTail(t, brokers, false)
 	tail.Watch("watched")
