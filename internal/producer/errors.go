@@ -34,6 +34,10 @@ const (
 	KindTooFewReplicas
 	// KindUnavailable: the cluster cannot take it now, for another reason.
 	KindUnavailable
+	// KindSpoolFull and KindSpoolFailed: Kafka did not take it, and this machine's
+	// disk is full or fails (durable delivery).
+	KindSpoolFull
+	KindSpoolFailed
 	// KindInternal: an error that producing should never see.
 	KindInternal
 )

@@ -63,6 +63,13 @@ func (l *link) down() {
 	l.move(linkDown)
 }
 
+// refused tells whether the cluster refuses the credentials.
+func (l *link) refused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause != nil && l.cause.Kind == KindAuthentication
+}
+
 // note takes an error event of the client. Events about one broker only explain;
 // that all are down is the moment to doubt.
 func (l *link) note(err kafka.Error) {

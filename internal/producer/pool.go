@@ -2,9 +2,6 @@ package producer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -14,54 +11,6 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
-
-// Connection is a set of connection properties, to be made once for a route.
-type Connection struct {
-	id    string // equal for equal properties
-	props Properties
-	// MessageMaxBytes is the largest record the producer takes, in bytes.
-	MessageMaxBytes int
-}
-
-// NewConnection makes a route's connection of its properties; see [Effective].
-func NewConnection(route Properties, acknowledged bool) (*Connection, error) {
-	props, err := Effective(route, acknowledged)
-	if err != nil {
-		return nil, err
-	}
-	maxBytes, err := MessageMaxBytes(props)
-	if err != nil {
-		return nil, err
-	}
-	return &Connection{id: identity(props), props: props, MessageMaxBytes: maxBytes}, nil
-}
-
-// Access returns the properties that say how to reach the cluster and log in, for
-// another kind of client.
-func (c *Connection) Access() Properties {
-	access := Properties{}
-	for name, value := range c.props {
-		for _, prefix := range []string{"bootstrap.servers", "security.", "sasl.", "ssl.", "enable.ssl.", "https.", "enable.sasl."} {
-			if strings.HasPrefix(name, prefix) {
-				access[name] = value
-			}
-		}
-	}
-	return access
-}
-
-func identity(props Properties) string {
-	names := make([]string, 0, len(props))
-	for name := range props {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	h := sha256.New()
-	for _, name := range names {
-		fmt.Fprintf(h, "%d:%s=%d:%s;", len(name), name, len(props[name]), props[name])
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
 
 // redactor returns a function that takes the properties' secrets out of a text.
 func redactor(props Properties) func(string) string {
@@ -96,12 +45,25 @@ type Options struct {
 	// IdleTimeout is when a producer that no request has used is closed; 0 means
 	// ten minutes.
 	IdleTimeout time.Duration
+	// MaxInflightBytes bounds the bytes of requests (see [Pool.Hold]) and of queued
+	// records; 0 means 256 MiB.
+	MaxInflightBytes int64
+	// Resolve returns the secret that a property's value stands for, or the value
+	// itself; nil: every value is its own.
+	Resolve func(value string) (string, error)
+	// Keep is offered the records that were queued by Send and are still queued when
+	// the pool drains. The record's memory is lent for the call. It tells whether
+	// it has taken the record. nil: they are lost, and counted in the log.
+	Keep func(conn *Connection, rec *Record) bool
 }
 
 // Pool keeps the producers, one for each distinct connection.
 type Pool struct {
 	log       *slog.Logger
 	idle      time.Duration
+	budget    budget
+	resolve   func(string) (string, error)
+	keep      func(*Connection, *Record) bool
 	logs      chan kafka.LogEvent
 	stop      chan struct{}
 	stopLoops func()
@@ -119,6 +81,9 @@ func NewPool(opts Options) *Pool {
 	p := &Pool{
 		log:     opts.Log,
 		idle:    opts.IdleTimeout,
+		budget:  budget{limit: opts.MaxInflightBytes},
+		resolve: opts.Resolve,
+		keep:    opts.Keep,
 		logs:    make(chan kafka.LogEvent, maxLogBacklog),
 		stop:    make(chan struct{}),
 		clients: map[string]*client{},
@@ -128,6 +93,12 @@ func NewPool(opts Options) *Pool {
 	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
 	if p.idle == 0 {
 		p.idle = defaultIdleTimeout
+	}
+	if p.budget.limit == 0 {
+		p.budget.limit = defaultMaxInflightBytes
+	}
+	if p.resolve == nil {
+		p.resolve = func(value string) (string, error) { return value, nil }
 	}
 	p.loops.Add(2)
 	go p.forwardLogs()
@@ -139,21 +110,50 @@ func NewPool(opts Options) *Pool {
 // record need not wait for it.
 func (p *Pool) Warm(conn *Connection) { p.client(conn) }
 
+// Hold takes n bytes of memory for a request, until Release gives them back; false:
+// there is no room, and the request is to be refused.
+func (p *Pool) Hold(conn *Connection, n int) bool { return p.budget.take(&conn.held, int64(n)) }
+
+// Release gives back what Hold took.
+func (p *Pool) Release(conn *Connection, n int) { p.budget.give(&conn.held, int64(n)) }
+
 // Send queues the record with the connection's producer. It returns when that is
 // done or, if wait is set, when Kafka has acknowledged the record; at the deadline
 // at the latest. The record's bytes may be reused afterwards.
 //
 // Without wait, success means: the cluster answers, the topic and partition exist,
 // and the record is queued in the order of the calls. The Ack is then empty.
-func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (Ack, *Error) {
+func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (ack Ack, err *Error) {
+	err = p.retrying(conn, deadline, func(c *client) *Error {
+		ack, err = c.send(rec, wait, deadline)
+		return err
+	})
+	return ack, err
+}
+
+// Queue queues the record as Send does, for a sender that keeps the record until
+// its outcome is known and ends the delivery with [Pool.Settle].
+func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
+	err = p.retrying(conn, deadline, func(c *client) *Error {
+		d, err = c.queue(rec, deadline)
+		return err
+	})
+	return d, err
+}
+
+// Settle gives back a delivery whose outcome has come and has been read.
+func (p *Pool) Settle(d *Delivery) { d.settle() }
+
+// retrying calls f with the connection's client, and again with the next one while
+// a client is being replaced.
+func (p *Pool) retrying(conn *Connection, deadline time.Time, f func(*client) *Error) *Error {
 	for {
 		c := p.client(conn)
 		if c == nil {
-			return Ack{}, &Error{Kind: KindUnavailable, Reason: "shutting down"}
+			return &Error{Kind: KindUnavailable, Reason: "shutting down"}
 		}
-		ack, err := c.send(rec, wait, deadline)
-		if err != errRetired || time.Now().After(deadline) {
-			return ack, err
+		if err := f(c); err != errRetired || time.Now().After(deadline) {
+			return err
 		}
 	}
 }
@@ -174,7 +174,7 @@ func (p *Pool) client(conn *Connection) *client {
 	}
 	if c = p.clients[conn.id]; c == nil {
 		log := p.log.With("producer", conn.id[:8])
-		c = newClient(conn.props, p.logs, log, func(c *client) { p.replace(conn.id, c) })
+		c = newClient(p, conn, log, func(c *client) { p.replace(conn.id, c) })
 		p.clients[conn.id] = c
 	}
 	return c
@@ -268,8 +268,8 @@ func logLevel(syslog int) slog.Level {
 }
 
 // Drain takes no more records, gives those that are queued until ctx ends, and
-// returns how many could not be delivered; those are logged. A process may end
-// after it.
+// returns how many could not be delivered and were not kept either; those are
+// logged. A process may end after it.
 func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -278,11 +278,13 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {
+		c.ending.Store(true)
 		p.retire(id, c, deadline)
 	}
 	retiring := maps.Clone(p.retiring) // those that were being replaced as well
 	p.mu.Unlock()
 	for c := range retiring {
+		c.ending.Store(true)
 		c.deadline.Store(&deadline)
 	}
 	for c := range retiring {

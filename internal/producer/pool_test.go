@@ -71,11 +71,18 @@ func connectTo(t testing.TB, brokers string, wait bool, props ...string) *Connec
 	for i := 0; i < len(props); i += 2 {
 		p[props[i]] = props[i+1]
 	}
-	conn, err := NewConnection(p, wait)
+	conn, err := NewConnection(p, modeOf(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
+}
+
+func modeOf(acknowledged bool) Mode {
+	if acknowledged {
+		return Sync
+	}
+	return Async
 }
 
 func in(d time.Duration) time.Time { return time.Now().Add(d) }

@@ -38,27 +38,16 @@ type Ack struct {
 	Timestamp time.Time
 }
 
-// delivery waits for one record's report. It is reused once its report has come;
-// one that was abandoned is left to the garbage collector.
-type delivery struct {
-	done  chan struct{} // capacity 1: the report never waits for the waiter
-	timer *time.Timer
-	part  int32
-	off   int64
-	err   error
-}
-
-var deliveries = sync.Pool{New: func() any {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &delivery{done: make(chan struct{}, 1), timer: t}
-}}
-
 // client is one librdkafka producer.
 type client struct {
-	log    *slog.Logger
-	redact func(string) string
-	failed func() // called once, when librdkafka can no longer be used
+	pool     *Pool
+	conn     *Connection
+	log      *slog.Logger
+	redactor atomic.Pointer[func(string) string]
+	failed   func() // called once, when librdkafka can no longer be used
+
+	resolved Properties // what librdkafka was given; the watch's
+	read     time.Time  // when the secrets among them were read; the watch's
 
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
@@ -69,6 +58,8 @@ type client struct {
 	topics *topics
 	losses losses
 
+	queued   atomic.Int64 // bytes of the records that librdkafka has
+	breaks   atomic.Int64 // how often a connection to a broker broke
 	users    atomic.Int32 // requests that are in send
 	lastUsed atomic.Int64 // Unix nanoseconds
 
@@ -80,35 +71,49 @@ type client struct {
 	reported chan struct{}  // closed when the event loop has ended
 
 	deadline    atomic.Pointer[time.Time] // of drain
+	ending      atomic.Bool               // the pool drains: what is left is kept
 	drained     chan struct{}             // closed when drain has ended
+	purged      atomic.Int64              // records that were neither delivered nor kept
 	undelivered int                       // by drain
 }
 
-func newClient(props Properties, logs chan kafka.LogEvent, log *slog.Logger, failed func(*client)) *client {
+func newClient(p *Pool, conn *Connection, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
+		pool:     p,
+		conn:     conn,
 		log:      log,
-		redact:   redactor(props),
 		ready:    make(chan struct{}),
 		link:     newLink(),
 		closing:  make(chan struct{}),
 		reported: make(chan struct{}),
 		drained:  make(chan struct{}),
 	}
+	c.setRedactor(conn.props)
 	c.failed = sync.OnceFunc(func() { failed(c) })
 	c.topics = newTopics(c.metadata, c.closing)
 	c.lastUsed.Store(time.Now().UnixNano())
-	go c.start(props, logs)
+	go c.start()
 	return c
 }
 
 // start makes the librdkafka producer, which takes milliseconds, and begins to watch.
-func (c *client) start(props Properties, logs chan kafka.LogEvent) {
+func (c *client) start() {
+	props, err := c.resolve()
+	if err != nil {
+		c.broken = unreadable(err)
+		c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
+		close(c.reported)
+		close(c.ready)
+		time.AfterFunc(secretRetry, c.failed)
+		return
+	}
+	c.resolved, c.read = props, time.Now()
 	conf := kafka.ConfigMap{
 		"go.delivery.report.fields": "none",
 		"go.events.channel.size":    256,
 		"go.produce.channel.size":   0,
 		"go.logs.channel.enable":    true,
-		"go.logs.channel":           logs,
+		"go.logs.channel":           c.pool.logs,
 	}
 	for name, value := range props {
 		conf[name] = value
@@ -137,34 +142,54 @@ func (c *client) report() {
 			if e.TopicPartition.Error == nil && c.link.get() != linkUp {
 				c.link.set(linkUp)
 			}
-			d, ok := e.Opaque.(*delivery)
-			if !ok {
-				if e.TopicPartition.Error != nil {
-					c.lost(e)
-				}
-				continue
-			}
-			d.err = e.TopicPartition.Error
-			d.part, d.off = e.TopicPartition.Partition, int64(e.TopicPartition.Offset)
-			d.done <- struct{}{}
+			c.outcome(e, e.Opaque.(*Delivery))
 		case kafka.Error:
 			if e.IsFatal() {
 				c.log.Error("the producer has failed for good and is replaced", "error", c.redact(e.Error()))
 				c.failed()
 				continue
 			}
+			if breaksConnection(e) {
+				c.breaks.Add(1)
+			}
 			c.link.note(e)
 		}
 	}
 }
 
-// lost counts a record that no request waits for.
-func (c *client) lost(m *kafka.Message) {
-	e := classify(m.TopicPartition.Error, true)
-	c.losses.add(*m.TopicPartition.Topic, e)
-	if e.Kind == KindTopicNotFound {
-		c.topics.forget(*m.TopicPartition.Topic)
+// outcome notes what became of a record.
+func (c *client) outcome(m *kafka.Message, d *Delivery) {
+	c.pool.budget.give(&c.queued, d.size)
+	var ack Ack
+	var e *Error
+	cause := m.TopicPartition.Error
+	if cause == nil {
+		ack = Ack{m.TopicPartition.Partition, int64(m.TopicPartition.Offset), d.stamp}
+	} else {
+		e = classify(cause, true)
+		if !e.Unconfirmed && c.ambiguous(d, e) {
+			e = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (and an earlier attempt may have succeeded)"}
+		}
+		if e.Kind == KindTopicNotFound {
+			c.topics.forget(*m.TopicPartition.Topic)
+		}
 	}
+	kept := d.kept
+	if e != nil && !kept && purged(cause) {
+		if c.ending.Load() && c.pool.keep != nil && d.copied.Topic != "" {
+			kept = c.pool.keep(c.conn, &d.copied)
+		}
+		if !kept {
+			c.purged.Add(1)
+		}
+	}
+	if d.report(ack, e) {
+		return
+	}
+	if e != nil && !kept {
+		c.losses.add(*m.TopicPartition.Topic, e)
+	}
+	d.free()
 }
 
 const (
@@ -190,6 +215,9 @@ func (c *client) watch() {
 			if err == nil {
 				failures = 0
 				c.link.set(linkUp)
+			} else if c.link.refused() {
+				c.reread()
+				c.link.down()
 			} else if failures++; c.link.get() != linkConnecting || failures >= connectingProbes {
 				c.link.down()
 			}
@@ -238,57 +266,64 @@ var errRetired = &Error{Kind: KindUnavailable, Reason: "the producer is being re
 func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
+	t, err := c.admit(rec, deadline)
+	if err != nil {
+		return Ack{}, err
+	}
+	d := deliveries.Get().(*Delivery)
+	if !wait {
+		d.state.Store(abandoned)
+		return Ack{}, c.produce(t, rec, d)
+	}
+	if err := c.produce(t, rec, d); err != nil {
+		return Ack{}, err
+	}
+	if !d.Wait(deadline, nil) && d.abandon() {
+		c.topics.forget(rec.Topic) // it may have been deleted: the next record asks
+		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+	}
+	ack, err := d.Outcome()
+	d.settle()
+	return ack, err
+}
+
+// queue queues the record for a sender that keeps it.
+func (c *client) queue(rec *Record, deadline time.Time) (*Delivery, *Error) {
+	c.users.Add(1)
+	defer c.users.Add(-1)
+	t, err := c.admit(rec, deadline)
+	if err != nil {
+		return nil, err
+	}
+	d := deliveries.Get().(*Delivery)
+	d.kept = true
+	return d, c.produce(t, rec, d)
+}
+
+// admit returns the record's topic when the record can be queued now.
+func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	select {
 	case <-c.ready:
 	default:
 		if err := c.awaitReady(deadline); err != nil {
-			return Ack{}, err
+			return nil, err
 		}
 	}
 	if c.broken != nil {
-		return Ack{}, c.broken
+		return nil, c.broken
 	}
 	now := time.Now()
 	if !now.Before(deadline) {
-		return Ack{}, &Error{Kind: KindUnavailable, Reason: "no time was left to produce the record"}
+		return nil, &Error{Kind: KindUnavailable, Reason: "no time was left to produce the record"}
 	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
 		rec.Timestamp = now // as the report does not tell what librdkafka chose
 	}
 	if err := c.link.await(deadline, c.closing); err != nil {
-		return Ack{}, err
+		return nil, err
 	}
-	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
-	if err != nil {
-		return Ack{}, err
-	}
-	if !wait {
-		return Ack{}, c.produce(t, rec, nil)
-	}
-	d := deliveries.Get().(*delivery)
-	if err := c.produce(t, rec, d); err != nil {
-		deliveries.Put(d)
-		return Ack{}, err
-	}
-	d.timer.Reset(time.Until(deadline))
-	select {
-	case <-d.done:
-	case <-d.timer.C:
-		c.topics.forget(rec.Topic) // it may have been deleted: the next record asks
-		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
-	}
-	d.timer.Stop()
-	ack, derr := Ack{d.part, d.off, rec.Timestamp}, d.err
-	deliveries.Put(d)
-	if derr != nil {
-		e := classify(derr, true)
-		if e.Kind == KindTopicNotFound {
-			c.topics.forget(rec.Topic)
-		}
-		return Ack{}, e
-	}
-	return ack, nil
+	return c.topics.find(rec.Topic, rec.Partition, deadline)
 }
 
 func (c *client) awaitReady(deadline time.Time) *Error {
@@ -302,20 +337,39 @@ func (c *client) awaitReady(deadline time.Time) *Error {
 	}
 }
 
-// produce queues the record. librdkafka copies it.
-func (c *client) produce(t *topic, rec *Record, d *delivery) *Error {
+// recordOverhead is what a record costs in memory beside its bytes.
+const recordOverhead = 512
+
+// produce queues the record, of which librdkafka makes a copy. When that fails, the
+// delivery is freed.
+func (c *client) produce(t *topic, rec *Record, d *Delivery) (e *Error) {
+	size := int64(len(rec.Key) + len(rec.Value) + recordOverhead)
 	msg := kafka.Message{
 		TopicPartition: kafka.TopicPartition{Topic: &t.name, Partition: rec.Partition},
 		Key:            rec.Key,
 		Value:          rec.Value,
 		Timestamp:      rec.Timestamp,
-	}
-	if d != nil {
-		msg.Opaque = d
+		Opaque:         d,
 	}
 	for _, h := range rec.Headers {
 		msg.Headers = append(msg.Headers, kafka.Header{Key: h.Key, Value: h.Value})
+		size += int64(len(h.Key) + len(h.Value))
 	}
+	if c.pool.keep != nil && !d.kept {
+		d.copyRecord(rec, t.name)
+		size += int64(len(d.buf))
+	}
+	d.size, d.breaks, d.stamp, d.queued = size, c.breaks.Load(), rec.Timestamp, time.Now()
+	if !c.pool.budget.take(&c.queued, size) {
+		d.free()
+		return &Error{Kind: KindQueueFull, Reason: "too many bytes are in flight"}
+	}
+	defer func() {
+		if e != nil {
+			c.pool.budget.give(&c.queued, size)
+			d.free()
+		}
+	}()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.closed {
@@ -329,8 +383,7 @@ func (c *client) produce(t *topic, rec *Record, d *delivery) *Error {
 		c.failed()
 		return errRetired
 	}
-	e := classify(err, false)
-	if e.Kind == KindTopicNotFound {
+	if e = classify(err, false); e.Kind == KindTopicNotFound {
 		c.topics.forget(t.name)
 	}
 	return e
@@ -359,24 +412,32 @@ func (c *client) drain() {
 	if c.kafka == nil {
 		return
 	}
+	left := 0
 	for {
-		wait := min(millisUntil(c.deadline.Load().Add(-purgeWait)), flushMillis)
-		if c.undelivered = c.kafka.Flush(wait); c.undelivered == 0 || wait == 0 {
+		wait := min(millisUntil(c.deadline.Load().Add(-c.purgeWait())), flushMillis)
+		if left = c.kafka.Flush(wait); left == 0 || wait == 0 {
 			break
 		}
 	}
-	if c.undelivered > 0 {
+	if left > 0 {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		c.kafka.Flush(int(purgeWait / time.Millisecond))
+		left = c.kafka.Flush(int(c.purgeWait() / time.Millisecond))
 	}
+	c.undelivered = left + int(c.purged.Load())
 	c.losses.flush(c.log)
 }
 
 // flushMillis is how often drain looks at its deadline.
 const flushMillis = 100
 
-// purgeWait is the time for the reports of purged records to arrive.
-const purgeWait = 100 * time.Millisecond
+// purgeWait is the time for the reports of purged records to arrive, and for
+// these records to be kept where that is wanted.
+func (c *client) purgeWait() time.Duration {
+	if c.pool.keep != nil {
+		return 300 * time.Millisecond
+	}
+	return 100 * time.Millisecond
+}
 
 // close ends a client that has been drained. It returns when librdkafka has gone,
 // which takes a second when the cluster does not answer.

@@ -42,6 +42,9 @@ const (
 	// replicas, known within about four seconds (librdkafka waits 0.1, 0.2, 0.4,
 	// 0.8, 1, 1 s between). librdkafka's own is to retry for message.timeout.ms.
 	acknowledgedRetries = 6
+	// durableBatchBytes bounds a batch of a durable route: a topic's limit is on
+	// batches, and one record must not be refused for its neighbours.
+	durableBatchBytes = 128 << 10
 )
 
 // Refused returns why a property may not be set, "" when it may.
@@ -74,9 +77,8 @@ func Canonical(name string) string {
 }
 
 // Effective returns what librdkafka is given for a route: its properties, under
-// their canonical names, over this project's defaults. acknowledged tells that
-// the route's requests wait for Kafka's acknowledgement.
-func Effective(route Properties, acknowledged bool) (Properties, error) {
+// their canonical names, over this project's defaults.
+func Effective(route Properties, mode Mode) (Properties, error) {
 	props := Properties{}
 	for name, value := range route {
 		c := Canonical(name)
@@ -99,9 +101,14 @@ func Effective(route Properties, acknowledged bool) (Properties, error) {
 		"queue.buffering.max.kbytes": strconv.Itoa(max(defaultQueueKbytes, 2*maxBytes>>10)),
 		"linger.ms":                  "5",
 	}
-	if acknowledged {
+	switch mode {
+	case Sync:
 		defaults["linger.ms"] = "0"
 		defaults["retries"] = strconv.Itoa(acknowledgedRetries)
+	case Durable:
+		defaults["linger.ms"] = "0"
+		defaults["message.timeout.ms"] = "0" // never: an idempotent producer then makes no duplicate
+		defaults["batch.size"] = strconv.Itoa(durableBatchBytes)
 	}
 	if idempotencePossible(props) {
 		defaults["enable.idempotence"] = "true"

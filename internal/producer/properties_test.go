@@ -32,7 +32,7 @@ func TestDefaultsGiveWayToTheRoute(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
 			c.route["bootstrap.servers"] = "127.0.0.1:1"
-			got, err := Effective(c.route, c.acknowledged)
+			got, err := Effective(c.route, modeOf(c.acknowledged))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestPropertiesThatContradictAreRefused(t *testing.T) {
 		{"bootstrap.servers": "a", "message.max.bytes": "many"},
 		{"bootstrap.servers": "a", "message.max.bytes": "2000000000"},
 	} {
-		if _, err := Effective(p, false); err == nil {
+		if _, err := Effective(p, Async); err == nil {
 			t.Errorf("%v was accepted", p)
 		}
 	}
@@ -77,7 +77,7 @@ func TestConnectionsAreTheSameIfTheirPropertiesAre(t *testing.T) {
 	conn := func(p Properties, acknowledged bool) *Connection {
 		t.Helper()
 		p["bootstrap.servers"] = "a"
-		c, err := NewConnection(p, acknowledged)
+		c, err := NewConnection(p, modeOf(acknowledged))
 		if err != nil {
 			t.Fatal(err)
 		}

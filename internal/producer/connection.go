@@ -1,0 +1,107 @@
+package producer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Mode is how a route's records are delivered. It decides some defaults of the
+// producer; see [Effective].
+type Mode int
+
+const (
+	// Async: queued, and nobody waits.
+	Async Mode = iota
+	// Sync: the sender waits for Kafka's acknowledgement.
+	Sync
+	// Durable: the sender waits for the acknowledgement or keeps the record itself,
+	// so that librdkafka has no reason to ever give it up.
+	Durable
+)
+
+// Connection is a set of connection properties, to be made once for a route.
+type Connection struct {
+	mode   Mode
+	id     string     // equal for equal effective properties
+	route  Properties // as the route has them; values may be references to secrets
+	props  Properties // effective
+	origin string     // equal for equal properties of the route, whatever the mode
+	// MessageMaxBytes is the largest record the producer takes, in bytes.
+	MessageMaxBytes int
+
+	held atomic.Int64 // bytes that Pool.Hold has given out
+}
+
+// NewConnection makes a route's connection of its properties; see [Effective].
+func NewConnection(route Properties, mode Mode) (*Connection, error) {
+	props, err := Effective(route, mode)
+	if err != nil {
+		return nil, err
+	}
+	maxBytes, err := MessageMaxBytes(props)
+	if err != nil {
+		return nil, err
+	}
+	return &Connection{
+		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
+		origin: identity(canonical(route)), MessageMaxBytes: maxBytes,
+	}, nil
+}
+
+// Origin identifies the route's properties, whatever its mode: 64 hexadecimal
+// digits.
+func (c *Connection) Origin() string { return c.origin }
+
+// Route returns a copy of the properties of which the connection was made. They
+// hold secrets, unless these are references.
+func (c *Connection) Route() Properties { return maps.Clone(c.route) }
+
+// As returns a connection of the same route properties with another mode.
+func (c *Connection) As(mode Mode) *Connection {
+	if c.mode == mode {
+		return c
+	}
+	other, err := NewConnection(c.route, mode)
+	if err != nil {
+		panic(err) // the modes differ in defaults only, which are valid
+	}
+	return other
+}
+
+// Access returns the properties that say how to reach the cluster and log in, for
+// another kind of client. Secrets are resolved with resolve.
+func (c *Connection) Access(resolve func(string) (string, error)) (Properties, error) {
+	access := Properties{}
+	for name, value := range c.props {
+		for _, prefix := range []string{"bootstrap.servers", "security.", "sasl.", "ssl.", "enable.ssl.", "https.", "enable.sasl."} {
+			if strings.HasPrefix(name, prefix) {
+				var err error
+				if access[name], err = resolve(value); err != nil {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+			}
+		}
+	}
+	return access, nil
+}
+
+func identity(props Properties) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(props)) {
+		fmt.Fprintf(h, "%d:%s=%d:%s;", len(name), name, len(props[name]), props[name])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func canonical(props Properties) Properties {
+	c := Properties{}
+	for name, value := range props {
+		c[Canonical(name)] = value
+	}
+	return c
+}
