@@ -74,7 +74,7 @@ func host() error { return serve(answer{}) }
 func kafka() error {
 	log := logger()
 	pool := producer.NewPool(producer.Options{Log: log})
-	err := serve(apisix.New(pool, log))
+	err := serve(apisix.New(pool, nil, log))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	pool.Close(ctx)

@@ -18,6 +18,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -83,13 +84,21 @@ func dev(ctx context.Context, env environment) error {
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "runner.sock")
-	r, err := startRunner(socket, 0, log.Logger)
+	resolver := secrets.New(defaultSecretsDir, env.getenv)
+	access, err := route.Connection().Access(resolver.Resolve)
+	if err != nil {
+		return err
+	}
+	r, err := startRunner(runnerOptions{
+		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir,
+		getenv: env.getenv, log: log.Logger,
+	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.stdout, "gateway http://%s\nbroker %s\n", listener.Addr(), *brokers)
 
-	tail, err := devbroker.NewTail(*brokers, route.Connection().Access(), embedded, func(m *kafka.Message) {
+	tail, err := devbroker.NewTail(*brokers, access, embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 	})
 	if err != nil {

@@ -11,9 +11,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -27,6 +31,10 @@ const (
 	parentInterval = 250 * time.Millisecond
 	// logWait is how long the last log lines may take to be written.
 	logWait = 50 * time.Millisecond
+
+	defaultSecretsDir = "/run/secrets"
+	minSpoolBytes     = 1 << 20
+	minInflightBytes  = 1 << 20
 )
 
 // errUnclean is the outcome of a drain that had to leave something behind; what it
@@ -38,6 +46,13 @@ func run(ctx context.Context, env environment) error {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
 	drain := fs.Duration("drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
+	var opts runnerOptions
+	fs.StringVar(&opts.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
+	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
+	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
+	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	fs.StringVar(&opts.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
+	fs.StringVar(&opts.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
 	if err := parseFlags(fs, env, true); err != nil {
 		return err
 	}
@@ -46,11 +61,19 @@ func run(ctx context.Context, env environment) error {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return errUsage
 	}
-	path, err := extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
+	if opts.spoolMaxBytes < minSpoolBytes || opts.maxInflightBytes < minInflightBytes {
+		fmt.Fprintf(env.stderr, "kafkaupstream: --spool-max-bytes is at least %d, --max-inflight-bytes at least %d\n", minSpoolBytes, minInflightBytes)
+		return errUsage
+	}
+	if err := opts.notify.Validate(); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream: notify:", err)
+		return errUsage
+	}
+	opts.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
 	if err != nil {
 		return err
 	}
-	ttl, err := extplugin.ConfTTL(env.getenv(extplugin.EnvConfExpireTime))
+	opts.confTTL, err = extplugin.ConfTTL(env.getenv(extplugin.EnvConfExpireTime))
 	if err != nil {
 		return err
 	}
@@ -60,7 +83,8 @@ func run(ctx context.Context, env environment) error {
 	log := logging.New(env.stderr, level)
 	defer log.Close(logWait)
 
-	r, err := startRunner(path, ttl, log.Logger)
+	opts.getenv, opts.log = env.getenv, log.Logger
+	r, err := startRunner(opts)
 	if err != nil {
 		return err
 	}
@@ -71,36 +95,93 @@ func run(ctx context.Context, env environment) error {
 	return r.stop(*drain, min(*drain*5/8, maxGrace))
 }
 
+// runnerOptions is what a runner is made of.
+type runnerOptions struct {
+	socket           string
+	confTTL          time.Duration
+	spoolDir         string // "": no durable delivery
+	spoolMaxBytes    int64
+	maxInflightBytes int64
+	secretsDir       string
+	notify           notify.Options
+	getenv           func(string) string
+	log              *slog.Logger
+}
+
 // runner is the plugin being served.
 type runner struct {
-	log    *slog.Logger
-	pool   *producer.Pool
-	server *extplugin.Server
+	log      *slog.Logger
+	pool     *producer.Pool
+	queue    *durable.Queue // nil without a spool
+	notifier *notify.Notifier
+	server   *extplugin.Server
 }
 
-func startRunner(path string, ttl time.Duration, log *slog.Logger) (*runner, error) {
-	pool := producer.NewPool(producer.Options{Log: log})
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: path, ConfTTL: ttl, Log: log}, apisix.New(pool, log))
-	if err != nil {
+func startRunner(opts runnerOptions) (*runner, error) {
+	opts.notify.Log = opts.log
+	r := &runner{log: opts.log, notifier: notify.New(opts.notify)}
+	pool := producer.Options{
+		Log: opts.log, MaxInflightBytes: opts.maxInflightBytes,
+		Resolve: secrets.New(opts.secretsDir, opts.getenv).Resolve,
+	}
+	var keeper kafkaupstream.Durable
+	if opts.spoolDir != "" {
+		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
+		keeper, pool.Keep = r.queue, r.queue.Keep
+	}
+	r.pool = producer.NewPool(pool)
+	if r.queue != nil {
+		r.queue.Start(r.pool)
+	}
+	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
+	var err error
+	if r.server, err = extplugin.Listen(host, apisix.New(r.pool, keeper, opts.log)); err != nil {
+		_ = r.drain(context.Background()) // nothing was served
 		return nil, err
 	}
-	return &runner{log, pool, server}, nil
+	return r, nil
 }
 
-// stop finishes calls and delivers queued records, for drain at most; grace of it
-// is for the next runner to take over.
+// stop finishes calls and delivers or keeps queued records, for drain at most; grace
+// of it is for the next runner to take over.
 func (r *runner) stop(drain, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
+	if r.queue != nil { // what waits for Kafka then is answered from the disk, and in time
+		r.queue.Hurry(time.Now().Add(drain / 2))
+	}
 	err := r.server.Shutdown(ctx, grace)
 	if err != nil {
 		r.log.Error("calls of APISIX were cut off", "error", err)
+		err = errUnclean
 	}
-	if n := r.pool.Drain(ctx); n > 0 {
-		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", n)
-		return errUnclean
+	if derr := r.drain(ctx); derr != nil {
+		return derr
 	}
-	if err != nil {
+	return err
+}
+
+// drain delivers or keeps what is queued.
+func (r *runner) drain(ctx context.Context) error {
+	if r.queue != nil {
+		r.queue.Stop()
+	}
+	lost := r.pool.Drain(ctx)
+	if lost > 0 {
+		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", lost)
+	}
+	var err error
+	if r.queue != nil {
+		var kept int64
+		if kept, err = r.queue.Close(); kept > 0 {
+			r.log.Warn("records were still queued when the drain timeout ended; they are on disk and will be sent", "records", kept)
+		}
+		if err != nil {
+			r.log.Error("the spool was not closed well", "error", err)
+		}
+	}
+	r.notifier.Close(ctx)
+	if lost > 0 || err != nil {
 		return errUnclean
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 // override is a value of the record that a client's header may replace.
@@ -46,7 +47,8 @@ type Route struct {
 	key       string
 	jsonKey   string
 
-	wait        bool // for Kafka's acknowledgement
+	mode        producer.Mode
+	suspend     bool // a durable stream stops at a record that Kafka can never take
 	timeout     time.Duration
 	maxBody     int
 	requireJSON bool
@@ -110,7 +112,8 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 			c.route.maxBody, c.maxBodySet = int(n), true
 		}
 	},
-	"require": (*configReader).readRequire,
+	"require":            (*configReader).readRequire,
+	"on_permanent_error": (*configReader).readOnPermanentError,
 }
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The
@@ -147,13 +150,23 @@ func (c *configReader) finish() {
 	if c.route.topic != "" && !c.route.topicAllowed(c.route.topic) {
 		c.problem("topic", "it matches none of the patterns in topics")
 	}
+	if c.route.suspend && c.route.mode != producer.Durable {
+		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
+	}
 	if c.properties == nil {
 		if len(c.problems) == 0 {
 			c.problem("config", "it is required: an object of librdkafka properties")
 		}
 		return
 	}
-	conn, err := producer.NewConnection(c.properties, c.route.wait)
+	if c.route.mode == producer.Durable {
+		for name, value := range c.properties {
+			if producer.Canonical(name) == "acks" && value == "0" {
+				c.problem("config."+name, "durable delivery needs acknowledgements: all, or 1")
+			}
+		}
+	}
+	conn, err := producer.NewConnection(c.properties, c.route.mode)
 	if err != nil {
 		c.problem("config", "%s", err)
 		return
@@ -205,6 +218,10 @@ func (c *configReader) property(path string, f field) {
 		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
 		return
 	}
+	if err := secrets.Check(value); err != nil {
+		c.problem(path, "%s", err)
+		return
+	}
 	c.properties[f.name] = value
 }
 
@@ -236,8 +253,9 @@ func (c *configReader) readTopic(path string, v any) {
 
 func (c *configReader) readDelivery(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"async": func() { c.route.wait = false },
-		"sync":  func() { c.route.wait = true },
+		"async":   func() { c.route.mode = producer.Async },
+		"sync":    func() { c.route.mode = producer.Sync },
+		"durable": func() { c.route.mode = producer.Durable },
 	})
 }
 
@@ -271,6 +289,13 @@ func (c *configReader) readRequire(path string, v any) {
 		"key":  func() { c.route.requireKey = true },
 	}
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
+}
+
+func (c *configReader) readOnPermanentError(path string, v any) {
+	c.oneOf(path, v, map[string]func(){
+		"deadletter": func() { c.route.suspend = false },
+		"suspend":    func() { c.route.suspend = true },
+	})
 }
 
 func (c *configReader) text(path string, v any) (string, bool) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 const brokers = `"config":{"bootstrap.servers":"127.0.0.1:1"}`
@@ -20,7 +22,7 @@ func mustParse(t testing.TB, text string) *Route {
 
 func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 	r := mustParse(t, "{\"config\":{\"bootstrap.servers\":\"vital-haddock-12803-eu1-kafka.upstash.io:9092\",\"security.protocol\":\"SASL_SSL\",\"sasl.mechanisms\":\"SCRAM-SHA-256\",\"sasl.username\":\"XXXX\",\"sasl.password\":\"XXXX\",\"acks\":\"all\",\"retries\":3,\"batch.size\":9000000},\"topic\":\"kafkaupstream\",\"partition\":-1,\"jsonkey\":\"glossary.GlossDiv.title\"}")
-	if r.topic != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key != "" || r.wait {
+	if r.topic != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key != "" || (r.mode == producer.Sync) {
 		t.Errorf("got %+v", r)
 	}
 	if r.headers != [3]string{"topic", "key", "partition"} || r.allowed != [3]bool{true, true, true} {
@@ -30,7 +32,7 @@ func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 
 func TestDefaultsOfARoute(t *testing.T) {
 	r := mustParse(t, `{`+brokers+`}`)
-	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.wait || r.requireJSON || r.requireKey {
+	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || (r.mode == producer.Sync) || r.requireJSON || r.requireKey {
 		t.Errorf("got %+v", r)
 	}
 	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.maxBody != 2000000 {
@@ -46,7 +48,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	if r.headers != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [3]bool{false, true, false} {
 		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
 	}
-	if r.partition != 7 || r.topic != "orders.eu" || r.key != "k" || r.jsonKey != "a.b" || !r.wait || r.timeout != 250*time.Millisecond ||
+	if r.partition != 7 || r.topic != "orders.eu" || r.key != "k" || r.jsonKey != "a.b" || !(r.mode == producer.Sync) || r.timeout != 250*time.Millisecond ||
 		r.maxBody != 99 || !r.requireJSON || !r.requireKey || fmt.Sprint(r.topics) != "[orders.* x?]" {
 		t.Errorf("got %+v", r)
 	}
@@ -95,7 +97,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a pattern that is none", `{` + brokers + `,"topics":["[a"]}`, "topics[0]: it is not a pattern"},
 		{"patterns that are no list", `{` + brokers + `,"topics":"a"}`, "topics: expected a list, got a string"},
 		{"a pattern that is no string", `{` + brokers + `,"topics":["a",1]}`, "topics[1]: expected a string, got a number"},
-		{"an unknown delivery", `{` + brokers + `,"delivery":"snc"}`, `delivery: expected one of "async", "sync", got "snc"; did you mean "sync"?`},
+		{"an unknown delivery", `{` + brokers + `,"delivery":"snc"}`, `delivery: expected one of "async", "durable", "sync", got "snc"; did you mean "sync"?`},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "key", "partition", "topic", got "keys"; did you mean "key"?`},

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
@@ -16,18 +17,36 @@ const methods = "POST, PUT, PATCH"
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
 	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
+	// Hold takes n bytes of memory for a request until Release; false: there is no room.
+	Hold(conn *producer.Connection, n int) bool
+	Release(conn *producer.Connection, n int)
+}
+
+// Durable delivers records to Kafka or to the disk; it is *durable.Queue.
+type Durable interface {
+	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
 }
 
 // Handler answers requests.
 type Handler struct {
-	sender Sender
-	log    *slog.Logger
+	sender  Sender
+	durable Durable
+	log     *slog.Logger
 }
 
-// NewHandler returns a handler that produces through sender. Its log gets no
-// header, key or payload.
-func NewHandler(sender Sender, log *slog.Logger) *Handler {
-	return &Handler{sender, log}
+// NewHandler returns a handler that produces through sender, and for durable routes
+// through durable, which may be nil: see [Handler.Serves]. Its log gets no header,
+// key or payload.
+func NewHandler(sender Sender, durable Durable, log *slog.Logger) *Handler {
+	return &Handler{sender, durable, log}
+}
+
+// Serves returns why the handler cannot serve the route, nil when it can.
+func (h *Handler) Serves(route *Route) error {
+	if route.mode == producer.Durable && h.durable == nil {
+		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
+	}
+	return nil
 }
 
 // InvalidRoute is the reply to every request of a route whose configuration
@@ -52,26 +71,39 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 		return reply
 	}
 	w := works.Get().(*work)
+	w.sender, w.conn = h.sender, route.conn
 	defer w.release()
 	if refused := route.target(req, &w.rec); refused != nil {
 		return *refused
 	}
-	if refused := route.value(req, &w.rec, &w.scratch); refused != nil {
+	if refused := route.value(req, w); refused != nil {
 		return *refused
 	}
 	handedOver = true
-	ack, err := h.sender.Send(route.conn, &w.rec, route.wait, deadline)
-	switch {
-	case err != nil:
+	reply, err := h.deliver(route, &w.rec, deadline)
+	if err != nil {
 		reply = *failed(err)
 		if reply.Status >= 500 {
 			h.log.Warn("a record was not delivered", "status", reply.Status, "topic", w.rec.Topic, "error", err.Reason)
 		}
-		return reply
-	case route.wait:
-		return written(w.rec.Topic, ack)
+	}
+	return reply
+}
+
+func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time) (Reply, *producer.Error) {
+	switch route.mode {
+	case producer.Async:
+		_, err := h.sender.Send(route.conn, rec, false, deadline)
+		return queued, err
+	case producer.Durable:
+		result, err := h.durable.Send(route.conn, rec, durable.Policy(route.suspend), deadline)
+		if result.Receipt != "" {
+			return kept(result.Receipt), err
+		}
+		return written(rec.Topic, result.Ack), err
 	default:
-		return queued
+		ack, err := h.sender.Send(route.conn, rec, true, deadline)
+		return written(rec.Topic, ack), err
 	}
 }
 
@@ -79,6 +111,10 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 type work struct {
 	rec     producer.Record
 	scratch []byte // of the compacted body
+
+	sender Sender
+	conn   *producer.Connection
+	held   int // bytes of memory taken from sender
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -86,10 +122,24 @@ var works = sync.Pool{New: func() any { return new(work) }}
 // maxScratch is the largest scratch that is kept for the next request, in bytes.
 const maxScratch = 256 << 10
 
+// hold takes memory for so many bytes of body in all; false: there is no room.
+func (w *work) hold(bytes int) bool {
+	if more := bytes - w.held; more > 0 {
+		if !w.sender.Hold(w.conn, more) {
+			return false
+		}
+		w.held = bytes
+	}
+	return true
+}
+
 // release gives the memory back; what a large body took is left to the garbage
 // collector.
 func (w *work) release() {
-	w.rec = producer.Record{}
+	if w.held > 0 {
+		w.sender.Release(w.conn, w.held)
+	}
+	w.rec, w.sender, w.conn, w.held = producer.Record{}, nil, nil, 0
 	if cap(w.scratch) <= maxScratch {
 		works.Put(w)
 	}

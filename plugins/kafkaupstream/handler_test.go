@@ -33,6 +33,10 @@ func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait boo
 	return producer.Ack{}, nil
 }
 
+func (*fakeSender) Hold(*producer.Connection, int) bool { return true }
+
+func (*fakeSender) Release(*producer.Connection, int) {}
+
 type fakeRequest struct {
 	method  string
 	headers map[string]string
@@ -115,7 +119,7 @@ func TestFromARequestToARecord(t *testing.T) {
 				c.req.method = "POST"
 			}
 			sender := &fakeSender{}
-			handler := NewHandler(sender, slog.New(slog.DiscardHandler))
+			handler := NewHandler(sender, nil, slog.New(slog.DiscardHandler))
 			route := mustParse(t, c.conf)
 			for range 2 { // the second in the memory of the first
 				reply := handler.Handle(route, &c.req)
@@ -183,7 +187,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 				c.req.method = "POST"
 			}
 			sender := &fakeSender{}
-			reply := NewHandler(sender, slog.New(slog.DiscardHandler)).Handle(mustParse(t, c.conf), &c.req)
+			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(mustParse(t, c.conf), &c.req)
 			if reply.Status != c.status || !strings.Contains(reply.Message, c.message) || reply.Delivered != DeliveredNo {
 				t.Errorf("got %+v", reply)
 			}
@@ -229,7 +233,7 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 			sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { return c.ack, c.err }}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"`+c.conf+`","timeout_ms":1500}`)
 			before := time.Now()
-			reply := NewHandler(sender, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
 			if got := string(reply.AppendJSON(nil)); got != c.want {
 				t.Errorf("got %s", got)
 			}
@@ -284,7 +288,7 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
-			handler := NewHandler(&fakeSender{send: c.send}, slog.New(slog.NewTextHandler(&log, nil)))
+			handler := NewHandler(&fakeSender{send: c.send}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 			reply := handler.Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
 			if reply.Status != 500 || reply.Delivered != c.want {
 				t.Errorf("got %+v", reply)
@@ -306,7 +310,7 @@ func (panickingRequest) Body() ([]byte, error) { return nil, nil }
 func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)
 	body := "[" + strings.Repeat(" 1,", 1<<20) + "1]"
-	handler := NewHandler(discardSender{}, slog.New(slog.DiscardHandler))
+	handler := NewHandler(discardSender{}, nil, slog.New(slog.DiscardHandler))
 	inUse := func() int64 {
 		runtime.GC()
 		runtime.GC()
@@ -327,6 +331,10 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 }
 
 type discardSender struct{}
+
+func (discardSender) Hold(*producer.Connection, int) bool { return true }
+
+func (discardSender) Release(*producer.Connection, int) {}
 
 func (discardSender) Send(*producer.Connection, *producer.Record, bool, time.Time) (producer.Ack, *producer.Error) {
 	return producer.Ack{}, nil

@@ -103,9 +103,9 @@ func bodyLost(req Request, promised int64) bool {
 	return promised > 0
 }
 
-// value fetches the body and makes the record's value and key of it. scratch is
-// memory for the compacted body; the value may lie in it.
-func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply {
+// value fetches the body and makes the record's value and key of it, in w.
+func (r *Route) value(req Request, w *work) *Reply {
+	rec := &w.rec
 	isJSON := utils.IsJSONMediaType(req.Header("content-type"))
 	if r.requireJSON && !isJSON {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
@@ -113,6 +113,9 @@ func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply
 	promised := contentLength(req.Header("content-length"))
 	if promised > int64(r.maxBody) {
 		return tooLarge("body", promised, r.maxBody)
+	}
+	if !w.hold(int(promised)) {
+		return unavailable("too many requests are in flight")
 	}
 	body, err := req.Body()
 	switch {
@@ -122,14 +125,16 @@ func (r *Route) value(req Request, rec *producer.Record, scratch *[]byte) *Reply
 		return unavailable("the gateway could not read the body")
 	case len(body) > r.maxBody:
 		return tooLarge("body", int64(len(body)), r.maxBody)
+	case !w.hold(len(body)):
+		return unavailable("too many requests are in flight")
 	}
 	if isJSON {
-		compact, err := utils.CompactJSON(*scratch, body)
+		compact, err := utils.CompactJSON(w.scratch, body)
 		if err != nil {
 			return refuse(400, err.Error())
 		}
 		if len(compact) < len(body) { // otherwise it is body itself
-			*scratch = compact
+			w.scratch = compact
 		}
 		body = compact
 	}

@@ -15,6 +15,8 @@ const (
 	DeliveredYes Delivered = "yes"
 	// DeliveredNo: it is not in Kafka and never will be.
 	DeliveredNo Delivered = "no"
+	// DeliveredPending: it is on this machine's disk, and will be sent.
+	DeliveredPending Delivered = "pending"
 	// DeliveredUnknown: it may or may not be in Kafka.
 	DeliveredUnknown Delivered = "unknown"
 )
@@ -27,6 +29,8 @@ type Reply struct {
 	// Topic and Ack are sent with DeliveredYes.
 	Topic string
 	Ack   producer.Ack
+	// Receipt names the record on disk, with DeliveredPending.
+	Receipt string
 	// Allow is the header of a 405, "" otherwise.
 	Allow string
 	// RetryAfter is the header in seconds, 0: none.
@@ -51,6 +55,10 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 		dst = strconv.AppendInt(dst, r.Ack.Offset, 10)
 		dst = append(dst, `,"timestamp":`...)
 		dst = strconv.AppendInt(dst, r.Ack.Timestamp.UnixMilli(), 10)
+	}
+	if r.Receipt != "" {
+		dst = append(dst, `,"receipt":`...)
+		dst = appendJSONString(dst, r.Receipt)
 	}
 	return append(dst, '}')
 }
@@ -99,6 +107,8 @@ var outcomes = map[producer.Kind]struct {
 	producer.KindQueueFull:         {503, "too many records are waiting for Kafka"},
 	producer.KindTooFewReplicas:    {503, "too few of the topic's replicas are in sync"},
 	producer.KindUnavailable:       {503, "Kafka cannot take the record now"},
+	producer.KindSpoolFull:         {503, "Kafka cannot take the record now, and the gateway's disk queue is full"},
+	producer.KindSpoolFailed:       {503, "Kafka cannot take the record now, and the gateway cannot keep it on disk"},
 	producer.KindInternal:          {500, "internal error"},
 }
 
@@ -118,4 +128,8 @@ var queued = Reply{Status: 200, Message: "queued for Kafka", Delivered: Delivere
 
 func written(topic string, ack producer.Ack) Reply {
 	return Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
+}
+
+func kept(receipt string) Reply {
+	return Reply{Status: 202, Message: "on the gateway's disk until Kafka takes it", Delivered: DeliveredPending, Receipt: receipt}
 }

@@ -193,6 +193,7 @@ type answer struct {
 	Partition *int
 	Offset    *int64
 	Timestamp *int64
+	Receipt   string
 }
 
 func (a *apisix) do(method, name string, headers map[string]string, body []byte) (answer, error) {

@@ -26,9 +26,10 @@ type Plugin struct {
 	log     *slog.Logger
 }
 
-// New returns the plugin, producing through pool.
-func New(pool *producer.Pool, log *slog.Logger) *Plugin {
-	return &Plugin{pool, kafkaupstream.NewHandler(pool, log), log}
+// New returns the plugin, producing through pool. durable is for durable routes;
+// with nil, such a route is invalid.
+func New(pool *producer.Pool, durable kafkaupstream.Durable, log *slog.Logger) *Plugin {
+	return &Plugin{pool, kafkaupstream.NewHandler(pool, durable, log), log}
 }
 
 // Name returns the plugin's name.
@@ -45,6 +46,9 @@ func (invalid) Invalid() bool { return true }
 // holds a lock over all routes meanwhile.
 func (p *Plugin) ParseConf(in []byte) (any, error) {
 	route, err := kafkaupstream.ParseRoute(in)
+	if err == nil {
+		err = p.handler.Serves(route)
+	}
 	if err != nil {
 		p.log.Error("a route's configuration is invalid", "error", err)
 		return invalid{}, nil

@@ -58,7 +58,7 @@ func startOwnHost(t *testing.T, socket string) *host {
 	h := &host{log: &program.Text{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	pool := producer.NewPool(producer.Options{Log: log})
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, log))
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, nil, log))
 	if err != nil {
 		t.Fatal(err)
 	}

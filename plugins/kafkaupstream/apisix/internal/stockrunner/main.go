@@ -26,7 +26,7 @@ func main() {
 	log := logging.New(os.Stderr, slog.LevelWarn)
 	defer log.Close(time.Second)
 	pool := producer.NewPool(producer.Options{Log: log.Logger})
-	if err := plugin.RegisterPlugin(apisix.New(pool, log.Logger)); err != nil {
+	if err := plugin.RegisterPlugin(apisix.New(pool, nil, log.Logger)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

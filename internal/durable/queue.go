@@ -1,0 +1,393 @@
+package durable
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/notify"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+// Options of a queue.
+type Options struct {
+	// Dir is the spool's directory, which is made where it is missing.
+	Dir string
+	// MaxBytes bounds the files of all streams; 0 means the spool's default.
+	MaxBytes int64
+	Log      *slog.Logger
+	// Notifier is told when a stream stops or a record becomes a dead letter; nil:
+	// nobody is.
+	Notifier *notify.Notifier
+}
+
+// Policy says what happens to a record on disk that Kafka can never take.
+type Policy bool
+
+const (
+	// DeadLetter puts it aside; the stream goes on.
+	DeadLetter Policy = false
+	// Suspend stops the stream until an operator lets it go on.
+	Suspend Policy = true
+)
+
+// Queue delivers records durably.
+type Queue struct {
+	opts Options
+	log  *slog.Logger
+	pool *producer.Pool
+
+	loops   sync.WaitGroup
+	stop    chan struct{} // closed: nothing new is sent
+	stopped sync.Once
+	hurry   chan struct{} // closed at hurryAt
+	hurryAt atomic.Pointer[time.Time]
+	kept    atomic.Int64 // records that Keep took
+
+	mu      sync.RWMutex
+	disk    *spool.Spool // nil until the directory could be opened
+	owner   bool         // this process forwards what is on disk
+	streams map[streamKey]*stream
+}
+
+type streamKey struct {
+	origin string
+	policy Policy
+}
+
+// Open returns a queue on the directory. It never fails: what is wrong with the
+// directory is logged and tried again, and meanwhile no record can be kept. Start
+// is to be called before anything else.
+func Open(opts Options) *Queue {
+	return &Queue{
+		opts: opts, log: opts.Log,
+		stop: make(chan struct{}), hurry: make(chan struct{}),
+		streams: map[streamKey]*stream{},
+	}
+}
+
+// Start lets the queue send through pool, and takes the directory over as soon as no
+// other process has it.
+func (q *Queue) Start(pool *producer.Pool) {
+	q.pool = pool
+	if err := q.openDisk(); err != nil {
+		q.log.Error("the spool cannot be opened; durable routes can keep no record until it can", "error", err)
+	}
+	q.loops.Add(1)
+	go q.takeOver()
+}
+
+// Hurry ends the waiting for Kafka at that time: records not acknowledged then are
+// kept on disk.
+func (q *Queue) Hurry(at time.Time) {
+	q.hurryAt.Store(&at)
+	time.AfterFunc(time.Until(at), func() { close(q.hurry) })
+}
+
+// Stop sends nothing that is on disk any more. Records can still be kept.
+func (q *Queue) Stop() {
+	q.stopped.Do(func() { close(q.stop) })
+	q.loops.Wait()
+}
+
+// Close notes the outcomes that have come since Stop, and lets go of the directory.
+// The pool has been drained. It returns how many records were kept for being still
+// queued.
+func (q *Queue) Close() (kept int64, err error) {
+	q.Stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, st := range q.streams {
+		st.sweep()
+		st.tidy()
+	}
+	if q.disk != nil {
+		err = q.disk.Close()
+		q.disk = nil
+	}
+	return q.kept.Load(), err
+}
+
+const (
+	// lockInterval is how often a process that waits for the directory looks.
+	lockInterval = 20 * time.Millisecond
+	// openInterval is how often a directory that cannot be opened is tried.
+	openInterval = time.Second
+	// waitingWarning is when the log says that another process has the directory.
+	waitingWarning = 30 * time.Second
+	// foreignInterval is how often the owner looks for records that other
+	// processes have left.
+	foreignInterval = time.Second
+)
+
+// takeOver becomes the directory's owner and then takes up what other processes
+// leave in it.
+func (q *Queue) takeOver() {
+	defer q.loops.Done()
+	warn := time.Now().Add(waitingWarning)
+	for {
+		pause := lockInterval
+		switch owner, err := q.own(); {
+		case err != nil:
+			pause = openInterval
+		case owner:
+			pause = foreignInterval
+		case time.Now().After(warn):
+			warn = time.Now().Add(waitingWarning)
+			q.log.Warn("another process has the spool; what this one keeps is sent after that process has ended", "dir", q.opts.Dir)
+		}
+		if !q.sleep(pause) {
+			return
+		}
+	}
+}
+
+func (q *Queue) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-q.stop:
+		return false
+	}
+}
+
+func (q *Queue) openDisk() error {
+	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, Log: q.log})
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.disk = disk
+	q.mu.Unlock()
+	return nil
+}
+
+// own makes this process the owner if nobody else is, and loads the streams.
+func (q *Queue) own() (bool, error) {
+	q.mu.RLock()
+	disk, owner := q.disk, q.owner
+	q.mu.RUnlock()
+	if disk == nil {
+		if err := q.openDisk(); err != nil {
+			return false, err
+		}
+		q.log.Warn("the spool can be opened now")
+		return q.own()
+	}
+	if !owner {
+		ok, err := disk.TryLock()
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	ids, err := disk.StreamIDs()
+	if err != nil {
+		q.log.Error("the spool cannot be read", "error", err)
+		return false, err
+	}
+	for _, id := range ids {
+		q.found(disk, id)
+	}
+	q.mu.Lock()
+	q.owner = true
+	streams := make([]*stream, 0, len(q.streams))
+	for _, st := range q.streams {
+		streams = append(streams, st)
+	}
+	q.mu.Unlock()
+	for _, st := range streams {
+		st.load()
+	}
+	return true, nil
+}
+
+// metadata is what is needed to send a stream's records without its route.
+type metadata struct {
+	Config           producer.Properties `json:"config"`
+	OnPermanentError string              `json:"on_permanent_error,omitempty"`
+}
+
+const suspendWord = "suspend"
+
+// found makes the stream that is on disk under this name, unless it is there.
+func (q *Queue) found(disk *spool.Spool, id string) {
+	q.mu.RLock()
+	for _, st := range q.streams {
+		if st.id == id {
+			q.mu.RUnlock()
+			return
+		}
+	}
+	q.mu.RUnlock()
+	st, err := q.readStream(disk, id)
+	if err != nil {
+		q.log.Error("a stream of the spool cannot be sent: what says where to is unreadable", "stream", id, "error", err)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	key := streamKey{st.conn.Origin(), st.policy}
+	if q.streams[key] == nil {
+		q.streams[key] = st
+	}
+}
+
+func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
+	ds, err := disk.Stream(id, nil)
+	if err != nil {
+		return nil, err
+	}
+	var m metadata
+	if err := json.Unmarshal(ds.Metadata(), &m); err != nil {
+		return nil, err
+	}
+	conn, err := producer.NewConnection(m.Config, producer.Durable)
+	if err != nil {
+		return nil, err
+	}
+	policy := Policy(m.OnPermanentError == suspendWord)
+	if name := streamID(conn, policy); name != id {
+		return nil, fmt.Errorf("it belongs to the stream %s", name)
+	}
+	return newStream(q, conn, policy), nil
+}
+
+// streamID names a stream: the connection's origin is enough of it to be unique.
+func streamID(conn *producer.Connection, policy Policy) string {
+	id := conn.Origin()[:20]
+	if policy == Suspend {
+		id += "-s"
+	}
+	return id
+}
+
+// stream returns the stream of a connection.
+func (q *Queue) stream(conn *producer.Connection, policy Policy) *stream {
+	key := streamKey{conn.Origin(), policy}
+	q.mu.RLock()
+	st := q.streams[key]
+	q.mu.RUnlock()
+	if st != nil {
+		return st
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if st = q.streams[key]; st == nil {
+		st = newStream(q, conn.As(producer.Durable), policy)
+		// Nothing of it was on disk when this process became the owner.
+		st.loaded.Store(q.owner)
+		q.streams[key] = st
+	}
+	return st
+}
+
+// errNoDisk: the spool's directory cannot be opened.
+var errNoDisk = errors.New("the spool's directory cannot be opened")
+
+// open returns the stream's files.
+func (q *Queue) open(st *stream) (*spool.Stream, error) {
+	q.mu.RLock()
+	disk := q.disk
+	q.mu.RUnlock()
+	if disk == nil {
+		return nil, errNoDisk
+	}
+	m := metadata{Config: st.conn.Route()}
+	if st.policy == Suspend {
+		m.OnPermanentError = suspendWord
+	}
+	text, _ := json.Marshal(m) // of strings: cannot fail
+	return disk.Stream(st.id, text)
+}
+
+// replyReserve is the time a record may take to be kept, out of its timeout.
+func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
+
+// Result is what became of a record that was not refused: acknowledged by Kafka, or
+// on disk under a receipt.
+type Result struct {
+	Ack     producer.Ack
+	Receipt string // "": acknowledged
+}
+
+// Send delivers the record to Kafka or to the disk, by the deadline or little later.
+// An error that is Unconfirmed means that neither is sure.
+func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Policy, deadline time.Time) (Result, *producer.Error) {
+	st := q.stream(conn, policy)
+	deadline = deadline.Add(-replyReserve(time.Until(deadline)))
+	if at := q.hurryAt.Load(); at != nil && at.Before(deadline) {
+		deadline = *at
+	}
+	for !st.clear() {
+		if !st.awaitClear(deadline) {
+			return st.keep(rec, nil, behindOthers)
+		}
+	}
+	d, err := q.pool.Queue(conn, rec, deadline)
+	if err != nil {
+		if permanent(err) {
+			return Result{}, err
+		}
+		return st.keep(rec, nil, err)
+	}
+	if !d.Wait(deadline, q.hurry) {
+		return st.keep(rec, d, notInTime)
+	}
+	ack, err := d.Outcome()
+	q.pool.Settle(d)
+	switch {
+	case err == nil:
+		return Result{Ack: ack}, nil
+	case permanent(err):
+		return Result{}, err
+	default:
+		return st.keep(rec, nil, err)
+	}
+}
+
+// Keep takes a record that a producer could not deliver before its end. It reaches
+// the disk with Close.
+func (q *Queue) Keep(conn *producer.Connection, rec *producer.Record) bool {
+	st := q.stream(conn, DeadLetter)
+	disk, err := q.open(st)
+	if err == nil {
+		_, err = disk.Write(&spool.Entry{Record: *rec, Kept: time.Now()})
+	}
+	if err != nil {
+		q.log.Error("a record that is still queued cannot be kept on disk", "error", err)
+		return false
+	}
+	q.kept.Add(1)
+	return true
+}
+
+// What a record that is kept would be answered if it could not be kept.
+var (
+	behindOthers = &producer.Error{Kind: producer.KindUnavailable, Reason: "earlier records wait on disk"}
+	notInTime    = &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+)
+
+// permanent tells of outcomes that no later attempt changes.
+func permanent(err *producer.Error) bool {
+	if err.Unconfirmed {
+		return false
+	}
+	switch err.Kind {
+	case producer.KindTopicNotFound, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
+		producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindInternal:
+		return true
+	}
+	return false
+}
+
+func brokers(conn *producer.Connection) string {
+	return strings.TrimSpace(conn.Route()["bootstrap.servers"])
+}

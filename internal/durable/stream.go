@@ -1,0 +1,274 @@
+package durable
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+// stream is the records of one connection that are on disk, and their way to Kafka.
+type stream struct {
+	q      *Queue
+	id     string
+	conn   *producer.Connection
+	policy Policy
+
+	loaded atomic.Bool // this process knows all that is on disk of the stream
+	disk   atomic.Pointer[spool.Stream]
+	begin  sync.Once
+	wake   chan struct{} // capacity 1: there may be something to do
+
+	// keeping is held by those who put a flight on disk, until it is noted as one:
+	// the forwarder must not take it for a record that nobody sends.
+	keeping sync.RWMutex
+
+	mu      sync.Mutex
+	flights map[spool.Position]*flight
+	landed  []*flight // whose outcome has come
+	gate    *gate
+
+	forwarder // the forwarder's own
+}
+
+// flight is a record on disk that librdkafka has.
+type flight struct {
+	position spool.Position
+	delivery *producer.Delivery
+	acked    bool // and then it is no flight any more
+	ack      producer.Ack
+	err      *producer.Error // why it was not acknowledged
+}
+
+// gate lets requests wait for a moment while the last records on disk are on their
+// way: were they kept as well, a stream under load would never be empty again.
+type gate struct {
+	closed chan struct{}
+	until  time.Time
+}
+
+const (
+	// gateRecords is how many records may be left for a gate.
+	gateRecords = 1000
+	// gateWait is how long requests wait at it.
+	gateWait = time.Second
+)
+
+func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
+	return &stream{
+		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
+		wake: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
+		forwarder: forwarder{missing: map[string]time.Time{}},
+	}
+}
+
+// clear tells whether nothing on disk comes before a new record.
+func (st *stream) clear() bool {
+	disk := st.disk.Load()
+	if st.loaded.Load() {
+		return disk == nil || disk.Pending() == 0
+	}
+	if disk == nil {
+		var err error
+		if disk, err = st.q.open(st); err != nil {
+			return true // there is no disk on which anything could be known to be
+		}
+		st.disk.CompareAndSwap(nil, disk)
+	}
+	if disk.Pending() > 0 {
+		return false
+	}
+	foreign, err := disk.Foreign()
+	return err == nil && !foreign
+}
+
+// awaitClear waits while the last records on disk are on their way, and tells
+// whether it is worth asking clear again.
+func (st *stream) awaitClear(deadline time.Time) bool {
+	st.mu.Lock()
+	g := st.gate
+	st.mu.Unlock()
+	if g == nil {
+		return false
+	}
+	if g.until.Before(deadline) {
+		deadline = g.until
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-g.closed:
+		return true
+	case <-st.q.hurry:
+	case <-timer.C:
+	}
+	return false
+}
+
+// setGate opens or closes the gate.
+func (st *stream) setGate(open bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	switch {
+	case open && st.gate == nil:
+		st.gate = &gate{make(chan struct{}), time.Now().Add(gateWait)}
+	case !open && st.gate != nil:
+		close(st.gate.closed)
+		st.gate = nil
+	}
+}
+
+// keep puts a record on disk for the reason of cause. d is its delivery if
+// librdkafka has it.
+func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
+	position, f, err := st.append(rec, d)
+	if err != nil {
+		st.q.log.ErrorContext(logging.Every, "a record cannot be kept on disk", "stream", st.id, "error", err)
+		if d != nil || errors.Is(err, spool.ErrUncertain) || cause.Unconfirmed {
+			st.forget(d)
+			return Result{}, notInTime
+		}
+		if errors.Is(err, spool.ErrFull) {
+			return Result{}, &producer.Error{Kind: producer.KindSpoolFull, Reason: err.Error()}
+		}
+		return Result{}, &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
+	}
+	if f != nil { // meanwhile it may have been acknowledged
+		st.sweep()
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if f.acked {
+			return Result{Ack: f.ack}, nil
+		}
+	}
+	return Result{Receipt: position.Receipt()}, nil
+}
+
+func (st *stream) append(rec *producer.Record, d *producer.Delivery) (_ spool.Position, f *flight, _ error) {
+	disk, err := st.q.open(st)
+	if err != nil {
+		return spool.Position{}, nil, err
+	}
+	st.disk.Store(disk)
+	if d != nil {
+		st.keeping.RLock()
+		defer st.keeping.RUnlock()
+	}
+	position, err := disk.Append(&spool.Entry{Record: *rec, Kept: time.Now()})
+	if err != nil {
+		return position, nil, err
+	}
+	if d != nil {
+		f = st.fly(position, d)
+	}
+	st.start()
+	return position, f, nil
+}
+
+// forget lets go of a delivery that could not be kept.
+func (st *stream) forget(d *producer.Delivery) {
+	if d != nil {
+		d.OnReport(func() { go st.q.pool.Settle(d) })
+	}
+}
+
+// fly notes that librdkafka has the record.
+func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
+	f := &flight{position: position, delivery: d}
+	st.mu.Lock()
+	st.flights[position] = f
+	st.mu.Unlock()
+	d.OnReport(func() {
+		st.mu.Lock()
+		st.landed = append(st.landed, f)
+		st.mu.Unlock()
+		st.poke()
+	})
+	return f
+}
+
+// sweep notes the outcomes that have come. What was acknowledged is done with; what
+// was not stays a flight with an error, for the forwarder to decide.
+func (st *stream) sweep() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	disk := st.disk.Load()
+	for _, f := range st.landed {
+		f.ack, f.err = f.delivery.Outcome()
+		st.q.pool.Settle(f.delivery)
+		f.delivery = nil
+		if f.err != nil {
+			continue
+		}
+		f.acked = true
+		delete(st.flights, f.position)
+		st.resolve(disk, f.position, spool.Acked)
+	}
+	clear(st.landed)
+	st.landed = st.landed[:0]
+}
+
+// resolve marks a record on disk. Where that fails it is marked in memory, so that
+// this process does not send it again; the next one would.
+func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spool.State) {
+	if err := disk.Resolve(position, state); err != nil {
+		st.q.log.ErrorContext(logging.Every, "a record that is done with cannot be marked on disk; after a restart it would be sent again",
+			"stream", st.id, "error", err)
+	}
+}
+
+// start runs the forwarder, once, and wakes it.
+func (st *stream) start() {
+	st.begin.Do(func() {
+		st.q.loops.Add(1)
+		go st.forward()
+	})
+	st.poke()
+}
+
+func (st *stream) poke() {
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// load takes up what other processes have left on disk. This process is the owner.
+func (st *stream) load() {
+	disk, err := st.q.open(st)
+	if err != nil {
+		return
+	}
+	if st.loaded.Load() {
+		if foreign, err := disk.Foreign(); err == nil && !foreign {
+			return
+		}
+	}
+	if err := disk.Load(); err != nil {
+		st.q.log.ErrorContext(logging.Every, "a stream of the spool cannot be read", "stream", st.id, "error", err)
+		return
+	}
+	st.disk.Store(disk)
+	st.rewind.Store(true)
+	st.loaded.Store(true)
+	if n := disk.Pending(); n > 0 {
+		st.q.log.Warn("records on disk wait to be sent", "stream", st.id, "records", n)
+	}
+	st.start()
+}
+
+// tidy removes what an empty stream has on disk: its connection's properties hold
+// secrets.
+func (st *stream) tidy() {
+	disk := st.disk.Load()
+	if disk == nil || !st.loaded.Load() || disk.Pending() > 0 {
+		return
+	}
+	if err := disk.RemoveIfEmpty(); err != nil {
+		st.q.log.ErrorContext(logging.Every, "an empty stream cannot be removed from disk", "stream", st.id, "error", err)
+	}
+}

@@ -1,0 +1,82 @@
+// Package spool keeps records on disk until Kafka has taken them: streams of
+// records in segment files, appended with a shared fsync, each with a state that
+// is changed in place, and found again after a crash.
+//
+// It is not for deciding when a record is sent, and knows neither Kafka nor HTTP.
+// internal/durable calls it, and through that the command line.
+//
+// # Directory
+//
+// Directories have mode 0700, files 0600; what is not named here is left alone.
+//
+//	DIR/lock                        flock by the process that forwards, the owner
+//	DIR/<stream>/connection.json    what is needed to send the stream's records; has secrets
+//	DIR/<stream>/<segment>.seg      records
+//	DIR/<stream>/dead/<segment>.seg records that Kafka can never take, with the reason
+//	DIR/<stream>/corrupt/           <segment>-<offset>.bin: bytes that recovery set aside
+//	DIR/<stream>/suspended          says that the stream is not to be sent
+//
+// A stream's name is 1 to 64 characters of [a-z0-9-].
+//
+// # Processes
+//
+// Any process may append, to segments that it made itself. It holds an flock on
+// each of them for as long as it may write to it, or until it is the owner or
+// ends; that is how the owner tells a segment that is still being written from one
+// to take up. Only the owner reads, resolves and deletes. A stream's directory is
+// locked shared while something is made in it and exclusively while it is removed,
+// so that no segment is ever left without its connection.json.
+//
+// # Segments
+//
+// A segment's name is 16 hexadecimal digits, its creation in nanoseconds since
+// 1970, made greater than every name in the directory, then "-" and 8 random ones,
+// the salt. The file is a sequence of records and nothing else. Numbers are little
+// endian.
+//
+//	offset  bytes
+//	     0      8  marker
+//	     8      4  length of the payload, at most 2^30
+//	    12      4  index: 0, 1, 2… in the segment
+//	    16      4  mask; 0: none
+//	    20      4  CRC-32C of bytes 0 to 19 and of the payload as it is stored
+//	    24      4  state; not under the checksum, since it changes
+//	    28         payload
+//
+// The marker is 0xff and seven bytes of SHA-256 of the segment's name, each with
+// its highest bit set and its lowest cleared. No state has such a byte, so a state
+// that is written later never completes a marker; 0xff comes once, so two markers
+// never overlap.
+//
+// A receipt names its segment, so a client can work out the marker and put a whole
+// forged record into its next body. Where a record would contain its segment's
+// marker anywhere but in front, the payload is therefore stored xor a random mask
+// that makes this untrue. A marker in a segment is thus where a record begins, and
+// a reader that looks for the next one behind damage never takes a body for
+// records.
+//
+// States are four bytes: zeros (pending), "ACKD" (acknowledged by Kafka), "DROP"
+// (given up), "DEAD" (moved to the dead letters), "RPLY" (a dead letter that was
+// sent again). Any two differ in two bytes or more, and anything else counts as
+// pending: damage to a state can cause a duplicate, never a loss.
+//
+// # Payload
+//
+//	u8   version, 1
+//	i64  when the record was kept, nanoseconds since 1970
+//	i64  the record's timestamp, seconds since 1970
+//	u32  and nanoseconds; Go's zero time stands for "none"
+//	i32  partition
+//	str  topic: u32 length, bytes
+//	opt  key: i32 length, bytes; a length of -1 is null
+//	opt  value
+//	u32  number of headers, and for each: str name, opt value
+//	str  reason: why the record is dead; empty for others
+//
+// # Recovery
+//
+// The owner's Load reads every segment that it has not written itself. What
+// follows the last good record is copied to corrupt/ and cut off. Damage between
+// good records is copied, reported and skipped; the segment stays as it is. The
+// time this takes grows with the segment's length only, whatever is in it.
+package spool

@@ -1,0 +1,194 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Load takes up the segments of other processes, all but those that are still being
+// written: it counts what is pending, sets damage aside and cuts off what was not
+// finished. What cannot be read is left for the next call and is in the error. The
+// owner calls it once for a stream, and again when Foreign tells of more; what it
+// then takes up may be before the position that a reader has reached.
+func (st *Stream) Load() error {
+	if !st.spool.owner.Load() {
+		return ErrNotOwner
+	}
+	st.io.Lock()
+	defer st.io.Unlock()
+	st.writing.Lock()
+	st.letGo()
+	st.writing.Unlock()
+	ids, err := segmentFiles(st.dir)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	var errs []error
+	for _, id := range ids {
+		if st.knows(id) {
+			continue
+		}
+		if err := st.takeUp(id); err != nil {
+			errs = append(errs, fmt.Errorf("spool: segment %s: %w", id, err))
+		}
+	}
+	st.sweep()
+	return errors.Join(errs...)
+}
+
+// takeUp loads one segment, unless another process is writing to it.
+func (st *Stream) takeUp(id segmentID) error {
+	path := st.path(id)
+	opened, readOnly, err := openExisting(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if idle, err := flock(opened, syscall.LOCK_EX|syscall.LOCK_NB); !idle || err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	info, err := opened.Stat()
+	if err != nil {
+		return errors.Join(err, opened.Close())
+	}
+	f := st.spool.open(opened)
+	seg, err := st.survey(f, id, info.Size(), nil)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	aside := st.setAside(f, seg)
+	seg.charged = info.Size()
+	if seg.size < info.Size() && aside && !readOnly {
+		if f.Truncate(seg.size) == nil && f.Sync() == nil {
+			seg.charged = seg.size
+		}
+	}
+	if seg.records == 0 && aside {
+		// It is removed while it is locked: a process that has just made it, and
+		// not locked it yet, sees this.
+		if err := os.Remove(path); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		st.spool.charge(path, 0)
+		return f.Close()
+	}
+	seg.f, seg.readOnly = f, readOnly
+	st.insert(seg)
+	st.used(seg)
+	st.spool.charge(path, seg.charged)
+	return nil
+}
+
+// insert adds a loaded segment. An active segment that is older is sealed, so that
+// what is appended from now on comes after what was loaded.
+func (st *Stream) insert(seg *segment) {
+	st.writing.Lock()
+	defer st.writing.Unlock()
+	if w := &st.writer; w.seg != nil && w.seg.id.compare(seg.id) < 0 {
+		if st.commit() == nil {
+			st.seal()
+		}
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	seg.sealed = true
+	st.segments.insert(seg)
+	st.pending.Add(seg.pending)
+}
+
+// survey reads a segment up to a size and returns what is in it. Records in
+// resolved count as such, whatever their state says.
+func (st *Stream) survey(f file, id segmentID, size int64, resolved map[Position]State) (*segment, error) {
+	seg := newSegment(id)
+	seg.size = size
+	st.scanner.scan(f, id.marker(), 0, size, -1)
+	defer st.scanner.forget()
+	for {
+		x, err := st.scanner.next()
+		if errors.Is(err, io.EOF) {
+			return seg, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if x.gap {
+			seg.addGap(gap{off: x.off, size: x.size, missing: x.missing})
+			if x.tail {
+				seg.size = x.off
+			}
+			continue
+		}
+		seg.records++
+		if _, known := resolved[Position{id, x.index, x.off + 1}]; !known && !x.state.resolved() {
+			seg.pending++
+		}
+	}
+}
+
+// inspectAgain finds out what is left of a segment that was damaged after it was
+// written or loaded, so that no record is waited for that is not there any more.
+func (st *Stream) inspectAgain(seg *segment) error {
+	seg.broken = false
+	st.mu.Lock()
+	size, pending := seg.size, seg.pending
+	st.mu.Unlock()
+	now, err := st.survey(seg.f, seg.id, size, seg.unwritten)
+	if err != nil {
+		return err
+	}
+	seg.gaps = now.gaps
+	st.setAside(seg.f, seg)
+	st.mu.Lock()
+	seg.pending += now.pending - pending
+	st.mu.Unlock()
+	st.pending.Add(now.pending - pending)
+	if now.pending == 0 {
+		st.sweep()
+	}
+	return nil
+}
+
+// setAside copies a segment's damage to corrupt/ and returns whether all of it is
+// there.
+func (st *Stream) setAside(f file, seg *segment) bool {
+	for i := range seg.gaps {
+		g := &seg.gaps[i]
+		if g.aside {
+			continue
+		}
+		if err := st.copyAside(f, seg.id, *g); err != nil {
+			st.spool.warn("damage in a segment cannot be set aside", slog.String("stream", st.id),
+				slog.String("segment", seg.id.String()), slog.Any("error", err))
+			return false
+		}
+		g.aside = true
+	}
+	return true
+}
+
+// copyAside copies one gap, and reports it unless that was done before.
+func (st *Stream) copyAside(f file, id segmentID, g gap) error {
+	dir := filepath.Join(st.dir, corruptName)
+	path := filepath.Join(dir, fmt.Sprintf("%s-%d%s", id, g.off, corruptExtension))
+	if info, err := os.Stat(path); err == nil && info.Size() == g.size {
+		return nil
+	}
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	if err := replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
+		return err
+	}
+	st.spool.warn("damage in a segment was set aside", slog.String("stream", st.id),
+		slog.String("segment", id.String()), slog.Int64("offset", g.off), slog.Int64("bytes", g.size),
+		slog.Int64("missing", g.missing))
+	return nil
+}

@@ -1,0 +1,50 @@
+package spool
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Position is the place of a record in its stream. The zero Position is before
+// every record. Positions from Append, Write and Next can be compared with ==.
+type Position struct {
+	segment segmentID
+	index   uint32
+	at      int64 // the record's offset in the segment, plus one; 0: not known
+}
+
+// Compare returns -1, 0 or 1 as p is before q, the same, or after it.
+func (p Position) Compare(q Position) int {
+	if c := p.segment.compare(q.segment); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.index, q.index)
+}
+
+// Before tells whether p is before q in the stream's order.
+func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
+
+// IsZero tells whether p is no record's position.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// Receipt returns "<segment>-<index>", which names this record and never another.
+func (p Position) Receipt() string {
+	return p.segment.String() + "-" + strconv.FormatUint(uint64(p.index), 10)
+}
+
+// ParseReceipt returns the position that a receipt names. It is equal by Compare to
+// the record's, but not by ==, and to resolve it takes a read of the segment. The
+// error is ErrInvalid.
+func ParseReceipt(receipt string) (Position, error) {
+	if cut := strings.LastIndexByte(receipt, '-'); cut > 0 {
+		id, ok := parseSegmentID(receipt[:cut])
+		index, err := strconv.ParseUint(receipt[cut+1:], 10, 32)
+		p := Position{segment: id, index: uint32(index)}
+		if ok && err == nil && p.Receipt() == receipt {
+			return p, nil
+		}
+	}
+	return Position{}, fmt.Errorf("%w receipt", ErrInvalid)
+}

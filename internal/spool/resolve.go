@@ -1,0 +1,223 @@
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Resolve marks a record; nothing remains to be done about it, whatever the state.
+// To do it twice is harmless, and the first state stays. Segments without a pending
+// record are deleted. When the mark cannot be written, the error says so and Next
+// does not return the record any more, but the next process will find it pending.
+// Only the owner may call it.
+func (st *Stream) Resolve(p Position, s State) error {
+	if !s.resolved() || p.IsZero() {
+		return fmt.Errorf("%w state or position", ErrInvalid)
+	}
+	if !st.spool.owner.Load() {
+		return ErrNotOwner
+	}
+	st.io.Lock()
+	defer st.io.Unlock()
+	seg := st.find(p.segment)
+	if seg == nil || st.isDone(seg) {
+		return nil // deleted, or about to be
+	}
+	if p.at == 0 {
+		var err error
+		if p, err = st.locate(seg, p); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	if err := st.resolve(seg, p, s); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+func (st *Stream) resolve(seg *segment, p Position, s State) error {
+	before, err := st.state(seg, p)
+	if err != nil || before.resolved() {
+		return err
+	}
+	_, known := seg.unwritten[p]
+	err = st.writeState(seg, p, s)
+	if err != nil {
+		st.behind = true
+		if seg.unwritten == nil {
+			seg.unwritten = map[Position]State{}
+		}
+		if !known {
+			seg.unwritten[p] = s
+		}
+	} else {
+		delete(seg.unwritten, p)
+	}
+	if !known {
+		st.last = p
+		st.countResolved(seg)
+	}
+	if err == nil && st.behind {
+		st.retryStates()
+		st.sweep()
+	}
+	return err
+}
+
+// countResolved takes one record from the pending ones.
+func (st *Stream) countResolved(seg *segment) {
+	st.mu.Lock()
+	seg.pending--
+	done := seg.pending == 0
+	st.mu.Unlock()
+	st.pending.Add(-1)
+	if done {
+		st.sweep()
+	}
+}
+
+func (st *Stream) isDone(seg *segment) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return seg.pending == 0 && seg.sealed
+}
+
+// state reads the state of a record, after it has made sure that it is there.
+func (st *Stream) state(seg *segment, p Position) (State, error) {
+	st.mu.Lock()
+	size := seg.size
+	st.mu.Unlock()
+	f, err := st.file(seg)
+	if err != nil {
+		return Pending, err
+	}
+	var b [headerSize]byte
+	if p.at-1+headerSize > size {
+		return Pending, fmt.Errorf("%w position", ErrInvalid)
+	}
+	if err := readFull(f, b[:], p.at-1); err != nil {
+		return Pending, err
+	}
+	h, ok := seg.id.marker().parseHeader(b[:])
+	if !ok || h.index != p.index {
+		seg.broken = true
+		return Pending, fmt.Errorf("%w position", ErrInvalid)
+	}
+	return h.state, nil
+}
+
+func (st *Stream) writeState(seg *segment, p Position, s State) error {
+	if seg.readOnly {
+		st.closeFile(seg) // it may be writable again
+	}
+	f, err := st.file(seg)
+	if err != nil {
+		return err
+	}
+	if seg.readOnly {
+		return &os.PathError{Op: "write", Path: st.path(seg.id), Err: errReadOnly}
+	}
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], uint32(s))
+	_, err = f.WriteAt(b[:], p.at-1+stateOffset)
+	return err
+}
+
+var errReadOnly = errors.New("read-only")
+
+// locate finds the offset of a record that only its receipt names.
+func (st *Stream) locate(seg *segment, p Position) (Position, error) {
+	f, err := st.file(seg)
+	if err != nil {
+		return p, err
+	}
+	st.mu.Lock()
+	size := seg.size
+	st.mu.Unlock()
+	st.scanner.scan(f, seg.id.marker(), 0, size, -1)
+	defer st.scanner.forget()
+	for {
+		x, err := st.scanner.next()
+		if errors.Is(err, io.EOF) {
+			return p, fmt.Errorf("%w position", ErrInvalid)
+		}
+		if err != nil {
+			return p, err
+		}
+		if !x.gap && x.index == p.index {
+			p.at = x.off + 1
+			return p, nil
+		}
+	}
+}
+
+// retryStates writes the states that could not be written before.
+func (st *Stream) retryStates() {
+	st.behind = false
+	for _, seg := range st.snapshot() {
+		for p, s := range seg.unwritten {
+			if st.writeState(seg, p, s) != nil {
+				st.behind = true
+				return
+			}
+			delete(seg.unwritten, p)
+		}
+	}
+}
+
+func (st *Stream) snapshot() segments {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return append(segments(nil), st.segments...)
+}
+
+// sweep deletes the segments that are done: sealed ones without a pending record
+// and, when the whole stream has none, the active one.
+func (st *Stream) sweep() {
+	for _, seg := range st.snapshot() {
+		if !st.isDone(seg) {
+			continue
+		}
+		// What is done is not read again, so that this is not needed.
+		seg.unwritten = nil
+		if !st.drop(seg) {
+			st.behind = true
+			return
+		}
+	}
+	if st.Pending() > 0 || !st.writing.TryLock() {
+		return // an append is under way, so the stream is not empty for long
+	}
+	defer st.writing.Unlock()
+	w := &st.writer
+	if w.seg == nil || w.count > 0 || st.Pending() > 0 {
+		return
+	}
+	seg := w.seg
+	st.seal()
+	seg.unwritten = nil
+	st.behind = !st.drop(seg)
+}
+
+// drop deletes a segment. It stays when damage in it could not be set aside.
+func (st *Stream) drop(seg *segment) bool {
+	if len(seg.gaps) > 0 {
+		f, err := st.file(seg)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !st.setAside(f, seg) {
+			return false
+		}
+	}
+	if err := os.Remove(st.path(seg.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	st.closeFile(seg)
+	st.mu.Lock()
+	st.segments.remove(seg.id)
+	st.mu.Unlock()
+	st.spool.release(seg.charged)
+	return true
+}

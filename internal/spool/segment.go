@@ -1,0 +1,89 @@
+package spool
+
+import "sort"
+
+// maxGaps bounds what is remembered of a segment's damage; gaps beyond it are one.
+const maxGaps = 64
+
+// gap is damage in a segment.
+type gap struct {
+	off, size, missing int64
+	aside              bool // copied to corrupt/
+}
+
+// segment is what is known of a segment file. The stream's mu guards what changes
+// with an append, its io the rest.
+type segment struct {
+	id segmentID
+
+	// Guarded by Stream.mu.
+	size    int64 // of the records that are durable; what is behind does not count
+	charged int64 // of Options.MaxBytes
+	records int64
+	pending int64
+	sealed  bool // nothing is appended any more
+
+	// Guarded by Stream.io.
+	f        file // nil: not open
+	readOnly bool
+	gaps     []gap
+	// hint is the end of the records at the front that are all resolved, and the
+	// index of the last of them, -1 for none.
+	hint      int64
+	hintIndex int64
+	// unwritten are records whose state could not be written.
+	unwritten map[Position]State
+	broken    bool // the gaps are out of date
+}
+
+func newSegment(id segmentID) *segment { return &segment{id: id, hintIndex: -1} }
+
+// addGap remembers damage. It is linear in hostile files too, since gaps come in
+// their order.
+func (seg *segment) addGap(g gap) {
+	if len(seg.gaps) < maxGaps {
+		seg.gaps = append(seg.gaps, g)
+		return
+	}
+	last := &seg.gaps[maxGaps-1]
+	last.size = g.off + g.size - last.off
+	last.missing += g.missing
+}
+
+// knowsGap tells whether an offset is in a gap that was seen before.
+func (seg *segment) knowsGap(off int64) bool {
+	for _, g := range seg.gaps {
+		if off >= g.off && off < g.off+g.size {
+			return true
+		}
+	}
+	return false
+}
+
+// segments is a stream's, in order.
+type segments []*segment
+
+// at returns the index of the first segment at or after id.
+func (s segments) at(id segmentID) int {
+	return sort.Search(len(s), func(i int) bool { return s[i].id.compare(id) >= 0 })
+}
+
+func (s segments) get(id segmentID) *segment {
+	if i := s.at(id); i < len(s) && s[i].id == id {
+		return s[i]
+	}
+	return nil
+}
+
+func (s *segments) insert(seg *segment) {
+	i := s.at(seg.id)
+	*s = append(*s, nil)
+	copy((*s)[i+1:], (*s)[i:])
+	(*s)[i] = seg
+}
+
+func (s *segments) remove(id segmentID) {
+	if i := s.at(id); i < len(*s) && (*s)[i].id == id {
+		*s = append((*s)[:i], (*s)[i+1:]...)
+	}
+}

@@ -1,0 +1,286 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultMaxBytes  = 1 << 30
+	smallestSegment  = 64 << 10
+	largestSegment   = 16 << 20
+	recountInterval  = time.Second
+	lockName         = "lock"
+	connectionName   = "connection.json"
+	suspendedName    = "suspended"
+	deadName         = "dead"
+	corruptName      = "corrupt"
+	corruptExtension = ".bin"
+)
+
+// Options are a spool's. The zero value is good.
+type Options struct {
+	// MaxBytes bounds the segment files of all streams, with dead ones; 0: 1 GiB.
+	// What other processes append meanwhile is counted late.
+	MaxBytes int64
+	// SegmentBytes is the size at which a segment is sealed; 0: a sixteenth of
+	// MaxBytes, from 64 kB to 16 MB. A larger record has a segment of its own.
+	SegmentBytes int64
+	// Log gets damage and what was done about it, never a record; nil: nothing.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = min(max(o.MaxBytes/16, smallestSegment), largestSegment)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Spool is a directory of streams. Its methods may be called from any goroutine.
+type Spool struct {
+	dir  string
+	opts Options
+	log  *slog.Logger
+	// intercept is put around each segment file that is opened; nil outside tests.
+	intercept func(file) file
+
+	bytes  atomic.Int64
+	owner  atomic.Bool
+	closed atomic.Bool
+
+	mu      sync.Mutex
+	lock    *os.File
+	streams map[string]*Stream
+	// counted are files that are in bytes and that no stream has taken up.
+	counted   map[string]int64
+	recounted time.Time
+}
+
+// Open makes the directory where there is none and counts what is in it. It takes
+// no lock.
+func Open(dir string, opts Options) (*Spool, error) {
+	opts = opts.withDefaults()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	s := &Spool{dir: dir, opts: opts, log: opts.Log, streams: map[string]*Stream{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.recount(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// TryLock makes this process the owner, unless another one is. It returns whether
+// this process is the owner now.
+func (s *Spool) TryLock() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return false, ErrClosed
+	}
+	if s.owner.Load() {
+		return true, nil
+	}
+	path := filepath.Join(s.dir, lockName)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, syscall.EROFS) {
+		f, err = os.Open(path)
+	}
+	if err != nil {
+		return false, fmt.Errorf("spool: %w", err)
+	}
+	locked, err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if !locked || err != nil {
+		return false, errors.Join(err, f.Close())
+	}
+	s.lock = f
+	s.owner.Store(true)
+	if err := s.recount(); err != nil {
+		s.warn("the spool's size may be out of date", slog.Any("error", err))
+	}
+	return true, nil
+}
+
+// Bytes returns the size of all segment files, as far as this process knows.
+func (s *Spool) Bytes() int64 { return s.bytes.Load() }
+
+// StreamIDs returns the streams that are on disk, in order.
+func (s *Spool) StreamIDs() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && streamID.MatchString(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
+// Stream returns the stream with a name, always the same one. The metadata is kept
+// in connection.json beside its records; nil means what is there, and it is an
+// error (fs.ErrNotExist) when nothing is. Nothing is written yet.
+func (s *Spool) Stream(id string, metadata []byte) (*Stream, error) {
+	if !streamID.MatchString(id) {
+		return nil, fmt.Errorf("%w name of a stream", ErrInvalid)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return nil, ErrClosed
+	}
+	st := s.streams[id]
+	if st == nil {
+		dir := filepath.Join(s.dir, id)
+		if metadata == nil {
+			var err error
+			if metadata, err = os.ReadFile(filepath.Join(dir, connectionName)); err != nil {
+				return nil, fmt.Errorf("spool: %w", err)
+			}
+		}
+		st = newStream(s, id, dir)
+		st.dead = newStream(s, id, filepath.Join(dir, deadName))
+		st.dead.parent = st
+		s.streams[id] = st
+	}
+	if metadata != nil {
+		st.setMetadata(metadata)
+	}
+	return st, nil
+}
+
+// Close makes everything durable, closes the files and releases the lock. What is
+// appended after it fails with ErrClosed.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	if s.closed.Swap(true) {
+		s.mu.Unlock()
+		return nil
+	}
+	streams := s.streams
+	s.mu.Unlock()
+	var errs []error
+	for _, st := range streams {
+		errs = append(errs, st.close(), st.dead.close())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lock != nil {
+		s.owner.Store(false)
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// reserve counts bytes that are about to be written. It returns ErrFull when they
+// are too many.
+func (s *Spool) reserve(n int64) error {
+	if s.tryReserve(n) {
+		return nil
+	}
+	// The owner deletes what this process has counted.
+	if !s.owner.Load() && s.recountSometimes() == nil && s.tryReserve(n) {
+		return nil
+	}
+	return ErrFull
+}
+
+func (s *Spool) tryReserve(n int64) bool {
+	for {
+		now := s.bytes.Load()
+		if n > s.opts.MaxBytes-now {
+			return false
+		}
+		if s.bytes.CompareAndSwap(now, now+n) {
+			return true
+		}
+	}
+}
+
+func (s *Spool) release(n int64) { s.bytes.Add(-n) }
+
+func (s *Spool) recountSometimes() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.recounted) < recountInterval {
+		return nil
+	}
+	return s.recount()
+}
+
+// recount looks at the files of other processes again. Callers hold mu.
+func (s *Spool) recount() error {
+	s.recounted = time.Now()
+	ids, err := s.StreamIDs()
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	counted := map[string]int64{}
+	for _, id := range ids {
+		st, dir := s.streams[id], filepath.Join(s.dir, id)
+		if st == nil {
+			st = &Stream{dead: &Stream{}}
+		}
+		if err := errors.Join(count(counted, dir, st), count(counted, filepath.Join(dir, deadName), st.dead)); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+	}
+	var change int64
+	for _, n := range counted {
+		change += n
+	}
+	for _, n := range s.counted {
+		change -= n
+	}
+	s.counted = counted
+	s.bytes.Add(change)
+	return nil
+}
+
+// count adds the sizes of the segments in a directory that its stream does not know.
+func count(counted map[string]int64, dir string, st *Stream) error {
+	ids, err := segmentFiles(dir)
+	for _, id := range ids {
+		path := filepath.Join(dir, id.String()+segmentSuffix)
+		if info, statErr := os.Stat(path); statErr == nil && !st.knows(id) {
+			counted[path] = info.Size()
+		}
+	}
+	return err
+}
+
+// charge replaces what was counted of a file by what is there now.
+func (s *Spool) charge(path string, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes.Add(n - s.counted[path])
+	delete(s.counted, path)
+}
+
+// open wraps a segment's file as tests want it.
+func (s *Spool) open(f *os.File) file {
+	if s.intercept != nil {
+		return s.intercept(f)
+	}
+	return f
+}
+
+func (s *Spool) warn(message string, attrs ...slog.Attr) {
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, message, attrs...)
+}

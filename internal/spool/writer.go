@@ -1,0 +1,276 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	bufferBytes = 256 << 10
+	bufferKept  = 1 << 20
+)
+
+// writer is the active segment and what is in it, or in the buffer, and not durable
+// yet. Stream.writing guards it.
+type writer struct {
+	seg     *segment // nil: none
+	marker  marker
+	f       file
+	buffer  []byte
+	written int64 // where the buffer goes
+	index   uint32
+	// Since the last commit:
+	waiting []*request // to be told
+	count   int64      // records
+	bytes   int64
+	unasked int64 // records of Write
+	// lost is for Sync: what became of records of Write.
+	lost error
+	// held are sealed segments of a process that is not the owner. Being open keeps
+	// them locked, so that the owner does not take them up while this process
+	// counts their records as its own.
+	held []file
+}
+
+// add puts a request's record into the active segment. Where wait is false its
+// caller does not wait for the commit. The bytes are reserved already.
+func (st *Stream) add(r *request, wait bool) {
+	w := &st.writer
+	if st.spool.closed.Load() {
+		st.spool.release(r.size())
+		r.err = ErrClosed
+		return
+	}
+	if w.seg != nil && w.end() > 0 && (w.end()+r.size() > st.spool.opts.SegmentBytes || w.index == math.MaxUint32) {
+		st.commit()
+		st.seal()
+	}
+	if w.seg == nil {
+		if err := st.create(); err != nil {
+			st.spool.release(r.size())
+			r.err = fmt.Errorf("spool: %w", err)
+			return
+		}
+	}
+	r.pos = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
+	w.buffer = w.marker.appendFrame(w.buffer, w.index, r.payload)
+	w.index++
+	w.count++
+	w.bytes += r.size()
+	if wait {
+		w.waiting = append(w.waiting, r)
+	} else {
+		w.unasked++
+	}
+	if len(w.buffer) >= bufferBytes {
+		if err := w.flush(); err != nil {
+			err = st.rollBack(err, false)
+			if !wait {
+				r.pos, r.err = Position{}, err
+			}
+		}
+	}
+}
+
+func (w *writer) end() int64 { return w.written + int64(len(w.buffer)) }
+
+// flush writes the buffer to the file.
+func (w *writer) flush() error {
+	if len(w.buffer) == 0 {
+		return nil
+	}
+	n, err := w.f.WriteAt(w.buffer, w.written)
+	if err == nil && n < len(w.buffer) {
+		err = errors.New("short write")
+	}
+	if err != nil {
+		return err
+	}
+	w.written += int64(n)
+	w.emptyBuffer()
+	return nil
+}
+
+func (w *writer) emptyBuffer() {
+	w.buffer = w.buffer[:0]
+	if cap(w.buffer) > bufferKept {
+		w.buffer = nil
+	}
+}
+
+// commit makes everything that was added durable and tells those who wait.
+func (st *Stream) commit() error {
+	w := &st.writer
+	if w.count == 0 {
+		return nil
+	}
+	if err := w.flush(); err != nil {
+		return st.rollBack(err, false)
+	}
+	if err := w.f.Sync(); err != nil {
+		return st.rollBack(err, true)
+	}
+	st.mu.Lock()
+	w.seg.size += w.bytes
+	w.seg.charged += w.bytes
+	w.seg.records += w.count
+	w.seg.pending += w.count
+	st.pending.Add(w.count)
+	st.mu.Unlock()
+	w.begin()
+	return nil
+}
+
+// begin forgets what was committed or rolled back.
+func (w *writer) begin() {
+	clear(w.waiting)
+	w.waiting, w.count, w.bytes, w.unasked = w.waiting[:0], 0, 0, 0
+}
+
+// rollBack takes away what was added since the last commit and tells those who wait
+// why. Once an fsync has failed, nobody knows which pages of the file are still to
+// be written, and a later one may succeed without them: the file is given up. So is
+// one with lost records of Write, whose receipts are known and are not given twice.
+func (st *Stream) rollBack(cause error, syncFailed bool) error {
+	w := &st.writer
+	durable := w.seg.size // only this goroutine changes it
+	err := fmt.Errorf("spool: %w", cause)
+	certain := w.f.Truncate(durable) == nil && w.f.Sync() == nil
+	if !certain {
+		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	for _, r := range w.waiting {
+		r.pos, r.err = Position{}, err
+	}
+	if w.unasked > 0 {
+		w.lost = err
+	}
+	st.spool.release(w.bytes)
+	w.emptyBuffer()
+	w.written = durable
+	w.index -= uint32(w.count)
+	giveUp := syncFailed || !certain || w.unasked > 0
+	w.begin()
+	if giveUp {
+		st.seal()
+	}
+	return err
+}
+
+// seal ends the active segment. One without a record is removed.
+func (st *Stream) seal() {
+	w := &st.writer
+	if w.seg == nil {
+		return
+	}
+	st.mu.Lock()
+	w.seg.sealed = true
+	empty := w.seg.records == 0
+	if empty {
+		st.segments.remove(w.seg.id)
+	}
+	st.mu.Unlock()
+	if empty {
+		os.Remove(st.path(w.seg.id)) // if it stays, Load removes it
+	}
+	if empty || st.spool.owner.Load() {
+		w.f.Close()
+	} else {
+		w.held = append(w.held, w.f)
+	}
+	w.seg, w.f, w.written, w.index = nil, nil, 0, 0
+}
+
+// letGo closes the sealed segments that were kept locked.
+func (st *Stream) letGo() {
+	for _, f := range st.writer.held {
+		f.Close()
+	}
+	st.writer.held = nil
+}
+
+// create makes the active segment, durably.
+func (st *Stream) create() error {
+	release, err := st.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	for range attempts {
+		if err = st.createIn(); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return err
+}
+
+// createIn makes the active segment in a directory that is there. The error is
+// fs.ErrExist when the owner took the file for one that was left behind.
+func (st *Stream) createIn() error {
+	id, err := st.nextSegmentID()
+	if err != nil {
+		return err
+	}
+	seg := newSegment(id)
+	st.mu.Lock()
+	st.segments.insert(seg) // before it is on disk, so that it never looks foreign
+	st.mu.Unlock()
+	f, err := createLocked(st.path(id))
+	if err != nil {
+		st.mu.Lock()
+		st.segments.remove(id)
+		st.mu.Unlock()
+		return err
+	}
+	w := &st.writer
+	w.seg, w.marker, w.f, w.written, w.index = seg, id.marker(), st.spool.open(f), 0, 0
+	if err := syncDir(st.dir); err != nil {
+		st.seal()
+		return err
+	}
+	return nil
+}
+
+// createLocked makes a file and locks it. The owner may find the file before it is
+// locked, and then removes it as empty.
+func createLocked(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil && (!locked || !linked(f, path)) {
+		err = fs.ErrExist
+	}
+	if err != nil {
+		os.Remove(path)
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// nextSegmentID returns a name greater than every one there is or was.
+func (st *Stream) nextSegmentID() (segmentID, error) {
+	ids, err := segmentFiles(st.dir)
+	if err != nil {
+		return segmentID{}, err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	newest := st.newest
+	if len(ids) > 0 {
+		newest = max(newest, ids[len(ids)-1].time)
+	}
+	if newest == math.MaxInt64 {
+		return segmentID{}, fmt.Errorf("%s holds a segment of the end of time", st.id)
+	}
+	st.newest = max(newest+1, time.Now().UnixNano())
+	return segmentID{st.newest, rand.Uint32()}, nil
+}

@@ -1,0 +1,93 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+)
+
+func values(recs []kafkatest.Record) []string {
+	var all []string
+	for _, r := range recs {
+		all = append(all, string(r.Value))
+	}
+	return all
+}
+
+func numbered(t *testing.T, recs []kafkatest.Record) {
+	t.Helper()
+	for i, v := range values(recs) {
+		if v != fmt.Sprint(i) {
+			t.Fatalf("record %d is %s; all: %v", i, v, values(recs))
+		}
+	}
+}
+
+func TestADurableRouteKeepsWhatKafkaDoesNotTakeAndSendsItInOrder(t *testing.T) {
+	k := kafkatest.Run(t, kafkatest.Options{})
+	topic := topicOf(t, k, 1, nil)
+	dir := t.TempDir()
+	r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(dir, "spool"))
+	a := startGateway(t, r.socket)
+	a.route("orders", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":"durable","timeout_ms":1500`, topic)))
+
+	n := 0
+	post := func(status int, delivered string) answer {
+		t.Helper()
+		got := a.post("orders", nil, fmt.Sprint(n))
+		n++
+		got.want(t, status, delivered)
+		if (got.Receipt != "") != (status == 202) {
+			t.Errorf("status %d with receipt %q", status, got.Receipt)
+		}
+		return got
+	}
+	post(200, "yes")
+	if left, _ := filepath.Glob(filepath.Join(dir, "spool", "*", "*")); len(left) > 0 {
+		t.Errorf("on disk while Kafka answers: %v", left)
+	}
+	if err := k.Pause(1); err != nil {
+		t.Fatal(err)
+	}
+	receipts := map[string]bool{}
+	for range 20 {
+		receipts[post(202, "pending").Receipt] = true
+	}
+	if len(receipts) != 20 {
+		t.Errorf("%d receipts for 20 records", len(receipts))
+	}
+	if err := k.Resume(1); err != nil {
+		t.Fatal(err)
+	}
+	records(t, k, topic, n)
+	await.True(t, "the stream is empty", func() bool {
+		left, _ := filepath.Glob(filepath.Join(dir, "spool", "*", "*"))
+		return len(left) == 0
+	})
+	post(200, "yes")
+	if err := k.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		post(202, "pending")
+	}
+	if code := r.stop(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if err := k.Restart(1); err != nil {
+		t.Fatal(err)
+	}
+	// No request comes: the records go by themselves.
+	startRunner(t, r.socket, "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(dir, "spool"))
+	numbered(t, records(t, k, topic, n))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if recs, err := k.WaitRecords(ctx, topic, n+1); err == nil {
+		t.Errorf("%d records, want %d", len(recs), n)
+	}
+}
