@@ -11,8 +11,8 @@ import (
 const (
 	// secretRetry is when a producer whose secrets could not be read is tried again.
 	secretRetry = 2 * time.Second
-	// rereadInterval is how often secrets are read again while the cluster refuses
-	// what they were.
+	// rereadInterval is how often secrets are read again while the cluster does not
+	// answer.
 	rereadInterval = 500 * time.Millisecond
 )
 
@@ -46,8 +46,8 @@ func (c *client) setRedactor(props Properties) {
 
 func (c *client) redact(text string) string { return (*c.redactor.Load())(text) }
 
-// reread looks for other secrets behind the references, after the cluster refused
-// those that the producer has.
+// reread looks for other secrets behind the references while the cluster does not
+// answer: not every cluster says that it is because of them.
 func (c *client) reread() {
 	if time.Since(c.read) < rereadInterval {
 		return

@@ -23,8 +23,8 @@ type Delivery struct {
 	// copied is the record, for [Options.Keep]; its memory is buf.
 	copied Record
 	buf    []byte
-	// kept tells that whoever queued the record has it himself.
-	kept bool
+	kept   bool  // whoever queued the record has it himself
+	number int64 // in the order of queueing
 
 	onReport atomic.Pointer[func()]
 	ack      Ack

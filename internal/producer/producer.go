@@ -1,7 +1,9 @@
 package producer
 
 import (
+	"cmp"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +61,7 @@ type client struct {
 	losses losses
 
 	queued   atomic.Int64 // bytes of the records that librdkafka has
+	numbers  atomic.Int64 // records queued so far
 	breaks   atomic.Int64 // how often a connection to a broker broke
 	users    atomic.Int32 // requests that are in send
 	lastUsed atomic.Int64 // Unix nanoseconds
@@ -73,8 +76,11 @@ type client struct {
 	deadline    atomic.Pointer[time.Time] // of drain
 	ending      atomic.Bool               // the pool drains: what is left is kept
 	drained     chan struct{}             // closed when drain has ended
-	purged      atomic.Int64              // records that were neither delivered nor kept
 	undelivered int                       // by drain
+
+	outstanding atomic.Int64 // records whose outcome has not been dealt with
+	leftMu      sync.Mutex
+	left        []leftover // records that were purged
 }
 
 func newClient(p *Pool, conn *Connection, log *slog.Logger, failed func(*client)) *client {
@@ -174,22 +180,54 @@ func (c *client) outcome(m *kafka.Message, d *Delivery) {
 			c.topics.forget(*m.TopicPartition.Topic)
 		}
 	}
-	kept := d.kept
-	if e != nil && !kept && purged(cause) {
-		if c.ending.Load() && c.pool.keep != nil && d.copied.Topic != "" {
-			kept = c.pool.keep(c.conn, &d.copied)
+	defer c.outstanding.Add(-1)
+	if e == nil || d.kept || !purged(cause) {
+		if !d.report(ack, e) {
+			if e != nil && !d.kept {
+				c.losses.add(*m.TopicPartition.Topic, e)
+			}
+			d.free()
 		}
-		if !kept {
-			c.purged.Add(1)
-		}
-	}
-	if d.report(ack, e) {
 		return
 	}
-	if e != nil && !kept {
-		c.losses.add(*m.TopicPartition.Topic, e)
+	l := leftover{number: d.number, rec: d.copied, err: e}
+	l.rec.Topic = *m.TopicPartition.Topic
+	d.buf = nil // its memory is the leftover's
+	if l.told = d.report(ack, e); !l.told {
+		d.free()
 	}
-	d.free()
+	c.leftMu.Lock()
+	c.left = append(c.left, l)
+	c.leftMu.Unlock()
+}
+
+// leftover is a record that was still queued when its producer ended.
+type leftover struct {
+	number int64 // in the order of queueing
+	rec    Record
+	err    *Error
+	told   bool // its sender has got err
+}
+
+// keepLeftovers offers what was purged to be kept, in the order in which it was
+// queued, and returns how many records were not.
+func (c *client) keepLeftovers() (lost int) {
+	c.leftMu.Lock()
+	left := c.left
+	c.left = nil
+	c.leftMu.Unlock()
+	slices.SortFunc(left, func(a, b leftover) int { return cmp.Compare(a.number, b.number) })
+	for i := range left {
+		l := &left[i]
+		if c.ending.Load() && c.pool.keep != nil && c.pool.keep(c.conn, &l.rec) {
+			continue
+		}
+		lost++
+		if !l.told {
+			c.losses.add(l.rec.Topic, l.err)
+		}
+	}
+	return lost
 }
 
 const (
@@ -215,8 +253,7 @@ func (c *client) watch() {
 			if err == nil {
 				failures = 0
 				c.link.set(linkUp)
-			} else if c.link.refused() {
-				c.reread()
+			} else if c.reread(); c.link.refused() {
 				c.link.down()
 			} else if failures++; c.link.get() != linkConnecting || failures >= connectingProbes {
 				c.link.down()
@@ -364,8 +401,11 @@ func (c *client) produce(t *topic, rec *Record, d *Delivery) (e *Error) {
 		d.free()
 		return &Error{Kind: KindQueueFull, Reason: "too many bytes are in flight"}
 	}
+	d.number = c.numbers.Add(1)
+	c.outstanding.Add(1)
 	defer func() {
 		if e != nil {
+			c.outstanding.Add(-1)
 			c.pool.budget.give(&c.queued, size)
 			d.free()
 		}
@@ -421,17 +461,28 @@ func (c *client) drain() {
 	}
 	if left > 0 {
 		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		left = c.kafka.Flush(int(c.purgeWait() / time.Millisecond))
+		c.kafka.Flush(int(c.purgeWait() / time.Millisecond))
 	}
-	c.undelivered = left + int(c.purged.Load())
+	c.awaitOutcomes(time.Now().Add(c.purgeWait()))
+	c.undelivered = int(c.outstanding.Load()) + c.keepLeftovers()
 	c.losses.flush(c.log)
 }
+
+// awaitOutcomes waits until every report has been dealt with: that they have been
+// read is not enough.
+func (c *client) awaitOutcomes(deadline time.Time) {
+	for c.outstanding.Load() > 0 && time.Now().Before(deadline) {
+		time.Sleep(outcomeInterval)
+	}
+}
+
+const outcomeInterval = time.Millisecond
 
 // flushMillis is how often drain looks at its deadline.
 const flushMillis = 100
 
-// purgeWait is the time for the reports of purged records to arrive, and for
-// these records to be kept where that is wanted.
+// purgeWait is the time for the reports of purged records to arrive, and for the
+// records to be kept where that is wanted.
 func (c *client) purgeWait() time.Duration {
 	if c.pool.keep != nil {
 		return 300 * time.Millisecond

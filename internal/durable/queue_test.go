@@ -1,0 +1,489 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// broker is an in-process broker whose answers to producers can be held back or
+// replaced.
+type broker struct {
+	*kfake.Cluster
+	mu   sync.Mutex
+	hold chan struct{} // not nil: requests wait for its end
+	fail func(topic string) *kerr.Error
+	held atomic.Int32 // requests that wait for hold
+}
+
+func startBroker(t *testing.T) *broker {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t", "u"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &broker{Cluster: c}
+	t.Cleanup(func() {
+		b.release()
+		c.Close()
+	})
+	c.ControlKey(int16(kmsg.Produce), b.produce)
+	return b
+}
+
+func (b *broker) produce(req kmsg.Request) (kmsg.Response, error, bool) {
+	b.KeepControl()
+	b.mu.Lock()
+	hold, fail := b.hold, b.fail
+	b.mu.Unlock()
+	if hold != nil {
+		b.held.Add(1)
+		<-hold
+		b.held.Add(-1)
+	}
+	if fail == nil {
+		return nil, nil, false
+	}
+	r := req.(*kmsg.ProduceRequest)
+	resp := r.ResponseKind().(*kmsg.ProduceResponse)
+	failed := false
+	for _, topic := range r.Topics {
+		rt := kmsg.NewProduceResponseTopic()
+		rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
+		name := topic.Topic
+		if name == "" {
+			name = b.TopicIDInfo(topic.TopicID).Topic
+		}
+		for _, p := range topic.Partitions {
+			rp := kmsg.NewProduceResponseTopicPartition()
+			rp.Partition = p.Partition
+			if err := fail(name); err != nil {
+				rp.ErrorCode = err.Code
+				failed = true
+			}
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	if !failed {
+		return nil, nil, false
+	}
+	return resp, nil, true
+}
+
+// block holds the broker's answers back until release.
+func (b *broker) block() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hold = make(chan struct{})
+}
+
+func (b *broker) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.hold != nil {
+		close(b.hold)
+		b.hold = nil
+	}
+}
+
+// failWith makes the broker answer with the error that f has for a topic; nil: none.
+func (b *broker) failWith(f func(topic string) *kerr.Error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail = f
+}
+
+func (b *broker) values(t *testing.T, topic string, n int) []string {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var values []string
+	for len(values) < n {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("only %d of %d records arrived: %v", len(values), n, values)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
+	}
+	return values
+}
+
+// gateway is a queue and a pool, as one process has them.
+type gateway struct {
+	t     *testing.T
+	log   *await.Log
+	queue *Queue
+	pool  *producer.Pool
+	close func()
+}
+
+func startQueue(t *testing.T, dir string, opts Options) *gateway {
+	t.Helper()
+	g := &gateway{t: t, log: &await.Log{}}
+	logger := logging.New(io.MultiWriter(g.log, t.Output()), slog.LevelInfo)
+	opts.Dir, opts.Log = dir, logger.Logger
+	g.queue = Open(opts)
+	g.pool = producer.NewPool(producer.Options{Log: logger.Logger, Keep: g.queue.Keep})
+	g.queue.Start(g.pool)
+	g.close = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		g.queue.Stop()
+		g.pool.Drain(ctx)
+		if _, err := g.queue.Close(); err != nil {
+			t.Error(err)
+		}
+		g.pool.Close(ctx)
+		logger.Close(time.Second)
+	})
+	t.Cleanup(g.close)
+	return g
+}
+
+// await returns when the queue owns its directory.
+func (g *gateway) await() *gateway {
+	g.t.Helper()
+	await.True(g.t, "the queue owns the spool", func() bool {
+		g.queue.mu.RLock()
+		defer g.queue.mu.RUnlock()
+		return g.queue.owner
+	})
+	return g
+}
+
+func connect(t *testing.T, brokers string) *producer.Connection {
+	t.Helper()
+	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": brokers}, producer.Durable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func (b *broker) connect(t *testing.T) *producer.Connection {
+	return connect(t, strings.Join(b.ListenAddrs(), ","))
+}
+
+func record(topic, value string) *producer.Record {
+	return &producer.Record{Topic: topic, Partition: producer.AnyPartition, Value: []byte(value)}
+}
+
+// send sends a record and says what became of it: acknowledged, kept, or the error.
+func (g *gateway) send(conn *producer.Connection, topic, value string, timeout time.Duration) string {
+	result, err := g.queue.Send(conn, record(topic, value), DeadLetter, time.Now().Add(timeout))
+	switch {
+	case err != nil && err.Unconfirmed:
+		return "unconfirmed"
+	case err != nil:
+		return fmt.Sprintf("refused %d", err.Kind)
+	case result.Receipt != "":
+		return "kept"
+	default:
+		return "acknowledged"
+	}
+}
+
+func (g *gateway) want(want string, conn *producer.Connection, topic, value string, timeout time.Duration) {
+	g.t.Helper()
+	if got := g.send(conn, topic, value, timeout); got != want {
+		g.t.Fatalf("record %s: %s, want %s", value, got, want)
+	}
+}
+
+func (g *gateway) pending() (n int64) {
+	g.queue.mu.RLock()
+	defer g.queue.mu.RUnlock()
+	for _, st := range g.queue.streams {
+		if disk := st.disk.Load(); disk != nil {
+			n += disk.Pending()
+		}
+	}
+	return n
+}
+
+func (g *gateway) awaitEmpty() {
+	g.t.Helper()
+	await.True(g.t, "nothing is on disk", func() bool { return g.pending() == 0 })
+}
+
+// files lists what is in the streams' directories.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func ascending(t *testing.T, got []string) {
+	t.Helper()
+	for i, v := range got {
+		if v != fmt.Sprint(i) {
+			t.Fatalf("record %d is %s, all: %v", i, v, got)
+		}
+	}
+}
+
+const (
+	patient = 30 * time.Second
+	soon    = 300 * time.Millisecond
+)
+
+func TestWhileKafkaAnswersNothingIsWrittenToDisk(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	for i := range 10 {
+		g.want("acknowledged", conn, "t", fmt.Sprint(i), patient)
+	}
+	if left := files(t, dir); len(left) > 0 {
+		t.Errorf("on disk: %v", left)
+	}
+	ascending(t, b.values(t, "t", 10))
+}
+
+func TestALateAcknowledgementRemovesTheRecordAndItIsNotSentTwice(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	g.want("acknowledged", conn, "t", "0", patient)
+	b.block()
+	g.want("kept", conn, "t", "1", soon)
+	g.want("kept", conn, "t", "2", soon) // behind the first, without asking Kafka
+	b.release()
+	g.awaitEmpty()
+	g.want("acknowledged", conn, "t", "3", patient)
+	ascending(t, b.values(t, "t", 4))
+	await.True(t, "the empty stream's files are removed", func() bool { return len(files(t, dir)) == 0 })
+}
+
+func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
+	cases := []struct {
+		name, topic string
+		fail        *kerr.Error
+		brokers     string
+		want        string
+	}{
+		{"no broker answers", "t", nil, "127.0.0.1:1", "kept"},
+		{"too few replicas", "t", kerr.NotEnoughReplicas, "", "kept"},
+		{"the leader is moving", "t", kerr.NotLeaderForPartition, "", "kept"},
+		{"larger than the topic takes", "t", kerr.MessageTooLarge, "", fmt.Sprintf("refused %d", producer.KindTooLarge)},
+		{"invalid for the broker", "t", kerr.InvalidRecord, "", fmt.Sprintf("refused %d", producer.KindRejected)},
+		{"the topic is not the credentials'", "t", kerr.TopicAuthorizationFailed, "", fmt.Sprintf("refused %d", producer.KindForbidden)},
+		{"there is no such topic", "nowhere", nil, "", fmt.Sprintf("refused %d", producer.KindTopicNotFound)},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			g := startQueue(t, dir, Options{}).await()
+			conn := b.connect(t)
+			if c.brokers != "" {
+				conn = connect(t, c.brokers)
+			}
+			if c.fail != nil {
+				b.failWith(func(string) *kerr.Error { return c.fail })
+			}
+			g.want(c.want, conn, c.topic, "0", 2*time.Second)
+			if onDisk := len(files(t, dir)) > 0; onDisk != (c.want == "kept") {
+				t.Errorf("on disk: %v", files(t, dir))
+			}
+		})
+	}
+}
+
+func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	g.want("acknowledged", conn, "t", "first", patient)
+	b.block()
+	var acknowledged, sent atomic.Int64
+	done := make(chan struct{})
+	var workers sync.WaitGroup
+	for range 16 {
+		workers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if g.send(conn, "t", "x", soon) == "acknowledged" {
+					acknowledged.Add(1)
+				}
+				sent.Add(1)
+			}
+		})
+	}
+	await.True(t, "records are kept", func() bool { return g.pending() > 100 })
+	b.release()
+	before := acknowledged.Load()
+	await.True(t, "records go straight to Kafka again, under load", func() bool { return acknowledged.Load() > before+1000 })
+	close(done)
+	workers.Wait()
+	g.awaitEmpty()
+	if n := len(b.values(t, "t", int(sent.Load())+1)); n != int(sent.Load())+1 {
+		t.Errorf("%d records were taken, %d are in the topic", sent.Load()+1, n)
+	}
+}
+
+func TestAfterARestartOnlyWhatWasNotAcknowledgedIsSentInOrder(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	conn := b.connect(t)
+	g := startQueue(t, dir, Options{}).await()
+	g.want("acknowledged", conn, "t", "0", patient)
+	b.block()
+	for i := range 50 {
+		g.want("kept", conn, "t", fmt.Sprint(i+1), soon)
+	}
+	b.release()
+	g.awaitEmpty()
+	away := connect(t, "127.0.0.1:1")
+	for i := range 50 {
+		g.want("kept", away, "u", fmt.Sprint(i), soon)
+	}
+	g.close()
+
+	g = startQueue(t, dir, Options{}).await()
+	if n := g.pending(); n != 50 {
+		t.Errorf("%d records wait after the restart, want 50", n)
+	}
+	ascending(t, b.values(t, "t", 51))
+}
+
+func TestTheNextProcessServesMeanwhileAndSendsAfterThisOneHasLetGo(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	conn := b.connect(t)
+	old := startQueue(t, dir, Options{}).await()
+	old.want("acknowledged", conn, "t", "0", patient)
+	next := startQueue(t, dir, Options{})
+	next.want("acknowledged", conn, "t", "1", patient) // nothing is before it
+	b.block()
+	old.want("kept", conn, "t", "2", soon)
+	next.want("kept", conn, "t", "3", patient) // behind the other process's record
+	b.release()
+	old.awaitEmpty()
+	b.values(t, "t", 3)
+	next.want("kept", conn, "t", "4", patient) // behind its own
+	if n := next.pending(); n != 2 {
+		t.Errorf("%d records wait with the process that does not own the spool, want 2", n)
+	}
+	old.close()
+	next.await()
+	next.awaitEmpty()
+	next.want("acknowledged", conn, "t", "5", patient)
+	ascending(t, b.values(t, "t", 6))
+}
+
+func TestHurryEndsTheWaitingForKafka(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	g.want("acknowledged", conn, "t", "0", patient)
+	b.block()
+	got := make(chan string)
+	go func() { got <- g.send(conn, "t", "1", time.Hour) }()
+	await.True(t, "the record is under way", func() bool { return b.waiting() })
+	g.queue.Hurry(time.Now())
+	if outcome := <-got; outcome != "kept" {
+		t.Errorf("the record that was under way: %s", outcome)
+	}
+	g.want("kept", conn, "t", "2", time.Hour)
+}
+
+// waiting tells whether librdkafka has handed a request to the broker.
+func (b *broker) waiting() bool { return b.held.Load() > 0 }
+
+func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
+	cases := []struct {
+		name  string
+		spoil func(dir string) error
+		kind  producer.Kind
+	}{
+		{"the spool is full", func(string) error { return nil }, producer.KindSpoolFull},
+		{"the directory is gone", func(dir string) error {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+			return os.WriteFile(dir, nil, 0o600)
+		}, producer.KindSpoolFailed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b, dir := startBroker(t), filepath.Join(t.TempDir(), "spool")
+			opts := Options{}
+			if c.kind == producer.KindSpoolFull {
+				opts.MaxBytes = 10
+			}
+			g := startQueue(t, dir, opts).await()
+			conn := b.connect(t)
+			g.want("acknowledged", conn, "t", "0", patient)
+			if err := c.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			g.want(fmt.Sprintf("refused %d", c.kind), connect(t, "127.0.0.1:1"), "t", "1", soon)
+			b.block()
+			g.want("unconfirmed", conn, "t", "2", soon)
+			b.release()
+			g.want("acknowledged", conn, "t", "3", patient)
+		})
+	}
+}
+
+func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, producer.Async)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.pool.Send(conn, record("t", "0"), true, time.Now().Add(patient)); err != nil {
+		t.Fatal(err)
+	}
+	b.block()
+	for i := range 2000 {
+		if _, err := g.pool.Send(conn, record("t", fmt.Sprint(i+1)), false, time.Now().Add(patient)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.close()
+	b.release()
+	g = startQueue(t, dir, Options{}).await()
+	g.awaitEmpty()
+	// The broker had some of them: of a record under way nobody knows, so it is sent again.
+	seen := -1
+	for _, v := range b.values(t, "t", 2001) {
+		var n int
+		if _, err := fmt.Sscan(v, &n); err != nil {
+			t.Fatal(err)
+		}
+		if n > seen+1 {
+			t.Fatalf("record %d comes after %d", n, seen)
+		}
+		seen = max(seen, n)
+	}
+}

@@ -1,0 +1,325 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// startPoolWith also returns what gives the log's text, which ends the log.
+func startPoolWith(t *testing.T, opts Options) (*Pool, func() string) {
+	t.Helper()
+	log := &await.Log{}
+	logger := logging.New(log, 0)
+	opts.Log = logger.Logger
+	p := NewPool(opts)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		p.Close(ctx)
+		logger.Close(time.Second)
+	})
+	return p, func() string {
+		logger.Close(time.Second)
+		return log.String()
+	}
+}
+
+// holdProduce makes the cluster hold its answers to producers back until the
+// function it returns is called.
+func holdProduce(c *kfake.Cluster) (release func()) {
+	hold := make(chan struct{})
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		<-hold
+		return nil, nil, false
+	})
+	return sync.OnceFunc(func() { close(hold) })
+}
+
+func TestABudgetLeavesRoomForOtherHolders(t *testing.T) {
+	b := budget{limit: 100}
+	var greedy, other, third atomic.Int64
+	taken := 0
+	for b.take(&greedy, 1) {
+		taken++
+	}
+	if taken != 50 {
+		t.Errorf("one holder has got %d of 100, want half", taken)
+	}
+	if !b.take(&other, 25) || b.take(&other, 1) {
+		t.Error("a second holder does not get half of what is left")
+	}
+	if !b.take(&third, 25) {
+		t.Error("a third one that has nothing does not get what is free")
+	}
+	if b.take(&third, 1) {
+		t.Error("more than the limit has been given")
+	}
+	b.give(&greedy, 50)
+	if !b.take(&third, 1) || b.total.Load() != 51 {
+		t.Errorf("of what was given back nothing can be taken: %d in use", b.total.Load())
+	}
+}
+
+func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *testing.T) {
+	slow, quick := startFake(t), startFake(t)
+	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
+	conn := connect(t, slow, false)
+	if _, err := p.Send(conn, record("t", "x"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	release := holdProduce(slow)
+	defer release()
+	value := strings.Repeat("x", 10000)
+	sent := 0
+	var refused *Error
+	for refused == nil && sent < 1000 {
+		_, refused = p.Send(conn, record("t", value), false, in(5*time.Second))
+		sent++
+	}
+	if refused == nil || refused.Kind != KindQueueFull || refused.Unconfirmed || sent < 40 || sent > 60 {
+		t.Fatalf("after %d records of 10 kB with a limit of 1 MiB: %+v", sent, refused)
+	}
+	if _, err := p.Send(connect(t, quick, true), record("t", value), true, in(5*time.Second)); err != nil {
+		t.Errorf("a route of another cluster: %v", err)
+	}
+	release()
+	await.True(t, "acknowledged records give their bytes back", func() bool { return p.budget.total.Load() == 0 })
+}
+
+func TestADeliveryOutlivesItsWaiter(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{})
+	conn := connect(t, c, true)
+	if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	release := holdProduce(c)
+	defer release()
+	d, err := p.Queue(conn, record("t", "late"), in(5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Wait(in(50*time.Millisecond), nil) {
+		t.Fatal("reported before the broker answered")
+	}
+	told := make(chan struct{})
+	d.OnReport(func() { close(told) })
+	release()
+	<-told
+	if ack, err := d.Outcome(); err != nil || ack.Partition < 0 {
+		t.Errorf("%+v %v", ack, err)
+	}
+	p.Settle(d)
+
+	d, err = p.Queue(conn, record("t", "next"), in(5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	await.True(t, "the outcome comes", d.Reported)
+	again := false
+	d.OnReport(func() { again = true })
+	if !again {
+		t.Error("who asks after the outcome came is not told")
+	}
+	p.Settle(d)
+}
+
+func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
+	cases := []struct {
+		name        string
+		takes       bool
+		undelivered int
+	}{
+		{"and taken", true, 0},
+		{"and not taken: it is counted as undelivered", false, 100},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := startFake(t)
+			var kept []string
+			p, log := startPoolWith(t, Options{Keep: func(_ *Connection, rec *Record) bool {
+				h := ""
+				if len(rec.Headers) > 0 {
+					h = rec.Headers[0].Key + "=" + string(rec.Headers[0].Value)
+				}
+				kept = append(kept, fmt.Sprintf("%s %d %s %s %s", rec.Topic, rec.Partition, rec.Key, rec.Value, h))
+				return tc.takes
+			}})
+			conn := connect(t, c, false)
+			if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			release := holdProduce(c)
+			defer release()
+			var want []string
+			for i := range 100 {
+				value := []byte(fmt.Sprint(i))
+				rec := &Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []Header{{"h", value}}}
+				if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, fmt.Sprintf("t 1 k %d h=%d", i, i))
+				copy(value, "zzzz") // the sender's memory is its own again
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			if n := p.Drain(ctx); n != tc.undelivered {
+				t.Errorf("%d undelivered, want %d", n, tc.undelivered)
+			}
+			if !slices.Equal(kept, want) {
+				t.Errorf("offered: %v", kept)
+			}
+			if text := log(); strings.Contains(text, "not confirmed") == tc.takes {
+				t.Errorf("the log says:\n%s", text)
+			}
+		})
+	}
+}
+
+// A broker's refusal is about one attempt. After a broken connection nobody knows of
+// the attempt before.
+func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
+	cases := []struct {
+		name        string
+		cut         bool
+		answer      *kerr.Error
+		kind        Kind
+		unconfirmed bool
+	}{
+		{"refused at once", false, kerr.TopicAuthorizationFailed, KindForbidden, false},
+		{"refused after the connection broke", true, kerr.TopicAuthorizationFailed, KindUnconfirmed, true},
+		{"too large, at whatever attempt", true, kerr.MessageTooLarge, KindTooLarge, false},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := startFake(t)
+			p, _ := startPoolWith(t, Options{})
+			conn := connect(t, c, true)
+			if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			var attempts atomic.Int32
+			c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				if attempts.Add(1) == 1 && tc.cut {
+					return nil, errors.New("cut"), true
+				}
+				r := req.(*kmsg.ProduceRequest)
+				resp := r.ResponseKind().(*kmsg.ProduceResponse)
+				for _, topic := range r.Topics {
+					rt := kmsg.NewProduceResponseTopic()
+					rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
+					for _, partition := range topic.Partitions {
+						rp := kmsg.NewProduceResponseTopicPartition()
+						rp.Partition, rp.ErrorCode = partition.Partition, tc.answer.Code
+						rt.Partitions = append(rt.Partitions, rp)
+					}
+					resp.Topics = append(resp.Topics, rt)
+				}
+				return resp, nil, true
+			})
+			_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
+				t.Errorf("got %+v", err)
+			}
+		})
+	}
+}
+
+func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	var secret atomic.Pointer[string]
+	set := func(s string) { secret.Store(&s) }
+	set("first")
+	p, log := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
+		if value == "$file://password" {
+			if s := *secret.Load(); s != "" {
+				return s, nil
+			}
+			return "", errors.New("$file://password: there is no such file")
+		}
+		return value, nil
+	}})
+	conn := connectTo(t, c.ListenAddrs()[0], true, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanisms", "PLAIN",
+		"sasl.username", "u", "sasl.password", "$file://password")
+	if _, err := p.Send(conn, record("t", "x"), true, in(10*time.Second)); err == nil || err.Unconfirmed {
+		t.Fatalf("with the wrong secret: %+v", err)
+	}
+	set("second")
+	await.True(t, "the new secret is tried", func() bool {
+		_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+		return err == nil
+	})
+	if text := log(); strings.Contains(text, "second") || strings.Contains(text, "first") {
+		t.Errorf("a secret is in the log:\n%s", text)
+	}
+}
+
+func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
+	c := startFake(t)
+	var there atomic.Bool
+	p, _ := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
+		if value == "$env://CLIENT" && !there.Load() {
+			return "", errors.New("$env://CLIENT: it is not set")
+		}
+		return strings.TrimPrefix(value, "$env://"), nil
+	}})
+	conn := connect(t, c, true, "client.id", "$env://CLIENT")
+	if _, err := p.Send(conn, record("t", "x"), true, in(time.Second)); err == nil || err.Kind != KindAuthentication || err.Unconfirmed {
+		t.Fatalf("without the secret: %+v", err)
+	}
+	there.Store(true)
+	await.True(t, "the secret is found", func() bool {
+		_, err := p.Send(conn, record("t", "x"), true, in(time.Second))
+		return err == nil
+	})
+}
+
+func TestADurableConnectionNeverGivesARecordUp(t *testing.T) {
+	for _, mode := range []Mode{Async, Sync, Durable} {
+		props, err := Effective(Properties{"bootstrap.servers": "b"}, mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == Durable) {
+			t.Errorf("mode %d: %v", mode, props)
+		}
+	}
+}
+
+func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
+	async, err := NewConnection(Properties{"metadata.broker.list": "b:1"}, Async)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable := async.As(Durable)
+	if durable.Origin() != async.Origin() || durable.id == async.id || durable.As(Durable) != durable {
+		t.Errorf("%+v %+v", async, durable)
+	}
+	other, err := NewConnection(Properties{"bootstrap.servers": "b:1"}, Sync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Origin() != async.Origin() {
+		t.Error("the same property under its two names makes two origins")
+	}
+}

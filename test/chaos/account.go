@@ -1,0 +1,190 @@
+package chaos
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+)
+
+// account is what replies and topic come to when they are held against each other.
+type account struct {
+	replies     map[outcome]int
+	longestWait time.Duration
+
+	// found and absent are the records by outcome that are in the topic, or not.
+	found, absent map[outcome]int
+	// excused are promised records that are absent and need not be there.
+	excused int
+
+	lost          []id // promised and absent
+	foundRefused  []id // in the topic, and their clients were told that they never will be
+	swapped       []id // behind a later record of the same key
+	misplaced     []id // not at the partition and offset that the reply named
+	contradictory []id
+	foreign       int // records in the topic that nobody sent, or not like this
+	duplicates    int // records in the topic beyond the first of each
+}
+
+// settle holds the entries against the topic, sorted by partition and offset.
+// excused tells of promised records that need not be there; nil: none.
+func settle(entries []entry, topic []kafkatest.Record, excused func(*entry) bool) account {
+	a := account{replies: map[outcome]int{}, found: map[outcome]int{}, absent: map[outcome]int{}}
+	sent := make(map[id]*entry, len(entries))
+	for i := range entries {
+		sent[entries[i].id] = &entries[i]
+	}
+	places := a.read(topic, sent)
+	for i := range entries {
+		e := &entries[i]
+		a.enter(e, places[e.id], excused != nil && excused(e))
+	}
+	a.compareOrder(topic, sent)
+	return a
+}
+
+// place is where a record lies.
+type place struct {
+	partition int
+	offset    int64
+}
+
+// read finds each record's places in the topic.
+func (a *account) read(topic []kafkatest.Record, sent map[id]*entry) map[id][]place {
+	places := make(map[id][]place, len(sent))
+	for i := range topic {
+		e := identify(&topic[i], sent)
+		if e == nil {
+			a.foreign++
+			continue
+		}
+		places[e.id] = append(places[e.id], place{topic[i].Partition, topic[i].Offset})
+		if len(places[e.id]) > 1 {
+			a.duplicates++
+		}
+	}
+	return places
+}
+
+// identify is the entry of a record, nil if nobody sent it byte for byte.
+func identify(r *kafkatest.Record, sent map[id]*entry) *entry {
+	var v struct {
+		Worker string
+		Number int
+	}
+	if json.Unmarshal(r.Value, &v) != nil {
+		return nil
+	}
+	var worker int
+	if _, err := fmt.Sscanf(v.Worker, "worker-%d", &worker); err != nil {
+		return nil
+	}
+	e := sent[id{worker, v.Number}]
+	if e == nil || string(r.Key) != key(worker) || !bytes.Equal(r.Value, value(e.id, e.size)) {
+		return nil
+	}
+	return e
+}
+
+// enter counts one entry.
+func (a *account) enter(e *entry, places []place, excused bool) {
+	o := e.outcome()
+	a.replies[o]++
+	a.longestWait = max(a.longestWait, e.wait)
+	if len(places) == 0 {
+		a.absent[o]++
+	} else {
+		a.found[o]++
+	}
+	switch {
+	case o == contradictory:
+		a.contradictory = append(a.contradictory, e.id)
+	case o.promised() && len(places) == 0 && excused:
+		a.excused++
+	case o.promised() && len(places) == 0:
+		a.lost = append(a.lost, e.id)
+	case o == refused && len(places) > 0:
+		a.foundRefused = append(a.foundRefused, e.id)
+	case o == acknowledged && places != nil && places[0] != (place{e.partition, e.offset}) && !excused:
+		a.misplaced = append(a.misplaced, e.id)
+	}
+}
+
+// compareOrder looks at the first occurrence of each promised record: a key's
+// numbers must ascend, and all be in one partition.
+func (a *account) compareOrder(topic []kafkatest.Record, sent map[id]*entry) {
+	type progress struct{ partition, number int }
+	last := map[int]progress{}
+	seen := map[id]bool{}
+	for i := range topic {
+		e := identify(&topic[i], sent)
+		if e == nil || seen[e.id] || !e.outcome().promised() {
+			continue
+		}
+		seen[e.id] = true
+		before, ok := last[e.worker]
+		if ok && (before.number > e.number || before.partition != topic[i].Partition) {
+			a.swapped = append(a.swapped, e.id)
+			continue
+		}
+		last[e.worker] = progress{topic[i].Partition, e.number}
+	}
+}
+
+// terms are what a scenario grants.
+type terms struct {
+	// duplicates is how many there may be.
+	duplicates int
+	// logged is what the runners' logs say of records that async delivery had
+	// answered 200.
+	logged losses
+	// unlogged tells that async delivery lost its memory with a killed process,
+	// which nobody could log.
+	unlogged bool
+}
+
+// violations are the promises that were broken, in words with examples.
+func (a *account) violations(t terms) []string {
+	var v []string
+	report := func(what string, which []id) {
+		if len(which) > 0 {
+			v = append(v, fmt.Sprintf("%d %s, such as %v", len(which), what, which[:min(len(which), 5)]))
+		}
+	}
+	report("records were answered `delivered: no` and are in the topic", a.foundRefused)
+	report("acknowledged records are not in the order in which they were sent", a.swapped)
+	report("acknowledged records are not where the reply says", a.misplaced)
+	report("replies contradict themselves", a.contradictory)
+	if a.foreign > 0 {
+		v = append(v, fmt.Sprintf("%d records in the topic are not what was sent", a.foreign))
+	}
+	if a.duplicates > t.duplicates {
+		v = append(v, fmt.Sprintf("%d records are there again, %d may be", a.duplicates, t.duplicates))
+	}
+	if a.replies[queued] == 0 {
+		report("promised records are lost", a.lost)
+		return v
+	}
+	return append(v, a.unaccounted(t)...)
+}
+
+// unaccounted compares what async delivery lost with what its log says.
+func (a *account) unaccounted(t terms) []string {
+	if t.unlogged {
+		return nil
+	}
+	var v []string
+	if least, most := len(a.lost), t.logged.atMost(); least > most {
+		v = append(v, fmt.Sprintf("%d queued records are lost, such as %v, and the log counts %d at most",
+			least, a.lost[:min(least, 5)], most))
+	}
+	// A record of a request that got no reply, or of one that is excused, is in
+	// the log as well.
+	if most := len(a.lost) + a.excused + a.absent[noReply]; t.logged.undelivered > most {
+		v = append(v, fmt.Sprintf("the log says that %d records were not delivered, but only %d are not there",
+			t.logged.undelivered, most))
+	}
+	return v
+}

@@ -1,0 +1,120 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// id names a record: numbers of one worker are sent one after another.
+type id struct{ worker, number int }
+
+func (i id) String() string { return fmt.Sprintf("%s number %d", key(i.worker), i.number) }
+
+// key is the record key of a worker.
+func key(worker int) string { return fmt.Sprintf("worker-%d", worker) }
+
+// value is the record that a worker sends under a number: compact JSON with size
+// bytes of padding, the same each time it is asked for.
+func value(i id, size int) []byte {
+	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	random := rand.New(rand.NewPCG(uint64(i.worker), uint64(i.number)))
+	b := fmt.Appendf(nil, `{"worker":%q,"number":%d,"padding":"`, key(i.worker), i.number)
+	for range size {
+		b = append(b, alphabet[random.IntN(len(alphabet))])
+	}
+	return append(b, `"}`...)
+}
+
+// entry is one record and what its client was told of it.
+type entry struct {
+	id
+	size int // of the padding, in bytes
+
+	status    int    // 0: no reply of the plugin's
+	delivered string // as the plugin says it
+	receipt   string // of a record that is kept on disk
+	// partition and offset are those of a record that was acknowledged.
+	partition int
+	offset    int64
+
+	sent time.Time
+	wait time.Duration // from there to the reply
+}
+
+// outcome is what a reply promises.
+type outcome int
+
+const (
+	noReply       outcome = iota // nothing: the record may be anywhere
+	acknowledged                 // in Kafka
+	kept                         // on disk, and in Kafka in the end
+	queued                       // in memory: in Kafka or in the log
+	unknown                      // nothing
+	refused                      // not in Kafka, and never will be
+	contradictory                // a status and a delivered that do not go together
+)
+
+func (e *entry) outcome() outcome {
+	switch {
+	case e.status == 0:
+		return noReply
+	case e.status == 200 && e.delivered == "yes":
+		return acknowledged
+	case e.status == 202 && e.delivered == "pending" && e.receipt != "":
+		return kept
+	case e.status == 200 && e.delivered == "unknown":
+		return queued
+	case e.status >= 400 && e.delivered == "unknown":
+		return unknown
+	case e.status >= 400 && e.delivered == "no":
+		return refused
+	}
+	return contradictory
+}
+
+// promised tells of the replies that oblige: the record is to be in Kafka.
+func (o outcome) promised() bool { return o == acknowledged || o == kept || o == queued }
+
+// ledger is what the clients wrote down, in the order of the replies. Any number of
+// goroutines may write.
+type ledger struct {
+	mu      sync.Mutex
+	entries []entry
+}
+
+func (l *ledger) write(e entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, e)
+}
+
+// count is how many entries so far satisfy the condition; nil: all.
+func (l *ledger) count(condition func(*entry) bool) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if condition == nil {
+		return len(l.entries)
+	}
+	n := 0
+	for i := range l.entries {
+		if condition(&l.entries[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// since tells of the entries that have an outcome and were sent at a time or later.
+func since(t time.Time, outcomes ...outcome) func(*entry) bool {
+	return func(e *entry) bool { return !e.sent.Before(t) && slices.Contains(outcomes, e.outcome()) }
+}
+
+// snapshot is the entries so far.
+func (l *ledger) snapshot() []entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries)
+}

@@ -1,0 +1,65 @@
+package chaos
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// losses are what a runner's log says of records that it had queued.
+type losses struct {
+	undelivered int // certainly not in Kafka
+	unconfirmed int // perhaps
+	purged      int // those of unconfirmed that the end of the drain timeout threw out
+	stillQueued int // at the end of the drain timeout
+}
+
+var (
+	recordsAttr = regexp.MustCompile(` records=(\d+)`)
+	topicAttr   = regexp.MustCompile(` topic=(\S+)`)
+)
+
+// readLosses reads the log of one runner. Lines that name another topic do not
+// count.
+func readLosses(log, topic string) losses {
+	var l losses
+	for line := range strings.Lines(log) {
+		m := recordsAttr.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if of := topicAttr.FindStringSubmatch(line); of != nil && of[1] != topic {
+			continue
+		}
+		n, _ := strconv.Atoi(m[1])
+		switch {
+		case strings.Contains(line, "records were not delivered"):
+			l.undelivered += n
+		case strings.Contains(line, "records were not confirmed"):
+			l.unconfirmed += n
+			if strings.Contains(line, "Purged") {
+				l.purged += n
+			}
+		case strings.Contains(line, "still queued when the drain timeout ended"):
+			l.stillQueued += n
+		}
+	}
+	return l
+}
+
+func (l losses) plus(m losses) losses {
+	// Of each runner, what was still queued is what was purged, as far as the
+	// purge was reported in time; see atMost.
+	return losses{
+		undelivered: l.undelivered + m.undelivered,
+		unconfirmed: l.unconfirmed + m.unconfirmed,
+		purged:      l.purged + m.purged,
+		stillQueued: l.stillQueued + m.stillQueued,
+	}
+}
+
+// atMost is the most records that can be missing. Those still queued at the end of
+// a drain are purged then and reported once more, as unconfirmed.
+func (l losses) atMost() int {
+	return l.undelivered + l.unconfirmed + max(l.stillQueued-l.purged, 0)
+}
