@@ -487,3 +487,30 @@ func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
 		seen = max(seen, n)
 	}
 }
+
+// A producer that loses its sequence, or is fenced, is good for nothing more. What it
+// had is sent by the next one.
+func TestWhatAProducerHadWhenItFailedForGoodIsSentByTheNextOne(t *testing.T) {
+	for _, cause := range []*kerr.Error{kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.UnknownProducerID, kerr.ProducerFenced, kerr.InvalidProducerIDMapping} {
+		t.Run(cause.Message, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			g := startQueue(t, dir, Options{}).await()
+			conn := b.connect(t)
+			g.want("acknowledged", conn, "t", "0", patient)
+			var failed atomic.Bool
+			b.failWith(func(string) *kerr.Error {
+				if failed.Swap(true) {
+					return nil
+				}
+				return cause
+			})
+			outcome := g.send(conn, "t", "1", patient)
+			if outcome != "kept" && outcome != "acknowledged" {
+				t.Fatalf("the record that the producer had: %s", outcome)
+			}
+			g.awaitEmpty()
+			g.want("acknowledged", conn, "t", "2", patient)
+			ascending(t, b.values(t, "t", 3))
+		})
+	}
+}

@@ -16,7 +16,7 @@ const (
 	// maxOutput is how much of a failed command's output is logged, in bytes.
 	maxOutput = 200
 	// outputWait is how long a command's output is waited for after its end, when a
-	// process that left its group still holds it.
+	// process that it has started still holds it. It is less than grace.
 	outputWait = 100 * time.Millisecond
 )
 
@@ -34,26 +34,20 @@ func command(line string) func(context.Context, Event) error {
 		cmd.Stdin = bytes.NewReader(text)
 		cmd.Stdout, cmd.Stderr = &output, &output
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return killGroup(cmd) }
 		cmd.WaitDelay = outputWait
 		if err := cmd.Start(); err != nil {
 			return err
 		}
+		// When ctx ends, Wait kills the shell; what the shell has started goes with the
+		// group. Usually nobody is left in it.
 		err = cmd.Wait()
-		_ = killGroup(cmd)                                   // usually there is nobody left
-		if err == nil || errors.Is(err, exec.ErrWaitDelay) { // the latter means status 0, too
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		// ErrWaitDelay means that the status was 0, too.
+		if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 			return nil
 		}
 		return failure(ctx, err, output)
 	}
-}
-
-func killGroup(cmd *exec.Cmd) error {
-	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	if err == syscall.ESRCH {
-		return os.ErrProcessDone
-	}
-	return err
 }
 
 func failure(ctx context.Context, err error, output beginning) error {

@@ -226,6 +226,27 @@ func TestTellNeverWaitsForATarget(t *testing.T) {
 	})
 }
 
+func TestWhatIsLongestOverdueIsSentFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, release := newInbox(), make(chan struct{})
+		n := startWith(func(ctx context.Context, e Event) error {
+			<-release
+			return in.send(ctx, e)
+		})
+		var want []string
+		for i := range 9 {
+			n.Tell(Event{Event: "dead_letter", Topic: fmt.Sprint(i)})
+			forward(time.Second)
+			want = append(want, fmt.Sprintf("9s dead_letter//%d  x1", i))
+		}
+		close(release)
+		mustClose(t, n)
+		if got := in.lines(); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
 func TestATargetGetsTheTimeoutAndAFailureIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log await.Log
@@ -262,6 +283,29 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 		mustClose(t, n)
 		want := []string{"0s dead_letter// first x1", "0s dead_letter// third x2"}
 		if got := in.lines(); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+func TestWhatIsToldDuringCloseIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, release := newInbox(), make(chan struct{})
+		n := startWith(func(ctx context.Context, e Event) error {
+			<-release
+			return in.send(ctx, e)
+		})
+		n.Tell(Event{Event: "dead_letter", Reason: "before"})
+		synctest.Wait()
+		closed := make(chan error)
+		go func() { closed <- n.Close(t.Context()) }()
+		synctest.Wait()
+		n.Tell(Event{Event: "dead_letter", Reason: "during"})
+		close(release)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if got, want := in.lines(), []string{"0s dead_letter// before x1"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})

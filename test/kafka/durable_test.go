@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +90,71 @@ func TestADurableRouteKeepsWhatKafkaDoesNotTakeAndSendsItInOrder(t *testing.T) {
 	defer cancel()
 	if recs, err := k.WaitRecords(ctx, topic, n+1); err == nil {
 		t.Errorf("%d records, want %d", len(recs), n)
+	}
+}
+
+func TestRecordsStillQueuedAtSIGTERMGoToTheSpoolWhateverTheMode(t *testing.T) {
+	for _, delivery := range []string{"async", "durable"} {
+		t.Run(delivery, func(t *testing.T) {
+			k := kafkatest.Run(t, kafkatest.Options{})
+			topic := topicOf(t, k, 1, nil)
+			spool := filepath.Join(t.TempDir(), "spool")
+			r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+spool)
+			a := startGateway(t, r.socket)
+			a.route("orders", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":%q`, topic, delivery)))
+			a.post("orders", nil, "0")
+			records(t, k, topic, 1)
+			if err := k.Pause(1); err != nil {
+				t.Fatal(err)
+			}
+			const n = 200
+			var durable chan answer
+			if delivery == "durable" { // a request waits for Kafka when the signal comes
+				durable = make(chan answer, 1)
+				go func() { durable <- a.post("orders", nil, "1") }()
+			} else {
+				for i := range n {
+					a.post("orders", nil, fmt.Sprint(i+1)).want(t, 200, "unknown")
+				}
+			}
+			if code := r.stop(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			want := n + 1
+			if durable != nil {
+				(<-durable).want(t, 202, "pending")
+				want = 2
+			} else if !strings.Contains(r.log.String(), "they are on disk and will be sent") || !strings.Contains(r.log.String(), fmt.Sprintf("records=%d", n)) {
+				t.Errorf("the log does not say that %d records were kept", n)
+			}
+			if err := k.Resume(1); err != nil {
+				t.Fatal(err)
+			}
+			// What was under way when the runner ended may be in Kafka: it is sent again.
+			startRunner(t, r.socket, "KAFKAUPSTREAM_SPOOL_DIR="+spool)
+			got := map[string]bool{}
+			await.True(t, "all records are in Kafka", func() bool {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				recs, err := k.Records(ctx, topic)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range values(recs) {
+					got[v] = true
+				}
+				return len(got) == want
+			})
+		})
+	}
+}
+
+func TestADurableRouteWithoutASpoolIsInvalid(t *testing.T) {
+	r := startRunner(t, "")
+	a := startGateway(t, r.socket)
+	a.route("orders", conf("127.0.0.1:1", `"topic":"t","delivery":"durable"`))
+	a.post("orders", nil, "x").want(t, 500, "no")
+	if log := r.log.String(); !strings.Contains(log, "delivery: durable needs a directory to keep records in: --spool-dir") {
+		t.Errorf("the log says:\n%s", log)
 	}
 }
