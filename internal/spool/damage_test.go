@@ -116,14 +116,15 @@ func TestATruncatedSegmentKeepsWhatIsBeforeTheCut(t *testing.T) {
 	entries := variety()
 	content, offsets := image(testID, entries)
 	for cut := range len(content) + 1 {
-		whole := 0
-		for whole < len(entries) && offsets[whole+1] <= cut {
-			whole++
-		}
 		for _, tail := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x00", "garbage"} {
-			st, _, end := loaded(t, append(bytes.Clone(content[:cut]), tail...))
+			damaged := append(bytes.Clone(content[:cut]), tail...)
+			whole := 0 // the zeros may be what was missing
+			for whole < len(entries) && bytes.HasPrefix(damaged, content[:offsets[whole+1]]) {
+				whole++
+			}
+			st, _, end := loaded(t, damaged)
 			compareRecords(t, fmt.Sprintf("cut at %d", cut), all(t, st), entries[:whole])
-			if aside := setAsideBytes(t, st); string(aside) != string(content[offsets[whole]:cut])+tail {
+			if aside := setAsideBytes(t, st); !bytes.Equal(aside, damaged[offsets[whole]:]) {
 				t.Fatalf("cut at %d: %d bytes set aside", cut, len(aside))
 			}
 			info, err := os.Stat(st.path(testID))
@@ -177,6 +178,30 @@ func TestDamageInTheMiddleIsReportedOnceAndSkipped(t *testing.T) {
 		t.Errorf("removed with bytes set aside: %v", err)
 	}
 	end()
+}
+
+func TestARecordWithTheWrongIndexIsDamage(t *testing.T) {
+	entries := variety()
+	content, offsets := image(testID, entries)
+	repeated := append(bytes.Clone(content), content[:offsets[2]]...)
+	far := testID.marker().appendFrame(bytes.Clone(content), 1000, appendPayload(nil, entry("far")))
+	cases := []struct {
+		says    string
+		content []byte
+	}{
+		{"records that come twice", repeated},
+		{"one with more missing before it than can be", far},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			st, _, end := loaded(t, c.content)
+			defer end()
+			compareRecords(t, c.says, all(t, st), entries)
+			if aside := setAsideBytes(t, st); !bytes.Equal(aside, c.content[len(content):]) {
+				t.Errorf("%d bytes set aside", len(aside))
+			}
+		})
+	}
 }
 
 func TestDamageThatCannotBeSetAsideKeepsItsSegment(t *testing.T) {

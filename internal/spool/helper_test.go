@@ -138,12 +138,12 @@ func variety() []Entry {
 
 // faults are put between segments and the disk.
 type faults struct {
-	syncs                  atomic.Int64
-	write, sync, truncate  atomic.Bool // fail
-	short                  atomic.Bool // write half, and say so by an error
-	afterWrites, written   atomic.Int64
-	syncStarted, syncGoOn  chan struct{}
-	holdSync               atomic.Bool
+	syncs                 atomic.Int64
+	write, sync, truncate atomic.Bool // fail
+	short                 atomic.Bool // write half, and say so by an error
+	afterWrites, written  atomic.Int64
+	syncStarted, syncGoOn chan struct{}
+	holdSync              atomic.Bool
 }
 
 var errDisk = errors.New("no space left on device (injected)")

@@ -109,7 +109,7 @@ func (st *Stream) insert(seg *segment) {
 func (st *Stream) survey(f file, id segmentID, size int64, resolved map[Position]State) (*segment, error) {
 	seg := newSegment(id)
 	seg.size = size
-	st.scanner.scan(f, id.marker(), 0, size, -1)
+	st.scanner.scan(f, seg.marker, 0, size, -1)
 	defer st.scanner.forget()
 	for {
 		x, err := st.scanner.next()

@@ -102,7 +102,7 @@ func (st *Stream) readSegment(seg *segment, after Position, b *batch) error {
 	if inside && after.at > seg.hint+1 {
 		off, last, front = after.at-1, int64(after.index)-1, false
 	}
-	st.scanner.scan(f, seg.id.marker(), off, size, last)
+	st.scanner.scan(f, seg.marker, off, size, last)
 	for {
 		x, err := st.scanner.next()
 		if errors.Is(err, io.EOF) {

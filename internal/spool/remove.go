@@ -72,8 +72,5 @@ func (st *Stream) removeDir() error {
 			return err
 		}
 	}
-	st.mu.Lock()
-	st.saved = false
-	st.mu.Unlock()
 	return syncDir(st.spool.dir)
 }

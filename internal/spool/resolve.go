@@ -102,7 +102,7 @@ func (st *Stream) state(seg *segment, p Position) (State, error) {
 	if err := readFull(f, b[:], p.at-1); err != nil {
 		return Pending, err
 	}
-	h, ok := seg.id.marker().parseHeader(b[:])
+	h, ok := seg.marker.parseHeader(b[:])
 	if !ok || h.index != p.index {
 		seg.broken = true
 		return Pending, fmt.Errorf("%w position", ErrInvalid)
@@ -138,7 +138,7 @@ func (st *Stream) locate(seg *segment, p Position) (Position, error) {
 	st.mu.Lock()
 	size := seg.size
 	st.mu.Unlock()
-	st.scanner.scan(f, seg.id.marker(), 0, size, -1)
+	st.scanner.scan(f, seg.marker, 0, size, -1)
 	defer st.scanner.forget()
 	for {
 		x, err := st.scanner.next()

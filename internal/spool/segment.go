@@ -14,7 +14,8 @@ type gap struct {
 // segment is what is known of a segment file. The stream's mu guards what changes
 // with an append, its io the rest.
 type segment struct {
-	id segmentID
+	id     segmentID
+	marker marker
 
 	// Guarded by Stream.mu.
 	size    int64 // of the records that are durable; what is behind does not count
@@ -36,7 +37,7 @@ type segment struct {
 	broken    bool // the gaps are out of date
 }
 
-func newSegment(id segmentID) *segment { return &segment{id: id, hintIndex: -1} }
+func newSegment(id segmentID) *segment { return &segment{id: id, marker: id.marker(), hintIndex: -1} }
 
 // addGap remembers damage. It is linear in hostile files too, since gaps come in
 // their order.

@@ -42,7 +42,7 @@ type Stream struct {
 	segments  segments
 	newest    int64 // the time in the newest name ever used
 	metadata  []byte
-	saved     bool // connection.json holds metadata, or did
+	saved     bool // metadata was written; the owner may have removed it since
 	suspended *suspension
 }
 

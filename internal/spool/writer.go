@@ -20,7 +20,6 @@ const (
 // yet. Stream.writing guards it.
 type writer struct {
 	seg     *segment // nil: none
-	marker  marker
 	f       file
 	buffer  []byte
 	written int64 // where the buffer goes
@@ -59,7 +58,7 @@ func (st *Stream) add(r *request, wait bool) {
 		}
 	}
 	r.pos = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
-	w.buffer = w.marker.appendFrame(w.buffer, w.index, r.payload)
+	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, r.payload)
 	w.index++
 	w.count++
 	w.bytes += r.size()
@@ -229,7 +228,7 @@ func (st *Stream) createIn() error {
 		return err
 	}
 	w := &st.writer
-	w.seg, w.marker, w.f, w.written, w.index = seg, id.marker(), st.spool.open(f), 0, 0
+	w.seg, w.f, w.written, w.index = seg, st.spool.open(f), 0, 0
 	if err := syncDir(st.dir); err != nil {
 		st.seal()
 		return err

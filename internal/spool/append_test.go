@@ -1,0 +1,378 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+func TestARecordComesBackAsItWas(t *testing.T) {
+	s := openOwned(t, t.TempDir(), Options{})
+	st := stream(t, s, "s")
+	entries := variety()
+	for i := range entries {
+		p, err := st.Append(&entries[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries[i].Position = p
+	}
+	got := all(t, st)
+	compareRecords(t, "appended", got, entries)
+	for i, e := range got {
+		if e.Position != entries[i].Position {
+			t.Errorf("record %d is at %v, not %v", i, e.Position, entries[i].Position)
+		}
+		p, err := ParseReceipt(e.Position.Receipt())
+		if err != nil || p.Compare(e.Position) != 0 {
+			t.Errorf("receipt %s: %v, %v", e.Position.Receipt(), p, err)
+		}
+	}
+}
+
+func TestAppendersShareAnFsync(t *testing.T) {
+	const goroutines, each = 32, 20
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{SegmentBytes: 20 << 10})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	var done sync.WaitGroup
+	for g := range goroutines {
+		done.Go(func() {
+			var last Position
+			for i := range each {
+				p, err := st.Append(entry(fmt.Sprintf("%d:%d", g, i)))
+				if err != nil || !last.Before(p) {
+					t.Errorf("%v, %v after %v", err, p, last)
+				}
+				last = p
+			}
+		})
+	}
+	done.Wait()
+	if n := x.syncs.Load(); n >= goroutines*each/2 {
+		t.Errorf("%d fsyncs for %d records", n, goroutines*each)
+	}
+	next := map[string]int{}
+	for _, e := range all(t, st) {
+		g, i, _ := strings.Cut(string(e.Record.Value), ":")
+		if i != fmt.Sprint(next[g]) {
+			t.Fatalf("goroutine %s: record %s where %d was to come", g, i, next[g])
+		}
+		next[g]++
+	}
+	if len(next) != goroutines || st.Pending() != goroutines*each {
+		t.Errorf("%d goroutines, %d pending", len(next), st.Pending())
+	}
+}
+
+func TestAnAppendReturnsOnlyAfterItsFsync(t *testing.T) {
+	x := faults{syncStarted: make(chan struct{}), syncGoOn: make(chan struct{})}
+	x.holdSync.Store(true)
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	returned := make(chan error, 1)
+	go func() {
+		_, err := st.Append(entry("a"))
+		returned <- err
+	}()
+	<-x.syncStarted
+	if len(returned) > 0 || st.Pending() > 0 || values(t, st) != "" {
+		t.Error("the record counts before it is durable")
+	}
+	x.holdSync.Store(false)
+	x.syncGoOn <- struct{}{}
+	if err := <-returned; err != nil || st.Pending() != 1 {
+		t.Errorf("%v, %d pending", err, st.Pending())
+	}
+}
+
+func TestAFailedAppendLeavesNoRecord(t *testing.T) {
+	cases := []struct {
+		says        string
+		fail        func(x *faults)
+		uncertain   bool
+		sameSegment bool
+	}{
+		{"a write that fails", func(x *faults) { x.write.Store(true) }, false, true},
+		{"a write that stops half way is taken away", func(x *faults) { x.short.Store(true) }, false, true},
+		{"after a failed fsync nothing is certain if the next fails too", func(x *faults) { x.sync.Store(true) }, true, false},
+		{"nor where the half record cannot be taken away", func(x *faults) { x.short.Store(true); x.truncate.Store(true) }, true, false},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			var x faults
+			s := openOwned(t, t.TempDir(), Options{})
+			s.intercept = x.intercept
+			st := stream(t, s, "s")
+			before := mustAppend(t, st, "before")
+			bytes := s.Bytes()
+			c.fail(&x)
+			_, err := st.Append(entry("failed"))
+			if !errors.Is(err, errDisk) || errors.Is(err, ErrUncertain) != c.uncertain {
+				t.Fatalf("error %v", err)
+			}
+			if s.Bytes() != bytes || st.Pending() != 1 {
+				t.Errorf("%d bytes of %d, %d pending", s.Bytes(), bytes, st.Pending())
+			}
+			x.write.Store(false)
+			x.short.Store(false)
+			x.sync.Store(false)
+			x.truncate.Store(false)
+			after := mustAppend(t, st, "after")
+			if got := values(t, st); got != "before after" {
+				t.Errorf("got %q", got)
+			}
+			if same := before[0].segment == after[0].segment; same != c.sameSegment {
+				t.Errorf("the same segment is written again: %v", same)
+			}
+			s.Close()
+			again := openOwned(t, s.dir, Options{})
+			st = stream(t, again, "s")
+			mustLoad(t, st)
+			if got := values(t, st); !c.uncertain && got != "before after" {
+				t.Errorf("after opening it again: %q", got)
+			}
+		})
+	}
+}
+
+// syncOnce fails one fsync.
+type syncOnce struct {
+	file
+	fail *bool
+}
+
+func (f *syncOnce) Sync() error {
+	if *f.fail {
+		*f.fail = false
+		return errDisk
+	}
+	return f.file.Sync()
+}
+
+func TestASegmentIsNotWrittenAgainAfterAFailedFsync(t *testing.T) {
+	var fail bool
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = func(f file) file { return &syncOnce{f, &fail} }
+	st := stream(t, s, "s")
+	first := mustAppend(t, st, "a")
+	fail = true
+	if _, err := st.Append(entry("b")); !errors.Is(err, errDisk) || errors.Is(err, ErrUncertain) {
+		t.Errorf("taken away for certain, and yet: %v", err)
+	}
+	if second := mustAppend(t, st, "c"); second[0].segment == first[0].segment {
+		t.Error("the segment is written again")
+	}
+	if got := values(t, st); got != "a c" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestABatchFailsOrStaysAsAWhole(t *testing.T) {
+	x := faults{syncStarted: make(chan struct{}), syncGoOn: make(chan struct{})}
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	x.holdSync.Store(true)
+	errs := make(chan error, 10)
+	appendOne := func() { _, err := st.Append(entry(strings.Repeat("x", 100<<10))); errs <- err }
+	go appendOne()
+	<-x.syncStarted // the others come while the first is being written
+	for range 6 {
+		go appendOne()
+	}
+	await.True(t, "the others wait", func() bool {
+		st.queue.mu.Lock()
+		defer st.queue.mu.Unlock()
+		return len(st.queue.waiting) == 6
+	})
+	x.holdSync.Store(false)
+	x.afterWrites.Store(x.written.Load() + 1) // space for the first 300 kB of 600
+	x.syncGoOn <- struct{}{}
+	failed := 0
+	for range 7 {
+		if err := <-errs; errors.Is(err, ErrUncertain) {
+			t.Errorf("uncertain: %v", err)
+		} else if err != nil {
+			failed++
+		}
+	}
+	if failed == 0 || int(st.Pending()) != 7-failed || len(all(t, st)) != 7-failed {
+		t.Errorf("%d failed, %d pending, %d returned", failed, st.Pending(), len(all(t, st)))
+	}
+}
+
+func TestWriteIsDurableAfterSync(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	for i := range 1000 {
+		if _, err := st.Write(entry(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x.syncs.Load() != 0 || st.Pending() != 0 {
+		t.Errorf("before Sync: %d fsyncs, %d pending", x.syncs.Load(), st.Pending())
+	}
+	if err := st.Sync(); err != nil || x.syncs.Load() != 1 || st.Pending() != 1000 || len(all(t, st)) != 1000 {
+		t.Errorf("after Sync: %v, %d fsyncs, %d pending", err, x.syncs.Load(), st.Pending())
+	}
+}
+
+func TestSyncTellsOfRecordsThatAnotherCallLost(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	lost, err := st.Write(entry("lost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.write.Store(true)
+	if _, err := st.Append(entry("failed")); !errors.Is(err, errDisk) {
+		t.Fatalf("error %v", err)
+	}
+	x.write.Store(false)
+	if after := mustAppend(t, st, "after"); after[0].Receipt() == lost.Receipt() {
+		t.Error("a receipt is given twice")
+	}
+	if err := st.Sync(); !errors.Is(err, errDisk) {
+		t.Errorf("Sync says %v", err)
+	}
+	if err := st.Sync(); err != nil {
+		t.Errorf("and again %v", err)
+	}
+	if got := values(t, st); got != "after" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestMaxBytesIsNeverExceeded(t *testing.T) {
+	const limit = 20 << 10
+	s := openOwned(t, t.TempDir(), Options{MaxBytes: limit, SegmentBytes: 4 << 10})
+	st := stream(t, s, "s")
+	var done sync.WaitGroup
+	for range 16 {
+		done.Go(func() {
+			for {
+				_, err := st.Append(entry(strings.Repeat("x", 300)))
+				if s.Bytes() > limit {
+					t.Errorf("%d bytes", s.Bytes())
+				}
+				if err != nil {
+					if !errors.Is(err, ErrFull) {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		})
+	}
+	done.Wait()
+	if s.Bytes() < limit-1000 {
+		t.Errorf("full at %d bytes", s.Bytes())
+	}
+	for _, e := range all(t, st) {
+		mustResolve(t, st, e.Position)
+	}
+	if s.Bytes() != 0 {
+		t.Errorf("%d bytes are counted when all is resolved", s.Bytes())
+	}
+	mustAppend(t, st, "again")
+}
+
+func TestTheLastPlaceIsReservedByOneAppenderAtATime(t *testing.T) {
+	s := openOwned(t, t.TempDir(), Options{MaxBytes: 1})
+	var holders atomic.Int64
+	var done sync.WaitGroup
+	for range 4 {
+		done.Go(func() {
+			for range 100_000 {
+				if s.reserve(1) != nil {
+					continue
+				}
+				if n := holders.Add(1); n > 1 {
+					t.Errorf("%d have it", n)
+				}
+				holders.Add(-1)
+				s.release(1)
+			}
+		})
+	}
+	done.Wait()
+}
+
+func TestASpoolThatAnotherProcessEmptiesIsNotFullForLong(t *testing.T) {
+	dir := t.TempDir()
+	owner := openOwned(t, dir, Options{})
+	st := stream(t, owner, "s")
+	p := mustAppend(t, st, strings.Repeat("x", 1000))
+	guest := open(t, dir, Options{MaxBytes: 1200})
+	guestStream := stream(t, guest, "s")
+	if _, err := guestStream.Append(entry(strings.Repeat("x", 200))); !errors.Is(err, ErrFull) {
+		t.Errorf("error %v", err)
+	}
+	mustResolve(t, st, p...)
+	await.True(t, "there is room again", func() bool {
+		_, err := guestStream.Append(entry(strings.Repeat("x", 200)))
+		return err == nil
+	})
+}
+
+func TestWhatIsOnDiskCountsTowardsMaxBytes(t *testing.T) {
+	dir := t.TempDir()
+	first := openOwned(t, dir, Options{})
+	mustAppend(t, stream(t, first, "s"), strings.Repeat("x", 1000))
+	mustAppend(t, stream(t, first, "s").Dead(), strings.Repeat("x", 1000))
+	want := first.Bytes()
+	second := open(t, dir, Options{MaxBytes: 2500})
+	if second.Bytes() != want {
+		t.Errorf("%d bytes, want %d", second.Bytes(), want)
+	}
+	st := stream(t, second, "s")
+	if _, err := st.Append(entry(strings.Repeat("x", 1000))); !errors.Is(err, ErrFull) {
+		t.Errorf("error %v", err)
+	}
+	first.Close()
+	if ok, err := second.TryLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	mustLoad(t, st)
+	mustLoad(t, st.Dead())
+	if second.Bytes() != want {
+		t.Errorf("after Load %d bytes, want %d", second.Bytes(), want)
+	}
+}
+
+func TestALargeRecordHasASegmentOfItsOwn(t *testing.T) {
+	s := openOwned(t, t.TempDir(), Options{SegmentBytes: 1000})
+	st := stream(t, s, "s")
+	p := mustAppend(t, st, "a", strings.Repeat("x", 600<<10), "c", "d")
+	if p[0].segment == p[1].segment || p[1].segment == p[2].segment || p[2].segment != p[3].segment {
+		t.Errorf("segments %v", p)
+	}
+	if got := all(t, st); len(got) != 4 || len(got[1].Record.Value) != 600<<10 {
+		t.Errorf("%d records", len(got))
+	}
+}
+
+func TestAppendAfterCloseFails(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	st := stream(t, s, "s")
+	s.Close()
+	if _, err := st.Append(entry("a")); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := st.Write(&Entry{Record: producer.Record{}}); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+}
