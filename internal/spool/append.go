@@ -37,7 +37,11 @@ func (st *Stream) newRequest(e *Entry) (*request, error) {
 	if size > maxPayload {
 		return nil, fmt.Errorf("%w: a record of %d bytes", ErrInvalid, size)
 	}
-	if err := st.spool.reserve(headerSize + size); err != nil {
+	if st.parent != nil {
+		// A dead letter takes the place of a record that was counted, and must not
+		// hold up those behind it in a full spool.
+		st.spool.bytes.Add(headerSize + size)
+	} else if err := st.spool.reserve(headerSize + size); err != nil {
 		return nil, err
 	}
 	r := requests.Get().(*request)

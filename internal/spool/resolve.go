@@ -13,13 +13,10 @@ import (
 // To do it twice is harmless, and the first state stays. Segments without a pending
 // record are deleted. When the mark cannot be written, the error says so and Next
 // does not return the record any more, but the next process will find it pending.
-// Only the owner may call it.
+// A process that is not the owner may call it for what it appended itself.
 func (st *Stream) Resolve(p Position, s State) error {
 	if !s.resolved() || p.IsZero() {
 		return fmt.Errorf("%w state or position", ErrInvalid)
-	}
-	if !st.spool.owner.Load() {
-		return ErrNotOwner
 	}
 	st.io.Lock()
 	defer st.io.Unlock()

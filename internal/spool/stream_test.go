@@ -329,18 +329,33 @@ func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
 	}
 }
 
-func TestOnlyTheOwnerReadsAndResolves(t *testing.T) {
+func TestOnlyTheOwnerReadsAndRemoves(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	st := stream(t, s, "s")
 	p := mustAppend(t, st, "a")
 	_, next := st.Next(Position{}, 1, 1)
-	for _, err := range []error{next, st.Resolve(p[0], Acked), st.Load(), st.RemoveIfEmpty()} {
+	for _, err := range []error{next, st.Load(), st.RemoveIfEmpty()} {
 		if !errors.Is(err, ErrNotOwner) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if st.Pending() != 1 {
-		t.Errorf("%d pending", st.Pending())
+	if err := st.Resolve(p[0], Acked); err != nil || st.Pending() != 0 {
+		t.Errorf("its own record cannot be resolved: %v, %d pending", err, st.Pending())
+	}
+}
+
+func TestADeadLetterHasItsPlaceInAFullSpool(t *testing.T) {
+	s := openOwned(t, t.TempDir(), Options{MaxBytes: 200})
+	st := stream(t, s, "s")
+	mustAppend(t, st, "a")
+	if _, err := st.Append(entry(strings.Repeat("x", 200))); !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	if _, err := st.Dead().Append(entry(strings.Repeat("x", 200))); err != nil {
+		t.Error(err)
+	}
+	if _, err := st.Append(entry("b")); !errors.Is(err, ErrFull) {
+		t.Errorf("a dead letter is not counted: %v", err)
 	}
 }
 
