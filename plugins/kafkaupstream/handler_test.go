@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
@@ -20,6 +21,8 @@ type fakeSender struct {
 
 	sent     []producer.Record
 	deadline time.Time
+	held     int
+	room     int // for Hold; 0: any
 }
 
 func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error) {
@@ -33,9 +36,28 @@ func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait boo
 	return producer.Ack{}, nil
 }
 
-func (*fakeSender) Hold(*producer.Connection, int) bool { return true }
+func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
+	if s.room > 0 && s.held+n > s.room {
+		return false
+	}
+	s.held += n
+	return true
+}
 
-func (*fakeSender) Release(*producer.Connection, int) {}
+func (s *fakeSender) Release(_ *producer.Connection, n int) { s.held -= n }
+
+// fakeDurable gives one answer.
+type fakeDurable struct {
+	result durable.Result
+	err    *producer.Error
+	policy durable.Policy
+	rec    producer.Record
+}
+
+func (d *fakeDurable) Send(_ *producer.Connection, rec *producer.Record, policy durable.Policy, _ time.Time) (durable.Result, *producer.Error) {
+	d.rec, d.policy = *rec, policy
+	return d.result, d.err
+}
 
 type fakeRequest struct {
 	method  string
@@ -239,6 +261,68 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 			}
 			if d := sender.deadline.Sub(before); d < 1500*time.Millisecond || d > 2500*time.Millisecond {
 				t.Errorf("the deadline is after %v", d)
+			}
+		})
+	}
+}
+
+func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
+	when := time.UnixMilli(1795341600123)
+	cases := []struct {
+		says   string
+		result durable.Result
+		err    *producer.Error
+		want   string
+	}{
+		{"in Kafka", durable.Result{Ack: producer.Ack{Partition: 2, Offset: 41, Timestamp: when}}, nil,
+			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
+		{"on disk", durable.Result{Receipt: "18a-1-0"}, nil,
+			`{"code":202,"message":"on the gateway's disk until Kafka takes it","delivered":"pending","receipt":"18a-1-0"}`},
+		{"nowhere: the spool is full", durable.Result{}, &producer.Error{Kind: producer.KindSpoolFull},
+			`{"code":503,"message":"Kafka cannot take the record now, and the gateway's disk queue is full","delivered":"no"}`},
+		{"in neither for sure", durable.Result{}, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true},
+			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			sender, keeper := &fakeSender{}, &fakeDurable{result: c.result, err: c.err}
+			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"durable","on_permanent_error":"suspend"}`)
+			reply := NewHandler(sender, keeper, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			if got := string(reply.AppendJSON(nil)); got != c.want {
+				t.Errorf("got %s", got)
+			}
+			if len(sender.sent) != 0 || string(keeper.rec.Value) != "x" || keeper.policy != durable.Suspend {
+				t.Errorf("sent %v; kept %+v with policy %v", sender.sent, keeper.rec, keeper.policy)
+			}
+		})
+	}
+}
+
+func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
+	cases := []struct {
+		says    string
+		length  string
+		body    string
+		refused bool
+		unread  bool
+	}{
+		{"before its body is fetched, where the length is known", "101", strings.Repeat("x", 101), true, true},
+		{"after that, where it is not", "", strings.Repeat("x", 101), true, false},
+		{"not if there is enough", "100", strings.Repeat("x", 100), false, false},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			sender := &fakeSender{room: 100}
+			req := &fakeRequest{method: "POST", body: c.body, headers: map[string]string{"content-length": c.length}}
+			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
+			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) {
+				t.Errorf("got %+v", reply)
+			}
+			if (req.asked == 0) != c.unread {
+				t.Errorf("the body was asked for %d times", req.asked)
+			}
+			if sender.held != 0 {
+				t.Errorf("%d bytes are still held", sender.held)
 			}
 		})
 	}
