@@ -7,6 +7,7 @@ require (
 	github.com/api7/ext-plugin-proto v0.6.1
 	github.com/confluentinc/confluent-kafka-go/v2 v2.15.0
 	github.com/google/flatbuffers v25.12.19+incompatible
+	github.com/klauspost/compress v1.20.3
 	github.com/tidwall/gjson v1.20.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
@@ -15,7 +16,6 @@ require (
 
 require (
 	github.com/ReneKroon/ttlcache/v2 v2.4.0 // indirect
-	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/pierrec/lz4/v4 v4.1.33 // indirect
 	github.com/tidwall/match v1.1.1 // indirect
 	github.com/tidwall/pretty v1.2.0 // indirect

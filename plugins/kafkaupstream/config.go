@@ -20,10 +20,17 @@ const (
 	overrideTopic override = iota
 	overrideKey
 	overridePartition
+	// Those before are refused where the route does not allow them. Those that follow
+	// are ordinary headers then.
+	strictOverrides
+
+	overrideHeaders override = iota - 1
+	overrideTimestamp
+	overrideDryRun
 	overrideCount
 )
 
-var overrideNames = [overrideCount]string{"topic", "key", "partition"}
+var overrideNames = [overrideCount]string{"topic", "key", "partition", "headers", "timestamp", "dry-run"}
 
 const (
 	defaultTimeout = 5 * time.Second
@@ -40,12 +47,15 @@ type Route struct {
 	// headers are the names of the override headers, in lower case.
 	headers [overrideCount]string
 	allowed [overrideCount]bool
+	prefix  string // of these names
 
-	topic     string
-	topics    []string // patterns; nil: any
-	partition int32
-	key       string
-	jsonKey   string
+	topic        template
+	topics       []string // patterns; nil: any
+	partition    int32
+	key          template
+	jsonKey      string
+	recordHeader []recordHeader
+	tombstones   bool // a DELETE is one
 
 	mode        producer.Mode
 	suspend     bool // a durable stream stops at a record that Kafka can never take
@@ -58,8 +68,13 @@ type Route struct {
 // Connection returns the connection the route's records go over.
 func (r *Route) Connection() *producer.Connection { return r.conn }
 
-// Topic returns the topic of the configuration, "" when requests must name it.
-func (r *Route) Topic() string { return r.topic }
+// Topic returns the topic of the configuration, "" when it depends on the request.
+func (r *Route) Topic() string {
+	if r.topic.variable() {
+		return ""
+	}
+	return r.topic.text
+}
 
 // Problem is one thing wrong with a configuration.
 type Problem struct {
@@ -77,7 +92,6 @@ func (p Problem) Error() string {
 // configReader collects a route's values and all that is wrong with them.
 type configReader struct {
 	route      Route
-	prefix     string
 	properties producer.Properties
 	maxBodySet bool
 	problems   []error
@@ -97,7 +111,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 		}
 	},
 	"topic":    (*configReader).readTopic,
-	"key":      func(c *configReader, path string, v any) { c.route.key, _ = c.text(path, v) },
+	"key":      func(c *configReader, path string, v any) { c.route.key = c.template(path, v) },
 	"jsonkey":  func(c *configReader, path string, v any) { c.route.jsonKey, _ = c.text(path, v) },
 	"delivery": (*configReader).readDelivery,
 	"timeout_ms": func(c *configReader, path string, v any) {
@@ -112,8 +126,10 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 			c.route.maxBody, c.maxBodySet = int(n), true
 		}
 	},
-	"require":            (*configReader).readRequire,
-	"on_permanent_error": (*configReader).readOnPermanentError,
+	"require":             (*configReader).readRequire,
+	"on_permanent_error":  (*configReader).readOnPermanentError,
+	"record_headers":      (*configReader).readRecordHeaders,
+	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
 }
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The
@@ -122,7 +138,7 @@ func ParseRoute(text []byte) (*Route, error) {
 	c := &configReader{route: Route{
 		partition: producer.AnyPartition,
 		timeout:   defaultTimeout,
-		allowed:   [overrideCount]bool{true, true, true},
+		allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
 	}}
 	fields, err := readObject(text)
 	if err != nil {
@@ -145,9 +161,9 @@ func ParseRoute(text []byte) (*Route, error) {
 // finish sets what depends on several keys.
 func (c *configReader) finish() {
 	for o, name := range overrideNames {
-		c.route.headers[o] = c.prefix + name
+		c.route.headers[o] = c.route.prefix + name
 	}
-	if c.route.topic != "" && !c.route.topicAllowed(c.route.topic) {
+	if topic := c.route.Topic(); topic != "" && !c.route.topicAllowed(topic) {
 		c.problem("topic", "it matches none of the patterns in topics")
 	}
 	if c.route.suspend && c.route.mode != producer.Durable {
@@ -236,19 +252,33 @@ func (c *configReader) readHeaderPrefix(path string, v any) {
 			return
 		}
 	}
-	c.prefix = strings.ToLower(prefix)
+	c.route.prefix = strings.ToLower(prefix)
 }
 
 func (c *configReader) readTopic(path string, v any) {
-	topic, ok := c.text(path, v)
-	if !ok || topic == "" {
-		return
-	}
-	if why := invalidTopic(topic); why != "" {
+	t := c.template(path, v)
+	if why := invalidTopic(t.text); why != "" && t.text != "" && !t.variable() {
 		c.problem(path, "%s", why)
 		return
 	}
-	c.route.topic = topic
+	c.route.topic = t
+}
+
+func (c *configReader) readRecordHeaders(path string, v any) {
+	fields, ok := v.([]field)
+	if !ok {
+		c.problem(path, "expected an object of header names and values, got %s", typeName(v))
+		return
+	}
+	if len(fields) > maxRecordHeaders {
+		c.problem(path, "it has %d headers, the limit is %d", len(fields), maxRecordHeaders)
+	}
+	for _, f := range fields {
+		if f.name == "" {
+			c.problem(path, "a header's name cannot be empty")
+		}
+		c.route.recordHeader = append(c.route.recordHeader, recordHeader{f.name, c.template(path+"."+f.name, f.value)})
+	}
 }
 
 func (c *configReader) readDelivery(path string, v any) {
@@ -304,6 +334,23 @@ func (c *configReader) text(path string, v any) (string, bool) {
 		c.problem(path, "expected a string, got %s", typeName(v))
 	}
 	return s, ok
+}
+
+func (c *configReader) template(path string, v any) template {
+	s, _ := c.text(path, v)
+	t, err := parseTemplate(s)
+	if err != nil {
+		c.problem(path, "%s", err)
+	}
+	return t
+}
+
+func (c *configReader) boolean(path string, v any) bool {
+	b, ok := v.(bool)
+	if !ok {
+		c.problem(path, "expected true or false, got %s", typeName(v))
+	}
+	return b
 }
 
 func (c *configReader) integer(path string, v any, lowest, highest int64) (int64, bool) {

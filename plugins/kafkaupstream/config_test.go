@@ -22,17 +22,17 @@ func mustParse(t testing.TB, text string) *Route {
 
 func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 	r := mustParse(t, "{\"config\":{\"bootstrap.servers\":\"vital-haddock-12803-eu1-kafka.upstash.io:9092\",\"security.protocol\":\"SASL_SSL\",\"sasl.mechanisms\":\"SCRAM-SHA-256\",\"sasl.username\":\"XXXX\",\"sasl.password\":\"XXXX\",\"acks\":\"all\",\"retries\":3,\"batch.size\":9000000},\"topic\":\"kafkaupstream\",\"partition\":-1,\"jsonkey\":\"glossary.GlossDiv.title\"}")
-	if r.topic != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key != "" || (r.mode == producer.Sync) {
+	if r.topic.text != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key.text != "" || r.mode == producer.Sync {
 		t.Errorf("got %+v", r)
 	}
-	if r.headers != [3]string{"topic", "key", "partition"} || r.allowed != [3]bool{true, true, true} {
+	if [3]string(r.headers[:3]) != [3]string{"topic", "key", "partition"} || r.allowed != [overrideCount]bool{true, true, true} {
 		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
 	}
 }
 
 func TestDefaultsOfARoute(t *testing.T) {
 	r := mustParse(t, `{`+brokers+`}`)
-	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || (r.mode == producer.Sync) || r.requireJSON || r.requireKey {
+	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.mode == producer.Sync || r.requireJSON || r.requireKey {
 		t.Errorf("got %+v", r)
 	}
 	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.maxBody != 2000000 {
@@ -45,10 +45,10 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"default.topic.config":{"compression.type":"gzip","acks":1}},
 		"headerprefix":"Cool-","partition":7,"topic":"orders.eu","key":"k","jsonkey":"a.b","delivery":"sync","timeout_ms":250,
 		"overrides":["key"],"topics":["orders.*","x?"],"max_body_bytes":99,"require":["json","key"]}`)
-	if r.headers != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [3]bool{false, true, false} {
+	if [3]string(r.headers[:3]) != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [overrideCount]bool{false, true, false} {
 		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
 	}
-	if r.partition != 7 || r.topic != "orders.eu" || r.key != "k" || r.jsonKey != "a.b" || !(r.mode == producer.Sync) || r.timeout != 250*time.Millisecond ||
+	if r.partition != 7 || r.topic.text != "orders.eu" || r.key.text != "k" || r.jsonKey != "a.b" || r.mode != producer.Sync || r.timeout != 250*time.Millisecond ||
 		r.maxBody != 99 || !r.requireJSON || !r.requireKey || fmt.Sprint(r.topics) != "[orders.* x?]" {
 		t.Errorf("got %+v", r)
 	}
@@ -103,9 +103,15 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"durable delivery that nobody acknowledges", `{"config":{"bootstrap.servers":"b:1","request.required.acks":0},"delivery":"durable"}`, "config.request.required.acks: durable delivery needs acknowledgements"},
 		{"a secret's reference that leads out", `{"config":{"bootstrap.servers":"b:1","sasl.password":"$file://../x"}}`, "config.sasl.password: "},
 		{"a secret's reference without a name", `{"config":{"bootstrap.servers":"b:1","sasl.password":"$env://"}}`, "config.sasl.password: "},
+		{"a variable without a name", `{` + brokers + `,"topic":"orders.$"}`, "topic: after a $ comes a variable's name"},
+		{"a variable that is not closed", `{` + brokers + `,"key":"${arg_x"}`, "key: after a $ comes a variable's name"},
+		{"record headers that are no object", `{` + brokers + `,"record_headers":["a"]}`, "record_headers: expected an object of header names and values, got a list"},
+		{"a record header that is no text", `{` + brokers + `,"record_headers":{"a":1}}`, "record_headers.a: expected a string, got a number"},
+		{"a record header without a name", `{` + brokers + `,"record_headers":{"":"a"}}`, "record_headers: a header's name cannot be empty"},
+		{"a switch that is no boolean", `{` + brokers + `,"tombstone_on_delete":1}`, "tombstone_on_delete: expected true or false, got a number"},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
-		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "key", "partition", "topic", got "keys"; did you mean "key"?`},
+		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "dry-run", "headers", "key", "partition", "timestamp", "topic", got "keys"; did you mean "key"?`},
 		{"a requirement that there is not", `{` + brokers + `,"require":["xml"]}`, `require[0]: expected one of "json", "key", got "xml"`},
 		{"a header prefix that no header can have", `{` + brokers + `,"headerprefix":"a b"}`, "headerprefix: it has a character"},
 		{"a body larger than the protocol carries", `{` + brokers + `,"max_body_bytes":16777189}`, "max_body_bytes: expected an integer from 0 to 16777188"},

@@ -12,7 +12,10 @@ import (
 )
 
 // methods are those that produce a record, as the Allow header has them.
-const methods = "POST, PUT, PATCH"
+const (
+	methods           = "POST, PUT, PATCH"
+	methodsWithDelete = methods + ", DELETE"
+)
 
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
@@ -63,21 +66,21 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
-	switch req.Method() {
-	case "POST", "PUT", "PATCH":
-	default:
-		reply = *refuse(405, "this method produces nothing; allowed are "+methods)
-		reply.Allow = methods
-		return reply
+	method := req.Method()
+	tombstone := method == "DELETE" && route.tombstones
+	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
+		return route.notAllowed()
 	}
 	w := works.Get().(*work)
 	w.sender, w.conn = h.sender, route.conn
 	defer w.release()
-	if refused := route.target(req, &w.rec); refused != nil {
+	if refused := route.record(req, w, tombstone); refused != nil {
 		return *refused
 	}
-	if refused := route.value(req, w); refused != nil {
-		return *refused
+	if route.allowed[overrideDryRun] {
+		if told := route.dryRun(req, w); told != nil {
+			return *told
+		}
 	}
 	handedOver = true
 	reply, err := h.deliver(route, &w.rec, deadline)
@@ -88,6 +91,27 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 		}
 	}
 	return reply
+}
+
+func (r *Route) notAllowed() Reply {
+	allow := methods
+	if r.tombstones {
+		allow = methodsWithDelete
+	}
+	reply := *refuse(405, "this method produces nothing; allowed are "+allow)
+	reply.Allow = allow
+	return reply
+}
+
+// record makes the record of the request.
+func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
+	if refused := r.target(req, w); refused != nil {
+		return refused
+	}
+	if tombstone {
+		return r.tombstone(req, w)
+	}
+	return r.value(req, w)
 }
 
 func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time) (Reply, *producer.Error) {
@@ -110,6 +134,7 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 // work is the memory that one request takes and the next one uses again.
 type work struct {
 	rec     producer.Record
+	from    [strictOverrides]origin
 	scratch []byte // of the compacted body
 
 	sender Sender
@@ -139,7 +164,7 @@ func (w *work) release() {
 	if w.held > 0 {
 		w.sender.Release(w.conn, w.held)
 	}
-	w.rec, w.sender, w.conn, w.held = producer.Record{}, nil, nil, 0
+	*w = work{scratch: w.scratch}
 	if cap(w.scratch) <= maxScratch {
 		works.Put(w)
 	}

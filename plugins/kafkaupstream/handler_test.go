@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +68,20 @@ type fakeRequest struct {
 	noBody  bool // nil from Body
 	bodyErr error
 	vars    map[string]string
+	args    map[string]string
 	asked   int
+}
+
+func (r *fakeRequest) Path() string { return "/orders" }
+
+func (r *fakeRequest) SourceIP() string { return "192.0.2.7" }
+
+func (r *fakeRequest) Argument(name string) string { return r.args[name] }
+
+func (r *fakeRequest) Headers(f func(name, value string)) {
+	for _, name := range slices.Sorted(maps.Keys(r.headers)) {
+		f(name, r.headers[name])
+	}
 }
 
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
@@ -367,7 +382,7 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 		send func(*producer.Record, bool) (producer.Ack, *producer.Error)
 		want Delivered
 	}{
-		{"before it was handed over", panickingRequest{}, nil, DeliveredNo},
+		{"before it was handed over", &panickingRequest{}, nil, DeliveredNo},
 		{"while it was", &fakeRequest{method: "POST", body: payload}, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic(payload) }, DeliveredUnknown},
 	} {
 		t.Run(c.says, func(t *testing.T) {
@@ -384,12 +399,10 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	}
 }
 
-type panickingRequest struct{}
+type panickingRequest struct{ fakeRequest }
 
-func (panickingRequest) Var(string) string     { return "" }
-func (panickingRequest) Method() string        { return "POST" }
-func (panickingRequest) Header(string) string  { panic("the-payload") }
-func (panickingRequest) Body() ([]byte, error) { return nil, nil }
+func (*panickingRequest) Method() string       { return "POST" }
+func (*panickingRequest) Header(string) string { panic("the-payload") }
 
 func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)

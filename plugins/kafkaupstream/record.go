@@ -3,6 +3,7 @@ package kafkaupstream
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -14,9 +15,18 @@ import (
 type Request interface {
 	// Method returns the HTTP method in upper case.
 	Method() string
+	// Path returns the path, without the query string.
+	Path() string
+	// SourceIP returns the client's address, "" when it is not known.
+	SourceIP() string
+	// Argument returns the first value of an argument of the query string, "" when
+	// there is none.
+	Argument(name string) string
 	// Header returns the first value of a header, "" when there is none. The name
 	// is in lower case.
 	Header(name string) string
+	// Headers calls f for each header and each of its values. Names are in lower case.
+	Headers(f func(name, value string))
 	// Var returns the value of a variable of the gateway's, "" when there is none.
 	Var(name string) string
 	// Body returns the body. It is asked for at most once, and stays valid until
@@ -48,13 +58,15 @@ func invalidTopic(name string) string {
 	return ""
 }
 
-// target resolves where the record goes: a header's value over the configuration's.
-func (r *Route) target(req Request, rec *producer.Record) *Reply {
-	var given [overrideCount]string
-	for o, name := range r.headers {
-		given[o] = req.Header(name)
+// target resolves where the record goes, and what it has besides key and value: a
+// header's value over the configuration's.
+func (r *Route) target(req Request, w *work) *Reply {
+	rec := &w.rec
+	var given [strictOverrides]string
+	for o := range strictOverrides {
+		given[o] = req.Header(r.headers[o])
 		if given[o] != "" && !r.allowed[o] {
-			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", name))
+			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", r.headers[o]))
 		}
 	}
 	rec.Partition = r.partition
@@ -64,23 +76,66 @@ func (r *Route) target(req Request, rec *producer.Record) *Reply {
 			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.headers[overridePartition]))
 		}
 		rec.Partition = int32(n)
+		w.from[overridePartition] = fromHeader
 	}
-	rec.Topic = r.topic
-	if t := given[overrideTopic]; t != "" {
-		if why := invalidTopic(t); why != "" {
-			return refuse(400, fmt.Sprintf("header %s: %s", r.headers[overrideTopic], why))
-		}
-		if !r.topicAllowed(t) {
-			return refuse(403, "the route does not allow this topic")
-		}
-		rec.Topic = t
-	}
-	if rec.Topic == "" {
-		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.headers[overrideTopic]))
+	if refused := r.topicOf(req, given[overrideTopic], w); refused != nil {
+		return refused
 	}
 	if k := given[overrideKey]; k != "" {
 		rec.Key = []byte(k)
+		w.from[overrideKey] = fromHeader
 	}
+	if r.allowed[overrideTimestamp] {
+		if refused := r.timestamp(req, rec); refused != nil {
+			return refused
+		}
+	}
+	if r.recordHeader != nil || r.allowed[overrideHeaders] {
+		return r.recordHeaders(req, rec)
+	}
+	return nil
+}
+
+func (r *Route) topicOf(req Request, given string, w *work) *Reply {
+	rec := &w.rec
+	switch {
+	case given != "":
+		if why := invalidTopic(given); why != "" {
+			return refuse(400, fmt.Sprintf("header %s: %s", r.headers[overrideTopic], why))
+		}
+		rec.Topic = given
+		w.from[overrideTopic] = fromHeader
+	case r.topic.variable():
+		topic, refused := r.topic.expand(req)
+		if refused != nil {
+			return refused
+		}
+		if why := invalidTopic(topic); why != "" {
+			return refuse(400, "the topic that the route makes of this request: "+why)
+		}
+		rec.Topic = topic
+	case r.topic.text == "":
+		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.headers[overrideTopic]))
+	default: // checked with the configuration
+		rec.Topic = r.topic.text
+		return nil
+	}
+	if !r.topicAllowed(rec.Topic) {
+		return refuse(403, "the route does not allow this topic")
+	}
+	return nil
+}
+
+func (r *Route) timestamp(req Request, rec *producer.Record) *Reply {
+	text := req.Header(r.headers[overrideTimestamp])
+	if text == "" {
+		return nil
+	}
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms < 0 {
+		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from 0 on", r.headers[overrideTimestamp]))
+	}
+	rec.Timestamp = time.UnixMilli(ms)
 	return nil
 }
 
@@ -129,45 +184,93 @@ func (r *Route) value(req Request, w *work) *Reply {
 		return unavailable("too many requests are in flight")
 	}
 	if isJSON {
-		compact, err := utils.CompactJSON(w.scratch, body)
-		if err != nil {
-			return refuse(400, err.Error())
+		encoding := req.Header("content-encoding")
+		if body, refused := r.decoded(body, encoding, w); refused != nil {
+			return refused
+		} else if refused := r.json(body, w); refused != nil {
+			return refused
 		}
-		if len(compact) < len(body) { // otherwise it is body itself
-			w.scratch = compact
+	} else {
+		if body == nil {
+			body = []byte{} // empty, which is not null
 		}
-		body = compact
+		rec.Value = body
 	}
-	if body == nil {
-		body = []byte{} // empty, which is not null
+	return r.finish(req, w, isJSON)
+}
+
+// json makes the record's value of a JSON body.
+func (r *Route) json(body []byte, w *work) *Reply {
+	compact, err := utils.CompactJSON(w.scratch, body)
+	if err != nil {
+		return refuse(400, err.Error())
 	}
-	rec.Value = body
+	if len(compact) < len(body) { // otherwise it is body itself
+		w.scratch = compact
+	}
+	w.rec.Value = compact
+	return nil
+}
+
+// tombstone makes the record one that says that its key is gone.
+func (r *Route) tombstone(req Request, w *work) *Reply {
+	const message = "a tombstone has no body"
+	if contentLength(req.Header("content-length")) > 0 {
+		return refuse(400, message)
+	}
+	body, err := req.Body()
+	if err != nil {
+		return unavailable("the gateway did not hand the body over")
+	}
+	if len(body) > 0 || bodyLost(req, -1) {
+		return refuse(400, message)
+	}
+	if refused := r.finish(req, w, false); refused != nil {
+		return refused
+	}
+	if w.rec.Key == nil {
+		return refuse(400, "a tombstone needs a key, and this one has none")
+	}
+	return nil
+}
+
+// finish resolves the key and checks the whole record.
+func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
+	rec := &w.rec
 	if rec.Key == nil {
-		rec.Key = r.bodyKey(body, isJSON)
+		if refused := r.keyOf(req, w, isJSON); refused != nil {
+			return refused
+		}
 	}
 	if rec.Key == nil && r.requireKey {
 		return refuse(400, "the route takes records with a key only, and this one has none")
 	}
-	if size := len(rec.Key) + len(rec.Value); size > r.conn.MessageMaxBytes {
+	size := len(rec.Key) + len(rec.Value)
+	for i := range rec.Headers {
+		size += len(rec.Headers[i].Key) + len(rec.Headers[i].Value)
+	}
+	if size > r.conn.MessageMaxBytes {
 		return tooLarge("record", int64(size), r.conn.MessageMaxBytes)
 	}
 	return nil
 }
 
-// bodyKey returns the key that the body has under jsonkey, or else the
-// configuration's; nil when there is neither.
-func (r *Route) bodyKey(body []byte, isJSON bool) []byte {
+// keyOf takes the key that the body has under jsonkey, or else the configuration's.
+func (r *Route) keyOf(req Request, w *work, isJSON bool) *Reply {
 	if isJSON && r.jsonKey != "" {
-		if found := gjson.GetBytes(body, r.jsonKey); found.Type != gjson.Null {
+		if found := gjson.GetBytes(w.rec.Value, r.jsonKey); found.Type != gjson.Null {
 			if key := found.String(); key != "" {
-				return []byte(key)
+				w.rec.Key = []byte(key)
+				w.from[overrideKey] = fromBody
+				return nil
 			}
 		}
 	}
-	if r.key != "" {
-		return []byte(r.key)
+	key, refused := r.key.expand(req)
+	if key != "" {
+		w.rec.Key = []byte(key)
 	}
-	return nil
+	return refused
 }
 
 func tooLarge(what string, size int64, limit int) *Reply {

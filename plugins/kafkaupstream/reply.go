@@ -33,6 +33,8 @@ type Reply struct {
 	Receipt string
 	// Allow is the header of a 405, "" otherwise.
 	Allow string
+	// Detail is further members of the body, as JSON: each begins with a comma.
+	Detail []byte
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
 }
@@ -60,6 +62,7 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"receipt":`...)
 		dst = appendJSONString(dst, r.Receipt)
 	}
+	dst = append(dst, r.Detail...)
 	return append(dst, '}')
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
@@ -83,6 +84,30 @@ var calls = sync.Pool{New: func() any { return &call{body: make([]byte, 0, 256)}
 
 // Header returns the first value of a header.
 func (c *call) Header(name string) string { return c.Request.Header().Get(name) }
+
+// Path returns the path.
+func (c *call) Path() string { return string(c.Request.Path()) }
+
+// SourceIP returns the client's address.
+func (c *call) SourceIP() string {
+	if ip := c.Request.SrcIP(); ip != nil {
+		return ip.String()
+	}
+	return ""
+}
+
+// Argument returns the first value of an argument of the query string.
+func (c *call) Argument(name string) string { return c.Request.Args().Get(name) }
+
+// Headers calls f for each header and value.
+func (c *call) Headers(f func(name, value string)) {
+	for name, values := range c.Request.Header().View() {
+		name = strings.ToLower(name)
+		for _, value := range values {
+			f(name, value)
+		}
+	}
+}
 
 // Var returns the value of a variable, "" when there is none or it cannot be had.
 func (c *call) Var(name string) string {

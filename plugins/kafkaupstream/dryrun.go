@@ -1,0 +1,83 @@
+package kafkaupstream
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// origin says where a value of the record comes from.
+type origin string
+
+const (
+	fromRoute  origin = ""
+	fromHeader origin = "header"
+	fromBody   origin = "jsonkey"
+)
+
+// maxShown is how much of a value a dry run shows, in bytes.
+const maxShown = 64 << 10
+
+// dryRun is the reply to a request that asks what would be produced, nil to others.
+func (r *Route) dryRun(req Request, w *work) *Reply {
+	switch req.Header(r.headers[overrideDryRun]) {
+	case "", "false":
+		return nil
+	case "true":
+		reply := Reply{Status: 200, Message: "dry run: nothing was produced", Delivered: DeliveredNo}
+		reply.Detail = appendRecord(nil, &w.rec, w.from)
+		return &reply
+	}
+	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.headers[overrideDryRun]))
+}
+
+// appendRecord appends a record as members of a JSON object, each after a comma.
+func appendRecord(dst []byte, rec *producer.Record, from [strictOverrides]origin) []byte {
+	origins := func(dst []byte, name string, o override) []byte {
+		source := from[o]
+		if source == fromRoute {
+			source = "route"
+		}
+		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), source...), '"')
+	}
+	dst = appendText(append(dst, `,"topic":`...), []byte(rec.Topic))
+	dst = origins(dst, "topic", overrideTopic)
+	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(rec.Partition), 10)
+	dst = origins(dst, "partition", overridePartition)
+	dst = appendBytes(dst, "key", rec.Key)
+	if rec.Key != nil {
+		dst = origins(dst, "key", overrideKey)
+	}
+	if !rec.Timestamp.IsZero() {
+		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), rec.Timestamp.UnixMilli(), 10)
+	}
+	dst = append(dst, `,"headers":[`...)
+	for i, h := range rec.Headers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(append(dst, `{"name":`...), []byte(h.Key))
+		dst = append(appendBytes(dst, "value", h.Value), '}')
+	}
+	dst = strconv.AppendInt(append(dst, `],"value_bytes":`...), int64(len(rec.Value)), 10)
+	return appendBytes(dst, "value", rec.Value[:min(len(rec.Value), maxShown):min(len(rec.Value), maxShown)])
+}
+
+// appendBytes appends a member: as text where it is some, as base64 under another
+// name where it is not, or null.
+func appendBytes(dst []byte, name string, value []byte) []byte {
+	dst = append(append(dst, `,"`...), name...)
+	switch {
+	case value == nil:
+		return append(dst, `":null`...)
+	case utf8.Valid(value):
+		return appendText(append(dst, `":`...), value)
+	}
+	dst = append(dst, `_base64":"`...)
+	return append(base64.StdEncoding.AppendEncode(dst, value), '"')
+}
+
+func appendText(dst, text []byte) []byte { return appendJSONString(dst, string(text)) }

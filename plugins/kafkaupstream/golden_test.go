@@ -1,0 +1,160 @@
+package kafkaupstream
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+var update = flag.Bool("update", false, "write what the golden cases give")
+
+// TestGoldenCases runs testdata/*/*.txt, each of which reads as a specification: what it
+// is about, the route's configuration (without config), the request, a line of
+// dashes, and the records and the reply that come of it.
+func TestGoldenCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			given, want, _ := strings.Cut(string(text), "\n----\n")
+			got := runCase(t, given)
+			if *update {
+				if err := os.WriteFile(file, []byte(given+"\n----\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// runCase reads "# comment" lines, "route JSON", a request line, "name: value" headers
+// ("$name: value" is a variable), an empty line and the body. "encode: gzip" encodes the
+// body.
+func runCase(t *testing.T, given string) string {
+	t.Helper()
+	head, body, _ := strings.Cut(given, "\n\n")
+	req := &fakeRequest{headers: h{}, vars: map[string]string{}, args: map[string]string{}, body: body}
+	conf, encode := "", ""
+	for _, line := range strings.Split(head, "\n") {
+		name, value, isHeader := strings.Cut(line, ": ")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "route "):
+			conf = strings.TrimSpace(strings.TrimPrefix(line, "route "))
+		case req.method == "":
+			var target string
+			if _, err := fmt.Sscan(line, &req.method, &target); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			_, query, _ := strings.Cut(target, "?")
+			for _, arg := range strings.Split(query, "&") {
+				k, v, _ := strings.Cut(arg, "=")
+				req.args[k] = v
+			}
+		case !isHeader:
+			t.Fatalf("what is this line? %s", line)
+		case name == "encode":
+			encode = value
+		case strings.HasPrefix(name, "$"):
+			req.vars[name[1:]] = value
+		default:
+			req.headers[name] = value
+		}
+	}
+	req.body = encoded(t, req.body, encode)
+	route, err := ParseRoute([]byte(`{` + brokers + `,` + strings.TrimPrefix(conf, "{")))
+	if err != nil {
+		return "invalid " + err.Error() + "\n"
+	}
+	offset := int64(41)
+	sender := &fakeSender{send: func(rec *producer.Record, wait bool) (producer.Ack, *producer.Error) {
+		if !wait {
+			return producer.Ack{}, nil
+		}
+		offset++
+		return producer.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
+	}}
+	reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(route, req)
+	var out strings.Builder
+	for i := range sender.sent {
+		writeRecord(&out, &sender.sent[i])
+	}
+	fmt.Fprintf(&out, "reply %s\n", reply.AppendJSON(nil))
+	return out.String()
+}
+
+func writeRecord(out *strings.Builder, rec *producer.Record) {
+	show := func(b []byte) string {
+		if b == nil {
+			return "null"
+		}
+		return fmt.Sprintf("%q", b)
+	}
+	fmt.Fprintf(out, "record %s partition %d key %s", rec.Topic, rec.Partition, show(rec.Key))
+	if !rec.Timestamp.IsZero() {
+		fmt.Fprintf(out, " timestamp %d", rec.Timestamp.UnixMilli())
+	}
+	out.WriteByte('\n')
+	for _, h := range rec.Headers {
+		fmt.Fprintf(out, "  header %s: %s\n", h.Key, show(h.Value))
+	}
+	value := show(rec.Value)
+	if rec.Value != nil && !strings.ContainsAny(string(rec.Value), "\n\x00") {
+		value = string(rec.Value)
+	}
+	fmt.Fprintf(out, "  value %s\n", value)
+}
+
+func encoded(t *testing.T, body, encoding string) string {
+	t.Helper()
+	var b bytes.Buffer
+	switch encoding {
+	case "":
+		return body
+	case "gzip":
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write([]byte(body))
+		w.Close()
+	case "zlib":
+		w := zlib.NewWriter(&b)
+		_, _ = w.Write([]byte(body))
+		w.Close()
+	case "zstd":
+		w, err := zstd.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.Write([]byte(body))
+		w.Close()
+	case "base64":
+		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	default:
+		t.Fatalf("what is %s?", encoding)
+	}
+	return b.String()
+}

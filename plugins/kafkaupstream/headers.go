@@ -1,0 +1,87 @@
+package kafkaupstream
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// recordHeader is a header that the route gives each record.
+type recordHeader struct {
+	name  string
+	value template
+}
+
+const (
+	// clientHeader begins, after the prefix, the name of a request's header that
+	// becomes a record's.
+	clientHeader = "header-"
+	// binarySuffix ends the name of one whose value is base64, as gRPC has it.
+	binarySuffix = "-bin"
+	// maxRecordHeaders bounds the headers of a record.
+	maxRecordHeaders = 100
+)
+
+// recordHeaders gives the record its headers: the route's, and the client's where the
+// route allows them; a client's replaces the route's of the same name.
+func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
+	for i := range r.recordHeader {
+		h := &r.recordHeader[i]
+		value, refused := h.value.expand(req)
+		if refused != nil {
+			return refused
+		}
+		rec.Headers = append(rec.Headers, producer.Header{Key: h.name, Value: []byte(value)})
+	}
+	if !r.allowed[overrideHeaders] {
+		return nil
+	}
+	var given []producer.Header
+	var refused *Reply
+	prefix := r.prefix + clientHeader
+	req.Headers(func(name, value string) {
+		name, ok := strings.CutPrefix(name, prefix)
+		if !ok || refused != nil {
+			return
+		}
+		h := producer.Header{Key: name, Value: []byte(value)}
+		if base, ok := strings.CutSuffix(name, binarySuffix); ok {
+			var err error
+			if h.Value, err = decodeBase64(value); err != nil {
+				refused = refuse(400, fmt.Sprintf("header %s%s: it is not base64", prefix, name))
+			}
+			h.Key = base
+		}
+		if h.Key == "" {
+			refused = refuse(400, fmt.Sprintf("header %s%s: it names no record header", prefix, name))
+		}
+		given = append(given, h)
+	})
+	if refused != nil {
+		return refused
+	}
+	slices.SortStableFunc(given, func(a, b producer.Header) int { return strings.Compare(a.Key, b.Key) })
+	for _, h := range given {
+		rec.Headers = slices.DeleteFunc(rec.Headers, func(old producer.Header) bool {
+			return old.Key == h.Key && slices.ContainsFunc(r.recordHeader, func(own recordHeader) bool { return own.name == old.Key })
+		})
+	}
+	rec.Headers = append(rec.Headers, given...)
+	if len(rec.Headers) > maxRecordHeaders {
+		return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", len(rec.Headers), maxRecordHeaders))
+	}
+	return nil
+}
+
+// decodeBase64 takes base64 with or without padding, in the standard or the URL
+// alphabet.
+func decodeBase64(s string) ([]byte, error) {
+	s = strings.TrimRight(s, "=")
+	if strings.ContainsAny(s, "-_") {
+		return base64.RawURLEncoding.DecodeString(s)
+	}
+	return base64.RawStdEncoding.DecodeString(s)
+}
