@@ -311,6 +311,16 @@ func (q *Queue) open(st *stream) (*spool.Stream, error) {
 // replyReserve is the time a record may take to be kept, out of its timeout.
 func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
 
+// kafkaDeadline is until when Kafka may acknowledge a record, of all the time there
+// is for the reply.
+func (q *Queue) kafkaDeadline(deadline time.Time) time.Time {
+	deadline = deadline.Add(-replyReserve(time.Until(deadline)))
+	if at := q.hurryAt.Load(); at != nil && at.Before(deadline) {
+		return *at
+	}
+	return deadline
+}
+
 // Result is what became of a record that was not refused: acknowledged by Kafka, or
 // on disk under a receipt.
 type Result struct {
@@ -322,10 +332,7 @@ type Result struct {
 // An error that is Unconfirmed means that neither is sure.
 func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Policy, deadline time.Time) (Result, *producer.Error) {
 	st := q.stream(conn, policy)
-	deadline = deadline.Add(-replyReserve(time.Until(deadline)))
-	if at := q.hurryAt.Load(); at != nil && at.Before(deadline) {
-		deadline = *at
-	}
+	deadline = q.kafkaDeadline(deadline)
 	for !st.clear() {
 		if !st.awaitClear(deadline) {
 			return st.keep(rec, nil, behindOthers)

@@ -128,14 +128,7 @@ func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *produc
 	position, f, err := st.append(rec, d)
 	if err != nil {
 		st.q.log.ErrorContext(logging.Every, "a record cannot be kept on disk", "stream", st.id, "error", err)
-		if d != nil || errors.Is(err, spool.ErrUncertain) || cause.Unconfirmed {
-			st.forget(d)
-			return Result{}, notInTime
-		}
-		if errors.Is(err, spool.ErrFull) {
-			return Result{}, &producer.Error{Kind: producer.KindSpoolFull, Reason: err.Error()}
-		}
-		return Result{}, &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
+		return Result{}, st.notKept(d, cause, err)
 	}
 	if f != nil { // meanwhile it may have been acknowledged
 		st.sweep()
@@ -167,6 +160,18 @@ func (st *stream) append(rec *producer.Record, d *producer.Delivery) (_ spool.Po
 	}
 	st.start()
 	return position, f, nil
+}
+
+// notKept is the outcome of a record that could not be kept because of err.
+func (st *stream) notKept(d *producer.Delivery, cause *producer.Error, err error) *producer.Error {
+	switch {
+	case cause.Unconfirmed, errors.Is(err, spool.ErrUncertain):
+		st.forget(d)
+		return notInTime
+	case errors.Is(err, spool.ErrFull):
+		return &producer.Error{Kind: producer.KindSpoolFull, Reason: err.Error()}
+	}
+	return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
 
 // forget lets go of a delivery that could not be kept.

@@ -135,7 +135,7 @@ func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time
 // its outcome is known and ends the delivery with [Pool.Settle].
 func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
 	err = p.retrying(conn, deadline, func(c *client) *Error {
-		d, err = c.queue(rec, deadline)
+		d, err = c.queue(rec, true, deadline)
 		return err
 	})
 	return d, err

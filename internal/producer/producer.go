@@ -315,8 +315,13 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 	if err := c.produce(t, rec, d); err != nil {
 		return Ack{}, err
 	}
+	return c.await(d, rec.Topic, deadline)
+}
+
+// await waits for the outcome of a record that nobody keeps.
+func (c *client) await(d *Delivery, topic string, deadline time.Time) (Ack, *Error) {
 	if !d.Wait(deadline, nil) && d.abandon() {
-		c.topics.forget(rec.Topic) // it may have been deleted: the next record asks
+		c.topics.forget(topic) // it may have been deleted: the next record asks
 		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	ack, err := d.Outcome()
@@ -324,8 +329,9 @@ func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) 
 	return ack, err
 }
 
-// queue queues the record for a sender that keeps it.
-func (c *client) queue(rec *Record, deadline time.Time) (*Delivery, *Error) {
+// queue queues the record for a sender that waits for it later. kept tells that the
+// sender keeps it meanwhile.
+func (c *client) queue(rec *Record, kept bool, deadline time.Time) (*Delivery, *Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
@@ -333,8 +339,11 @@ func (c *client) queue(rec *Record, deadline time.Time) (*Delivery, *Error) {
 		return nil, err
 	}
 	d := deliveries.Get().(*Delivery)
-	d.kept = true
-	return d, c.produce(t, rec, d)
+	d.kept = kept
+	if err := c.produce(t, rec, d); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // admit returns the record's topic when the record can be queued now.

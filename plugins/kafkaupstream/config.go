@@ -56,6 +56,7 @@ type Route struct {
 	jsonKey      string
 	recordHeader []recordHeader
 	tombstones   bool // a DELETE is one
+	batch        bool // a body may hold several records
 
 	mode        producer.Mode
 	suspend     bool // a durable stream stops at a record that Kafka can never take
@@ -128,6 +129,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	},
 	"require":             (*configReader).readRequire,
 	"on_permanent_error":  (*configReader).readOnPermanentError,
+	"batch":               func(c *configReader, path string, v any) { c.route.batch = c.boolean(path, v) },
 	"record_headers":      (*configReader).readRecordHeaders,
 	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
 }

@@ -74,7 +74,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"not an object", `[]`, "must be a JSON object, got a list"},
 		{"an unknown key", `{` + brokers + `,"topik":"t"}`, `topik: unknown key; did you mean "topic"?`},
 		{"a key in capitals", `{` + brokers + `,"jsonKey":"t"}`, `jsonKey: unknown key; did you mean "jsonkey"?`},
-		{"a key that is near nothing", `{` + brokers + `,"zzzzzzzzzzz":1}`, `zzzzzzzzzzz: unknown key; the keys are "config", "delivery"`},
+		{"a key that is near nothing", `{` + brokers + `,"zzzzzzzzzzz":1}`, `zzzzzzzzzzz: unknown key; the keys are "batch", "config", "delivery"`},
 		{"a key given twice", `{` + brokers + `,"topic":"a","topic":"b"}`, `the key "topic" is given twice`},
 		{"no config", `{"topic":"t"}`, "config: it is required"},
 		{"no brokers", `{"config":{}}`, "config: bootstrap.servers is missing"},

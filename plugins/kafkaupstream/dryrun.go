@@ -16,7 +16,11 @@ const (
 	fromRoute  origin = ""
 	fromHeader origin = "header"
 	fromBody   origin = "jsonkey"
+	fromRecord origin = "record" // of a batch
 )
+
+// origins are those of a record's topic, key and partition.
+type origins [strictOverrides]origin
 
 // maxShown is how much of a value a dry run shows, in bytes.
 const maxShown = 64 << 10
@@ -28,28 +32,41 @@ func (r *Route) dryRun(req Request, w *work) *Reply {
 		return nil
 	case "true":
 		reply := Reply{Status: 200, Message: "dry run: nothing was produced", Delivered: DeliveredNo}
-		reply.Detail = appendRecord(nil, &w.rec, w.from)
+		if !w.isBatch {
+			reply.Detail = appendRecord(nil, &w.rec, w.from)
+			return &reply
+		}
+		reply.Detail = append(reply.Detail, `,"records":[`...)
+		for i := range w.recs {
+			if i > 0 {
+				reply.Detail = append(reply.Detail, ',')
+			}
+			one := appendRecord(nil, &w.recs[i], w.froms[i])
+			one[0] = '{'
+			reply.Detail = append(append(reply.Detail, one...), '}')
+		}
+		reply.Detail = append(reply.Detail, ']')
 		return &reply
 	}
 	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.headers[overrideDryRun]))
 }
 
 // appendRecord appends a record as members of a JSON object, each after a comma.
-func appendRecord(dst []byte, rec *producer.Record, from [strictOverrides]origin) []byte {
-	origins := func(dst []byte, name string, o override) []byte {
-		source := from[o]
-		if source == fromRoute {
-			source = "route"
+func appendRecord(dst []byte, rec *producer.Record, from origins) []byte {
+	source := func(dst []byte, name string, o override) []byte {
+		from := from[o]
+		if from == fromRoute {
+			from = "route"
 		}
-		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), source...), '"')
+		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), from...), '"')
 	}
 	dst = appendText(append(dst, `,"topic":`...), []byte(rec.Topic))
-	dst = origins(dst, "topic", overrideTopic)
+	dst = source(dst, "topic", overrideTopic)
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(rec.Partition), 10)
-	dst = origins(dst, "partition", overridePartition)
+	dst = source(dst, "partition", overridePartition)
 	dst = appendBytes(dst, "key", rec.Key)
 	if rec.Key != nil {
-		dst = origins(dst, "key", overrideKey)
+		dst = source(dst, "key", overrideKey)
 	}
 	if !rec.Timestamp.IsZero() {
 		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), rec.Timestamp.UnixMilli(), 10)

@@ -67,7 +67,8 @@ func runCase(t *testing.T, given string) string {
 			if _, err := fmt.Sscan(line, &req.method, &target); err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			_, query, _ := strings.Cut(target, "?")
+			path, query, _ := strings.Cut(target, "?")
+			req.path = path
 			for _, arg := range strings.Split(query, "&") {
 				k, v, _ := strings.Cut(arg, "=")
 				req.args[k] = v

@@ -20,6 +20,7 @@ const (
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
 	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
+	SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
 	Hold(conn *producer.Connection, n int) bool
 	Release(conn *producer.Connection, n int)
@@ -28,6 +29,7 @@ type Sender interface {
 // Durable delivers records to Kafka or to the disk; it is *durable.Queue.
 type Durable interface {
 	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
+	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
 }
 
 // Handler answers requests.
@@ -83,12 +85,21 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 		}
 	}
 	handedOver = true
+	if w.isBatch {
+		return several(h.deliverAll(route, w.recs, deadline), w.form)
+	}
 	reply, err := h.deliver(route, &w.rec, deadline)
 	if err != nil {
-		reply = *failed(err)
-		if reply.Status >= 500 {
-			h.log.Warn("a record was not delivered", "status", reply.Status, "topic", w.rec.Topic, "error", err.Reason)
-		}
+		reply = h.failed(w.rec.Topic, err)
+	}
+	return reply
+}
+
+// failed is the reply to a record that was not acknowledged, which it logs.
+func (h *Handler) failed(topic string, err *producer.Error) Reply {
+	reply := *failed(err)
+	if reply.Status >= 500 {
+		h.log.Warn("a record was not delivered", "status", reply.Status, "topic", topic, "error", err.Reason)
 	}
 	return reply
 }
@@ -131,10 +142,44 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 	}
 }
 
+// deliverAll delivers the records of a batch and says what became of each.
+func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time.Time) []Reply {
+	replies := make([]Reply, len(recs))
+	if route.mode == producer.Durable {
+		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
+			switch {
+			case o.Err != nil:
+				replies[i] = h.failed(recs[i].Topic, o.Err)
+			case o.Receipt != "":
+				replies[i] = kept(o.Receipt)
+			default:
+				replies[i] = written(recs[i].Topic, o.Ack)
+			}
+		}
+		return replies
+	}
+	wait := route.mode == producer.Sync
+	for i, o := range h.sender.SendAll(route.conn, recs, wait, deadline) {
+		switch {
+		case o.Err != nil:
+			replies[i] = h.failed(recs[i].Topic, o.Err)
+		case wait:
+			replies[i] = written(recs[i].Topic, o.Ack)
+		default:
+			replies[i] = queued
+		}
+	}
+	return replies
+}
+
 // work is the memory that one request takes and the next one uses again.
 type work struct {
 	rec     producer.Record
-	from    [strictOverrides]origin
+	from    origins
+	recs    []producer.Record // of a batch
+	froms   []origins         // theirs, for a dry run
+	isBatch bool
+	form    bodyForm
 	scratch []byte // of the compacted body
 
 	sender Sender

@@ -38,6 +38,14 @@ func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait boo
 	return producer.Ack{}, nil
 }
 
+func (s *fakeSender) SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome {
+	out := make([]producer.Outcome, len(recs))
+	for i := range recs {
+		out[i].Ack, out[i].Err = s.Send(conn, &recs[i], wait, deadline)
+	}
+	return out
+}
+
 func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
 		return false
@@ -56,6 +64,15 @@ type fakeDurable struct {
 	rec    producer.Record
 }
 
+func (d *fakeDurable) SendAll(_ *producer.Connection, recs []producer.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
+	out := make([]durable.Outcome, len(recs))
+	for i := range recs {
+		out[i] = durable.Outcome{Result: d.result, Err: d.err}
+	}
+	d.policy = policy
+	return out
+}
+
 func (d *fakeDurable) Send(_ *producer.Connection, rec *producer.Record, policy durable.Policy, _ time.Time) (durable.Result, *producer.Error) {
 	d.rec, d.policy = *rec, policy
 	return d.result, d.err
@@ -69,10 +86,11 @@ type fakeRequest struct {
 	bodyErr error
 	vars    map[string]string
 	args    map[string]string
+	path    string
 	asked   int
 }
 
-func (r *fakeRequest) Path() string { return "/orders" }
+func (r *fakeRequest) Path() string { return r.path }
 
 func (r *fakeRequest) SourceIP() string { return "192.0.2.7" }
 
@@ -428,6 +446,10 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 }
 
 type discardSender struct{}
+
+func (discardSender) SendAll(_ *producer.Connection, recs []producer.Record, _ bool, _ time.Time) []producer.Outcome {
+	return make([]producer.Outcome, len(recs))
+}
 
 func (discardSender) Hold(*producer.Connection, int) bool { return true }
 

@@ -71,7 +71,7 @@ func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
 	}
 	rec.Headers = append(rec.Headers, given...)
 	if len(rec.Headers) > maxRecordHeaders {
-		return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", len(rec.Headers), maxRecordHeaders))
+		return tooManyHeaders(len(rec.Headers))
 	}
 	return nil
 }
@@ -84,4 +84,8 @@ func decodeBase64(s string) ([]byte, error) {
 		return base64.RawURLEncoding.DecodeString(s)
 	}
 	return base64.RawStdEncoding.DecodeString(s)
+}
+
+func tooManyHeaders(n int) *Reply {
+	return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", n, maxRecordHeaders))
 }

@@ -114,6 +114,11 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
 		rec.Topic = topic
+	case r.topic.text == "" && r.batch && pathTopic(req.Path()) != "":
+		rec.Topic = pathTopic(req.Path())
+		if why := invalidTopic(rec.Topic); why != "" {
+			return refuse(400, "the topic in the path: "+why)
+		}
 	case r.topic.text == "":
 		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.headers[overrideTopic]))
 	default: // checked with the configuration
@@ -160,9 +165,8 @@ func bodyLost(req Request, promised int64) bool {
 
 // value fetches the body and makes the record's value and key of it, in w.
 func (r *Route) value(req Request, w *work) *Reply {
-	rec := &w.rec
-	isJSON := utils.IsJSONMediaType(req.Header("content-type"))
-	if r.requireJSON && !isJSON {
+	form := r.formOf(req)
+	if r.requireJSON && !form.json() {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	promised := contentLength(req.Header("content-length"))
@@ -183,24 +187,20 @@ func (r *Route) value(req Request, w *work) *Reply {
 	case !w.hold(len(body)):
 		return unavailable("too many requests are in flight")
 	}
-	if isJSON {
-		encoding := req.Header("content-encoding")
-		if body, refused := r.decoded(body, encoding, w); refused != nil {
-			return refused
-		} else if refused := r.json(body, w); refused != nil {
-			return refused
-		}
-	} else {
+	if !form.json() {
 		if body == nil {
 			body = []byte{} // empty, which is not null
 		}
-		rec.Value = body
+		w.rec.Value = body
+		return r.finish(req, w, false)
 	}
-	return r.finish(req, w, isJSON)
-}
-
-// json makes the record's value of a JSON body.
-func (r *Route) json(body []byte, w *work) *Reply {
+	body, refused := r.decoded(body, req.Header("content-encoding"), w)
+	if refused != nil {
+		return refused
+	}
+	if form != formJSON {
+		return r.batchOf(req, body, form, w)
+	}
 	compact, err := utils.CompactJSON(w.scratch, body)
 	if err != nil {
 		return refuse(400, err.Error())
@@ -209,7 +209,7 @@ func (r *Route) json(body []byte, w *work) *Reply {
 		w.scratch = compact
 	}
 	w.rec.Value = compact
-	return nil
+	return r.finish(req, w, true)
 }
 
 // tombstone makes the record one that says that its key is gone.

@@ -37,6 +37,8 @@ type Reply struct {
 	Detail []byte
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
+
+	several bool // about several records, whose own replies are in Detail
 }
 
 // AppendJSON appends the reply's body.
@@ -48,7 +50,7 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `,"delivered":"`...)
 	dst = append(dst, r.Delivered...)
 	dst = append(dst, '"')
-	if r.Delivered == DeliveredYes {
+	if r.Delivered == DeliveredYes && !r.several {
 		dst = append(dst, `,"topic":`...)
 		dst = appendJSONString(dst, r.Topic)
 		dst = append(dst, `,"partition":`...)
@@ -58,7 +60,7 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 		dst = append(dst, `,"timestamp":`...)
 		dst = strconv.AppendInt(dst, r.Ack.Timestamp.UnixMilli(), 10)
 	}
-	if r.Receipt != "" {
+	if r.Receipt != "" && !r.several {
 		dst = append(dst, `,"receipt":`...)
 		dst = appendJSONString(dst, r.Receipt)
 	}

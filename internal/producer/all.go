@@ -1,0 +1,39 @@
+package producer
+
+import "time"
+
+// Outcome is what became of one record of several: acknowledged, or an error.
+type Outcome struct {
+	Ack Ack
+	Err *Error
+}
+
+// SendAll sends records as [Pool.Send] does, all of them before it waits for the
+// first.
+func (p *Pool) SendAll(conn *Connection, recs []Record, wait bool, deadline time.Time) []Outcome {
+	out := make([]Outcome, len(recs))
+	if !wait {
+		for i := range recs {
+			_, out[i].Err = p.Send(conn, &recs[i], false, deadline)
+		}
+		return out
+	}
+	type sent struct {
+		*Delivery
+		by *client
+	}
+	all := make([]sent, len(recs))
+	for i := range recs {
+		out[i].Err = p.retrying(conn, deadline, func(c *client) (err *Error) {
+			all[i].by = c
+			all[i].Delivery, err = c.queue(&recs[i], false, deadline)
+			return err
+		})
+	}
+	for i, s := range all {
+		if out[i].Err == nil {
+			out[i].Ack, out[i].Err = s.by.await(s.Delivery, recs[i].Topic, deadline)
+		}
+	}
+	return out
+}

@@ -1,0 +1,225 @@
+package kafkaupstream
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/utils"
+)
+
+// maxBatch bounds the records of one request.
+const maxBatch = 10000
+
+// bodyForm is how a body holds its records.
+type bodyForm int
+
+const (
+	formOpaque   bodyForm = iota // one record, as it came
+	formJSON                     // one record, compacted
+	formArray                    // JSON: an array's elements, or one record
+	formLines                    // JSON, a line each
+	formV2JSON                   // Confluent REST Proxy, v2
+	formV2Binary                 // the same, base64
+	formV3                       // Confluent REST Proxy, v3
+)
+
+// json tells whether the body is JSON in one form or another.
+func (f bodyForm) json() bool { return f != formOpaque }
+
+// formOf tells how the body of a request with this content-type holds its records.
+func (r *Route) formOf(req Request) bodyForm {
+	contentType := req.Header("content-type")
+	if !r.batch {
+		if utils.IsJSONMediaType(contentType) {
+			return formJSON
+		}
+		return formOpaque
+	}
+	media, _, _ := strings.Cut(contentType, ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "application/x-ndjson", "application/jsonl", "application/json-lines":
+		return formLines
+	case "application/vnd.kafka.json.v2+json":
+		return formV2JSON
+	case "application/vnd.kafka.binary.v2+json":
+		return formV2Binary
+	}
+	switch {
+	case !utils.IsJSONMediaType(contentType):
+		return formOpaque
+	case isV3(req.Path()):
+		return formV3
+	}
+	return formArray
+}
+
+// element is one record of a batch as its body has it.
+type element struct {
+	value     []byte // nil: a tombstone
+	json      bool   // the value is JSON
+	key       []byte
+	partition *int32
+	headers   []producer.Header
+	timestamp *int64 // milliseconds since 1970
+}
+
+// batchOf makes the request's records of its body, in w.recs. Whatever is wrong with
+// one of them, none is produced.
+func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
+	add := func(e element) *Reply {
+		if len(w.recs) == maxBatch {
+			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
+		}
+		rec, from, refused := r.elementRecord(req, w, e)
+		if refused != nil {
+			refused.Message = fmt.Sprintf("record %d: %s", len(w.recs)+1, refused.Message)
+			return refused
+		}
+		w.recs = append(w.recs, rec)
+		if r.allowed[overrideDryRun] {
+			w.froms = append(w.froms, from)
+		}
+		return nil
+	}
+	var refused *Reply
+	switch form {
+	case formLines:
+		refused = lines(body, add)
+	case formV3:
+		refused = recordsV3(body, add)
+	default:
+		compact, err := utils.CompactJSON(w.scratch, body)
+		if err != nil {
+			return refuse(400, err.Error())
+		}
+		if len(compact) < len(body) {
+			w.scratch = compact
+		}
+		switch {
+		case form != formArray:
+			refused = recordsV2(compact, form == formV2Binary, add)
+		case compact[0] != '[':
+			w.rec.Value = compact
+			return r.finish(req, w, true)
+		default:
+			refused = elements(compact, add)
+		}
+	}
+	if refused == nil && len(w.recs) == 0 {
+		refused = refuse(400, "the batch has no records")
+	}
+	w.isBatch, w.form = true, form
+	return refused
+}
+
+// lines reads a record from each line that is not empty.
+func lines(body []byte, add func(element) *Reply) *Reply {
+	for number := 1; len(body) > 0; number++ {
+		line, rest, _ := bytes.Cut(body, []byte{'\n'})
+		body = rest
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		compact, err := utils.CompactJSON(nil, line)
+		if err != nil {
+			return refuse(400, fmt.Sprintf("line %d: %s", number, err))
+		}
+		if refused := add(element{value: compact, json: true}); refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+// elements reads a record from each element of a valid, compact JSON array.
+func elements(array []byte, add func(element) *Reply) (refused *Reply) {
+	gjson.ParseBytes(array).ForEach(func(_, v gjson.Result) bool {
+		refused = add(element{value: []byte(v.Raw), json: true})
+		return refused == nil
+	})
+	return refused
+}
+
+// elementRecord makes a record of an element: what the element says of itself wins
+// over headers and configuration, as far as the route allows it.
+func (r *Route) elementRecord(req Request, w *work, e element) (producer.Record, origins, *Reply) {
+	base, from := w.rec, w.from
+	defer func() { w.rec, w.from = base, from }()
+	rec := &w.rec
+	forbidden := func(what override) *Reply {
+		return refuse(403, fmt.Sprintf("the route does not let the %s be set", overrideNames[what]))
+	}
+	switch {
+	case e.key != nil && !r.allowed[overrideKey]:
+		return *rec, w.from, forbidden(overrideKey)
+	case e.partition != nil && !r.allowed[overridePartition]:
+		return *rec, w.from, forbidden(overridePartition)
+	case e.headers != nil && !r.allowed[overrideHeaders]:
+		return *rec, w.from, forbidden(overrideHeaders)
+	case e.timestamp != nil && !r.allowed[overrideTimestamp]:
+		return *rec, w.from, forbidden(overrideTimestamp)
+	}
+	if e.key != nil {
+		rec.Key = e.key
+		w.from[overrideKey] = fromRecord
+	}
+	if e.partition != nil {
+		rec.Partition = *e.partition
+		w.from[overridePartition] = fromRecord
+	}
+	if e.timestamp != nil {
+		rec.Timestamp = time.UnixMilli(*e.timestamp)
+	}
+	if e.headers != nil {
+		rec.Headers = append(rec.Headers[:len(rec.Headers):len(rec.Headers)], e.headers...)
+		if len(rec.Headers) > maxRecordHeaders {
+			return *rec, w.from, tooManyHeaders(len(rec.Headers))
+		}
+	}
+	rec.Value = e.value
+	if refused := r.finish(req, w, e.json); refused != nil {
+		return *rec, w.from, refused
+	}
+	if rec.Value == nil && rec.Key == nil {
+		return *rec, w.from, refuse(400, "a tombstone needs a key, and this one has none")
+	}
+	return *rec, w.from, nil
+}
+
+// several is the reply to a batch of which this is what became of each record.
+func several(replies []Reply, form bodyForm) Reply {
+	all := replies[0]
+	all.several = true
+	same := true
+	for i := range replies {
+		same = same && replies[i].Status == all.Status && replies[i].Delivered == all.Delivered
+		all.RetryAfter = max(all.RetryAfter, replies[i].RetryAfter)
+	}
+	if !same {
+		all = Reply{Status: 207, Message: "the records' outcomes differ: see records", Delivered: DeliveredUnknown, several: true}
+	}
+	detail := []byte(`,"records":[`)
+	for i := range replies {
+		if i > 0 {
+			detail = append(detail, ',')
+		}
+		if form == formV3 {
+			replies[i].Detail = appendResultV3(nil, &replies[i])
+		}
+		detail = replies[i].AppendJSON(detail)
+	}
+	all.Detail = append(detail, ']')
+	switch {
+	case form == formV2JSON, form == formV2Binary:
+		all.Detail = appendOffsets(all.Detail, replies)
+	case form == formV3 && len(replies) == 1:
+		all.several = false
+		all.Detail = append(all.Detail, replies[0].Detail...)
+	}
+	return all
+}
