@@ -22,6 +22,8 @@ const (
 	// Durable: the sender waits for the acknowledgement or keeps the record itself,
 	// so that librdkafka has no reason to ever give it up.
 	Durable
+	// Transactional: all records of a request in one transaction.
+	Transactional
 )
 
 // Connection is a set of connection properties, to be made once for a route.

@@ -38,6 +38,8 @@ const (
 	// disk is full or fails (durable delivery).
 	KindSpoolFull
 	KindSpoolFailed
+	// KindAborted: another record of its transaction was refused.
+	KindAborted
 	// KindInternal: an error that producing should never see.
 	KindInternal
 )

@@ -55,17 +55,23 @@ type Options struct {
 	// the pool drains. The record's memory is lent for the call. It tells whether
 	// it has taken the record. nil: they are lost, and counted in the log.
 	Keep func(conn *Connection, rec *Record) bool
+	// TransactionsDir is a directory, of this gateway's alone, for what makes
+	// transactional ids outlive a process; "": there are no transactions.
+	TransactionsDir string
 }
 
 // Pool keeps the producers, one for each distinct connection.
 type Pool struct {
-	log       *slog.Logger
-	idle      time.Duration
-	budget    budget
-	resolve   func(string) (string, error)
-	keep      func(*Connection, *Record) bool
-	logs      chan kafka.LogEvent
-	stop      chan struct{}
+	log     *slog.Logger
+	idle    time.Duration
+	budget  budget
+	resolve func(string) (string, error)
+	keep    func(*Connection, *Record) bool
+	logs    chan kafka.LogEvent
+	stop    chan struct{}
+
+	transactions *transactions
+
 	stopLoops func()
 	retired   sync.WaitGroup // clients being closed
 	loops     sync.WaitGroup
@@ -90,6 +96,7 @@ func NewPool(opts Options) *Pool {
 
 		retiring: map[*client]struct{}{},
 	}
+	p.transactions = newTransactions(p, opts.TransactionsDir)
 	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
 	if p.idle == 0 {
 		p.idle = defaultIdleTimeout
@@ -275,6 +282,7 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	if !ok {
 		deadline = time.Now().Add(retireWait)
 	}
+	p.transactions.close()
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {

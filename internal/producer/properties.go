@@ -110,6 +110,12 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 		defaults["message.timeout.ms"] = "0" // never: an idempotent producer then makes no duplicate
 		defaults["batch.size"] = strconv.Itoa(durableBatchBytes)
 	}
+	if mode == Transactional {
+		if !idempotencePossible(props) || props["enable.idempotence"] == "false" {
+			return nil, fmt.Errorf("transactions need acks=all, retries, max.in.flight of 5 or less, and enable.idempotence")
+		}
+		defaults["linger.ms"] = "0"
+	}
 	if idempotencePossible(props) {
 		defaults["enable.idempotence"] = "true"
 	}
