@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -128,6 +129,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	if opts.spoolDir != "" {
 		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
 		keeper, pool.Keep = r.queue, r.queue.Keep
+		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}
 	r.pool = producer.NewPool(pool)
 	if r.queue != nil {

@@ -67,6 +67,9 @@ func newTransactions(p *Pool, dir string) *transactions {
 // errNoTransactions: the pool has no directory for transactional ids.
 var errNoTransactions = &Error{Kind: KindConfig, Reason: "transactions need a directory for their ids"}
 
+// Transactions tells whether there is a directory for transactional ids.
+func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
+
 // SendTransaction sends the records in one transaction: a consumer that reads what is
 // committed sees all of them or none. The error is what the transaction came to as a
 // whole; the outcomes say the same of each record, where it is not nil.

@@ -49,14 +49,15 @@ type Route struct {
 	allowed [overrideCount]bool
 	prefix  string // of these names
 
-	topic        template
-	topics       []string // patterns; nil: any
-	partition    int32
-	key          template
-	jsonKey      string
-	recordHeader []recordHeader
-	tombstones   bool // a DELETE is one
-	batch        bool // a body may hold several records
+	topic         template
+	topics        []string // patterns; nil: any
+	partition     int32
+	key           template
+	jsonKey       string
+	recordHeader  []recordHeader
+	tombstones    bool // a DELETE is one
+	batch         bool // a body may hold several records
+	transactional bool // a request's records are one transaction
 
 	mode        producer.Mode
 	suspend     bool // a durable stream stops at a record that Kafka can never take
@@ -130,6 +131,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"require":             (*configReader).readRequire,
 	"on_permanent_error":  (*configReader).readOnPermanentError,
 	"batch":               func(c *configReader, path string, v any) { c.route.batch = c.boolean(path, v) },
+	"transactional":       func(c *configReader, path string, v any) { c.route.transactional = c.boolean(path, v) },
 	"record_headers":      (*configReader).readRecordHeaders,
 	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
 }
@@ -167,6 +169,12 @@ func (c *configReader) finish() {
 	}
 	if topic := c.route.Topic(); topic != "" && !c.route.topicAllowed(topic) {
 		c.problem("topic", "it matches none of the patterns in topics")
+	}
+	if c.route.transactional {
+		if c.route.mode == producer.Durable {
+			c.problem("transactional", "it cannot be combined with durable delivery: records on disk are sent one by one")
+		}
+		c.route.mode = producer.Transactional
 	}
 	if c.route.suspend && c.route.mode != producer.Durable {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")

@@ -109,6 +109,8 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a record header that is no text", `{` + brokers + `,"record_headers":{"a":1}}`, "record_headers.a: expected a string, got a number"},
 		{"a record header without a name", `{` + brokers + `,"record_headers":{"":"a"}}`, "record_headers: a header's name cannot be empty"},
 		{"a switch that is no boolean", `{` + brokers + `,"tombstone_on_delete":1}`, "tombstone_on_delete: expected true or false, got a number"},
+		{"a transaction on disk", `{` + brokers + `,"transactional":true,"delivery":"durable"}`, "transactional: it cannot be combined with durable delivery"},
+		{"a transaction of which the broker says nothing", `{"config":{"bootstrap.servers":"b:1","acks":1},"transactional":true}`, "config: transactions need acks=all"},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "dry-run", "headers", "key", "partition", "timestamp", "topic", got "keys"; did you mean "key"?`},

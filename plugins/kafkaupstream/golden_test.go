@@ -90,6 +90,9 @@ func runCase(t *testing.T, given string) string {
 	}
 	offset := int64(41)
 	sender := &fakeSender{send: func(rec *producer.Record, wait bool) (producer.Ack, *producer.Error) {
+		if bytes.Contains(rec.Value, []byte("too-large-for-kafka")) {
+			return producer.Ack{}, &producer.Error{Kind: producer.KindTooLarge}
+		}
 		if !wait {
 			return producer.Ack{}, nil
 		}

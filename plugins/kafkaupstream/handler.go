@@ -1,6 +1,7 @@
 package kafkaupstream
 
 import (
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -21,6 +22,9 @@ const (
 type Sender interface {
 	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
 	SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome
+	SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error)
+	// Transactions tells whether SendTransaction is possible.
+	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
 	Hold(conn *producer.Connection, n int) bool
 	Release(conn *producer.Connection, n int)
@@ -50,6 +54,9 @@ func NewHandler(sender Sender, durable Durable, log *slog.Logger) *Handler {
 func (h *Handler) Serves(route *Route) error {
 	if route.mode == producer.Durable && h.durable == nil {
 		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
+	}
+	if route.transactional && !h.sender.Transactions() {
+		return Problem{"transactional", "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
 	return nil
 }
@@ -85,7 +92,13 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 		}
 	}
 	handedOver = true
-	if w.isBatch {
+	switch {
+	case route.transactional && w.isBatch:
+		return h.transaction(route, w.recs, deadline, w.form)
+	case route.transactional:
+		w.recs = append(w.recs, w.rec)
+		return h.transaction(route, w.recs, deadline, formOpaque)
+	case w.isBatch:
 		return several(h.deliverAll(route, w.recs, deadline), w.form)
 	}
 	reply, err := h.deliver(route, &w.rec, deadline)
@@ -170,6 +183,42 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 		}
 	}
 	return replies
+}
+
+// transaction delivers the records in one transaction. Its reply's status is that of
+// all of them, and where they are not in Kafka, of the one that is to blame.
+func (h *Handler) transaction(route *Route, recs []producer.Record, deadline time.Time, form bodyForm) Reply {
+	outcomes, err := h.sender.SendTransaction(route.conn, recs, deadline)
+	if outcomes == nil {
+		return h.failed(recs[0].Topic, err)
+	}
+	replies := make([]Reply, len(recs))
+	blame := -1
+	for i, o := range outcomes {
+		if o.Err == nil {
+			replies[i] = written(recs[i].Topic, o.Ack)
+			continue
+		}
+		replies[i] = *failed(o.Err)
+		if blame < 0 && o.Err.Kind == err.Kind {
+			blame = i
+		}
+	}
+	if form == formOpaque && err == nil {
+		return replies[0]
+	}
+	reply := several(replies, form)
+	if err != nil {
+		detail := reply.Detail
+		reply = h.failed(recs[0].Topic, err)
+		if reply.Message = "the transaction was aborted: " + reply.Message; blame >= 0 && len(recs) > 1 {
+			reply.Message = fmt.Sprintf("the transaction was aborted: record %d: %s", blame+1, failed(err).Message)
+		}
+		if form != formOpaque {
+			reply.Detail = detail
+		}
+	}
+	return reply
 }
 
 // work is the memory that one request takes and the next one uses again.

@@ -46,6 +46,24 @@ func (s *fakeSender) SendAll(conn *producer.Connection, recs []producer.Record, 
 	return out
 }
 
+func (s *fakeSender) Transactions() bool { return true }
+
+func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error) {
+	out := s.SendAll(conn, recs, true, deadline)
+	for _, o := range out {
+		if o.Err == nil {
+			continue
+		}
+		for i := range out {
+			if out[i].Err == nil {
+				out[i] = producer.Outcome{Err: &producer.Error{Kind: producer.KindAborted}}
+			}
+		}
+		return out, o.Err
+	}
+	return out, nil
+}
+
 func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
 		return false
@@ -449,6 +467,12 @@ type discardSender struct{}
 
 func (discardSender) SendAll(_ *producer.Connection, recs []producer.Record, _ bool, _ time.Time) []producer.Outcome {
 	return make([]producer.Outcome, len(recs))
+}
+
+func (discardSender) Transactions() bool { return false }
+
+func (discardSender) SendTransaction(*producer.Connection, []producer.Record, time.Time) ([]producer.Outcome, *producer.Error) {
+	return nil, nil
 }
 
 func (discardSender) Hold(*producer.Connection, int) bool { return true }

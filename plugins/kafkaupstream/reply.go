@@ -114,6 +114,7 @@ var outcomes = map[producer.Kind]struct {
 	producer.KindUnavailable:       {503, "Kafka cannot take the record now"},
 	producer.KindSpoolFull:         {503, "Kafka cannot take the record now, and the gateway's disk queue is full"},
 	producer.KindSpoolFailed:       {503, "Kafka cannot take the record now, and the gateway cannot keep it on disk"},
+	producer.KindAborted:           {424, "not written, since another record of the transaction could not be"},
 	producer.KindInternal:          {500, "internal error"},
 }
 

@@ -1,0 +1,127 @@
+package producer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func txConnection(t *testing.T, c *kfake.Cluster) *Connection {
+	t.Helper()
+	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, Transactional)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func batchOf(topic string, values ...string) []Record {
+	var recs []Record
+	for _, v := range values {
+		recs = append(recs, *record(topic, v))
+	}
+	return recs
+}
+
+func TestATransactionIsAllOrNothing(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	conn := txConnection(t, c)
+	out, err := p.SendTransaction(conn, batchOf("t", "1", "2", "3"), in(30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range out {
+		if o.Err != nil || o.Ack.Offset < 0 {
+			t.Errorf("record %d: %+v", i, o)
+		}
+	}
+	recs := batchOf("t", "4", "5")
+	recs[1].Topic = "nowhere"
+	out, err = p.SendTransaction(conn, recs, in(30*time.Second))
+	if err == nil || err.Kind != KindTopicNotFound || err.Unconfirmed {
+		t.Fatalf("got %+v", err)
+	}
+	if out[0].Err.Kind != KindAborted || out[1].Err.Kind != KindTopicNotFound {
+		t.Errorf("got %+v %+v", out[0].Err, out[1].Err)
+	}
+	if _, err := p.SendTransaction(conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
+		t.Fatalf("after an abort: %v", err)
+	}
+}
+
+func TestTransactionalIDsOutliveTheProcessAndAreNobodyElses(t *testing.T) {
+	c, dir := startFake(t), t.TempDir()
+	conn := txConnection(t, c)
+	ids := func(p *Pool) (ids []string) {
+		p.transactions.mu.Lock()
+		defer p.transactions.mu.Unlock()
+		for _, of := range p.transactions.byID {
+			for tx := range of.all {
+				ids = append(ids, tx.conn.props["transactional.id"])
+			}
+		}
+		return ids
+	}
+	send := func(p *Pool) string {
+		t.Helper()
+		if _, err := p.SendTransaction(conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(ids(p), " ")
+	}
+	old, _ := startPoolWith(t, Options{TransactionsDir: dir})
+	first := send(old)
+	next, _ := startPoolWith(t, Options{TransactionsDir: dir})
+	if second := send(next); second == first {
+		t.Errorf("two processes have the id %s", first)
+	}
+	send(old) // it has not been fenced
+	old.transactions.close()
+	after, _ := startPoolWith(t, Options{TransactionsDir: dir})
+	if third := send(after); third != first {
+		t.Errorf("after the process the id is %s, and was %s", third, first)
+	}
+	elsewhere, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	if other := send(elsewhere); other == first {
+		t.Errorf("two gateways have the id %s", other)
+	}
+}
+
+func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	conn := txConnection(t, c)
+	var wg sync.WaitGroup
+	for i := range 4 * maxTransactional {
+		wg.Go(func() {
+			if _, err := p.SendTransaction(conn, batchOf("t", fmt.Sprint(i), "x"), in(60*time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(p.transactions.byID[conn.id].all); n > maxTransactional {
+		t.Errorf("%d producers, want %d at most", n, maxTransactional)
+	}
+}
+
+func TestTransactionsWithoutTheirDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := startFake(t)
+	for dir, kind := range map[string]Kind{"": KindConfig, filepath.Join(file, "dir"): KindUnavailable} {
+		p, _ := startPoolWith(t, Options{TransactionsDir: dir})
+		if _, err := p.SendTransaction(txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
+			t.Errorf("directory %q: %+v", dir, err)
+		}
+	}
+}
