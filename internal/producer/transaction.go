@@ -333,8 +333,11 @@ func (t *transactional) commit(deadline time.Time) *commitError {
 }
 
 // abort ends the transaction without its records. What does not end in time is ended
-// with the producer: it is never committed.
+// with the producer: it is never committed. The producer goes in any case: after a
+// record that a broker refused, librdkafka's sequence numbers have a gap, of which its
+// next transaction would die. The next producer with the id begins anew.
 func (t *transactional) abort(deadline time.Time) {
+	t.dead.Store(true)
 	wait := time.Now().Add(abortWait)
 	if deadline.Before(wait) {
 		wait = deadline.Add(abortWait / 10)
@@ -342,7 +345,7 @@ func (t *transactional) abort(deadline time.Time) {
 	ctx, cancel := context.WithDeadline(context.Background(), wait)
 	defer cancel()
 	if err := t.kafka.AbortTransaction(ctx); err != nil {
-		t.dead.Store(true)
+		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
 	}
 }
 

@@ -194,6 +194,7 @@ type answer struct {
 	Offset    *int64
 	Timestamp *int64
 	Receipt   string
+	Records   []answer
 }
 
 func (a *apisix) do(method, name string, headers map[string]string, body []byte) (answer, error) {

@@ -1,0 +1,125 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+)
+
+func TestARecordsHeadersTimestampAndTombstoneReachKafka(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 1, nil)
+	r := startRunner(t, "")
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(
+		`"topic":%q,"key":"$http_x_key","delivery":"sync","tombstone_on_delete":true,"overrides":["headers","timestamp"],"record_headers":{"source":"gateway $method"}`, topic)))
+	at := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	headers := map[string]string{"x-key": "k", "header-bytes-bin": "/wD+", "timestamp": fmt.Sprint(at.UnixMilli())}
+	a.post("r", headers, "x").want(t, 200, "yes")
+	got, err := a.do("DELETE", "r", map[string]string{"x-key": "k"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.want(t, 200, "yes")
+	recs := records(t, k, topic, 2)
+	if rec := recs[0]; !rec.Timestamp.Equal(at) || string(rec.Key) != "k" || fmt.Sprint(rec.Headers) != fmt.Sprint([]kafkatest.Header{
+		{Key: "source", Value: []byte("gateway POST")}, {Key: "bytes", Value: []byte{0xff, 0, 0xfe}}}) {
+		t.Errorf("got %+v", rec)
+	}
+	if rec := recs[1]; rec.Value != nil || string(rec.Key) != "k" {
+		t.Errorf("the tombstone is %+v", rec)
+	}
+}
+
+func TestATransactionIsSeenWholeOrNotAtAll(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 3, map[string]string{"max.message.bytes": "1000"})
+	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
+	r := startRunner(t, "", spool)
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"batch":true,"transactional":true,"timeout_ms":20000`, topic)))
+	lines := map[string]string{"content-type": "application/x-ndjson"}
+	a.post("r", lines, "1\n2\n3").want(t, 200, "yes")
+	a.post("r", lines, "4\n\""+strings.Repeat("x", 2000)+"\"\n6").want(t, 413, "no")
+	a.post("r", lines, "7\n8").want(t, 200, "yes")
+	if code := r.stop(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	r = startRunner(t, r.socket, spool)
+	a.post("r", lines, "9").want(t, 200, "yes")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	recs, err := k.WaitRecords(ctx, topic, 6, kafkatest.ReadCommitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, v := range values(recs) {
+		seen[v] = true
+	}
+	if len(recs) != 6 || seen["4"] || seen["6"] || !seen["1"] || !seen["9"] {
+		t.Errorf("a consumer of what is committed sees %v", values(recs))
+	}
+}
+
+func TestABatchIsAnsweredRecordByRecord(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 1, map[string]string{"max.message.bytes": "1000"})
+	for _, delivery := range []string{"sync", "durable"} {
+		t.Run(delivery, func(t *testing.T) {
+			r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(t.TempDir(), "spool"))
+			a := startGateway(t, r.socket)
+			// Records of one batch of the producer's share its fate: each has its own.
+			a.route("r", fmt.Sprintf(`{"config":{"bootstrap.servers":%q,"batch.num.messages":1},"topic":%q,"batch":true,"delivery":%q,"timeout_ms":20000}`, k.Bootstrap(), topic, delivery))
+			got := a.post("r", map[string]string{"content-type": "application/json"}, `[1, "`+strings.Repeat("x", 2000)+`", 3]`)
+			got.want(t, 207, "unknown")
+			want := []int{200, 413, 200}
+			for i, rec := range got.Records {
+				if rec.Code != want[i] {
+					t.Errorf("record %d: %+v", i, rec)
+				}
+			}
+			if len(got.Records) != 3 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	if got := fmt.Sprint(values(records(t, k, topic, 4))); got != "[1 3 1 3]" {
+		t.Errorf("the topic has %s", got)
+	}
+}
+
+func TestADurableBatchIsKeptInOrder(t *testing.T) {
+	k := kafkatest.Run(t, kafkatest.Options{})
+	topic := topicOf(t, k, 1, nil)
+	r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(t.TempDir(), "spool"))
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"batch":true,"delivery":"durable","timeout_ms":1500`, topic)))
+	lines := map[string]string{"content-type": "application/x-ndjson"}
+	n := 0
+	post := func(status int, delivered string) {
+		t.Helper()
+		var body strings.Builder
+		for range 100 {
+			fmt.Fprintln(&body, n)
+			n++
+		}
+		a.post("r", lines, body.String()).want(t, status, delivered)
+	}
+	post(200, "yes")
+	if err := k.Pause(1); err != nil {
+		t.Fatal(err)
+	}
+	post(202, "pending")
+	post(202, "pending")
+	if err := k.Resume(1); err != nil {
+		t.Fatal(err)
+	}
+	numbered(t, records(t, k, topic, n))
+}
