@@ -36,9 +36,9 @@ type dev struct {
 	url, broker string
 }
 
-func startDev(t *testing.T) *dev {
+func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
-	p := program.Start(t, binary, program.Options{Args: []string{"dev", "--listen", "127.0.0.1:0"}})
+	p := program.Start(t, binary, program.Options{Args: append([]string{"dev", "--listen", "127.0.0.1:0"}, args...)})
 	program.Until(t, "dev prints where it is", func() bool { return len(p.Stdout.Lines()) >= 2 || p.Ended() })
 	t.Cleanup(func() {
 		p.Signal(syscall.SIGINT) // so that it takes its folder away
