@@ -39,7 +39,6 @@ func (st *stream) forward() {
 	defer st.setGate(false)
 	defer func() { st.letters.flush(st) }()
 	for {
-		st.sweep()
 		st.letters.tell(st)
 		pause := time.Duration(0)
 		select {
@@ -47,6 +46,7 @@ func (st *stream) forward() {
 		case <-st.q.stop:
 			return
 		}
+		st.sweep()
 		if st.ready() {
 			pause = st.round()
 		} else {
