@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 10s
 
-.PHONY: build test lint unit fuzz kafka bench deps
+.PHONY: build test lint unit fuzz kafka chaos bench deps
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
@@ -23,9 +23,14 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzIsJSONMediaType$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
 	go test -run '^$$' -fuzz '^FuzzFrames$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/extplugin
 	go test -run '^$$' -fuzz '^FuzzParseRoute$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
+	go test -run '^$$' -fuzz '^FuzzSegment$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/spool
+	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
 
-kafka: ## tests against real Apache Kafka, and of the command line and the scripts
+kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)
 	go test -p 1 -timeout 20m ./test/...
+
+chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (half an hour; as root, for a tmpfs)
+	go test -count=1 -timeout 90m -v ./test/chaos -args -full -records=20000 -outage=30s
 
 bench: ## the host against the stock runner
 	go run ./bench

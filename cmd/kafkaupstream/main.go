@@ -19,6 +19,7 @@ const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing
 
   kafkaupstream [run]      serve APISIX on the socket that APISIX_LISTEN_ADDRESS names
   kafkaupstream dev        HTTP gateway, plugin and broker in one process, for trying out
+  kafkaupstream spool      show and handle the records that durable routes keep on disk
   kafkaupstream version    print the version
 
 A command's flags: kafkaupstream COMMAND -h
@@ -52,6 +53,7 @@ func dispatch(ctx context.Context, env environment) int {
 	commands := map[string]func(context.Context, environment) error{
 		"run":     run,
 		"dev":     dev,
+		"spool":   operateSpool,
 		"version": version,
 		"help":    help,
 	}

@@ -93,7 +93,7 @@ func run(ctx context.Context, env environment) error {
 	defer cancel()
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
-	return r.stop(*drain, min(*drain*5/8, maxGrace))
+	return r.stop(*drain, min(*drain*3/8, maxGrace))
 }
 
 // runnerOptions is what a runner is made of.
@@ -145,14 +145,18 @@ func startRunner(opts runnerOptions) (*runner, error) {
 }
 
 // stop finishes calls and delivers or keeps queued records, for drain at most; grace
-// of it is for the next runner to take over.
+// of it is for the next runner to take over. Calls get five eighths of the time: what
+// they have queued is to be delivered, or kept, in the rest.
 func (r *runner) stop(drain, grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	start := time.Now()
+	ctx, cancel := context.WithDeadline(context.Background(), start.Add(drain))
 	defer cancel()
+	calls, cancelCalls := context.WithDeadline(ctx, start.Add(drain*5/8))
+	defer cancelCalls()
 	if r.queue != nil { // what waits for Kafka then is answered from the disk, and in time
-		r.queue.Hurry(time.Now().Add(drain / 2))
+		r.queue.Hurry(start.Add(drain * 3 / 8))
 	}
-	err := r.server.Shutdown(ctx, grace)
+	err := r.server.Shutdown(calls, grace)
 	if err != nil {
 		r.log.Error("calls of APISIX were cut off", "error", err)
 		err = errUnclean

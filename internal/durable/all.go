@@ -92,9 +92,9 @@ func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outco
 			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, err)}
 		}
 	}
-	st.sweep() // meanwhile some may have been acknowledged
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.noteOutcomes() // meanwhile some may have been acknowledged
 	for index, f := range flights {
 		if f.acked {
 			out[index].Result = Result{Ack: f.ack}

@@ -36,19 +36,25 @@ type forwarder struct {
 
 // forward sends the stream's records, round after round, until the queue stops.
 func (st *stream) forward() {
-	defer st.q.loops.Done()
 	defer st.setGate(false)
 	defer func() { st.letters.flush(st) }()
 	for {
-		st.sweep()
 		st.letters.tell(st)
 		pause := time.Duration(0)
+		select {
+		case st.turn <- struct{}{}:
+		case <-st.q.stop:
+			return
+		}
+		st.sweep()
 		if st.ready() {
 			pause = st.round()
 		} else {
 			pause = time.Hour
 			st.setGate(false)
+			clear(st.missing)
 		}
+		<-st.turn
 		if wait := st.letters.due(); wait < pause {
 			pause = max(wait, time.Millisecond)
 		}
@@ -83,7 +89,7 @@ func (st *stream) idle(pause time.Duration) bool {
 	return true
 }
 
-// ready tells whether there is a record to send.
+// ready tells whether there is a record that may be sent.
 func (st *stream) ready() bool {
 	disk := st.disk.Load()
 	if disk == nil || !st.loaded.Load() {
@@ -93,8 +99,7 @@ func (st *stream) ready() bool {
 		st.tidy()
 		return false
 	}
-	_, suspended := disk.Suspended()
-	return !suspended
+	return st.suspension.Load() == nil
 }
 
 // round sends the next records and waits for their outcomes. It returns how long to
@@ -117,8 +122,7 @@ func (st *stream) round() time.Duration {
 		st.after = spool.Position{}
 		return retryPause
 	}
-	st.keeping.Lock() // flights among these entries have been noted after this
-	st.keeping.Unlock()
+	st.awaitKeeping()
 
 	b := batch{stream: st, disk: disk, entries: entries, sent: make([]bool, len(entries)), finished: make([]bool, len(entries))}
 	b.send()
@@ -216,7 +220,7 @@ func (b *batch) underWay() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.entries {
-		if f := b.flights[b.entries[i].Position]; f != nil && f.err == nil {
+		if f := b.flights[b.entries[i].Position]; f != nil && f.err == nil && !f.acked {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package durable
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
@@ -11,18 +10,16 @@ import (
 
 // Suspension says why a stream has stopped.
 type Suspension struct {
-	Receipt string    `json:"receipt"`
-	Topic   string    `json:"topic"`
+	Receipt string    `json:"receipt,omitempty"` // the record's at which it stopped; "": none has caused it
+	Topic   string    `json:"topic,omitempty"`   // and its topic
 	Reason  string    `json:"reason"`
 	Time    time.Time `json:"time"`
 }
 
 // suspend stops the stream at a record.
 func (st *stream) suspend(e *spool.Entry, err *producer.Error) {
-	s := Suspension{e.Position.Receipt(), e.Record.Topic, err.Reason, time.Now().UTC()}
-	text, _ := json.Marshal(s) // of strings and a time: cannot fail
-	disk := st.disk.Load()
-	if serr := disk.Suspend(text); serr != nil {
+	s := &Suspension{e.Position.Receipt(), e.Record.Topic, err.Reason, time.Now().UTC()}
+	if serr := st.mark(st.disk.Load(), s); serr != nil {
 		st.q.log.Error("that a stream is suspended cannot be written to disk", "stream", st.id, "error", serr)
 	}
 	st.q.log.Error("a stream is suspended at a record that Kafka can never take; `kafkaupstream spool resume` lets it go on",

@@ -44,11 +44,16 @@ type Queue struct {
 	pool *producer.Pool
 
 	loops   sync.WaitGroup
+	loopsMu sync.Mutex    // held to add one, and to close stop
 	stop    chan struct{} // closed: nothing new is sent
-	stopped sync.Once
 	hurry   chan struct{} // closed at hurryAt
 	hurryAt atomic.Pointer[time.Time]
 	kept    atomic.Int64 // records that Keep took
+
+	control   control    // where an operator's commands come in
+	operating sync.Mutex // held while one of them moves or drops records
+
+	unreadable map[string]string // streams on disk and what is wrong with them; takeOver's
 
 	mu      sync.RWMutex
 	disk    *spool.Spool // nil until the directory could be opened
@@ -68,7 +73,7 @@ func Open(opts Options) *Queue {
 	return &Queue{
 		opts: opts, log: opts.Log,
 		stop: make(chan struct{}), hurry: make(chan struct{}),
-		streams: map[streamKey]*stream{},
+		streams: map[streamKey]*stream{}, unreadable: map[string]string{},
 	}
 }
 
@@ -79,8 +84,7 @@ func (q *Queue) Start(pool *producer.Pool) {
 	if err := q.openDisk(); err != nil {
 		q.log.Error("the spool cannot be opened; durable routes can keep no record until it can", "error", err)
 	}
-	q.loops.Add(1)
-	go q.takeOver()
+	q.loop(q.takeOver)
 }
 
 // Hurry ends the waiting for Kafka at that time: records not acknowledged then are
@@ -92,8 +96,31 @@ func (q *Queue) Hurry(at time.Time) {
 
 // Stop sends nothing that is on disk any more. Records can still be kept.
 func (q *Queue) Stop() {
-	q.stopped.Do(func() { close(q.stop) })
+	q.loopsMu.Lock()
+	if !q.stopping() {
+		close(q.stop)
+	}
+	q.loopsMu.Unlock()
+	q.control.close()
 	q.loops.Wait()
+}
+
+func (q *Queue) stopping() bool {
+	select {
+	case <-q.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// loop runs f until Stop, which waits for its end; not after Stop.
+func (q *Queue) loop(f func()) {
+	q.loopsMu.Lock()
+	defer q.loopsMu.Unlock()
+	if !q.stopping() {
+		q.loops.Go(f)
+	}
 }
 
 // Close notes the outcomes that have come since Stop, and lets go of the directory.
@@ -129,7 +156,6 @@ const (
 // takeOver becomes the directory's owner and then takes up what other processes
 // leave in it.
 func (q *Queue) takeOver() {
-	defer q.loops.Done()
 	warn := time.Now().Add(waitingWarning)
 	for {
 		pause := lockInterval
@@ -206,6 +232,7 @@ func (q *Queue) own() (bool, error) {
 	for _, st := range streams {
 		st.load()
 	}
+	q.control.listen(q)
 	return true, nil
 }
 
@@ -228,7 +255,11 @@ func (q *Queue) found(disk *spool.Spool, id string) {
 	}
 	q.mu.RUnlock()
 	st, err := q.readStream(disk, id)
+	if err != nil && q.unreadable[id] == err.Error() {
+		return
+	}
 	if err != nil {
+		q.unreadable[id] = err.Error()
 		q.log.Error("a stream of the spool cannot be sent: what says where to is unreadable", "stream", id, "error", err)
 		return
 	}

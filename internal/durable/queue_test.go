@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -30,12 +32,13 @@ type broker struct {
 	mu   sync.Mutex
 	hold chan struct{} // not nil: requests wait for its end
 	fail func(topic string) *kerr.Error
-	held atomic.Int32 // requests that wait for hold
+	held atomic.Int32  // requests that wait for hold
+	slow time.Duration // what a request takes
 }
 
-func startBroker(t *testing.T) *broker {
+func startBroker(t *testing.T, opts ...kfake.Opt) *broker {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t", "u"))
+	c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "t", "u"))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +54,9 @@ func startBroker(t *testing.T) *broker {
 func (b *broker) produce(req kmsg.Request) (kmsg.Response, error, bool) {
 	b.KeepControl()
 	b.mu.Lock()
-	hold, fail := b.hold, b.fail
+	hold, fail, slow := b.hold, b.fail, b.slow
 	b.mu.Unlock()
+	<-time.After(slow)
 	if hold != nil {
 		b.held.Add(1)
 		<-hold
@@ -315,6 +319,28 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 	}
 }
 
+func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := connect(t, fmt.Sprintf("127.0.0.1:%d", port))
+	n := 0
+	for range 20 {
+		g.want("kept", conn, "t", fmt.Sprint(n), soon)
+		n++
+	}
+	b := startBroker(t, kfake.Ports(port))
+	await.True(t, "records go straight to Kafka again", func() bool {
+		n++
+		return g.send(conn, "t", fmt.Sprint(n-1), soon) == "acknowledged"
+	})
+	ascending(t, b.values(t, "t", n))
+}
+
 func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
@@ -340,9 +366,12 @@ func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 		})
 	}
 	await.True(t, "records are kept", func() bool { return g.pending() > 100 })
+	b.mu.Lock()
+	b.slow = 20 * time.Millisecond // in which new records come
+	b.mu.Unlock()
 	b.release()
 	before := acknowledged.Load()
-	await.True(t, "records go straight to Kafka again, under load", func() bool { return acknowledged.Load() > before+1000 })
+	await.True(t, "records go straight to Kafka again, under load", func() bool { return acknowledged.Load() > before+500 })
 	close(done)
 	workers.Wait()
 	g.awaitEmpty()
@@ -397,6 +426,22 @@ func TestTheNextProcessServesMeanwhileAndSendsAfterThisOneHasLetGo(t *testing.T)
 	next.awaitEmpty()
 	next.want("acknowledged", conn, "t", "5", patient)
 	ascending(t, b.values(t, "t", 6))
+}
+
+func TestALateAcknowledgementCountsForAProcessThatDoesNotOwnTheSpoolToo(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	conn := b.connect(t)
+	old := startQueue(t, dir, Options{}).await()
+	next := startQueue(t, dir, Options{})
+	next.want("acknowledged", conn, "t", "0", patient)
+	b.block()
+	next.want("kept", conn, "t", "1", soon)
+	b.release()
+	next.awaitEmpty()
+	old.close()
+	next.await()
+	next.want("acknowledged", conn, "t", "2", patient)
+	ascending(t, b.values(t, "t", 3))
 }
 
 func TestHurryEndsTheWaitingForKafka(t *testing.T) {
@@ -513,4 +558,38 @@ func TestWhatAProducerHadWhenItFailedForGoodIsSentByTheNextOne(t *testing.T) {
 			ascending(t, b.values(t, "t", 3))
 		})
 	}
+}
+
+// What ends between reading records from disk and looking for their flights has been
+// sent all the same.
+func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	g.want("acknowledged", conn, "t", "0", patient)
+	b.block()
+	st := g.queue.stream(conn, DeadLetter)
+	st.turn <- struct{}{} // the forwarder is between two rounds
+	g.want("kept", conn, "t", "1", soon)
+	disk := st.disk.Load()
+	entries, err := disk.Next(spool.Position{}, 10, 1000)
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	b.release()
+	await.True(t, "the acknowledgement comes", func() bool {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.noteOutcomes() // as a request does that has just been kept
+		return len(st.acked) == 1
+	})
+	round := batch{stream: st, disk: disk, entries: entries, sent: make([]bool, 1), finished: make([]bool, 1)}
+	round.send()
+	if !round.await() {
+		t.Fatal("stopped")
+	}
+	<-st.turn
+	g.awaitEmpty()
+	g.want("acknowledged", conn, "t", "2", patient)
+	ascending(t, b.values(t, "t", 3))
 }

@@ -22,6 +22,10 @@ type stream struct {
 	disk   atomic.Pointer[spool.Stream]
 	begin  sync.Once
 	wake   chan struct{} // capacity 1: there may be something to do
+	// turn has a token in it while the forwarder sends, or an operator takes records
+	// out of the stream.
+	turn       chan struct{}
+	suspension atomic.Pointer[Suspension] // nil: not suspended
 
 	// keeping is held by those who put a flight on disk, until it is noted as one:
 	// the forwarder must not take it for a record that nobody sends.
@@ -30,6 +34,7 @@ type stream struct {
 	mu      sync.Mutex
 	flights map[spool.Position]*flight
 	landed  []*flight // whose outcome has come
+	acked   []*flight // of these, the acknowledged ones; still on disk and in flights
 	gate    *gate
 
 	forwarder // the forwarder's own
@@ -61,7 +66,7 @@ const (
 func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
 	return &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
-		wake: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
+		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
 		forwarder: forwarder{missing: map[string]time.Time{}},
 	}
 }
@@ -70,7 +75,7 @@ func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
 func (st *stream) clear() bool {
 	disk := st.disk.Load()
 	if st.loaded.Load() {
-		return disk == nil || disk.Pending() == 0
+		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0)
 	}
 	if disk == nil {
 		var err error
@@ -131,9 +136,9 @@ func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *produc
 		return Result{}, st.notKept(d, cause, err)
 	}
 	if f != nil { // meanwhile it may have been acknowledged
-		st.sweep()
 		st.mu.Lock()
 		defer st.mu.Unlock()
+		st.noteOutcomes()
 		if f.acked {
 			return Result{Ack: f.ack}, nil
 		}
@@ -174,6 +179,12 @@ func (st *stream) notKept(d *producer.Delivery, cause *producer.Error, err error
 	return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
 
+// awaitKeeping returns when the flights among the records that are on disk are noted.
+func (st *stream) awaitKeeping() {
+	st.keeping.Lock()
+	defer st.keeping.Unlock()
+}
+
 // forget lets go of a delivery that could not be kept.
 func (st *stream) forget(d *producer.Delivery) {
 	if d != nil {
@@ -196,25 +207,35 @@ func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
 	return f
 }
 
-// sweep notes the outcomes that have come. What was acknowledged is done with; what
-// was not stays a flight with an error, for the forwarder to decide.
-func (st *stream) sweep() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	disk := st.disk.Load()
+// noteOutcomes notes the outcomes that have come. st.mu is held.
+func (st *stream) noteOutcomes() {
 	for _, f := range st.landed {
 		f.ack, f.err = f.delivery.Outcome()
 		st.q.pool.Settle(f.delivery)
 		f.delivery = nil
-		if f.err != nil {
-			continue
+		if f.acked = f.err == nil; f.acked {
+			st.acked = append(st.acked, f)
 		}
-		f.acked = true
-		delete(st.flights, f.position)
-		st.resolve(disk, f.position, spool.Acked)
 	}
 	clear(st.landed)
 	st.landed = st.landed[:0]
+}
+
+// sweep ends the flights that were acknowledged. What was not stays one with an
+// error, for the forwarder to decide. Only who has the stream's turn calls it, and
+// the forwarder never between reading records and looking for their flights: it
+// would take those that end meanwhile for records that nobody has sent.
+func (st *stream) sweep() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.noteOutcomes()
+	disk := st.disk.Load()
+	for _, f := range st.acked {
+		delete(st.flights, f.position)
+		st.resolve(disk, f.position, spool.Acked)
+	}
+	clear(st.acked)
+	st.acked = st.acked[:0]
 }
 
 // resolve marks a record on disk. Where that fails it is marked in memory, so that
@@ -228,10 +249,10 @@ func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spo
 
 // start runs the forwarder, once, and wakes it.
 func (st *stream) start() {
-	st.begin.Do(func() {
-		st.q.loops.Add(1)
-		go st.forward()
-	})
+	if st.q.pool == nil { // an operator's command
+		return
+	}
+	st.begin.Do(func() { st.q.loop(st.forward) })
 	st.poke()
 }
 
@@ -258,6 +279,9 @@ func (st *stream) load() {
 		return
 	}
 	st.disk.Store(disk)
+	if !st.loaded.Load() {
+		st.suspension.Store(readSuspension(disk))
+	}
 	st.rewind.Store(true)
 	st.loaded.Store(true)
 	if n := disk.Pending(); n > 0 {

@@ -494,7 +494,7 @@ const flushMillis = 100
 // records to be kept where that is wanted.
 func (c *client) purgeWait() time.Duration {
 	if c.pool.keep != nil {
-		return 300 * time.Millisecond
+		return 200 * time.Millisecond
 	}
 	return 100 * time.Millisecond
 }

@@ -42,9 +42,10 @@ const (
 	// replicas, known within about four seconds (librdkafka waits 0.1, 0.2, 0.4,
 	// 0.8, 1, 1 s between). librdkafka's own is to retry for message.timeout.ms.
 	acknowledgedRetries = 6
-	// durableBatchBytes bounds a batch of a durable route: a topic's limit is on
-	// batches, and one record must not be refused for its neighbours.
-	durableBatchBytes = 128 << 10
+	// defaultBatchBytes bounds a batch: a topic's limit is one of batches, and a record
+	// must not be refused for its neighbours. librdkafka's own, 1 MB, is larger than
+	// what some topics take; the Java client's is 16 kB.
+	defaultBatchBytes = 128 << 10
 )
 
 // Refused returns why a property may not be set, "" when it may.
@@ -100,6 +101,7 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 		"reconnect.backoff.max.ms":   "500",
 		"queue.buffering.max.kbytes": strconv.Itoa(max(defaultQueueKbytes, 2*maxBytes>>10)),
 		"linger.ms":                  "5",
+		"batch.size":                 strconv.Itoa(defaultBatchBytes),
 	}
 	switch mode {
 	case Sync:
@@ -108,7 +110,6 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 	case Durable:
 		defaults["linger.ms"] = "0"
 		defaults["message.timeout.ms"] = "0" // never: an idempotent producer then makes no duplicate
-		defaults["batch.size"] = strconv.Itoa(durableBatchBytes)
 	}
 	if mode == Transactional {
 		if !idempotencePossible(props) || props["enable.idempotence"] == "false" {

@@ -8,49 +8,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// again is how often a scenario repeats what is done to a runner.
-const again = 10
+// again is how often a scenario repeats what it does to runners, leaders or
+// connections.
+func again() int {
+	if *flagFull {
+		return 10
+	}
+	return 5
+}
+
+// replaced notes that the runner is about to be followed by another.
+func (l *lane) replaced() { l.terms.unordered = l.mode == "async" }
 
 func TestThreeBrokers(t *testing.T) {
 	g := &ground{Cluster: kafkatest.Run(t, kafkatest.Options{Nodes: 3}), nodes: 3}
 	g.play(t, []scenario{
 		{fault: "a broker is killed and comes back", lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
-		{fault: "leaders are moved ten times", lasts: 5 * time.Second, strike: leadersMoved},
+		{fault: "leaders are moved again and again", full: true, lasts: 5 * time.Second, strike: leadersMoved},
 		{fault: "all brokers are killed and come back", lasts: 8 * time.Second, outages: 1, strike: allKilled},
-		{fault: "all brokers fall silent", lasts: 3 * time.Second, outages: 1, strike: allSilent},
-		{fault: "too few replicas are in sync", lasts: 8 * time.Second, outages: 1, strike: tooFewReplicas,
-			// A reply waits until it is certain.
-			topic: map[string]string{"min.insync.replicas": "3"}, route: `"timeout_ms":20000`},
+		{fault: "all brokers fall silent", full: true, lasts: 3 * time.Second, outages: 1, strike: allSilent},
+		{fault: "too few replicas are in sync", full: true, lasts: 8 * time.Second, outages: 1, strike: tooFewReplicas,
+			// Records under way wait for the replica; later ones are refused, in about four seconds.
+			topic: map[string]string{"min.insync.replicas": "3"}, route: `"timeout_ms":6000`},
 		{fault: "records are larger than the topic takes", lasts: time.Second, strike: tooLarge,
-			topic: map[string]string{"max.message.bytes": "20000"}, sizes: someTooLarge},
-		{fault: "the topic is deleted and made again", lasts: 4 * time.Second, strike: topicDeleted},
-		{fault: "the runner gets SIGTERM ten times", lasts: 6 * time.Second, strike: runnerStopped},
-		{fault: "the runner gets SIGKILL ten times", lasts: 2 * time.Second, strike: runnerKilled},
-		{fault: "ten reloads, the new runner first", lasts: 3 * time.Second, strike: reloadedNewFirst},
-		{fault: "ten reloads, the old runner first", lasts: 3 * time.Second, strike: reloadedOldFirst},
-		{fault: "SIGTERM while all brokers are dead", lasts: 10 * time.Second, outages: 1, strike: stoppedWhileDead, spool: true},
+			topic: map[string]string{"max.message.bytes": "200000"}, sizes: someTooLarge},
+		{fault: "the topic is deleted and made again", full: true, lasts: 4 * time.Second, strike: topicDeleted},
+		{fault: "the runner gets SIGTERM again and again", lasts: 6 * time.Second, strike: runnerStopped},
+		{fault: "the runner gets SIGKILL again and again", lasts: 2 * time.Second, strike: runnerKilled},
+		{fault: "reloads, the new runner first", lasts: 3 * time.Second, strike: reloadedNewFirst},
+		{fault: "reloads, the old runner first", lasts: 3 * time.Second, strike: reloadedOldFirst},
+		{fault: "SIGTERM while all brokers are dead", full: true, lasts: 10 * time.Second, outages: 1, strike: stoppedWhileDead, spool: true},
 		{fault: "SIGTERM while all brokers are silent", lasts: 4 * time.Second, outages: 1, strike: stoppedWhileSilent, spool: true},
-	})
-}
-
-func TestOneBrokerBehindANetwork(t *testing.T) {
-	p, err := newProxy()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.close)
-	g := &ground{nodes: 1, proxy: p, Cluster: kafkatest.Run(t, kafkatest.Options{
-		Properties: map[string]string{"advertised.listeners": "CLIENT://" + p.addr()},
-	})}
-	p.forward(g.BootstrapOf(1))
-	g.play(t, []scenario{
-		{fault: "connections are cut ten times", lasts: 2 * time.Second, strike: connectionsCut},
-		{fault: "connections fall silent", outages: 1, strike: connectionsStalled},
-		{fault: "answers are swallowed", outages: 1, strike: answersSwallowed},
 	})
 }
 
@@ -68,7 +61,7 @@ func leadersMoved(s *scene) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for range again {
+	for range again() {
 		s.each(func(l *lane) { s.must(moveLeaders(ctx, client, l.topic)) })
 		s.after(1 + s.random.IntN(100))
 	}
@@ -97,20 +90,34 @@ func allSilent(s *scene) {
 func tooFewReplicas(s *scene) {
 	node := 1 + s.random.IntN(3)
 	s.must(s.Kill(node))
+	s.inSync(2)
 	s.outage()
 	s.must(s.Restart(node))
 	s.inSync(3)
 }
 
+const tooLargeSize = 250_000
+
 func someTooLarge(r *rand.Rand) int {
-	if r.IntN(10) == 0 {
-		return 30000
+	if r.IntN(40) == 0 {
+		return tooLargeSize
 	}
 	return 200 + r.IntN(400)
 }
 
-// tooLarge strikes nothing: the records do.
-func tooLarge(s *scene) { s.after(*flagRecords / 5) }
+// tooLarge strikes nothing: the records do. Kafka's limit is one of batches, so a
+// small record can be refused for its neighbour; durable delivery makes batches
+// smaller than this topic's limit.
+func tooLarge(s *scene) {
+	s.after(*flagRecords / 5)
+	s.each(func(l *lane) {
+		small := l.ledger.count(func(e *entry) bool { return e.status == 413 && e.size < tooLargeSize })
+		s.t.Logf("%s: %d small records were answered 413", l.mode, small)
+		if small > 0 && l.mode == "durable" {
+			s.t.Error("small records were refused for their size")
+		}
+	})
+}
 
 func topicDeleted(s *scene) {
 	s.each(func(l *lane) { s.must(s.DeleteTopic(l.topic)) })
@@ -120,55 +127,69 @@ func topicDeleted(s *scene) {
 }
 
 func runnerStopped(s *scene) {
-	for range again {
+	s.each((*lane).replaced)
+	for range again() {
 		s.after(1 + s.random.IntN(50))
 		s.each((*lane).term)
-		s.each(func(l *lane) { l.runner.Exit() })
+		exit(s.runners())
 		s.each((*lane).start)
 	}
 }
 
 func runnerKilled(s *scene) {
-	for range again {
+	s.each((*lane).replaced)
+	for range again() {
 		s.after(1 + s.random.IntN(50))
+		s.each(s.grantPending)
 		s.each(func(l *lane) {
 			l.kill()
 			l.terms.unlogged = true
-			if l.mode == "durable" {
-				l.terms.duplicates += workers + l.ledger.count(since(time.Time{}, kept))
-			}
 		})
-		s.each(func(l *lane) { l.runner.Exit() })
+		exit(s.runners())
 		s.each((*lane).start)
 	}
 }
 
 func reloadedNewFirst(s *scene) {
-	for range again {
+	s.each((*lane).replaced)
+	for range again() {
 		s.after(1 + s.random.IntN(100))
-		s.each(func(l *lane) {
-			old := l.runner
-			l.start()
-			old.Signal(syscall.SIGTERM)
-			old.Exit()
-		})
+		old := s.runners()
+		s.each((*lane).start)
+		for _, r := range old {
+			r.Signal(syscall.SIGTERM)
+		}
+		exit(old)
 	}
 }
 
+// reloadedOldFirst is how APISIX often does it: there is no new runner yet when the
+// old one is told to end.
 func reloadedOldFirst(s *scene) {
-	for range again {
+	s.each((*lane).replaced)
+	for range again() {
 		s.after(1 + s.random.IntN(100))
-		s.each(func(l *lane) {
-			old := l.runner
-			l.term()
-			l.start()
-			old.Exit()
-		})
+		old := s.runners()
+		s.each((*lane).term)
+		s.each((*lane).start)
+		exit(old)
+	}
+}
+
+// runners are the lanes' present runners.
+func (s *scene) runners() []*program.Process {
+	var present []*program.Process
+	s.each(func(l *lane) { present = append(present, l.runner) })
+	return present
+}
+
+func exit(runners []*program.Process) {
+	for _, r := range runners {
+		r.Exit()
 	}
 }
 
 func stoppedWhileDead(s *scene) {
-	s.allowUnfinished()
 	s.eachNode(s.Kill)
 	s.stopAndStart()
 	s.must(s.Restart(1, 2, 3))
@@ -180,48 +201,40 @@ func stoppedWhileSilent(s *scene) {
 	s.stopAndStart()
 	s.eachNode(s.Resume)
 	s.inSync(3)
-	s.allowUnfinished()
 }
 
 func (s *scene) stopAndStart() {
 	s.outage()
+	s.each((*lane).replaced)
+	s.each((*lane).grantUnderWay)
 	s.each((*lane).term)
-	s.each(func(l *lane) { l.runner.Exit() })
+	exit(s.runners())
 	s.each((*lane).start)
 	s.after(10)
 }
 
-// allowUnfinished grants duplicates: what the brokers had received when they went
-// away, and not answered, is produced again by the next runner.
-func (s *scene) allowUnfinished() {
-	s.each(func(l *lane) {
+// grantPending grants duplicates, before the runner is killed: what is on disk can
+// have been sent, and what is under way can be put on disk, without a mark.
+func (s *scene) grantPending(l *lane) {
+	if l.mode != "durable" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	topic, err := s.Records(ctx, l.topic)
+	s.must(err)
+	a := settle(l.ledger.snapshot(), topic, nil)
+	l.terms.duplicates += workers + a.absent[kept]
+}
+
+// grantUnderWay grants duplicates, before the runner is stopped while the brokers do
+// not answer: what they have received and not answered is sent again by the next
+// runner. Of the deliveries that wait that is a record for each client.
+func (l *lane) grantUnderWay() {
+	if l.mode != "async" {
 		l.terms.duplicates += workers
-		if l.mode == "async" {
-			l.terms.duplicates += l.ledger.count(since(time.Now().Add(-2**flagOutage), queued))
-		}
-	})
-}
-
-func connectionsCut(s *scene) {
-	for range again {
-		if s.proxy.cut() == 0 {
-			s.t.Error("there was no connection to cut")
-		}
-		s.after(1 + s.random.IntN(100))
+		return
 	}
-}
-
-func connectionsStalled(s *scene) {
-	s.proxy.become(stalled)
-	s.outage()
-	s.proxy.become(fair)
-}
-
-func answersSwallowed(s *scene) {
-	s.proxy.become(swallowing)
-	s.outage()
-	s.proxy.become(fair)
-	if s.proxy.swallowed.Load() == 0 {
-		s.t.Error("no answer was swallowed")
-	}
+	// All that could not be answered since the last moment at which all was well.
+	l.terms.duplicates += l.ledger.count(since(time.Now().Add(-*flagOutage-time.Second), queued))
 }

@@ -14,7 +14,9 @@
 // benchmark: the load is paced so that it lasts as long as the fault.
 //
 // `go test ./test/chaos` runs a short form; `make chaos` the full one. After -args:
-// -records is the number for each scenario and mode, -outage how long what is
-// broken stays so, -modes which deliveries take part, -seed repeats sizes and moments
-// of an earlier run. It ends with a table in Markdown.
+// -full includes the scenarios that are left out of the short form, -records is the
+// number for each scenario and mode, -outage how long what is broken stays so,
+// -modes which deliveries take part, -seed repeats the sizes and moments of an
+// earlier run. It ends with a table in Markdown. Two scenarios mount a small file
+// system, which needs root.
 package chaos

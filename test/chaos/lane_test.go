@@ -37,6 +37,7 @@ type lane struct {
 	mode   string
 	topic  string
 	socket string
+	spool  string // the directory; "": none
 	env    []string
 	sizes  func(*rand.Rand) int // of a record's padding
 
@@ -168,9 +169,9 @@ func (l *lane) awaitArrival(k *kafkatest.Cluster, excused func(*entry) bool) {
 	}
 }
 
-// stop ends the load and the runner.
-func (l *lane) stop() {
-	l.term()
+// stopped waits until the runner has ended after SIGTERM, and wants it to say that it
+// has left nothing behind.
+func (l *lane) stopped() {
 	if code := l.runner.Exit(); code != 0 {
 		l.t.Errorf("%s: the last runner exits with %d", l.mode, code)
 	}
@@ -196,14 +197,14 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	}
 	row := []string{fault, l.mode, fmt.Sprint(len(entries)), fmt.Sprint(a.replies[acknowledged] + a.replies[queued]),
 		fmt.Sprint(a.replies[kept]), fmt.Sprint(a.replies[refused]), fmt.Sprint(a.replies[unknown]),
-		fmt.Sprint(a.replies[noReply]), lost, fmt.Sprint(len(a.foundRefused)), fmt.Sprint(a.duplicates),
-		a.longestWait.Round(time.Millisecond).String()}
+		fmt.Sprint(a.replies[noReply]), lost, fmt.Sprint(len(a.foundRefused)), fmt.Sprint(len(a.again)),
+		round(a.longestWait).String()}
 	results.add(row)
 	l.t.Logf("%s: %d records: %d acknowledged, %d queued, %d kept, %d refused, %d unknown (%d of them there), "+
-		"%d without a reply (%d of them there); lost %s, excused %d, `no` found %d, duplicates %d, longest wait %v",
+		"%d without a reply (%d of them there); lost %s, excused %d, `no` found %d, duplicates %d of %d, out of order %d, longest wait %v",
 		l.mode, len(entries), a.replies[acknowledged], a.replies[queued], a.replies[kept], a.replies[refused],
 		a.replies[unknown], a.found[unknown], a.replies[noReply], a.found[noReply], lost, a.excused,
-		len(a.foundRefused), a.duplicates, a.longestWait.Round(time.Millisecond))
+		len(a.foundRefused), len(a.again), l.terms.duplicates, len(a.swapped), round(a.longestWait))
 }
 
 // socketOf is a path that is short enough for a Unix socket.

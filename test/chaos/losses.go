@@ -11,7 +11,7 @@ type losses struct {
 	undelivered int // certainly not in Kafka
 	unconfirmed int // perhaps
 	purged      int // those of unconfirmed that the end of the drain timeout threw out
-	stillQueued int // at the end of the drain timeout
+	stillQueued int // at the end of the drain timeout, and not kept on disk
 }
 
 var (
@@ -40,7 +40,7 @@ func readLosses(log, topic string) losses {
 			if strings.Contains(line, "Purged") {
 				l.purged += n
 			}
-		case strings.Contains(line, "still queued when the drain timeout ended"):
+		case strings.Contains(line, "still queued when the drain timeout ended; they are lost"):
 			l.stillQueued += n
 		}
 	}

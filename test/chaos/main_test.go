@@ -13,11 +13,11 @@ import (
 )
 
 var (
-	flagRecords = flag.Int("records", 3000, "records for each scenario and mode")
+	flagRecords = flag.Int("records", 2000, "records for each scenario and mode")
 	flagOutage  = flag.Duration("outage", 5*time.Second, "how long what is broken stays so")
 	flagSeed    = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of sizes and moments")
-	flagModes   = flag.String("modes", "async,sync", "the deliveries that take part")
-	flagFull    = flag.Bool("full", false, "also the scenarios that are left to the full form")
+	flagModes   = flag.String("modes", "async,sync,durable", "the deliveries that take part")
+	flagFull    = flag.Bool("full", false, "also the scenarios that are left to the full form, and each repetition twice as often")
 )
 
 // binary is the program under test, built by TestMain.
@@ -25,6 +25,7 @@ var binary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	fmt.Printf("-seed=%d\n", *flagSeed)
 	code := program.Main(m, &binary, "../../cmd/kafkaupstream")
 	results.print()
 	os.Exit(code)

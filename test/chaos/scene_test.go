@@ -33,6 +33,8 @@ type scenario struct {
 	spool bool
 	// sizes are of the records' padding; nil: a few hundred bytes.
 	sizes func(*rand.Rand) int
+	// prepare readies a lane before its runner starts; nil: nothing.
+	prepare func(*scene, *lane)
 	// strike breaks something and heals it again.
 	strike func(*scene)
 }
@@ -45,8 +47,8 @@ type ground struct {
 	// properties are what a client needs to log in, as JSON members with a comma
 	// in front.
 	properties string
-	// admit lets the clients write to a topic; nil: everybody may.
-	admit func(topic string) error
+	// user is whom the brokers know the clients as; "": everybody may write.
+	user string
 	// env is given to each runner.
 	env []string
 }
@@ -91,14 +93,16 @@ func (s *scene) newLane(mode string) *lane {
 		l.sizes = func(r *rand.Rand) int { return 200 + r.IntN(400) }
 	}
 	s.createTopic(l)
-	if s.admit != nil {
-		if err := s.admit(l.topic); err != nil {
-			s.t.Fatal(err)
-		}
+	if s.user != "" {
+		s.must(s.AllowWrite(s.user, l.topic))
 	}
 	l.env = append(slices.Clone(s.env), "APISIX_LISTEN_ADDRESS=unix:"+l.socket, "APISIX_CONF_EXPIRE_TIME=3600")
 	if s.spool || mode == "durable" {
-		l.env = append(l.env, "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(filepath.Dir(l.socket), "spool"))
+		l.spool = filepath.Join(filepath.Dir(l.socket), "spool")
+		l.env = append(l.env, "KAFKAUPSTREAM_SPOOL_DIR="+l.spool)
+	}
+	if s.prepare != nil {
+		s.prepare(s, l)
 	}
 	return l
 }
@@ -139,6 +143,7 @@ const progressLimit = 5 * time.Minute
 // healed; the rest is sent at full speed again.
 func (s *scene) run() {
 	n := *flagRecords
+	began := time.Now()
 	for _, l := range s.lanes {
 		l.start()
 		l.serve(s.conf(l), s.random.Uint64())
@@ -152,8 +157,8 @@ func (s *scene) run() {
 	struck := time.Now()
 	s.strike(s)
 	healed := time.Now()
-	s.t.Logf("the fault took %v", healed.Sub(struck).Round(time.Millisecond))
 	s.recover(healed)
+	recovered := time.Now()
 	for _, l := range s.lanes {
 		l.pace.steady()
 		granted := l.pace.grant(0)
@@ -161,8 +166,13 @@ func (s *scene) run() {
 		s.within("the last answer", func() bool { return int(l.answered.Load()) == granted })
 		l.pace.end()
 	}
+	sent := time.Now()
 	s.settle()
+	s.t.Logf("%v until the fault, which took %v; records were taken again %v later; %v until all were sent, %v until the account",
+		round(struck.Sub(began)), round(healed.Sub(struck)), round(recovered.Sub(healed)), round(sent.Sub(recovered)), round(time.Since(sent)))
 }
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // recover waits until records are taken again.
 func (s *scene) recover(healed time.Time) {
@@ -171,16 +181,14 @@ func (s *scene) recover(healed time.Time) {
 			return l.ledger.count(since(healed, acknowledged, queued, kept)) > 0
 		})
 	})
-	s.t.Logf("records are taken again %v after that", time.Since(healed).Round(time.Millisecond))
 }
 
 func (s *scene) settle() {
 	excused := func(e *entry) bool { return e.sent.Before(s.fresh) }
-	for _, l := range s.lanes {
-		l.awaitArrival(s.Cluster, excused)
-		l.stop()
-		l.judge(s.Cluster, s.fault, excused)
-	}
+	s.each(func(l *lane) { l.awaitArrival(s.Cluster, excused) })
+	s.each((*lane).term)
+	s.each((*lane).stopped)
+	s.each(func(l *lane) { l.judge(s.Cluster, s.fault, excused) })
 }
 
 func (s *scene) within(what string, condition func() bool) {

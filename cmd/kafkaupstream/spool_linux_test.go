@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// terminal returns a terminal and the end at which a person types.
+func terminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	var unlock, number int32
+	for request, value := range map[uintptr]*int32{syscall.TIOCSPTLCK: &unlock, syscall.TIOCGPTN: &number} {
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(value))); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return person, program
+}
+
+func TestAPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
+	t.Parallel()
+	p := kept(t, 2)
+	id := p.streams()[0].Stream
+	p.sees("suspend "+id, "is suspended")
+	drop := func(answer string, interrupt bool, code int) *program.Process {
+		t.Helper()
+		person, tty := terminal(t)
+		proc := program.Start(t, binary, program.Options{
+			Args: []string{"spool", "drop", "--spool-dir", p.dir, "--pending", id}, Stdin: tty})
+		program.Until(t, "it asks", func() bool {
+			return strings.HasSuffix(proc.Stderr.String(), "Drop 2 of the records that wait of stream "+id+" for good? [y/N] ")
+		})
+		p.sees("ls", id) // meanwhile the spool is free
+		if _, err := person.WriteString(answer); err != nil {
+			t.Fatal(err)
+		}
+		if interrupt {
+			proc.Signal(syscall.SIGINT)
+		}
+		if got := proc.Exit(); got != code {
+			t.Errorf("answer %q: exit code %d, stderr %s", answer, got, proc.Stderr)
+		}
+		return proc
+	}
+	for _, no := range []string{"\n", "n\n", "yellow\n", "\x04"} {
+		if proc := drop(no, false, exitProblem); !strings.Contains(proc.Stderr.String(), "nothing was dropped") {
+			t.Errorf("answer %q: %s", no, proc.Stderr)
+		}
+	}
+	drop("", true, exitProblem)
+	if n := p.streams()[0].Pending; n != 2 {
+		t.Errorf("%d records wait, want 2", n)
+	}
+	if proc := drop("Yes\n", false, exitOK); !strings.HasPrefix(proc.Stdout.String(), "2 records dropped from stream "+id) {
+		t.Errorf("stdout %s", proc.Stdout)
+	}
+}

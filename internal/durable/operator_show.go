@@ -1,0 +1,161 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+// ShowRequest says which records to show. With a receipt it is that one, whether it
+// is a dead letter or still to be sent.
+type ShowRequest struct {
+	Selection
+	From  string `json:"from,omitempty"`  // a receipt: from that record on; empty: from the first
+	Limit int    `json:"limit,omitempty"` // records; 0: DefaultShown
+	Bytes int    `json:"bytes,omitempty"` // of each value; 0: all
+}
+
+// DefaultShown is how many records are shown where nothing is said.
+const DefaultShown = 20
+
+// RecordInfo is a record in the spool. Of Key and KeyBase64 one is there, the former
+// where the key is UTF-8, and neither where it is null; so with Value, and with
+// headers' values.
+type RecordInfo struct {
+	Stream    string    `json:"stream"`
+	Receipt   string    `json:"receipt"`
+	Dead      bool      `json:"dead"`
+	Reason    string    `json:"reason,omitempty"` // why it is dead
+	Kept      time.Time `json:"kept"`
+	Timestamp time.Time `json:"timestamp,omitzero"` // absent: when it is sent
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"` // -1: by the key
+
+	Key         *string      `json:"key,omitempty"`
+	KeyBase64   []byte       `json:"key_base64,omitempty"`
+	Headers     []HeaderInfo `json:"headers,omitempty"`
+	Value       *string      `json:"value,omitempty"`
+	ValueBase64 []byte       `json:"value_base64,omitempty"`
+	ValueBytes  int          `json:"value_bytes"` // of the whole value, whatever is shown
+}
+
+// HeaderInfo is a header of a record.
+type HeaderInfo struct {
+	Name        string  `json:"name"`
+	Value       *string `json:"value,omitempty"`
+	ValueBase64 []byte  `json:"value_base64,omitempty"`
+}
+
+const (
+	// shownRecords and shownBytes bound what is read from disk at a time.
+	shownRecords = 50
+	shownBytes   = 1 << 20
+)
+
+var (
+	errLimit    = errors.New("the limit and the bytes are not negative")
+	errStopping = errors.New("the runner is stopping")
+)
+
+// Show calls f with each record, in order, until f returns an error.
+func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) error) error {
+	if req.Limit < 0 || req.Bytes < 0 {
+		return errLimit
+	}
+	if req.Receipt != "" {
+		s, pending, err := q.findReceipt(req.Selection)
+		if err != nil {
+			return err
+		}
+		return f(newRecordInfo(s.id, s.entry, !pending, req.Bytes))
+	}
+	s, err := q.find(req.Selection)
+	if err != nil {
+		return err
+	}
+	var after spool.Position
+	var from spool.Position
+	if req.From != "" {
+		if from, err = spool.ParseReceipt(req.From); err != nil {
+			return err
+		}
+		after = before(from)
+	}
+	left := req.Limit
+	if left == 0 {
+		left = DefaultShown
+	}
+	for left > 0 {
+		if err := q.interrupted(ctx); err != nil {
+			return err
+		}
+		entries, err := s.from.Next(after, min(left, shownRecords), shownBytes)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i := range entries {
+			e := &entries[i]
+			after = e.Position
+			if e.Position.Before(from) {
+				continue
+			}
+			if err := f(newRecordInfo(s.id, e, !req.Pending, req.Bytes)); err != nil {
+				return err
+			}
+			left--
+		}
+	}
+	return nil
+}
+
+// interrupted tells why an operation is not to go on.
+func (q *Queue) interrupted(ctx context.Context) error {
+	select {
+	case <-q.stop:
+		return errStopping
+	default:
+		return ctx.Err()
+	}
+}
+
+func newRecordInfo(stream string, e *spool.Entry, dead bool, bytes int) *RecordInfo {
+	r := &RecordInfo{
+		Stream: stream, Receipt: e.Position.Receipt(), Dead: dead, Reason: e.Reason,
+		Kept: e.Kept.UTC(), Timestamp: e.Record.Timestamp, Topic: e.Record.Topic, Partition: e.Record.Partition,
+		ValueBytes: len(e.Record.Value),
+	}
+	if !r.Timestamp.IsZero() {
+		r.Timestamp = r.Timestamp.UTC()
+	}
+	r.Key, r.KeyBase64 = text(e.Record.Key, 0)
+	r.Value, r.ValueBase64 = text(e.Record.Value, bytes)
+	for _, h := range e.Record.Headers {
+		info := HeaderInfo{Name: h.Key}
+		info.Value, info.ValueBase64 = text(h.Value, 0)
+		r.Headers = append(r.Headers, info)
+	}
+	return r
+}
+
+// text returns b as a string if it is UTF-8 and otherwise as it is, and of either the
+// first n bytes, or all for 0. A string is cut between characters.
+func text(b []byte, n int) (*string, []byte) {
+	if b == nil {
+		return nil, nil
+	}
+	valid := utf8.Valid(b)
+	if n > 0 && n < len(b) {
+		for valid && n > 0 && !utf8.RuneStart(b[n]) {
+			n--
+		}
+		b = b[:n]
+	}
+	if !valid {
+		return nil, b
+	}
+	s := string(b)
+	return &s, nil
+}

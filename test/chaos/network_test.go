@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+)
+
+// oneBroker is a broker that clients reach through a proxy only.
+func oneBroker(t *testing.T, options kafkatest.Options) *ground {
+	t.Helper()
+	p, err := newProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	options.Properties = map[string]string{"advertised.listeners": "CLIENT://" + p.addr()}
+	g := &ground{Cluster: kafkatest.Run(t, options), nodes: 1, proxy: p}
+	p.forward(g.BootstrapOf(1))
+	return g
+}
+
+func TestOneBrokerBehindANetwork(t *testing.T) {
+	oneBroker(t, kafkatest.Options{}).play(t, []scenario{
+		{fault: "connections are cut again and again", lasts: 2 * time.Second, strike: connectionsCut},
+		{fault: "connections fall silent", outages: 1, strike: connectionsStalled},
+		{fault: "answers are swallowed", outages: 1, strike: answersSwallowed},
+		{fault: "the spool fills up during an outage", modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk},
+		{fault: "the spool is read-only during an outage", full: true, modes: durable, lasts: 3 * time.Second, outages: 1, strike: spoolReadOnly, prepare: smallDisk},
+	})
+}
+
+// durable is for scenarios about the spool.
+var durable = []string{"durable"}
+
+func connectionsCut(s *scene) {
+	for range again() {
+		if s.proxy.cut() == 0 {
+			s.t.Error("there was no connection to cut")
+		}
+		s.after(1 + s.random.IntN(100))
+	}
+}
+
+func connectionsStalled(s *scene) {
+	s.proxy.become(stalled)
+	s.outage()
+	s.proxy.become(fair)
+}
+
+func answersSwallowed(s *scene) {
+	s.proxy.become(swallowing)
+	s.outage()
+	s.proxy.become(fair)
+	if s.proxy.swallowed.Load() == 0 {
+		s.t.Error("no answer was swallowed")
+	}
+}
+
+// spoolFilled holds until the disk is full and then for an outage.
+func spoolFilled(s *scene) {
+	s.proxy.become(stalled)
+	start := time.Now()
+	s.each(func(l *lane) {
+		s.within("a record that the disk has no room for is refused", func() bool {
+			return l.ledger.count(since(start, refused)) > 0
+		})
+	})
+	s.outage()
+	s.proxy.become(fair)
+}
+
+// spoolReadOnly replaces the runner, since a disk cannot be made read-only while a
+// file on it is open for writing.
+func spoolReadOnly(s *scene) {
+	s.proxy.become(stalled)
+	start := time.Now()
+	s.each(func(l *lane) {
+		s.within("records are kept", func() bool { return l.ledger.count(since(start, kept)) > workers })
+		l.grantUnderWay()
+		l.term()
+		l.runner.Exit()
+		s.setReadOnly(l, true)
+		l.start()
+	})
+	start = time.Now()
+	s.outage()
+	s.each(func(l *lane) {
+		if l.ledger.count(since(start, refused)) == 0 || l.ledger.count(since(start, kept)) > 0 {
+			s.t.Error("records are kept on a read-only disk")
+		}
+		s.setReadOnly(l, false)
+	})
+	s.proxy.become(fair)
+}
+
+const user = "bob"
+
+func TestOneBrokerWithCredentials(t *testing.T) {
+	secrets := t.TempDir()
+	g := oneBroker(t, kafkatest.Options{SASL: true})
+	g.user = user
+	g.env = []string{"KAFKAUPSTREAM_SECRETS_DIR=" + secrets}
+	g.properties = `,"security.protocol":"SASL_PLAINTEXT","sasl.mechanisms":"SCRAM-SHA-256","sasl.username":"` + user +
+		`","sasl.password":"$file://kafka-password"`
+	g.password(t, secrets, "the-first-password")
+	passwordChanged := func(s *scene) {
+		s.must(s.SetPassword(user, "the-second-password"))
+		s.proxy.cut() // connections that are open stay logged in
+		s.outage()
+		writeSecret(t, secrets, "the-second-password")
+	}
+	g.play(t, []scenario{
+		{fault: "the password is changed", lasts: 2 * time.Second, outages: 1, strike: passwordChanged},
+		{fault: "the right to write is withdrawn", full: true, lasts: time.Second, outages: 1, strike: rightWithdrawn},
+		{fault: "the right to write is withdrawn while records wait on disk", modes: durable, lasts: 3 * time.Second, outages: 1,
+			strike: rightWithdrawnMeanwhile(t, secrets)},
+	})
+}
+
+// password sets the user's password on the brokers and for the clients.
+func (g *ground) password(t *testing.T, secrets, password string) {
+	t.Helper()
+	if err := g.SetPassword(user, password); err != nil {
+		t.Fatal(err)
+	}
+	writeSecret(t, secrets, password)
+}
+
+// writeSecret replaces the file at once, as tools that deliver secrets do.
+func writeSecret(t *testing.T, dir, password string) {
+	t.Helper()
+	beside := filepath.Join(dir, "new")
+	if err := os.WriteFile(beside, []byte(password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(beside, filepath.Join(dir, "kafka-password")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rightWithdrawn(s *scene) {
+	s.each(func(l *lane) { s.must(s.RevokeWrite(user, l.topic)) })
+	s.outage()
+	s.each(func(l *lane) { s.must(s.AllowWrite(user, l.topic)) })
+}
