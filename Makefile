@@ -24,6 +24,10 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzFrames$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/extplugin
 	go test -run '^$$' -fuzz '^FuzzParseRoute$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
 	go test -run '^$$' -fuzz '^FuzzSegment$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/spool
+	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/cloudevents
+	go test -run '^$$' -fuzz '^FuzzScan$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/idempotency
+	go test -run '^$$' -fuzz '^FuzzValidate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
+	go test -run '^$$' -fuzz '^FuzzCompile$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
 	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
 
 kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)

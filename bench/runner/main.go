@@ -30,6 +30,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -74,7 +75,7 @@ func host() error { return serve(answer{}) }
 func kafka() error {
 	log := logger()
 	pool := producer.NewPool(producer.Options{Log: log})
-	err := serve(apisix.New(pool, nil, log))
+	err := serve(apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	pool.Close(ctx)

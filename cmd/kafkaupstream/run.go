@@ -14,9 +14,11 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
@@ -115,18 +117,20 @@ type runner struct {
 	pool     *producer.Pool
 	queue    *durable.Queue // nil without a spool
 	notifier *notify.Notifier
+	schemas  *schema.Cache
+	keys     *idempotency.Store
 	server   *extplugin.Server
 }
 
 func startRunner(opts runnerOptions) (*runner, error) {
 	opts.notify.Log = opts.log
 	r := &runner{log: opts.log, notifier: notify.New(opts.notify)}
-	pool := producer.Options{
-		Log: opts.log, MaxInflightBytes: opts.maxInflightBytes,
-		Resolve: secrets.New(opts.secretsDir, opts.getenv).Resolve,
-	}
+	resolve := secrets.New(opts.secretsDir, opts.getenv).Resolve
+	pool := producer.Options{Log: opts.log, MaxInflightBytes: opts.maxInflightBytes, Resolve: resolve}
+	keys := idempotency.Options{Log: opts.log}
 	var keeper kafkaupstream.Durable
 	if opts.spoolDir != "" {
+		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
 		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
 		keeper, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
@@ -135,9 +139,18 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	if r.queue != nil {
 		r.queue.Start(r.pool)
 	}
-	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
+	r.schemas = schema.NewCache(0, opts.log)
 	var err error
-	if r.server, err = extplugin.Listen(host, apisix.New(r.pool, keeper, opts.log)); err != nil {
+	if r.keys, err = idempotency.New(keys); err != nil {
+		opts.log.Error("idempotency keys are known to this process only", "error", err)
+		keys.Dir = ""
+		r.keys, _ = idempotency.New(keys) // fails only for a directory
+	}
+	plugin := apisix.New(r.pool, kafkaupstream.HandlerOptions{
+		Durable: keeper, Schemas: r.schemas, Resolve: resolve, Idempotency: r.keys, Log: opts.log,
+	})
+	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
+	if r.server, err = extplugin.Listen(host, plugin); err != nil {
 		_ = r.drain(context.Background()) // nothing was served
 		return nil, err
 	}
@@ -185,6 +198,10 @@ func (r *runner) drain(ctx context.Context) error {
 		if err != nil {
 			r.log.Error("the spool was not closed well", "error", err)
 		}
+	}
+	r.schemas.Close()
+	if kerr := r.keys.Close(); kerr != nil {
+		r.log.Error("idempotency keys were not closed well", "error", kerr)
 	}
 	r.notifier.Close(ctx)
 	if lost > 0 || err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
@@ -58,6 +59,11 @@ type Route struct {
 	tombstones    bool // a DELETE is one
 	batch         bool // a body may hold several records
 	transactional bool // a request's records are one transaction
+	cloudEvents   bool
+	eventsOut     cloudevents.Out
+	schemaConfig  *schemaConfig
+	schema        *routeSchema // made of it by Handler.Prepare
+	idempotent    *idempotent
 
 	mode        producer.Mode
 	suspend     bool // a durable stream stops at a record that Kafka can never take
@@ -132,6 +138,9 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"on_permanent_error":  (*configReader).readOnPermanentError,
 	"batch":               func(c *configReader, path string, v any) { c.route.batch = c.boolean(path, v) },
 	"transactional":       func(c *configReader, path string, v any) { c.route.transactional = c.boolean(path, v) },
+	"cloudevents":         (*configReader).readCloudEvents,
+	"schema":              (*configReader).readSchema,
+	"idempotency":         (*configReader).readIdempotency,
 	"record_headers":      (*configReader).readRecordHeaders,
 	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
 }
@@ -175,6 +184,9 @@ func (c *configReader) finish() {
 			c.problem("transactional", "it cannot be combined with durable delivery: records on disk are sent one by one")
 		}
 		c.route.mode = producer.Transactional
+	}
+	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
+		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
 	if c.route.suspend && c.route.mode != producer.Durable {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
@@ -244,11 +256,19 @@ func (c *configReader) property(path string, f field) {
 		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
 		return
 	}
-	if err := secrets.Check(value); err != nil {
-		c.problem(path, "%s", err)
+	if !c.checkSecret(path, value) {
 		return
 	}
 	c.properties[f.name] = value
+}
+
+// checkSecret tells whether a value can be used: a reference to a secret must be one.
+func (c *configReader) checkSecret(path, value string) bool {
+	err := secrets.Check(value)
+	if err != nil {
+		c.problem(path, "%s", err)
+	}
+	return err == nil
 }
 
 func (c *configReader) readHeaderPrefix(path string, v any) {

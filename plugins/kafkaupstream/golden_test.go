@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,7 +98,11 @@ func runCase(t *testing.T, given string) string {
 		offset++
 		return producer.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
-	reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(route, req)
+	handler := newHandler(sender, nil)
+	if err := handler.Prepare(route); err != nil {
+		return "invalid " + err.Error() + "\n"
+	}
+	reply := handler.Handle(route, req)
 	var out strings.Builder
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])

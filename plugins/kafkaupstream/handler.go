@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
 // methods are those that produce a record, as the Allow header has them.
@@ -36,29 +38,43 @@ type Durable interface {
 	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
 }
 
+// HandlerOptions are what a handler works with.
+type HandlerOptions struct {
+	Sender Sender
+	// Durable is for durable routes; nil: they cannot be served.
+	Durable Durable
+	// Schemas keeps the schemas that routes have from registries, and Resolve finds the
+	// secrets of these.
+	Schemas *schema.Cache
+	Resolve func(value string) (string, error)
+	// Idempotency is for routes with idempotency.
+	Idempotency *idempotency.Store
+	// Log gets no header, key or payload.
+	Log *slog.Logger
+}
+
 // Handler answers requests.
 type Handler struct {
+	opts    HandlerOptions
 	sender  Sender
 	durable Durable
 	log     *slog.Logger
 }
 
-// NewHandler returns a handler that produces through sender, and for durable routes
-// through durable, which may be nil: see [Handler.Serves]. Its log gets no header,
-// key or payload.
-func NewHandler(sender Sender, durable Durable, log *slog.Logger) *Handler {
-	return &Handler{sender, durable, log}
+// NewHandler returns a handler.
+func NewHandler(opts HandlerOptions) *Handler {
+	return &Handler{opts, opts.Sender, opts.Durable, opts.Log}
 }
 
-// Serves returns why the handler cannot serve the route, nil when it can.
-func (h *Handler) Serves(route *Route) error {
+// Prepare makes a route ready to be served, and returns why it cannot be.
+func (h *Handler) Prepare(route *Route) error {
 	if route.mode == producer.Durable && h.durable == nil {
 		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
 	if route.transactional && !h.sender.Transactions() {
 		return Problem{"transactional", "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
-	return nil
+	return h.prepareSchema(route)
 }
 
 // InvalidRoute is the reply to every request of a route whose configuration
@@ -83,7 +99,11 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 	w := works.Get().(*work)
 	w.sender, w.conn = h.sender, route.conn
 	defer w.release()
+	w.deadline = deadline
 	if refused := route.record(req, w, tombstone); refused != nil {
+		if refused.cause != "" {
+			h.log.Warn("a request was refused", "status", refused.Status, "error", refused.cause)
+		}
 		return *refused
 	}
 	if route.allowed[overrideDryRun] {
@@ -92,12 +112,19 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 		}
 	}
 	handedOver = true
+	if route.idempotent != nil {
+		return h.once(route, req, w, deadline)
+	}
+	return h.produce(route, w, deadline)
+}
+
+// produce delivers the request's records.
+func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	switch {
 	case route.transactional && w.isBatch:
 		return h.transaction(route, w.recs, deadline, w.form)
 	case route.transactional:
-		w.recs = append(w.recs, w.rec)
-		return h.transaction(route, w.recs, deadline, formOpaque)
+		return h.transaction(route, append(w.recs, w.rec), deadline, formOpaque)
 	case w.isBatch:
 		return several(h.deliverAll(route, w.recs, deadline), w.form)
 	}
@@ -231,9 +258,10 @@ type work struct {
 	form    bodyForm
 	scratch []byte // of the compacted body
 
-	sender Sender
-	conn   *producer.Connection
-	held   int // bytes of memory taken from sender
+	deadline time.Time
+	sender   Sender
+	conn     *producer.Connection
+	held     int // bytes of memory taken from sender
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
 // fakeSender keeps what it was given.
@@ -192,7 +194,7 @@ func TestFromARequestToARecord(t *testing.T) {
 				c.req.method = "POST"
 			}
 			sender := &fakeSender{}
-			handler := NewHandler(sender, nil, slog.New(slog.DiscardHandler))
+			handler := newHandler(sender, nil)
 			route := mustParse(t, c.conf)
 			for range 2 { // the second in the memory of the first
 				reply := handler.Handle(route, &c.req)
@@ -260,7 +262,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 				c.req.method = "POST"
 			}
 			sender := &fakeSender{}
-			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(mustParse(t, c.conf), &c.req)
+			reply := newHandler(sender, nil).Handle(mustParse(t, c.conf), &c.req)
 			if reply.Status != c.status || !strings.Contains(reply.Message, c.message) || reply.Delivered != DeliveredNo {
 				t.Errorf("got %+v", reply)
 			}
@@ -306,7 +308,7 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 			sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { return c.ack, c.err }}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"`+c.conf+`","timeout_ms":1500}`)
 			before := time.Now()
-			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			reply := newHandler(sender, nil).Handle(route, &fakeRequest{method: "POST", body: "x"})
 			if got := string(reply.AppendJSON(nil)); got != c.want {
 				t.Errorf("got %s", got)
 			}
@@ -338,7 +340,7 @@ func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 		t.Run(c.says, func(t *testing.T) {
 			sender, keeper := &fakeSender{}, &fakeDurable{result: c.result, err: c.err}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"durable","on_permanent_error":"suspend"}`)
-			reply := NewHandler(sender, keeper, slog.New(slog.DiscardHandler)).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			reply := newHandler(sender, keeper).Handle(route, &fakeRequest{method: "POST", body: "x"})
 			if got := string(reply.AppendJSON(nil)); got != c.want {
 				t.Errorf("got %s", got)
 			}
@@ -365,7 +367,7 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 		t.Run(c.says, func(t *testing.T) {
 			sender := &fakeSender{room: 100}
 			req := &fakeRequest{method: "POST", body: c.body, headers: map[string]string{"content-length": c.length}}
-			reply := NewHandler(sender, nil, slog.New(slog.DiscardHandler)).Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
+			reply := newHandler(sender, nil).Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
 			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) {
 				t.Errorf("got %+v", reply)
 			}
@@ -423,7 +425,7 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
-			handler := NewHandler(&fakeSender{send: c.send}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+			handler := NewHandler(HandlerOptions{Sender: &fakeSender{send: c.send}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			reply := handler.Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
 			if reply.Status != 500 || reply.Delivered != c.want {
 				t.Errorf("got %+v", reply)
@@ -443,7 +445,7 @@ func (*panickingRequest) Header(string) string { panic("the-payload") }
 func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)
 	body := "[" + strings.Repeat(" 1,", 1<<20) + "1]"
-	handler := NewHandler(discardSender{}, nil, slog.New(slog.DiscardHandler))
+	handler := newHandler(discardSender{}, nil)
 	inUse := func() int64 {
 		runtime.GC()
 		runtime.GC()
@@ -495,5 +497,78 @@ func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 		if path == "net/http" || strings.Contains(path, "ext-plugin-proto") || strings.Contains(path, "apisix-go-plugin-runner") {
 			t.Errorf("it imports %s", path)
 		}
+	}
+}
+
+func newHandler(sender Sender, keeper Durable) *Handler {
+	keys, err := idempotency.New(idempotency.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return NewHandler(HandlerOptions{
+		Sender: sender, Durable: keeper, Schemas: schema.NewCache(0, nil), Idempotency: keys, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
+	const conf = `{` + brokers + `,"topic":"t","delivery":"sync","idempotency":{}}`
+	var outcome *producer.Error
+	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		return producer.Ack{Offset: 41, Timestamp: time.UnixMilli(1)}, outcome
+	}}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, conf)
+	post := func(key, body string) (int, string, int) {
+		before := len(sender.sent)
+		req := &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": key}, body: body}
+		reply := handler.Handle(route, req)
+		return reply.Status, string(reply.AppendJSON(nil)), len(sender.sent) - before
+	}
+	want := func(says, key, body string, status, sent int) string {
+		t.Helper()
+		gotStatus, text, gotSent := post(key, body)
+		if gotStatus != status || gotSent != sent {
+			t.Errorf("%s: status %d, %d records sent; want %d and %d: %s", says, gotStatus, gotSent, status, sent, text)
+		}
+		return text
+	}
+	first := want("the first", `"k"`, "x", 200, 1)
+	if again := want("the same again", "k", "x", 200, 0); again != first {
+		t.Errorf("the first was told %s, the second %s", first, again)
+	}
+	want("another body", "k", "y", 422, 0)
+	want("another key", "l", "x", 200, 1)
+	want("no key", "", "x", 200, 1)
+	outcome = &producer.Error{Kind: producer.KindNoBroker}
+	want("nothing was done", "m", "x", 503, 1)
+	outcome = nil
+	want("so it is done now", "m", "x", 200, 1)
+	outcome = &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}
+	want("nobody knows", "n", "x", 504, 1)
+	outcome = nil
+	want("and it is not done again", "n", "x", 504, 0)
+}
+
+func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
+	under, done := make(chan struct{}), make(chan struct{})
+	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		close(under)
+		<-done
+		return producer.Ack{}, nil
+	}}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{}}`)
+	req := func() *fakeRequest {
+		return &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}
+	}
+	first := make(chan Reply)
+	go func() { first <- handler.Handle(route, req()) }()
+	<-under
+	if reply := handler.Handle(route, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
+		t.Errorf("the second: %+v", reply)
+	}
+	close(done)
+	if reply := <-first; reply.Status != 200 {
+		t.Errorf("the first: %+v", reply)
 	}
 }

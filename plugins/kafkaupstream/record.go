@@ -166,7 +166,7 @@ func bodyLost(req Request, promised int64) bool {
 // value fetches the body and makes the record's value and key of it, in w.
 func (r *Route) value(req Request, w *work) *Reply {
 	form := r.formOf(req)
-	if r.requireJSON && !form.json() {
+	if (r.requireJSON || r.schema != nil) && !form.json() && !r.cloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	promised := contentLength(req.Header("content-length"))
@@ -186,6 +186,9 @@ func (r *Route) value(req Request, w *work) *Reply {
 		return tooLarge("body", int64(len(body)), r.maxBody)
 	case !w.hold(len(body)):
 		return unavailable("too many requests are in flight")
+	}
+	if r.cloudEvents {
+		return r.events(req, body, w)
 	}
 	if !form.json() {
 		if body == nil {
@@ -244,6 +247,14 @@ func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 	}
 	if rec.Key == nil && r.requireKey {
 		return refuse(400, "the route takes records with a key only, and this one has none")
+	}
+	if r.schema != nil && rec.Value != nil {
+		if !isJSON {
+			return refuse(415, "the route takes JSON only, since it has a schema")
+		}
+		if refused := r.schema.validate(rec, w.deadline); refused != nil {
+			return refused
+		}
 	}
 	size := len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {

@@ -38,11 +38,16 @@ type Reply struct {
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
 
-	several bool // about several records, whose own replies are in Detail
+	cause   string // for the log
+	body    []byte // the whole body, instead of what the fields come to
+	several bool   // about several records, whose own replies are in Detail
 }
 
 // AppendJSON appends the reply's body.
 func (r *Reply) AppendJSON(dst []byte) []byte {
+	if r.body != nil {
+		return append(dst, r.body...)
+	}
 	dst = append(dst, `{"code":`...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
 	dst = append(dst, `,"message":`...)

@@ -6,7 +6,9 @@ package apisix
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,10 +29,10 @@ type Plugin struct {
 	log     *slog.Logger
 }
 
-// New returns the plugin, producing through pool. durable is for durable routes;
-// with nil, such a route is invalid.
-func New(pool *producer.Pool, durable kafkaupstream.Durable, log *slog.Logger) *Plugin {
-	return &Plugin{pool, kafkaupstream.NewHandler(pool, durable, log), log}
+// New returns the plugin, whose producers pool makes.
+func New(pool *producer.Pool, opts kafkaupstream.HandlerOptions) *Plugin {
+	opts.Sender = pool
+	return &Plugin{pool, kafkaupstream.NewHandler(opts), opts.Log}
 }
 
 // Name returns the plugin's name.
@@ -48,7 +50,7 @@ func (invalid) Invalid() bool { return true }
 func (p *Plugin) ParseConf(in []byte) (any, error) {
 	route, err := kafkaupstream.ParseRoute(in)
 	if err == nil {
-		err = p.handler.Serves(route)
+		err = p.handler.Prepare(route)
 	}
 	if err != nil {
 		p.log.Error("a route's configuration is invalid", "error", err)
@@ -101,10 +103,10 @@ func (c *call) Argument(name string) string { return c.Request.Args().Get(name) 
 
 // Headers calls f for each header and value.
 func (c *call) Headers(f func(name, value string)) {
-	for name, values := range c.Request.Header().View() {
-		name = strings.ToLower(name)
-		for _, value := range values {
-			f(name, value)
+	view := c.Request.Header().View()
+	for _, name := range slices.Sorted(maps.Keys(view)) {
+		for _, value := range view[name] {
+			f(strings.ToLower(name), value)
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
@@ -58,7 +59,7 @@ func startOwnHost(t *testing.T, socket string) *host {
 	h := &host{log: &program.Text{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	pool := producer.NewPool(producer.Options{Log: log})
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, nil, log))
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
 	if err != nil {
 		t.Fatal(err)
 	}

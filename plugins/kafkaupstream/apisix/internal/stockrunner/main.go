@@ -16,6 +16,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -26,7 +27,7 @@ func main() {
 	log := logging.New(os.Stderr, slog.LevelWarn)
 	defer log.Close(time.Second)
 	pool := producer.NewPool(producer.Options{Log: log.Logger})
-	if err := plugin.RegisterPlugin(apisix.New(pool, nil, log.Logger)); err != nil {
+	if err := plugin.RegisterPlugin(apisix.New(pool, kafkaupstream.HandlerOptions{Log: log.Logger})); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

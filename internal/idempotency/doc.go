@@ -1,0 +1,66 @@
+// Package idempotency keeps the first reply to each Idempotency-Key, so that a request
+// which a client repeats is answered as it was the first time and not done again
+// (draft-ietf-httpapi-idempotency-key-header).
+//
+// A request goes through it twice: [Store.Begin] before anything is done tells what is
+// known of the key, and for a key that is new gives a [Ticket], which is settled when
+// the reply is known. plugins/kafkaupstream calls it for routes that ask for it.
+//
+// It is not for telling which replies are final, for statuses, or for finding equal
+// requests without a key.
+//
+// # What is promised
+//
+// A key that was begun is not forgotten before its time is up: a full store refuses new
+// keys. With a directory that holds across a crash of the process or the machine: that
+// a key is begun is on disk before Begin returns [First], and its reply before
+// [Ticket.Finish] does. A key that was begun and never settled is [Interrupted]
+// afterwards, since nobody knows how far its request came.
+//
+// # Bounds
+//
+// A scope, which is a route, may have as many keys as are still free, and bytes of
+// replies likewise. So one scope takes half of the store at most, two a third each, and
+// there is always room for another.
+//
+// # Directory
+//
+// It has mode 0700, files 0600. Neither keys nor scopes are in it, only their hashes;
+// replies are.
+//
+//	DIR/lock                      flock by the process that uses the directory, the owner
+//	DIR/<generation>-<marker>.log a journal; two numbers of 16 hexadecimal digits
+//	DIR/new                       a journal that is not complete yet
+//
+// Each owner writes a journal of its own, first what is left of the one before, and
+// removes that. The same is done when most of a journal is out of date, and after an
+// error of the disk. A journal is a sequence of frames and nothing else. Numbers are
+// little endian.
+//
+//	offset  bytes
+//	     0      8  the marker in the file's name, big endian: random, so that no reply has it
+//	     8      4  length of what follows byte 16, at most 89 + 64 KiB
+//	    12      4  CRC-32C of bytes 0 to 11 and of what follows byte 16
+//	    16      1  1: begun, 2: finished, 3: abandoned
+//	    17     32  SHA-256 of scope and key
+//	    49     16  SHA-256 of the scope, its first half
+//	    65     32  fingerprint of the request
+//	    97      8  when the key is forgotten, nanoseconds since 1970
+//	   105         the reply, if finished
+//
+// A frame says all of its key, so that a damaged one before it takes nothing away. What
+// is damaged is skipped up to the next frame and reported; a last frame that is not
+// whole is what a crash leaves, and it was promised to nobody. A finished key whose
+// frame is lost is begun, a begun one whose frame is lost before it finished is unknown:
+// that is what damage to a disk can cost.
+//
+// # Two processes
+//
+// When APISIX reloads, a new process starts while the old one ends. The old one's keys
+// are in the memory of the old one, and some of its requests are still under way. The
+// new one therefore answers nothing before it is the owner: Begin waits until the old
+// process has closed its store or is gone, which is when its journal is complete, or
+// until the request's deadline, and returns [Unavailable] then. To begin new keys
+// meanwhile would be to answer without knowing what the old process has done for them;
+// the wait is about as long as the old process drains, a second.
+package idempotency

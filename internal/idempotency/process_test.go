@@ -1,0 +1,117 @@
+package idempotency
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// clientsIn is the environment variable that makes this binary serve requests for ever.
+const clientsIn = "IDEMPOTENCY_TEST_CLIENTS_IN"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(clientsIn); dir != "" {
+		if err := serveForEver(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// serveForEver prints what becomes of each key. A line is one write, so that none is
+// printed by half.
+func serveForEver(dir string) error {
+	s, err := New(Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	run := rand.Uint64()
+	for g := range 4 {
+		go func() {
+			for i := 0; ; i++ {
+				key := fmt.Sprintf("%x-%d-%d", run, g, i)
+				outcome, ticket := s.Begin(context.Background(), "orders", key, request, hour)
+				if outcome != First {
+					failed <- fmt.Errorf("%s: %v", key, outcome)
+				}
+				fmt.Println("begun", key)
+				if i%3 == 2 {
+					ticket.Abandon()
+					continue
+				}
+				if err := ticket.Finish([]byte(key + strings.Repeat("r", rand.IntN(500)))); err != nil {
+					failed <- err
+				}
+				fmt.Println("done", key)
+			}
+		}()
+	}
+	return <-failed
+}
+
+func TestWhatWasPromisedSurvivesAKill(t *testing.T) {
+	dir := t.TempDir()
+	begun, finished := map[string]bool{}, map[string]bool{}
+	for range 8 {
+		kill(t, dir, 1+rand.IntN(150), begun, finished)
+		s := open(t, Options{Dir: dir})
+		for key := range begun {
+			outcome, ticket := s.Begin(context.Background(), "orders", key, request, hour)
+			switch {
+			case outcome == Replay && strings.HasPrefix(string(ticket.Reply()), key):
+			case outcome == Interrupted && !finished[key]:
+			case outcome == First && isAbandoned(key):
+				ticket.Abandon()
+			default:
+				t.Errorf("%s, done %v: %v", key, finished[key], outcome)
+			}
+		}
+		s.Close()
+	}
+	if len(finished) < 8 {
+		t.Errorf("%d requests were done", len(finished))
+	}
+}
+
+func isAbandoned(key string) bool {
+	var run uint64
+	var g, i int
+	fmt.Sscanf(key, "%x-%d-%d", &run, &g, &i)
+	return i%3 == 2
+}
+
+// kill runs clients, kills them after some lines and notes what they printed.
+func kill(t *testing.T, dir string, after int, begun, finished map[string]bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), clientsIn+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for n := 0; lines.Scan(); n++ {
+		if n == after {
+			cmd.Process.Kill()
+		}
+		if what, key, _ := strings.Cut(lines.Text(), " "); what == "begun" {
+			begun[key] = true
+		} else {
+			finished[key] = true
+		}
+	}
+	io.Copy(io.Discard, out)
+	cmd.Wait()
+}

@@ -1,0 +1,203 @@
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	// lockInterval is how often another process's directory is asked for: a reload costs
+	// at most that much on top of the other's end.
+	lockInterval = 10 * time.Millisecond
+	// retryInterval is for a directory that cannot be read or written.
+	retryInterval = time.Second
+)
+
+// batch is what is written with one fsync.
+type batch struct {
+	frames  []byte
+	written chan struct{} // closed when err is known
+	err     error
+}
+
+// wait returns when the batch is durable. There is nothing to wait for without a
+// directory.
+func (b *batch) wait() error {
+	if b == nil {
+		return nil
+	}
+	<-b.written
+	return b.err
+}
+
+// enqueue has a frame written, in the order of calls. Callers hold mu.
+func (s *Store) enqueue(f frame) *batch {
+	if s.inMemory {
+		return nil
+	}
+	if s.closed {
+		// The goroutine run may have taken its last batch already.
+		refused := &batch{written: make(chan struct{}), err: ErrClosed}
+		close(refused.written)
+		return refused
+	}
+	if s.next == nil {
+		s.next = &batch{written: make(chan struct{})}
+		s.wake <- struct{}{} // empty: it is taken together with next
+	}
+	s.next.frames = appendFrame(s.next.frames, 0, &f)
+	return s.next
+}
+
+// run owns the directory from the moment it can to the end of the store.
+func (s *Store) run() {
+	defer close(s.ended)
+	lock := s.takeOver()
+	if lock == nil {
+		return
+	}
+	defer lock.Close()
+	close(s.ready)
+	for {
+		select {
+		case <-s.wake:
+			s.writeNext()
+		case <-s.closing:
+			s.writeNext()
+			s.journal.close()
+			return
+		}
+	}
+}
+
+// takeOver waits until the directory is this process's and read. It returns nil when the
+// store was closed before.
+func (s *Store) takeOver() (lock *os.File) {
+	tick := time.NewTicker(lockInterval)
+	defer tick.Stop()
+	var retry time.Time
+	for {
+		if time.Now().After(retry) {
+			lock, err := s.own()
+			if lock != nil {
+				return lock
+			}
+			if err != nil {
+				s.warn("the directory of idempotency keys cannot be used", err)
+				retry = time.Now().Add(retryInterval)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-s.closing:
+			return nil
+		}
+	}
+}
+
+// own locks the directory and reads it. It returns nil and no error when another process
+// has the lock.
+func (s *Store) own() (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(s.opts.Dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = flock(lock)
+	if err == nil {
+		err = s.read()
+	}
+	if err != nil {
+		lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = nil
+		}
+		return nil, err
+	}
+	return lock, nil
+}
+
+func flock(f *os.File) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// read makes the table of what the directory has, and begins a journal with it.
+func (s *Store) read() error {
+	j := &journal{dir: s.opts.Dir, intercept: s.intercept}
+	t := newTable(s.opts.MaxEntries, s.opts.MaxBytes)
+	if err := j.load(t, s.reportDamage); err != nil {
+		return err
+	}
+	t.restored(s.opts.Now().UnixNano())
+	s.mu.Lock()
+	s.table, s.journal = t, j
+	s.mu.Unlock()
+	return s.rewrite()
+}
+
+// writeNext writes what is queued, with one fsync.
+func (s *Store) writeNext() {
+	s.mu.Lock()
+	b := s.next
+	s.next = nil
+	s.mu.Unlock()
+	if b == nil {
+		return
+	}
+	if b.err = s.write(b.frames); b.err != nil {
+		s.warn("idempotency keys cannot be written", b.err)
+	}
+	close(b.written)
+}
+
+// write writes frames to the journal, and that anew before where it was given up or has
+// mostly what is out of date. What the frames say is in the table already and so in a
+// new journal; to say it once more does no harm.
+func (s *Store) write(frames []byte) error {
+	if s.journal.f == nil || s.outOfDate() {
+		if err := s.rewrite(); err != nil && s.journal.f == nil {
+			return err
+		} else if err != nil {
+			s.warn("the journal of idempotency keys cannot be written anew", err)
+		}
+	}
+	return s.journal.write(frames)
+}
+
+func (s *Store) outOfDate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.expire(s.opts.Now().UnixNano())
+	current := int64(len(s.table.entries))*frameBytes + s.table.bytes
+	return s.journal.size > rewriteBytes && s.journal.size > 2*current
+}
+
+// rewrite begins a new journal with all that is known.
+func (s *Store) rewrite() error {
+	s.mu.Lock()
+	known := make([]frame, 0, len(s.table.entries))
+	for _, e := range s.table.entries {
+		known = append(known, e.frame())
+	}
+	s.mu.Unlock()
+	return s.journal.rewrite(known)
+}
+
+func (s *Store) reportDamage(name string, d damage) {
+	if d.skipped > 0 {
+		s.log.LogAttrs(context.Background(), slog.LevelError, "a journal of idempotency keys is damaged; some requests may be done twice",
+			slog.String("file", name), slog.Int64("bytes", d.skipped))
+	}
+}
+
+func (s *Store) warn(message string, err error) {
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, message, slog.Any("error", err))
+}

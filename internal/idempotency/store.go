@@ -1,0 +1,172 @@
+package idempotency
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	defaultMaxEntries = 100_000
+	defaultMaxBytes   = 64 << 20
+)
+
+// Options are a store's. The zero value is good, and keeps keys in memory only.
+type Options struct {
+	// Dir is a directory on a local disk for this store alone; "": what is known goes with
+	// the process.
+	Dir string
+	// MaxEntries is how many keys are known at once; 0: 100,000. One takes about 0.4 kB of
+	// memory and the reply's length.
+	MaxEntries int
+	// MaxBytes bounds the replies of all keys; 0: 64 MiB. What is under way when it is
+	// reached is kept still.
+	MaxBytes int64
+	// Log gets damage and errors of the disk, never a key or a reply; nil: nothing.
+	Log *slog.Logger
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxEntries = cmp.Or(max(o.MaxEntries, 0), defaultMaxEntries)
+	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), defaultMaxBytes)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Store knows keys and first replies. Its methods may be called from any goroutine.
+type Store struct {
+	opts Options
+	log  *slog.Logger
+	// intercept is put around each journal's file; nil outside tests.
+	intercept func(file) file
+
+	// ready is closed when table has what the directory has.
+	ready   chan struct{}
+	closing chan struct{}
+	ended   chan struct{} // closed when the journal is no longer used
+	wake    chan struct{} // capacity 1: next is not nil
+
+	mu       sync.Mutex
+	table    *table
+	closed   bool
+	next     *batch // what the journal is to write next
+	inMemory bool   // there is no directory and no journal
+
+	journal *journal // of the goroutine run
+}
+
+// New makes a store, and the directory where there is none. With a directory, the store
+// takes it over in the background as soon as no other process has it.
+func New(opts Options) (*Store, error) {
+	s := newStore(opts)
+	if s.opts.Dir == "" {
+		s.inMemory = true
+		close(s.ready)
+		close(s.ended)
+		return s, nil
+	}
+	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("idempotency: %w", err)
+	}
+	go s.run()
+	return s, nil
+}
+
+func newStore(opts Options) *Store {
+	opts = opts.withDefaults()
+	return &Store{
+		opts:    opts,
+		log:     opts.Log,
+		ready:   make(chan struct{}),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		table:   newTable(opts.MaxEntries, opts.MaxBytes),
+	}
+}
+
+// Begin tells what is known of a key. scope is the route's identity: the same key in
+// another scope is another key, and scopes share the store fairly. fingerprint is of all
+// that makes the request the same or another one. For a new key the outcome is First;
+// until ttl from now the key is known, or longer if the request is under way for longer.
+// ctx ends the wait for a directory that another process has; the wait for the disk ends
+// when that is done.
+//
+// The ticket is not nil for First, when it must be settled, and for Replay, when it has
+// the reply.
+func (s *Store) Begin(ctx context.Context, scope, key string, fingerprint [32]byte, ttl time.Duration) (Outcome, *Ticket) {
+	select {
+	case <-s.ready:
+	case <-s.closing:
+		return Unavailable, nil
+	case <-ctx.Done():
+		return Unavailable, nil
+	}
+	id, scopeID := identify(scope, key)
+	now := s.opts.Now()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return Unavailable, nil
+	}
+	s.table.expire(now.UnixNano())
+	if e := s.table.entries[id]; e != nil {
+		defer s.mu.Unlock()
+		return known(e, fingerprint)
+	}
+	if !s.table.room(scopeID) {
+		s.mu.Unlock()
+		return Full, nil
+	}
+	e := s.table.add(id, scopeID, fingerprint, now.Add(ttl).UnixNano())
+	written := s.enqueue(e.frame())
+	s.mu.Unlock()
+	if err := written.wait(); err != nil { // reported where it was written
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.table.remove(e)
+		return Unavailable, nil
+	}
+	return First, &Ticket{store: s, entry: e}
+}
+
+// known tells what a request with the key of an entry is to it.
+func known(e *entry, fingerprint [32]byte) (Outcome, *Ticket) {
+	switch {
+	case e.fingerprint != fingerprint:
+		return Mismatch, nil
+	case e.state == finished:
+		return Replay, &Ticket{reply: e.reply}
+	case e.state == interrupted:
+		return Interrupted, nil
+	}
+	return InFlight, nil
+}
+
+// Ready is closed when the store no longer waits for its directory.
+func (s *Store) Ready() <-chan struct{} { return s.ready }
+
+// Close writes what is queued and gives the directory to the next process. It does not
+// wait for tickets: call it when no request is under way. One that is settled later is
+// Interrupted for the next process.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
+	}
+	s.mu.Unlock()
+	<-s.ended
+	return nil
+}

@@ -1,0 +1,72 @@
+package idempotency
+
+import "slices"
+
+// Ticket belongs to the request that Begin was called for, and is for one goroutine.
+type Ticket struct {
+	store *Store
+	entry *entry // nil: settled
+	reply []byte
+}
+
+// Reply returns the reply to the first request; nil unless the outcome was Replay. It
+// is not to be changed.
+func (t *Ticket) Reply() []byte { return t.reply }
+
+// Finish keeps a reply, which is to be sent once Finish has returned, and is what the
+// request is answered with until the key expires. After an error it is right to send it
+// nevertheless: only what a repetition is told is not certain.
+func (t *Ticket) Finish(reply []byte) error {
+	e := t.entry
+	switch {
+	case e == nil:
+		return ErrSettled
+	case len(reply) > MaxReply:
+		t.Interrupt()
+		return ErrReplyTooLarge
+	}
+	t.entry = nil
+	s := t.store
+	s.mu.Lock()
+	s.table.setReply(e, slices.Clone(reply))
+	e.state = finishing // a journal that is written anew meanwhile has the reply
+	written := s.enqueue(e.frame())
+	s.mu.Unlock()
+	err := written.wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.settle(e, finished)
+	return err
+}
+
+// Abandon forgets the key: nothing was done, and a repetition is as good as the first
+// request. It does nothing to a ticket that is settled.
+func (t *Ticket) Abandon() {
+	e := t.entry
+	if e == nil {
+		return
+	}
+	t.entry = nil
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := e.frame()
+	f.kind = abandonedKind
+	// Nobody waits for it: lost, it makes a repetition's outcome Interrupted. It is
+	// queued before the key can be begun again.
+	s.enqueue(f)
+	s.table.remove(e)
+}
+
+// Interrupt is for a request of which nobody knows whether it was done: what repeats it
+// is told so. It does nothing to a ticket that is settled, so that it can be deferred.
+func (t *Ticket) Interrupt() {
+	e := t.entry
+	if e == nil {
+		return
+	}
+	t.entry = nil
+	t.store.mu.Lock()
+	defer t.store.mu.Unlock()
+	t.store.table.settle(e, interrupted) // as the journal has it already
+}

@@ -1,0 +1,323 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// clock is a time that a test sets.
+type clock struct{ nanos atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()) }
+func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+
+func newTestCache(t testing.TB, log *slog.Logger) (*Cache, *clock) {
+	at := &clock{}
+	at.advance(time.Hour)
+	c := NewCache(0, log)
+	c.now = at.now
+	t.Cleanup(c.Close)
+	return c, at
+}
+
+func source(t testing.TB, c *Cache, r *Registry, subject, number string) *Source {
+	t.Helper()
+	s, err := c.Source(r, subject, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func currentID(t testing.TB, s *Source) int {
+	t.Helper()
+	_, id, err := s.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// idle tells whether no question is under way.
+func idle(c *Cache) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		e.mu.Lock()
+		asking := e.asking != nil
+		e.mu.Unlock()
+		if asking {
+			return false
+		}
+	}
+	return true
+}
+
+func TestInline(t *testing.T) {
+	want := mustCompile(t, `{}`)
+	got, id, err := Inline(want).Current(t.Context())
+	if got != want || id != -1 || err != nil {
+		t.Errorf("got %p, %d, %v", got, id, err)
+	}
+}
+
+func TestAHundredFirstRequestsAreOneQuestion(t *testing.T) {
+	f := newFakeRegistry(t)
+	release := make(chan struct{})
+	f.handle(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		_, _ = w.Write([]byte(`{"id": 3, "schemaType": "JSON", "schema": "{}"}`))
+	})
+	c, _ := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	var begun, done sync.WaitGroup
+	begun.Add(100)
+	for range 100 {
+		done.Go(func() {
+			begun.Done()
+			if _, id, err := s.Current(t.Context()); id != 3 || err != nil {
+				t.Error(id, err)
+			}
+		})
+	}
+	begun.Wait()
+	close(release)
+	done.Wait()
+	if n := f.asked.Load(); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+func TestAHundredRequestsAfterTheTTLAreOneQuestionAndDoNotWait(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/latest", 1, `{}`)
+	c, at := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	first, _, _ := s.Current(t.Context())
+	at.advance(defaultTTL - 1)
+	currentID(t, s)
+	if n := f.asked.Load(); n != 1 {
+		t.Fatalf("%d questions before the answer is old", n)
+	}
+	release := make(chan struct{})
+	f.handle(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		_, _ = w.Write([]byte(`{"id": 2, "schemaType": "JSON", "schema": "true"}`))
+	})
+	at.advance(1)
+	var done sync.WaitGroup
+	for range 100 {
+		done.Go(func() {
+			if got, id, err := s.Current(t.Context()); id != 1 || got != first || err != nil {
+				t.Error(id, err)
+			}
+		})
+	}
+	done.Wait()
+	close(release)
+	await.True(t, "the new schema is used", func() bool { return currentID(t, s) == 2 })
+	if n := f.asked.Load(); n != 2 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+func TestAnAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/latest", 1, `{"$ref": "a"}`, Reference{"a", "a", 1})
+	f.set("a/1", 2, `{}`)
+	c, at := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	before, _, _ := s.Current(t.Context())
+	at.advance(defaultTTL)
+	currentID(t, s)
+	await.True(t, "the question ends", func() bool { return idle(c) })
+	if after, _, _ := s.Current(t.Context()); after != before || f.asked.Load() != 3 {
+		t.Errorf("%p was %p, %d questions", after, before, f.asked.Load())
+	}
+}
+
+func TestAVersionWithANumberIsAskedOnce(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/4", 1, `{}`)
+	c, at := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{}), "s", "4")
+	for range 3 {
+		currentID(t, s)
+		at.advance(time.Hour)
+		await.True(t, "no question", func() bool { return idle(c) })
+	}
+	if n := f.asked.Load(); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+func TestTheOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
+	var text await.Log
+	f := newFakeRegistry(t)
+	f.set("s/latest", 1, `{}`)
+	c, at := newTestCache(t, slog.New(slog.NewTextHandler(&text, nil)))
+	s := source(t, c, f.registry(t, Options{Token: "hidden"}), "s", "latest")
+	currentID(t, s)
+	f.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	at.advance(defaultTTL)
+	for range 60 { // one second each
+		if id := currentID(t, s); id != 1 {
+			t.Fatalf("id %d", id)
+		}
+		await.True(t, "the question ends", func() bool { return idle(c) })
+		at.advance(failureStays)
+	}
+	if n := strings.Count(text.String(), "\n"); n != 1 || !strings.Contains(text.String(), "status 500") || strings.Contains(text.String(), "hidden") {
+		t.Errorf("the log: %s", text.String())
+	}
+	currentID(t, s)
+	await.True(t, "it is logged once a minute", func() bool { return strings.Count(text.String(), "\n") == 2 })
+	f.set("s/latest", 2, `{"type": 1}`)
+	f.handle(nil)
+	at.advance(failureStays)
+	currentID(t, s)
+	await.True(t, "the question ends", func() bool { return idle(c) })
+	if id := currentID(t, s); id != 1 {
+		t.Errorf("a schema that is none is used: id %d", id)
+	}
+	f.set("s/latest", 3, `{}`)
+	at.advance(failureStays)
+	await.True(t, "the new schema is used", func() bool { return currentID(t, s) == 3 })
+}
+
+func TestAFailureIsRememberedForASecond(t *testing.T) {
+	f := newFakeRegistry(t)
+	c, at := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	for range 10 {
+		if _, _, err := s.Current(t.Context()); kindOf(err) != KindConfiguration {
+			t.Fatal(err)
+		}
+	}
+	if n := f.asked.Load(); n != 1 {
+		t.Errorf("%d questions in the same second", n)
+	}
+	f.set("s/latest", 5, `{}`)
+	at.advance(failureStays)
+	if id := currentID(t, s); id != 5 {
+		t.Errorf("id %d", id)
+	}
+}
+
+func TestARequestWaitsNoLongerThanItMay(t *testing.T) {
+	f := newFakeRegistry(t)
+	asked := make(chan struct{})
+	f.handle(func(_ http.ResponseWriter, r *http.Request) { close(asked); <-r.Context().Done() })
+	c, _ := newTestCache(t, nil)
+	s := source(t, c, f.registry(t, Options{Timeout: time.Hour}), "s", "latest")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	if _, _, err := s.Current(ctx); kindOf(err) != KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+	if idle(c) {
+		t.Error("the question ended with the first request that waited for it")
+	}
+	c.Close()
+	if !idle(c) {
+		t.Error("a question is under way in a closed cache")
+	}
+}
+
+func TestEqualSourcesShareOneEntry(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/latest", 1, `{}`)
+	f.set("s/1", 1, `{}`)
+	f.set("other/latest", 2, `{}`)
+	c, _ := newTestCache(t, nil)
+	for i, s := range []struct {
+		opts            Options
+		subject, number string
+		questions       int64 // so far
+	}{
+		{Options{}, "s", "latest", 1},
+		{Options{}, "s", "latest", 1},
+		{Options{}, "s", "1", 2},
+		{Options{}, "other", "latest", 3},
+		{Options{Token: "t"}, "s", "latest", 4},
+		{Options{Token: "u"}, "s", "latest", 5},
+		{Options{Username: "u", Password: "p"}, "s", "latest", 6},
+		{Options{Username: "u", Password: "p"}, "s", "latest", 6},
+	} {
+		currentID(t, source(t, c, f.registry(t, s.opts), s.subject, s.number))
+		if n := f.asked.Load(); n != s.questions {
+			t.Errorf("source %d: %d questions, want %d", i, n, s.questions)
+		}
+	}
+}
+
+func TestUnusedEntriesAreDropped(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("a/1", 1, `{}`)
+	f.set("b/1", 2, `{}`)
+	f.set("c/1", 3, `{}`)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	a, b := source(t, c, r, "a", "1"), source(t, c, r, "b", "1")
+	currentID(t, a)
+	currentID(t, b)
+	at.advance(unusedAfter - 1)
+	currentID(t, b)
+	at.advance(1)
+	currentID(t, source(t, c, r, "c", "1"))
+	c.mu.Lock()
+	n := len(c.entries)
+	c.mu.Unlock()
+	if n != 2 {
+		t.Errorf("%d entries, want those of b and c", n)
+	}
+	currentID(t, b)
+	if n := f.asked.Load(); n != 3 {
+		t.Errorf("%d questions: b was dropped", n)
+	}
+	if id := currentID(t, a); id != 1 || f.asked.Load() != 4 {
+		t.Errorf("a source that comes back: id %d, %d questions", id, f.asked.Load())
+	}
+}
+
+func TestAClosedCacheAsksNoMore(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/latest", 1, `{}`)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	s := source(t, c, r, "s", "latest")
+	currentID(t, s)
+	c.Close()
+	at.advance(time.Hour)
+	if id := currentID(t, s); id != 1 {
+		t.Errorf("id %d", id)
+	}
+	if _, _, err := source(t, c, r, "other", "1").Current(t.Context()); kindOf(err) != KindUnavailable || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("got %v", err)
+	}
+	if n := f.asked.Load(); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+// TestMain fails on questions that are left under way.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stacks := make([]byte, 1<<20)
+	if text := string(stacks[:runtime.Stack(stacks, true)]); code == 0 && strings.Contains(text, "(*entry)") {
+		fmt.Fprintln(os.Stderr, "questions are left under way:\n"+text)
+		code = 1
+	}
+	os.Exit(code)
+}

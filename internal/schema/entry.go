@@ -1,0 +1,130 @@
+package schema
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+)
+
+const (
+	// failureStays is how long a failure is the answer before the registry is asked
+	// again.
+	failureStays = time.Second
+	// staleLogged is how often it is logged that an old schema is in use.
+	staleLogged = time.Minute
+)
+
+// entry is one registered schema in the cache: the last answer, and whether a
+// question is under way. There is never more than one.
+type entry struct {
+	cache   *Cache
+	from    *Registry
+	version version
+	used    time.Time // under the cache's lock
+
+	mu       sync.Mutex
+	schema   *Schema // nil until there has been an answer
+	answer   Registered
+	answered time.Time
+	err      error // the last question's
+	failed   time.Time
+	logged   time.Time
+	asking   chan struct{} // closed when the question that is under way ends
+}
+
+func (e *entry) current(ctx context.Context) (*Schema, int, error) {
+	e.mu.Lock()
+	if e.due() {
+		e.ask()
+	}
+	s, id, err, asking := e.schema, e.answer.ID, e.err, e.asking
+	e.mu.Unlock()
+	switch {
+	case s != nil:
+		return s, id, nil
+	case asking == nil:
+		return nil, 0, err
+	}
+	select {
+	case <-asking:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.schema != nil {
+			return e.schema, e.answer.ID, nil
+		}
+		return nil, 0, e.err
+	case <-ctx.Done():
+		return nil, 0, unavailable("the registry has not answered yet")
+	}
+}
+
+// due tells whether to ask. A version with a number is never another.
+func (e *entry) due() bool {
+	now := e.cache.now()
+	switch {
+	case e.asking != nil:
+		return false
+	case e.err != nil && now.Sub(e.failed) < failureStays:
+		return false
+	case e.schema == nil:
+		return true
+	}
+	return e.version.number == latest && now.Sub(e.answered) >= e.cache.ttl
+}
+
+// ask begins a question. It belongs to no request, since others wait for it too.
+func (e *entry) ask() {
+	done := make(chan struct{})
+	asked := e.cache.ask(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
+		defer cancel()
+		s, answer, err := e.load(ctx)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.take(s, answer, err)
+		e.asking = nil
+		close(done)
+	})
+	switch {
+	case asked:
+		e.asking = done
+	case e.schema == nil:
+		e.err = unavailable("the registry is asked no more: the cache is closed")
+	}
+}
+
+// load asks, and compiles the answer if it is not the one that there is.
+func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
+	answer, err := e.from.Get(ctx, e.version.subject, e.version.number)
+	if err != nil {
+		return nil, Registered{}, err
+	}
+	e.mu.Lock()
+	s, before := e.schema, e.answer
+	e.mu.Unlock()
+	if s != nil && reflect.DeepEqual(answer, before) {
+		return s, answer, nil
+	}
+	s, err = e.from.load(ctx, answer)
+	return s, answer, err
+}
+
+// take notes how a question ended.
+func (e *entry) take(s *Schema, answer Registered, err error) {
+	now := e.cache.now()
+	e.err = err
+	if err == nil {
+		e.schema, e.answer, e.answered = s, answer, now
+		return
+	}
+	e.failed = now
+	if e.schema == nil || e.cache.ctx.Err() != nil {
+		return
+	}
+	if e.logged.IsZero() || now.Sub(e.logged) >= staleLogged {
+		e.logged = now
+		e.cache.log.Warn("the schema registry gives no new schema; the last one is used",
+			"subject", e.version.subject, "version", e.version.number, "reason", err)
+	}
+}

@@ -1,0 +1,31 @@
+package schema
+
+import "fmt"
+
+// Kind says what an error means to whoever asked for a schema.
+type Kind int
+
+const (
+	// KindConfiguration is an error that stays until somebody changes the schema, the
+	// route or the registry: the schema is invalid, its subject does not exist.
+	KindConfiguration Kind = iota + 1
+	// KindUnavailable is one that may pass: the registry does not answer, answers with
+	// what is no answer, or refuses the credentials.
+	KindUnavailable
+)
+
+// Error is the error of everything in this package that fails.
+type Error struct {
+	Kind   Kind
+	Reason string
+}
+
+func (e *Error) Error() string { return "schema: " + e.Reason }
+
+func misconfigured(format string, args ...any) *Error {
+	return &Error{KindConfiguration, fmt.Sprintf(format, args...)}
+}
+
+func unavailable(format string, args ...any) *Error {
+	return &Error{KindUnavailable, fmt.Sprintf(format, args...)}
+}

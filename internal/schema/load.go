@@ -1,0 +1,127 @@
+package schema
+
+import (
+	"context"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// maxReferences bounds the schemas that a schema refers to, directly or not.
+const maxReferences = 50
+
+// loader collects a schema of the registry and those it refers to.
+type loader struct {
+	registry *Registry
+	docs     documents
+	asked    int
+	bytes    int
+	values   int
+}
+
+// version names a version of a subject.
+type version struct{ subject, number string }
+
+// load returns the schema that is made of a registered one.
+func (r *Registry) load(ctx context.Context, of Registered) (*Schema, error) {
+	if err := checkType(of); err != nil {
+		return nil, err
+	}
+	l := &loader{registry: r, docs: documents{}}
+	if err := l.add(ctx, of, rootURL, nil); err != nil {
+		return nil, err
+	}
+	return compile(l.docs)
+}
+
+func checkType(of Registered) error {
+	if of.Type != "JSON" {
+		return misconfigured("the registered schema is of the type %s; only JSON is supported", quoted(of.Type))
+	}
+	return nil
+}
+
+// add adds a schema under a URL, and then its references. The path is the versions
+// that led to it.
+func (l *loader) add(ctx context.Context, of Registered, at string, path []version) error {
+	doc, values, err := decodeSchema([]byte(of.Schema))
+	if err != nil {
+		return err
+	}
+	l.bytes += len(of.Schema)
+	l.values += values
+	if l.bytes > maxSchemaBytes || l.values > maxSchemaValues {
+		return misconfigured("the schema and its references have more than %d bytes or %d values", maxSchemaBytes, maxSchemaValues)
+	}
+	if before, ok := l.docs[at]; ok {
+		if reflect.DeepEqual(before, doc) {
+			return nil
+		}
+		return misconfigured("two references have the same name %s", quoted(place(at)))
+	}
+	l.docs[at] = doc
+	base, err := baseURL(doc, at)
+	if err != nil {
+		return err
+	}
+	for _, ref := range of.References {
+		if err := l.follow(ctx, ref, base, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow adds the schema that a reference leads to. Its name is what a "$ref" says,
+// so it is relative to the URL of the schema that it is in.
+func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path []version) error {
+	number := strconv.Itoa(ref.Version)
+	if ref.Version == -1 {
+		number = latest
+	}
+	to := version{ref.Subject, number}
+	for _, before := range path {
+		if before == to {
+			return misconfigured("the references of the subject %s lead back to it", quoted(ref.Subject))
+		}
+	}
+	if l.asked++; l.asked > maxReferences {
+		return misconfigured("the schema has more than %d references", maxReferences)
+	}
+	at, err := base.Parse(ref.Name)
+	if err != nil || ref.Name == "" || strings.Contains(ref.Name, "#") {
+		return misconfigured("a reference's name is no URL: %s", quoted(ref.Name))
+	}
+	if at.Hostname() == "json-schema.org" { // the library trusts what is there
+		return misconfigured("a reference's name is one of the JSON Schema metaschemas: %s", quoted(ref.Name))
+	}
+	of, err := l.registry.Get(ctx, to.subject, to.number)
+	if err != nil {
+		return err
+	}
+	if err := checkType(of); err != nil {
+		return err
+	}
+	return l.add(ctx, of, at.String(), append(path[:len(path):len(path)], to))
+}
+
+// baseURL returns what the references in a document are relative to: the URL that
+// it says it has, or the one where it is.
+func baseURL(doc any, at string) (*url.URL, error) {
+	base, err := url.Parse(at)
+	if err != nil {
+		return nil, misconfigured("a reference's name is no URL: %s", quoted(at))
+	}
+	object, _ := doc.(map[string]any)
+	for _, key := range []string{"$id", "id"} { // draft-04's is "id"
+		id, _ := object[key].(string)
+		if id == "" || strings.HasPrefix(id, "#") {
+			continue
+		}
+		if own, err := base.Parse(id); err == nil {
+			return own, nil
+		}
+	}
+	return base, nil
+}

@@ -1,0 +1,167 @@
+package schema
+
+import (
+	"runtime"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	// Bounds of a value, beyond the one that the route sets for its size. A text of
+	// 500 kB cannot have more values than this.
+	maxValues = 250_000
+	maxDepth  = 100
+
+	// Bounds of the steps that a validation may take; a step is roughly one subschema
+	// applied to one value. They grow with the value: where subschemas overlap and
+	// recur, a hundred bytes could keep a processor busy for years.
+	minSteps     = 100_000
+	stepsPerByte = 4
+	maxSteps     = 2_000_000
+
+	// maxExplained is about what the list of a value's failures may take, in bytes.
+	maxExplained = 32 << 20
+
+	// maxEvaluators bounds the validations at once by one schema, and with them the
+	// memory for decoded values.
+	maxEvaluators = 8
+)
+
+// Schema is a compiled schema. Several goroutines can use it at once.
+type Schema struct {
+	source documents
+	ready  chan *evaluator // not in use
+	unmade chan struct{}   // one for each that may still be made
+}
+
+// Compile returns the schema of a JSON text: of JSON Schema 2020-12, unless its
+// "$schema" names 2019-09, draft-07, -06 or -04. "format" is checked where the
+// specification says so: up to draft-07.
+//
+// The error is an [*Error] of KindConfiguration that says what is wrong and where:
+// the text is no schema, has a pattern that RE2 does not know, refers to another
+// document than the JSON Schema metaschemas (nothing is ever fetched), or is out of
+// bounds (1 MB, 10,000 values, 50 levels).
+func Compile(schema []byte) (*Schema, error) {
+	root, _, err := decodeSchema(schema)
+	if err != nil {
+		return nil, err
+	}
+	return compile(documents{rootURL: root})
+}
+
+// compile compiles the document at rootURL, which may refer to the others.
+func compile(source documents) (*Schema, error) {
+	first, err := newEvaluator(source)
+	if err != nil {
+		return nil, err
+	}
+	n := min(runtime.GOMAXPROCS(0), maxEvaluators)
+	s := &Schema{source, make(chan *evaluator, n), make(chan struct{}, n)}
+	s.ready <- first
+	for range n - 1 {
+		s.unmade <- struct{}{}
+	}
+	return s, nil
+}
+
+// Validate returns why the JSON text is not a valid value: nothing if it is one,
+// else at least one and at most ten problems in the order of their places, and how
+// many more there are. A name or a number in the text is never changed for it.
+//
+// What cannot be checked is not valid: a text that is not JSON or not UTF-8; an
+// object with the same name twice; more than 250,000 values or 100 levels; a number
+// with more than 400 characters or an exponent beyond 400; and a value that takes too
+// many steps.
+func (s *Schema) Validate(value []byte) (found []Problem, more int) {
+	e := s.take()
+	defer func() { s.ready <- e }()
+	v, is, bad := decode(value, bounds{values: maxValues, depth: maxDepth})
+	if bad != nil {
+		return []Problem{*bad}, 0
+	}
+	steps := min(minSteps+stepsPerByte*len(value), maxSteps)
+	valid, finished := e.valid(v, steps)
+	switch {
+	case valid:
+		return nil, 0
+	case !finished:
+		return []Problem{*problem("takes too many steps to validate")}, 0
+	}
+	return e.explain(v, min(steps, maxExplained/(256+16*is.depth)))
+}
+
+// take returns an evaluator that is free, a new one if there may be another, or the
+// next that becomes free.
+func (s *Schema) take() *evaluator {
+	select {
+	case e := <-s.ready:
+		return e
+	default:
+	}
+	select {
+	case e := <-s.ready:
+		return e
+	case <-s.unmade:
+		e, err := newEvaluator(s.source)
+		if err != nil {
+			return <-s.ready // there is one: this schema has been compiled before
+		}
+		return e
+	}
+}
+
+// evaluator is a compiled schema for one validation at a time: the library has no
+// place for what belongs to a validation, such as the steps that are left.
+type evaluator struct {
+	schema  *jsonschema.Schema
+	inverse *jsonschema.Schema // {"not": schema}
+	left    int                // steps
+}
+
+// valid tells whether the value is valid. Below "not" the library collects neither
+// places nor messages, which for a large value would take gigabytes.
+func (e *evaluator) valid(v any, steps int) (valid, finished bool) {
+	finished = e.run(steps, func() { valid = e.inverse.Validate(v) != nil })
+	return valid && finished, finished
+}
+
+// explain returns the problems of a value that is not valid.
+func (e *evaluator) explain(v any, steps int) (found []Problem, more int) {
+	finished := e.run(steps, func() {
+		if err, ok := e.schema.Validate(v).(*jsonschema.ValidationError); ok {
+			found, more = problems(err)
+		}
+	})
+	if !finished || len(found) == 0 {
+		return []Problem{*problem("is not valid, and too large to say where")}, 0
+	}
+	return found, more
+}
+
+// run calls f until it returns or has used its steps up.
+func (e *evaluator) run(steps int, f func()) (finished bool) {
+	e.left = steps
+	defer func() {
+		switch r := recover(); r {
+		case nil:
+		case outOfSteps{}:
+			finished = false
+		default:
+			panic(r)
+		}
+	}()
+	f()
+	return true
+}
+
+type outOfSteps struct{}
+
+// spend counts steps. A panic is the only way out of the library's recursion; run
+// ends it.
+func (e *evaluator) spend(steps int) {
+	e.left -= steps
+	if e.left < 0 {
+		panic(outOfSteps{})
+	}
+}

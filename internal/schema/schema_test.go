@@ -1,0 +1,268 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func mustCompile(t testing.TB, text string) *Schema {
+	t.Helper()
+	s, err := Compile([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sentences(found []Problem) []string {
+	var all []string
+	for _, p := range found {
+		all = append(all, p.String())
+	}
+	return all
+}
+
+func TestValidate(t *testing.T) {
+	const tree = `{"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}, "v": {"type": "string"}}}}}`
+	const union = `{"oneOf": [
+		{"properties": {"kind": {"const": "card"}, "number": {"minLength": 4}}},
+		{"properties": {"kind": {"const": "cash"}, "amount": {"minimum": 1}}}]}`
+	for _, c := range []struct{ what, schema, value, want string }{
+		{"a valid value has no problem", `{"type": "object"}`, `{}`, ``},
+		{"the type", `{"type": ["string", "null"]}`, `1`, `the value must be null or string, is number`},
+		{"the place is a JSON pointer", `{"properties": {"a/b": {"items": {"type": "string"}}}}`, `{"a/b": ["x", 1]}`, `/a~1b/1 must be string, is number`},
+		{"what is missing", `{"required": ["b", "a"]}`, `{}`, `the value has no "a, b"`},
+		{"what is not allowed", `{"additionalProperties": false}`, `{"y": 1, "x": 1}`, `the value has properties that are not allowed: "x, y"`},
+		{"a constant", `{"const": "a"}`, `"b"`, `the value must be "a"`},
+		{"one of few", `{"enum": [1, "a", null]}`, `2`, `the value must be one of 1, "a", null`},
+		{"an enum of many is cut", `{"enum": [1, 2, 3, 4, 5, 6, 7]}`, `0`, `the value must be one of 1, 2, 3, 4, 5 and 2 others`},
+		{"a pattern", `{"pattern": "^[a-z]{2,}$"}`, `"A"`, `the value must match "^[a-z]{2,}$"`},
+		{"a bound that no float64 holds", `{"maximum": 9007199254740993}`, `9007199254740994`, `the value must be at most 9007199254740993`},
+		{"a number that a float64 would round to the bound", `{"maximum": 9007199254740992}`, `9007199254740993`, `the value must be at most 9007199254740992`},
+		{"a multiple in decimal digits", `{"multipleOf": 0.01}`, `0.07`, ``},
+		{"a fraction as the bound", `{"exclusiveMinimum": 0.1}`, `0.1`, `the value must be more than 0.1`},
+		{"items in their order, 2 before 10", `{"items": {"maximum": 5}}`, `[1,1,9,1,1,1,1,1,1,1,9]`, `/2 must be at most 5; /10 must be at most 5`},
+		{"names after names", `{"additionalProperties": {"type": "null"}}`, `{"b": 1, "a": 1}`, `/a must be null, is number; /b must be null, is number`},
+		{"the same problem twice is one", `{"allOf": [{"type": "null"}, {"type": "null"}]}`, `1`, `the value must be null, is number`},
+		{"the alternative of the value's type is the one that was meant", `{"anyOf": [{"type": "null"}, {"type": "object", "required": ["a"]}]}`, `{}`, `the value has no "a"`},
+		{"the alternative with the value's constant is the one that was meant", union, `{"kind": "cash", "number": "1", "amount": 0}`, `/amount must be at least 1`},
+		{"no alternative that was meant", union, `{"kind": "coin"}`, `the value matches none of the alternatives (oneOf)`},
+		{"two alternatives", `{"oneOf": [{"type": "number"}, {"minimum": 1}]}`, `1`, `the value matches the alternatives 0 and 1, must match one (oneOf)`},
+		{"a recursive schema", tree, `{"next": {"next": {"v": 1}}}`, `/next/next/v must be string, is number`},
+		{"the places of names that are not allowed", `{"items": {"propertyNames": {"maxLength": 1}}}`, `[{"aa": 1}, {"a": 1}, {"bb": 1}]`,
+			`/0 has a property whose name is not allowed: "aa"; /2 has a property whose name is not allowed: "bb"`},
+		{"equal objects whatever the order", `{"uniqueItems": true}`, `[{"a": 1, "b": [2]}, 1, {"b": [2.0], "a": 1e0}]`, `the value has equal items at 0 and 2`},
+		{"items that only look equal", `{"uniqueItems": true}`, `[1, "1", true, "true", null, "null", [], {}, ["a", "b"], ["ab"], [["a"], "b"], -1]`, ``},
+		{"zero is zero", `{"uniqueItems": true}`, `[0, -0]`, `the value has equal items at 0 and 1`},
+		{"unique items in vain are no matter elsewhere", `{"not": {"uniqueItems": true}}`, `[1, 1]`, ``},
+		{"$dynamicRef", `{"$dynamicAnchor": "n", "properties": {"c": {"$dynamicRef": "#n"}, "v": {"type": "null"}}}`, `{"c": {"v": 1}}`, `/c/v must be null, is number`},
+		{"a format is a remark in 2020-12", `{"format": "date"}`, `"x"`, ``},
+		{"and a rule in draft-07", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "date"}`, `"x"`, `the value must be of the format "date"`},
+		{"the format regex is RE2's", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"a{2,}(?=b)"`, `the value must be of the format "regex"`},
+		{"a pattern with a repetition is a regex", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"a{2,}"`, ``},
+		{"a metaschema may be referred to", `{"$ref": "https://json-schema.org/draft/2020-12/schema"}`, `{"type": 1}`, `/type must be one of "array", "boolean", "integer", "null", "number" and 2 others`},
+		{"false", `{"properties": {"a": false}}`, `{"a": 1}`, `/a is not allowed`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			found, more := mustCompile(t, c.schema).Validate([]byte(c.value))
+			if got := strings.Join(sentences(found), "; "); got != c.want || more != 0 {
+				t.Errorf("got %s and %d more, want %s", got, more, c.want)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeChecked(t *testing.T) {
+	s := mustCompile(t, `{"items": {"maximum": 1}}`)
+	for _, c := range []struct{ what, value, want string }{
+		{"no value", ``, `the value is not JSON: EOF`},
+		{"half a value", `[1`, `the value is not JSON: unexpected EOF`},
+		{"two values", `[] []`, `the value is not JSON: something follows the value`},
+		{"something behind", `[]]`, `the value is not JSON: something follows the value`},
+		{"no UTF-8", "\"\xff\"", `the value is not UTF-8`},
+		{"a name twice", `{"a": 1, "a": 2}`, `the value has an object with the same name twice`},
+		{"a name twice, written differently", `[{"a": 1, "\u0061": 2}]`, `the value has an object with the same name twice`},
+		{"names and colons in strings", `{"a:\":{": "::", "b\\": ":"}`, ``},
+		{"levels", strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), `the value has more than 100 arrays and objects inside one another`},
+		{"values", "[" + strings.Repeat("1,", maxValues) + "1]", `the value has more than 250000 values`},
+		{"an exponent that the library has no number for", `[1e1000001]`, `/0 is a number with more than 400 characters or an exponent beyond 400`},
+		{"a negative one", `{"b": 1e-401, "a": {"c": [0, 1E-401]}}`, `/a/c/1 is a number with more than 400 characters or an exponent beyond 400`},
+		{"an exponent that no int has", `[1e+99999999999999999999]`, `/0 is a number with more than 400 characters or an exponent beyond 400`},
+		{"an exponent at the limit", `[1e-400]`, ``},
+		{"digits", `[1` + strings.Repeat("0", maxNumber) + `]`, `/0 is a number with more than 400 characters or an exponent beyond 400`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			found, _ := s.Validate([]byte(c.value))
+			if got := strings.Join(sentences(found), "; "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestProblemsAreTheFirstTenInTheSameOrderEachTime(t *testing.T) {
+	s := mustCompile(t, `{"additionalProperties": {"type": "null"}}`)
+	var value []string
+	for i := range 30 {
+		value = append(value, fmt.Sprintf(`"p%02d": 1`, i))
+	}
+	text := []byte("{" + strings.Join(value, ",") + "}")
+	for range 20 {
+		found, more := s.Validate(text)
+		if len(found) != maxProblems || more != 20 {
+			t.Fatalf("%d problems and %d more", len(found), more)
+		}
+		for i, p := range found {
+			if p.Pointer != fmt.Sprintf("/p%02d", i) {
+				t.Fatalf("problem %d is at %s", i, p.Pointer)
+			}
+		}
+	}
+}
+
+func TestMessagesAndPointersAreShort(t *testing.T) {
+	long := strings.Repeat("ü", 1000)
+	for _, c := range []struct{ what, schema, value string }{
+		{"a property that is not allowed", `{"additionalProperties": false}`, `{"` + long + `": 1}`},
+		{"many", `{"additionalProperties": false}`, `{"` + long + `": 1, "` + long + `x": 1}`},
+		{"the name of a property", `{"propertyNames": {"maxLength": 1}}`, `{"` + long + `": 1}`},
+		{"a place", `{"additionalProperties": {"type": "null"}}`, `{"` + long + `": 1}`},
+		{"a format", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "date"}`, `"` + long + `"`},
+		{"a pattern", `{"pattern": "^a$"}`, `"` + long + `"`},
+		{"a constant", `{"const": 1}`, `"` + long + `"`},
+		{"a bad number in a place", `true`, `{"` + long + `": 1e999}`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			found, _ := mustCompile(t, c.schema).Validate([]byte(c.value))
+			if len(found) != 1 {
+				t.Fatalf("%d problems", len(found))
+			}
+			if n := strings.Count(found[0].Message, "ü"); n > maxQuoted {
+				t.Errorf("%d characters of the value in %s", n, found[0].Message)
+			}
+			if n := len(found[0].Pointer); n > maxPointer+len("…") {
+				t.Errorf("a pointer of %d bytes", n)
+			}
+		})
+	}
+}
+
+func TestCompileRefuses(t *testing.T) {
+	chain := `{"$defs": {"d0": true`
+	for i := range maxChain {
+		chain += fmt.Sprintf(`, "d%d": {"$ref": "#/$defs/d%d"}`, i+1, i)
+	}
+	for _, c := range []struct{ what, schema, want string }{
+		{"no JSON", `{`, `it is not JSON: unexpected EOF`},
+		{"no schema", `[]`, `it is no JSON Schema: at "#" must be boolean or object, is array`},
+		{"a keyword's value", `{"properties": {"a": {"minLength": -1}}}`, `it is no JSON Schema: at "#/properties/a/minLength" must be at least 0`},
+		{"two wrong keywords", `{"minLength": -1, "maxLength": -1}`, `it is no JSON Schema: at "#/maxLength" must be at least 0 (and 1 more)`},
+		{"a remark that is none", `{"title": 1}`, `it is no JSON Schema: at "#/title" must be string, is number`},
+		{"another dialect", `{"$schema": "http://example.com/my"}`, `it refers to "http://example.com/my", which is not a part of it; nothing is fetched`},
+		{"a remote reference", `{"items": {"$ref": "http://169.254.169.254/x#/y"}}`, `it refers to "http://169.254.169.254/x", which is not a part of it; nothing is fetched`},
+		{"a remote reference by its own id", `{"$id": "https://example.com/a/b", "$ref": "c"}`, `it refers to "https://example.com/a/c", which is not a part of it; nothing is fetched`},
+		{"a file", `{"$ref": "file:///etc/hostname"}`, `it refers to "file:///etc/hostname", which is not a part of it; nothing is fetched`},
+		{"another document", `{"$ref": "other.json"}`, `it refers to "other.json", which is not a part of it; nothing is fetched`},
+		{"a dynamic remote reference", `{"$dynamicRef": "http://example.com/x"}`, `it refers to "http://example.com/x", which is not a part of it; nothing is fetched`},
+		{"a reference to nothing", `{"$ref": "#/$defs/a"}`, `json-pointer in "#/$defs/a" not found`},
+		{"a pattern that looks ahead", `{"properties": {"a/b": {"pattern": "^(?=a)"}}}`, `"#/properties/a~1b/pattern" is not a pattern that RE2 knows: invalid or unsupported Perl syntax: "(?="`},
+		{"a pattern of names", `{"patternProperties": {"(?!a)": true, "a": true}}`, `"#/patternProperties/(?!a)" is not a pattern that RE2 knows: invalid or unsupported Perl syntax: "(?!"`},
+		{"a pattern that takes megabytes", `{"pattern": "((a{100}){100}){100}"}`, `"#/pattern" is not a pattern that RE2 knows: invalid repeat count: "{100}"`},
+		{"a long pattern", `{"pattern": "` + strings.Repeat("a", maxPattern+1) + `"}`, `"#/pattern" is longer than 4096 bytes`},
+		{"itself", `{"$ref": "#"}`, `"#" refers to itself for the same value`},
+		{"itself in a circle", `{"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}]}}}`, ` refers to itself for the same value`},
+		{"itself by an anchor", `{"$dynamicAnchor": "a", "not": {"$dynamicRef": "#a"}}`, ` refers to itself for the same value`},
+		{"a long chain", chain + `}, "$ref": "#/$defs/d200"}`, `" begins a chain of more than 200 schemas for the same value`},
+		{"the same key twice", `{"type": "null", "type": "object"}`, `it has an object with the same name twice`},
+		{"size", `{"title": "` + strings.Repeat("a", maxSchemaBytes) + `"}`, `it is larger than 1048576 bytes`},
+		{"values", `{"enum": [` + strings.Repeat("1,", maxSchemaValues) + `1]}`, `it has more than 10000 values`},
+		{"levels", strings.Repeat(`{"not":`, maxSchemaDepth+1) + `true` + strings.Repeat("}", maxSchemaDepth+1), `it has more than 50 arrays and objects inside one another`},
+		{"a number", `{"maximum": 1e1000001}`, `/maximum is a number with more than 400 characters or an exponent beyond 400`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			_, err := Compile([]byte(c.schema))
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Kind != KindConfiguration {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.Contains(e.Reason, c.want) {
+				t.Errorf("got %s, want %s", e.Reason, c.want)
+			}
+		})
+	}
+}
+
+func TestHostileValuesCostLittle(t *testing.T) {
+	const twice = `{"$ref": "#/$defs/n", "$defs": {"n": {"oneOf": [
+		{"properties": {"k": {"const": "a"}, "c": {"$ref": "#/$defs/n"}}},
+		{"properties": {"k": {"const": "b"}, "c": {"$ref": "#/$defs/n"}}}]}}}`
+	var collisions strings.Builder
+	for i := range 5_000 {
+		fmt.Fprintf(&collisions, `["%s","%s"],`, strings.Repeat(`s\u0004`, i%100), strings.Repeat(`\u0004s`, 100-i%100))
+	}
+	deep := strings.Repeat(`{"k":"a","c":`, 90) + `{}` + strings.Repeat("}", 90)
+	for _, c := range []struct{ what, schema, value, want string }{
+		{"alternatives that double at each level", twice, deep, `the value takes too many steps to validate`},
+		{"a long text for a large pattern", `{"pattern": "(a|b|ab)*(x{500}|y)$"}`, `"` + strings.Repeat("ab", 1<<18) + `"`, `the value takes too many steps to validate`},
+		{"many failures", `{"items": {"type": "null"}}`, `[` + strings.Repeat("1,", 130_000) + `1]`, `the value is not valid, and too large to say where`},
+		{"items of one hash", `{"uniqueItems": true}`, `[` + collisions.String() + `0]`, `the value has equal items at 0 and 100`},
+		{"a regex that takes megabytes", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"` + strings.Repeat("a", maxPattern+1) + `"`, `the value must be of the format "regex"`},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s := mustCompile(t, c.schema)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			found, _ := s.Validate([]byte(c.value))
+			runtime.ReadMemStats(&after)
+			if got := strings.Join(sentences(found), "; "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 250 {
+				t.Errorf("it took %d MB", mb)
+			}
+		})
+	}
+}
+
+func TestTheLibraryDoesNotCompareItems(t *testing.T) {
+	e := <-mustCompile(t, `{"uniqueItems": true, "propertyNames": {"maxLength": 1}}`).ready
+	if e.schema.UniqueItems || e.schema.PropertyNames != nil {
+		t.Error("the library has a keyword that this package has its own of")
+	}
+}
+
+func TestASchemaIsForManyAtOnce(t *testing.T) {
+	s := mustCompile(t, `{"properties": {"a": {"uniqueItems": true, "items": {"type": "string"}}}}`)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			value, want := `{"a": ["b", "c"]}`, []string(nil)
+			if i%2 == 0 {
+				value, want = `{"a": ["b", 1]}`, []string{"/a/1 must be string, is number"}
+			}
+			for range 20 {
+				found, _ := s.Validate([]byte(value))
+				if got := sentences(found); !slices.Equal(got, want) {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if made, most := len(s.ready), min(runtime.GOMAXPROCS(0), maxEvaluators); made == 0 || made > most {
+		t.Errorf("%d evaluators were made, at most %d are allowed", made, most)
+	}
+}
+
+func TestAppendWirePrefix(t *testing.T) {
+	for id, want := range map[int]string{0: "x\x00\x00\x00\x00\x00", 1: "x\x00\x00\x00\x00\x01", 0x01020304: "x\x00\x01\x02\x03\x04", 1<<31 - 1: "x\x00\x7f\xff\xff\xff"} {
+		if got := string(AppendWirePrefix([]byte("x"), id)); got != want || len(got) != 1+WirePrefixLen {
+			t.Errorf("%d: got %q, want %q", id, got, want)
+		}
+	}
+}
