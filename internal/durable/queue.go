@@ -132,6 +132,9 @@ func (q *Queue) Close() (kept int64, err error) {
 	defer q.mu.Unlock()
 	for _, st := range q.streams {
 		st.sweep()
+		if n := st.unsettled(); n > 0 {
+			q.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)
+		}
 		st.tidy()
 	}
 	if q.disk != nil {
@@ -139,6 +142,18 @@ func (q *Queue) Close() (kept int64, err error) {
 		q.disk = nil
 	}
 	return q.kept.Load(), err
+}
+
+// unsettled returns how many records were under way and may or may not have arrived.
+func (st *stream) unsettled() (n int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, f := range st.flights {
+		if f.err == nil || f.err.Unconfirmed {
+			n++
+		}
+	}
+	return n
 }
 
 const (

@@ -458,6 +458,10 @@ func TestHurryEndsTheWaitingForKafka(t *testing.T) {
 		t.Errorf("the record that was under way: %s", outcome)
 	}
 	g.want("kept", conn, "t", "2", time.Hour)
+	g.close()
+	if !strings.Contains(g.log.String(), "the next one sends them again") || !strings.Contains(g.log.String(), "records=1") {
+		t.Errorf("the log does not count what was under way:\n%s", g.log)
+	}
 }
 
 // waiting tells whether librdkafka has handed a request to the broker.

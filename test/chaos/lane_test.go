@@ -187,6 +187,7 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	}
 	entries := l.ledger.snapshot()
 	l.terms.logged = l.logged()
+	l.terms.duplicates += l.terms.logged.underWay
 	a := settle(entries, topic, excused)
 	for _, violation := range a.violations(l.terms) {
 		l.t.Errorf("%s: %s", l.mode, violation)

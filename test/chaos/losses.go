@@ -12,6 +12,7 @@ type losses struct {
 	unconfirmed int // perhaps
 	purged      int // those of unconfirmed that the end of the drain timeout threw out
 	stillQueued int // at the end of the drain timeout, and not kept on disk
+	underWay    int // when a process ended, and sent again by the next one
 }
 
 var (
@@ -40,6 +41,8 @@ func readLosses(log, topic string) losses {
 			if strings.Contains(line, "Purged") {
 				l.purged += n
 			}
+		case strings.Contains(line, "records were under way to Kafka when the process ended"):
+			l.underWay += n
 		case strings.Contains(line, "still queued when the drain timeout ended; they are lost"):
 			l.stillQueued += n
 		}
@@ -55,6 +58,7 @@ func (l losses) plus(m losses) losses {
 		unconfirmed: l.unconfirmed + m.unconfirmed,
 		purged:      l.purged + m.purged,
 		stillQueued: l.stillQueued + m.stillQueued,
+		underWay:    l.underWay + m.underWay,
 	}
 }
 
