@@ -19,6 +19,10 @@ type Outcome struct {
 // waits for the first.
 func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, policy Policy, deadline time.Time) []Outcome {
 	st := q.stream(conn, policy)
+	now := time.Now()
+	for i := range recs {
+		stamp(&recs[i], now)
+	}
 	deadline = q.kafkaDeadline(deadline)
 	out := make([]Outcome, len(recs))
 	var left []leftBehind

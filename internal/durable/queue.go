@@ -378,6 +378,7 @@ type Result struct {
 // An error that is Unconfirmed means that neither is sure.
 func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Policy, deadline time.Time) (Result, *producer.Error) {
 	st := q.stream(conn, policy)
+	stamp(rec, time.Now())
 	deadline = q.kafkaDeadline(deadline)
 	for !st.clear() {
 		if !st.awaitClear(deadline) {
@@ -403,6 +404,13 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 		return Result{}, err
 	default:
 		return st.keep(rec, nil, err)
+	}
+}
+
+// stamp gives a record its time: a record that is sent later was made now.
+func stamp(rec *producer.Record, now time.Time) {
+	if rec.Timestamp.IsZero() {
+		rec.Timestamp = now
 	}
 }
 

@@ -444,6 +444,24 @@ func TestALateAcknowledgementCountsForAProcessThatDoesNotOwnTheSpoolToo(t *testi
 	ascending(t, b.values(t, "t", 3))
 }
 
+func TestARecordHasTheTimeAtWhichItWasTaken(t *testing.T) {
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	away := connect(t, "127.0.0.1:1")
+	begin := time.Now()
+	g.want("kept", away, "t", "1", soon)
+	g.want("kept", away, "t", "2", soon)
+	g.sendAll(away, soon, "3", "4")
+	entries, err := g.queue.stream(away, DeadLetter).disk.Load().Next(spool.Position{}, 10, 1000)
+	if err != nil || len(entries) != 4 {
+		t.Fatal(len(entries), err)
+	}
+	for i, e := range entries {
+		if e.Record.Timestamp.Before(begin) || e.Record.Timestamp.After(time.Now()) {
+			t.Errorf("record %d: %v", i+1, e.Record.Timestamp)
+		}
+	}
+}
+
 func TestHurryEndsTheWaitingForKafka(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()

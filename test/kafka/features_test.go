@@ -50,7 +50,7 @@ func TestATransactionIsSeenWholeOrNotAtAll(t *testing.T) {
 	if code := r.stop(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	r = startRunner(t, r.socket, spool)
+	startRunner(t, r.socket, spool)
 	a.post("r", lines, "9").want(t, 200, "yes")
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
