@@ -23,6 +23,8 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzIsJSONMediaType$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
 	go test -run '^$$' -fuzz '^FuzzFrames$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/extplugin
 	go test -run '^$$' -fuzz '^FuzzParseRoute$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
+	go test -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
+	go test -run '^$$' -fuzz '^FuzzTemplate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
 	go test -run '^$$' -fuzz '^FuzzSegment$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/spool
 	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/cloudevents
 	go test -run '^$$' -fuzz '^FuzzScan$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/idempotency

@@ -123,3 +123,33 @@ func TestADurableBatchIsKeptInOrder(t *testing.T) {
 	}
 	numbered(t, records(t, k, topic, n))
 }
+
+func TestAnIdempotencyKeyIsKnownAfterARestart(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 1, nil)
+	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
+	r := startRunner(t, "", spool)
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":"sync","idempotency":{}`, topic)))
+	key := map[string]string{"idempotency-key": `"5f1e"`}
+	first := a.post("r", key, "x")
+	first.want(t, 200, "yes")
+	for _, how := range []string{"stopped", "killed"} {
+		if how == "killed" {
+			_ = r.Process.Kill()
+			<-r.exited
+		} else if code := r.stop(t); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		r = startRunner(t, r.socket, spool)
+		again := a.post("r", key, "x")
+		again.want(t, 200, "yes")
+		if *again.Offset != *first.Offset {
+			t.Errorf("after the runner was %s the reply names offset %d, and before %d", how, *again.Offset, *first.Offset)
+		}
+		if other := a.post("r", key, "y"); other.Status != 422 {
+			t.Errorf("another request with the key: %+v", other)
+		}
+	}
+	records(t, k, topic, 1)
+}

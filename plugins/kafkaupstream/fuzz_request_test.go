@@ -1,0 +1,75 @@
+package kafkaupstream
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// FuzzRequest sends any body in any form to routes with every feature: whatever comes,
+// there is a reply in JSON with a status of the table, and what is refused produces
+// nothing.
+func FuzzRequest(f *testing.F) {
+	contentTypes := []string{"", "application/json", "application/x-ndjson", "application/vnd.kafka.json.v2+json",
+		"application/vnd.kafka.binary.v2+json", "application/cloudevents+json", "application/cloudevents-batch+json"}
+	encodings := []string{"", "gzip", "deflate", "zstd", "br"}
+	paths := []string{"/orders", "/topics/t", "/v3/clusters/c/topics/t/records"}
+	confs := []string{
+		`{` + brokers + `,"batch":true,"jsonkey":"id","overrides":["key","partition","headers","timestamp","dry-run"]}`,
+		`{` + brokers + `,"topic":"t","cloudevents":true,"transactional":true}`,
+		`{` + brokers + `,"topic":"t","batch":true,"schema":{"inline":{"type":"object","required":["a"]}},"idempotency":{}}`,
+	}
+	for i, body := range []string{`{"a":1}`, "1\n2\n", `[1,{"a":2}]`, `{"records":[{"key":"k","value":null,"partition":1}]}`,
+		`{"key":{"type":"STRING","data":"k"},"value":{"type":"BINARY","data":"AA=="},"headers":[{"name":"h","value":null}]}`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
+		f.Add(uint(i), uint(i), uint(i), uint(i), "k", []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, conf, contentType, encoding, path uint, value string, body []byte) {
+		route := mustParse(t, confs[conf%uint(len(confs))])
+		sender := &fakeSender{}
+		handler := newHandler(sender, nil)
+		if err := handler.Prepare(route); err != nil {
+			t.Fatal(err)
+		}
+		req := &fakeRequest{method: "POST", path: paths[path%uint(len(paths))], body: string(body), headers: h{
+			"content-type": contentTypes[contentType%uint(len(contentTypes))], "content-encoding": encodings[encoding%uint(len(encodings))],
+			"header-x-bin": value, "timestamp": value, "idempotency-key": value, "ce-id": value,
+		}}
+		reply := handler.Handle(route, req)
+		if text := reply.AppendJSON(nil); !json.Valid(text) {
+			t.Fatalf("not JSON: %s", text)
+		}
+		switch reply.Status {
+		case 200:
+			if len(sender.sent) == 0 {
+				t.Errorf("nothing was produced: %+v", reply)
+			}
+		case 400, 403, 413, 415, 422:
+			if len(sender.sent) != 0 || reply.Delivered != DeliveredNo {
+				t.Errorf("%d records were produced: %+v", len(sender.sent), reply)
+			}
+		default:
+			t.Errorf("got %+v", reply)
+		}
+	})
+}
+
+// FuzzTemplate parses and expands any text.
+func FuzzTemplate(f *testing.F) {
+	for _, s := range []string{"plain", "$a$b", "${a}b", "$$", "$", "${", "${a-b}", "a$$b${c}$$"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		parsed, err := parseTemplate(s)
+		if err != nil {
+			return
+		}
+		for _, p := range parsed.parts {
+			if p.variable != "" && nameLen(p.variable) != len(p.variable) || p.variable == "" && p.literal == "" {
+				t.Errorf("%q: part %+v", s, p)
+			}
+		}
+		if _, refused := parsed.expand(&fakeRequest{method: "POST"}); refused != nil && refused.Status != 400 && refused.Status != 500 {
+			t.Errorf("%q: %+v", s, refused)
+		}
+	})
+}
