@@ -348,6 +348,8 @@ func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 	g.want("acknowledged", conn, "t", "first", patient)
 	b.block()
 	var acknowledged, sent atomic.Int64
+	var timeout atomic.Int64
+	timeout.Store(int64(soon))
 	done := make(chan struct{})
 	var workers sync.WaitGroup
 	for range 16 {
@@ -358,7 +360,7 @@ func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 					return
 				default:
 				}
-				if g.send(conn, "t", "x", soon) == "acknowledged" {
+				if g.send(conn, "t", "x", time.Duration(timeout.Load())) == "acknowledged" {
 					acknowledged.Add(1)
 				}
 				sent.Add(1)
@@ -369,6 +371,7 @@ func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 	b.mu.Lock()
 	b.slow = 20 * time.Millisecond // in which new records come
 	b.mu.Unlock()
+	timeout.Store(int64(patient)) // a busy machine is no outage
 	b.release()
 	before := acknowledged.Load()
 	await.True(t, "records go straight to Kafka again, under load", func() bool { return acknowledged.Load() > before+500 })
@@ -614,4 +617,29 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 	g.awaitEmpty()
 	g.want("acknowledged", conn, "t", "2", patient)
 	ascending(t, b.values(t, "t", 3))
+}
+
+func TestAGateWhoseTimeIsOverIsFollowedByAnother(t *testing.T) {
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	st := g.queue.stream(connect(t, "127.0.0.1:1"), DeadLetter)
+	st.setGate(true)
+	first := st.gate
+	st.setGate(true)
+	if st.gate != first {
+		t.Error("a gate that is good was replaced")
+	}
+	first.until = time.Now().Add(-time.Millisecond)
+	if st.awaitClear(time.Now().Add(time.Hour)) {
+		t.Error("a request waits at a gate whose time is over")
+	}
+	st.setGate(true)
+	if st.gate == first || time.Until(st.gate.until) <= 0 {
+		t.Error("no request waits any more while the last records are sent")
+	}
+	select {
+	case <-first.closed:
+	default:
+		t.Error("who waits at the first gate is not let go")
+	}
+	st.setGate(false)
 }

@@ -114,16 +114,18 @@ func (st *stream) awaitClear(deadline time.Time) bool {
 	return false
 }
 
-// setGate opens or closes the gate.
-func (st *stream) setGate(open bool) {
+// setGate sets up a gate where there is none, or one whose time is over, or takes it
+// away.
+func (st *stream) setGate(wanted bool) {
+	now := time.Now()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	switch {
-	case open && st.gate == nil:
-		st.gate = &gate{make(chan struct{}), time.Now().Add(gateWait)}
-	case !open && st.gate != nil:
+	if st.gate != nil && (!wanted || now.After(st.gate.until)) {
 		close(st.gate.closed)
 		st.gate = nil
+	}
+	if wanted && st.gate == nil {
+		st.gate = &gate{make(chan struct{}), now.Add(gateWait)}
 	}
 }
 
