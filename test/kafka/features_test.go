@@ -3,11 +3,14 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -152,4 +155,71 @@ func TestAnIdempotencyKeyIsKnownAfterARestart(t *testing.T) {
 		}
 	}
 	records(t, k, topic, 1)
+}
+
+func TestACloudEventIsWhatTheKafkaBindingSays(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 1, nil)
+	r := startRunner(t, "")
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":"sync","cloudevents":true`, topic)))
+	a.post("r", map[string]string{"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "com.example", "ce-partitionkey": "p",
+		"content-type": "application/json"}, `{"a": 1}`).want(t, 200, "yes")
+	rec := records(t, k, topic, 1)[0]
+	headers := map[string]string{}
+	for _, h := range rec.Headers {
+		headers[h.Key] = string(h.Value)
+	}
+	want := map[string]string{"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/s", "ce_type": "com.example", "ce_partitionkey": "p", "content-type": "application/json"}
+	if !maps.Equal(headers, want) || string(rec.Key) != "p" || string(rec.Value) != `{"a":1}` {
+		t.Errorf("got key %s value %s headers %v", rec.Key, rec.Value, headers)
+	}
+}
+
+// A transaction that a killed process leaves open is ended by the next one, which has
+// its id: its records are never seen, and nothing is held up behind it.
+func TestTransactionsAreWholeWhenTheRunnerIsKilled(t *testing.T) {
+	k := sharedKafka(t)
+	topic := topicOf(t, k, 2, nil)
+	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
+	r := startRunner(t, "", spool)
+	a := startGateway(t, r.socket)
+	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"batch":true,"transactional":true,"timeout_ms":20000`, topic)))
+	lines := map[string]string{"content-type": "application/x-ndjson"}
+	var done atomic.Int64
+	committed := make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			got, err := a.do("POST", "r", lines, fmt.Appendf(nil, "%d\n%d", 2*n, 2*n+1))
+			if err != nil || got.Status != 200 {
+				break
+			}
+			done.Add(1)
+		}
+		committed <- n
+	}()
+	await.True(t, "transactions are under way", func() bool { return done.Load() > 20 })
+	_ = r.Process.Kill()
+	<-r.exited
+	n := <-committed
+	startRunner(t, r.socket, spool)
+	a.post("r", lines, "-1\n-2").want(t, 200, "yes")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	recs, err := k.WaitRecords(ctx, topic, 2*n+2, kafkatest.ReadCommitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, v := range values(recs) {
+		times[v]++
+	}
+	for i := range n + 1 {
+		first, second := times[fmt.Sprint(2*i)], times[fmt.Sprint(2*i+1)]
+		if first != second || first > 1 || first == 0 && i < n {
+			t.Errorf("of transaction %d of %d there are %d and %d records", i, n, first, second)
+		}
+	}
 }
