@@ -76,6 +76,10 @@ type Route struct {
 // Connection returns the connection the route's records go over.
 func (r *Route) Connection() *producer.Connection { return r.conn }
 
+// Transactional tells whether a request's records are one transaction, for which there
+// are producers of their own.
+func (r *Route) Transactional() bool { return r.transactional }
+
 // Topic returns the topic of the configuration, "" when it depends on the request.
 func (r *Route) Topic() string {
 	if r.topic.variable() {

@@ -74,6 +74,9 @@ func (h *Handler) Prepare(route *Route) error {
 	if route.transactional && !h.sender.Transactions() {
 		return Problem{"transactional", "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
+	if route.idempotent != nil && h.opts.Idempotency == nil {
+		return Problem{"idempotency", "this program remembers no keys"}
+	}
 	return h.prepareSchema(route)
 }
 

@@ -572,3 +572,18 @@ func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
 		t.Errorf("the first: %+v", reply)
 	}
 }
+
+func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {
+	bare := NewHandler(HandlerOptions{Sender: discardSender{}, Log: slog.New(slog.DiscardHandler)})
+	for conf, want := range map[string]string{
+		`"delivery":"durable"`: "delivery: durable needs a directory",
+		`"transactional":true`: "transactional: it needs a directory",
+		`"idempotency":{}`:     "idempotency: this program remembers no keys",
+		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: this program asks no registry",
+	} {
+		err := bare.Prepare(mustParse(t, `{`+brokers+`,"topic":"t",`+conf+`}`))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v", conf, err)
+		}
+	}
+}

@@ -133,6 +133,9 @@ func (h *Handler) prepareSchema(route *Route) error {
 		route.schema = &routeSchema{schema.Inline(s.inline), false}
 		return nil
 	}
+	if h.opts.Schemas == nil {
+		return Problem{"schema.registry", "this program asks no registry"}
+	}
 	opts := s.opts
 	opts.Resolve = h.opts.Resolve
 	registry, err := schema.NewRegistry(s.url, opts)

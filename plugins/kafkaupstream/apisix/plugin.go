@@ -56,7 +56,9 @@ func (p *Plugin) ParseConf(in []byte) (any, error) {
 		p.log.Error("a route's configuration is invalid", "error", err)
 		return invalid{}, nil
 	}
-	p.pool.Warm(route.Connection())
+	if !route.Transactional() {
+		p.pool.Warm(route.Connection())
+	}
 	return route, nil
 }
 
