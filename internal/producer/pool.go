@@ -79,6 +79,7 @@ type Pool struct {
 	mu       sync.RWMutex
 	clients  map[string]*client
 	retiring map[*client]struct{}
+	inTx     map[*client]struct{} // those of transactions
 	closed   bool
 }
 
@@ -95,6 +96,7 @@ func NewPool(opts Options) *Pool {
 		clients: map[string]*client{},
 
 		retiring: map[*client]struct{}{},
+		inTx:     map[*client]struct{}{},
 	}
 	p.transactions = newTransactions(p, opts.TransactionsDir)
 	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
@@ -255,8 +257,10 @@ func (p *Pool) redact(line string) string {
 	for _, c := range p.clients {
 		line = c.redact(line)
 	}
-	for c := range p.retiring {
-		line = c.redact(line)
+	for _, others := range []map[*client]struct{}{p.retiring, p.inTx} {
+		for c := range others {
+			line = c.redact(line)
+		}
 	}
 	return line
 }

@@ -138,6 +138,9 @@ func (ts *transactions) end(t *transactional) {
 	t.client.deadline.Store(&now)
 	t.drain()
 	t.close()
+	ts.pool.mu.Lock()
+	delete(ts.pool.inTx, t.client)
+	ts.pool.mu.Unlock()
 	t.lock.Close()
 }
 
@@ -184,6 +187,9 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 		other.id = identity(other.props)
 		t := &transactional{lock: lock}
 		t.client = newClient(ts.pool, other, ts.pool.log.With("producer", conn.id[:8], "transactions", slot), func(*client) { t.dead.Store(true) })
+		ts.pool.mu.Lock()
+		ts.pool.inTx[t.client] = struct{}{}
+		ts.pool.mu.Unlock()
 		return t, nil
 	}
 	return nil, errors.New("all transactional ids are in use by other processes")

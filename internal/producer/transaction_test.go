@@ -125,3 +125,22 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 		}
 	}
 }
+
+func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, Transactional)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.SendTransaction(conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if line := p.redact("the password is planted"); strings.Contains(line, "planted") {
+		t.Error(line)
+	}
+	p.transactions.close()
+	if len(p.inTx) > 0 {
+		t.Error("a producer that has gone is still known")
+	}
+}
