@@ -2,12 +2,13 @@ package idempotency
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 const (
@@ -107,26 +108,15 @@ func (s *Store) own() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = flock(lock)
-	if err == nil {
+	locked, err := filelock.Try(lock, syscall.LOCK_EX|syscall.LOCK_NB)
+	if locked {
 		err = s.read()
 	}
-	if err != nil {
+	if !locked || err != nil {
 		lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = nil
-		}
 		return nil, err
 	}
 	return lock, nil
-}
-
-func flock(f *os.File) error {
-	for {
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
 }
 
 // read makes the table of what the directory has, and begins a journal with it.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 const (
@@ -234,15 +236,12 @@ func lockFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return f, nil
+	locked, err := filelock.Try(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if !locked || err != nil {
+		f.Close()
+		return nil, err
 	}
-	f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, nil
-	}
-	return nil, err
+	return f, nil
 }
 
 // send carries out one transaction.

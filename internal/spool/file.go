@@ -18,22 +18,6 @@ type file interface {
 	Close() error
 }
 
-// flock locks an open file. It returns false when another one has it and how has
-// LOCK_NB.
-func flock(f *os.File, how int) (bool, error) {
-	for {
-		err := syscall.Flock(int(f.Fd()), how)
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return false, nil
-		case !errors.Is(err, syscall.EINTR):
-			return false, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
-		}
-	}
-}
-
 // linked tells whether the path still names the open file.
 func linked(f *os.File, path string) bool {
 	opened, err := f.Stat()

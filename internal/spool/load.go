@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 // Load takes up the segments of other processes, all but those that are still being
@@ -52,7 +54,7 @@ func (st *Stream) takeUp(id segmentID) error {
 	if err != nil {
 		return err
 	}
-	if idle, err := flock(opened, syscall.LOCK_EX|syscall.LOCK_NB); !idle || err != nil {
+	if idle, err := filelock.Try(opened, syscall.LOCK_EX|syscall.LOCK_NB); !idle || err != nil {
 		return errors.Join(err, opened.Close())
 	}
 	info, err := opened.Stat()

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 const (
@@ -106,7 +108,7 @@ func (s *Spool) TryLock() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("spool: %w", err)
 	}
-	locked, err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	locked, err := filelock.Try(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	if !locked || err != nil {
 		return false, errors.Join(err, f.Close())
 	}

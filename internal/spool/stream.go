@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 // Stream is a sequence of records. Its methods may be called from any goroutine.
@@ -155,7 +157,7 @@ func (st *Stream) setMetadata(metadata []byte) {
 }
 
 // attempts is how often a directory is made again when the owner removes it.
-const attempts = 20
+const attempts = 1000
 
 // hold makes the stream's directories, with connection.json, and keeps the owner
 // from removing them until release is called.
@@ -198,7 +200,7 @@ func (st *Stream) lockDir(create bool, how int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	locked, err := flock(d, how)
+	locked, err := filelock.Try(d, how)
 	if err != nil || !locked || !linked(d, st.dir) {
 		d.Close()
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 const (
@@ -243,7 +245,7 @@ func createLocked(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	locked, err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	locked, err := filelock.Try(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil && (!locked || !linked(f, path)) {
 		err = fs.ErrExist
 	}
