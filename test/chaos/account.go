@@ -24,8 +24,9 @@ type account struct {
 	swapped       []id // behind a later record of the same key
 	misplaced     []id // not at the partition and offset that the reply named
 	contradictory []id
-	again         []id // once for each time that a record is there beyond the first
-	foreign       int  // records in the topic that nobody sent, or not like this
+	again         []id     // once for each time that a record is there beyond the first
+	copies        []string // of those, where all of a record's copies are and who wrote them
+	foreign       int      // records in the topic that nobody sent, or not like this
 }
 
 // settle holds the entries against the topic, sorted by partition and offset.
@@ -51,19 +52,35 @@ type place struct {
 	offset    int64
 }
 
+// writer is which life of which producer wrote a record.
+type writer struct {
+	producer int64
+	epoch    int16
+}
+
 // read finds each record's places in the topic.
 func (a *account) read(topic []kafkatest.Record, sent map[id]*entry) map[id][]place {
 	places := make(map[id][]place, len(sent))
+	writers := map[place]writer{}
 	for i := range topic {
 		e := identify(&topic[i], sent)
 		if e == nil {
 			a.foreign++
 			continue
 		}
-		places[e.id] = append(places[e.id], place{topic[i].Partition, topic[i].Offset})
+		at := place{topic[i].Partition, topic[i].Offset}
+		writers[at] = writer{topic[i].ProducerID, topic[i].ProducerEpoch}
+		places[e.id] = append(places[e.id], at)
 		if len(places[e.id]) > 1 {
 			a.again = append(a.again, e.id)
 		}
+	}
+	for _, twice := range a.again {
+		text := fmt.Sprintf("%v (%d)", twice, sent[twice].status)
+		for _, at := range places[twice] {
+			text += fmt.Sprintf(" partition %d offset %d by %+v", at.partition, at.offset, writers[at])
+		}
+		a.copies = append(a.copies, text)
 	}
 	return places
 }

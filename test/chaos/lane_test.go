@@ -192,6 +192,9 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	for _, violation := range a.violations(l.terms) {
 		l.t.Errorf("%s: %s", l.mode, violation)
 	}
+	for _, copies := range a.copies[:min(len(a.copies), 20)] {
+		l.t.Logf("%s: there again: %s", l.mode, copies)
+	}
 	lost := fmt.Sprint(len(a.lost))
 	if l.mode == "async" {
 		lost += fmt.Sprintf(" (log: %d to %d)", l.terms.logged.undelivered, l.terms.logged.atMost())

@@ -118,3 +118,14 @@ func (l *ledger) snapshot() []entry {
 	defer l.mu.Unlock()
 	return slices.Clone(l.entries)
 }
+
+// last is the replies to the last n records, in the order of the replies.
+func (l *ledger) last(n int) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var replies []string
+	for _, e := range l.entries[max(len(l.entries)-n, 0):] {
+		replies = append(replies, fmt.Sprintf("%v: %d %s after %v", e.id, e.status, e.delivered, round(e.wait)))
+	}
+	return replies
+}

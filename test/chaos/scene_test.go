@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,7 +194,24 @@ func (s *scene) settle() {
 
 func (s *scene) within(what string, condition func() bool) {
 	s.t.Helper()
+	held := false
+	defer func() {
+		if !held {
+			s.explain()
+		}
+	}()
 	await.Within(s.t, progressLimit, what, condition)
+	held = true
+}
+
+// explain says how far each lane has come, and has its runner say what it is at.
+func (s *scene) explain() {
+	s.each(func(l *lane) {
+		s.t.Logf("%s: %d records granted, %d waiting to be sent, %d answered, the last outcomes %v", l.mode,
+			l.pace.grant(0), l.pace.waiting(), l.answered.Load(), l.ledger.last(20))
+		l.runner.Signal(syscall.SIGQUIT)
+		l.runner.Exit()
+	})
 }
 
 func (s *scene) each(f func(*lane)) {

@@ -21,6 +21,12 @@ type Record struct {
 	Value     []byte
 	Headers   []Header
 	Timestamp time.Time // in milliseconds
+
+	// ProducerID and ProducerEpoch are those of the batch: -1 without idempotence.
+	// Where a record is there twice, they tell who is to blame. The broker drops what
+	// comes again from the same two.
+	ProducerID    int64
+	ProducerEpoch int16
 }
 
 // Header is one of a record's headers, in the order they were produced.
@@ -204,6 +210,9 @@ func newRecord(k *kgo.Record) Record {
 		Key:       k.Key,
 		Value:     k.Value,
 		Timestamp: k.Timestamp,
+
+		ProducerID:    k.ProducerID,
+		ProducerEpoch: k.ProducerEpoch,
 	}
 	for _, h := range k.Headers {
 		r.Headers = append(r.Headers, Header(h))
