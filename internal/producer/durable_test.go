@@ -294,7 +294,7 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	})
 }
 
-func TestADurableConnectionNeverGivesARecordUp(t *testing.T) {
+func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
 	for _, mode := range []Mode{Async, Sync, Durable} {
 		props, err := Effective(Properties{"bootstrap.servers": "b"}, mode)
 		if err != nil {
@@ -302,6 +302,9 @@ func TestADurableConnectionNeverGivesARecordUp(t *testing.T) {
 		}
 		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == Durable) {
 			t.Errorf("mode %d: %v", mode, props)
+		}
+		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == Durable) {
+			t.Errorf("mode %d: more than one request under way: %v", mode, props)
 		}
 	}
 }

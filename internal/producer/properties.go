@@ -110,6 +110,11 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 	case Durable:
 		defaults["linger.ms"] = "0"
 		defaults["message.timeout.ms"] = "0" // never: an idempotent producer then makes no duplicate
+		// With more, a batch that a broker refuses for a moment and the one behind it,
+		// which it takes, make a gap. librdkafka then raises the producer's epoch, and
+		// numbers anew what other partitions wait to repeat after a broken connection:
+		// the broker takes it for new records.
+		defaults["max.in.flight.requests.per.connection"] = "1"
 	}
 	if mode == Transactional {
 		if !idempotencePossible(props) || props["enable.idempotence"] == "false" {

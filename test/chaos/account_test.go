@@ -21,7 +21,13 @@ func reply(number, status int, delivered string) entry {
 // written is worker 1's record of that number as it lies in the topic.
 func written(number int, offset int64) kafkatest.Record {
 	i := id{1, number}
-	return kafkatest.Record{Partition: 2, Offset: offset, Key: []byte(key(1)), Value: value(i, 10)}
+	return by(kafkatest.Record{Partition: 2, Offset: offset, Key: []byte(key(1)), Value: value(i, 10)}, 7, 0)
+}
+
+// by is the record as that producer wrote it under that epoch.
+func by(r kafkatest.Record, producer int64, epoch int16) kafkatest.Record {
+	r.ProducerID, r.ProducerEpoch = producer, epoch
+	return r
 }
 
 func TestAnAccountFindsWhatWasPromisedAndBroken(t *testing.T) {
@@ -66,6 +72,16 @@ func TestAnAccountFindsWhatWasPromisedAndBroken(t *testing.T) {
 			terms: terms{duplicates: 2}},
 		{says: "more are there twice than may be", entries: yes, topic: append(slices.Clone(all), written(2, 4), written(2, 5)),
 			terms: terms{duplicates: 1}, want: []string{"2 records are there again, where 1 may be"}},
+		{says: "a producer wrote a record again under a later epoch, where that is granted", entries: yes,
+			topic: append(slices.Clone(all), by(written(3, 4), 7, 1)), terms: terms{renumbered: true}},
+		{says: "a producer wrote a record again under a later epoch", entries: yes, topic: append(slices.Clone(all), by(written(3, 4), 7, 1)),
+			want: []string{"1 records are there again, where 0 may be"}},
+		{says: "another producer wrote a record again", entries: yes, topic: append(slices.Clone(all), by(written(3, 4), 8, 1)),
+			terms: terms{renumbered: true}, want: []string{"1 records are there again, where 0 may be"}},
+		{says: "a producer wrote a record again under the same epoch", entries: yes, topic: append(slices.Clone(all), by(written(3, 4), 7, 0)),
+			terms: terms{renumbered: true}, want: []string{"1 records are there again, where 0 may be"}},
+		{says: "the reply names the second of two copies", entries: []entry{reply(4, 200, "yes")}, topic: []kafkatest.Record{written(4, 3), by(written(4, 4), 7, 1)},
+			terms: terms{renumbered: true}},
 		{says: "a record is there that nobody sent", entries: yes, topic: append(slices.Clone(all), stranger),
 			want: []string{"1 records in the topic are not what was sent"}},
 		{says: "a record was altered on its way", entries: yes, topic: []kafkatest.Record{all[0], all[1], altered},

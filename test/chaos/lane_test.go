@@ -188,6 +188,7 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	entries := l.ledger.snapshot()
 	l.terms.logged = l.logged()
 	l.terms.duplicates += l.terms.logged.underWay
+	l.terms.renumbered = l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, excused)
 	for _, violation := range a.violations(l.terms) {
 		l.t.Errorf("%s: %s", l.mode, violation)
@@ -199,16 +200,20 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	if l.mode == "async" {
 		lost += fmt.Sprintf(" (log: %d to %d)", l.terms.logged.undelivered, l.terms.logged.atMost())
 	}
+	again := fmt.Sprint(len(a.again))
+	if a.renumbered > 0 {
+		again += fmt.Sprintf(" (%d numbered anew)", a.renumbered)
+	}
 	row := []string{fault, l.mode, fmt.Sprint(len(entries)), fmt.Sprint(a.replies[acknowledged] + a.replies[queued]),
 		fmt.Sprint(a.replies[kept]), fmt.Sprint(a.replies[refused]), fmt.Sprint(a.replies[unknown]),
-		fmt.Sprint(a.replies[noReply]), lost, fmt.Sprint(len(a.foundRefused)), fmt.Sprint(len(a.again)),
+		fmt.Sprint(a.replies[noReply]), lost, fmt.Sprint(len(a.foundRefused)), again,
 		round(a.longestWait).String()}
 	results.add(row)
 	l.t.Logf("%s: %d records: %d acknowledged, %d queued, %d kept, %d refused, %d unknown (%d of them there), "+
-		"%d without a reply (%d of them there); lost %s, excused %d, `no` found %d, duplicates %d of %d, out of order %d, longest wait %v",
+		"%d without a reply (%d of them there); lost %s, excused %d, `no` found %d, duplicates %s of %d, out of order %d, longest wait %v",
 		l.mode, len(entries), a.replies[acknowledged], a.replies[queued], a.replies[kept], a.replies[refused],
 		a.replies[unknown], a.found[unknown], a.replies[noReply], a.found[noReply], lost, a.excused,
-		len(a.foundRefused), len(a.again), l.terms.duplicates, len(a.swapped), round(a.longestWait))
+		len(a.foundRefused), again, l.terms.duplicates, len(a.swapped), round(a.longestWait))
 }
 
 // socketOf is a path that is short enough for a Unix socket.

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -63,11 +64,17 @@ func (c *Cluster) createTopic(name string, topic kmsg.CreateTopicsRequestTopic, 
 	req.TimeoutMillis = int32(changeTimeout.Milliseconds())
 	req.Topics = append(req.Topics, topic)
 	return c.change("create topic "+name, func(ctx context.Context, n *broker) error {
+		_, missing := c.metadata(ctx, name)
 		resp, err := req.RequestWith(ctx, n)
 		if err != nil {
 			return err
 		}
-		return failure(resp.Topics[0].ErrorCode, resp.Topics[0].ErrorMessage)
+		err = failure(resp.Topics[0].ErrorCode, resp.Topics[0].ErrorMessage)
+		// A request whose answer does not come in time is sent again.
+		if errors.Is(err, kerr.TopicAlreadyExists) && errors.Is(missing, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		return err
 	})
 }
 
