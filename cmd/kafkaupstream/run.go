@@ -33,7 +33,7 @@ const (
 	// parentInterval is how often run looks whether its parent is still there.
 	parentInterval = 250 * time.Millisecond
 	// logWait is how long the last log lines may take to be written.
-	logWait = 50 * time.Millisecond
+	logWait = 100 * time.Millisecond
 
 	defaultSecretsDir = "/run/secrets"
 	minSpoolBytes     = 1 << 20

@@ -126,11 +126,16 @@ func (q *Queue) loop(f func()) {
 // Close notes the outcomes that have come since Stop, and lets go of the directory.
 // The pool has been drained. It returns how many records were kept for being still
 // queued.
+//
+// A call that was cut off may be putting a record on disk that librdkafka has had: it
+// is waited for. What comes after finds the spool closed.
 func (q *Queue) Close() (kept int64, err error) {
 	q.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, st := range q.streams {
+		st.keeping.Lock()
+		defer st.keeping.Unlock()
 		st.sweep()
 		if n := st.unsettled(); n > 0 {
 			q.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)

@@ -619,6 +619,55 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 	ascending(t, b.values(t, "t", 3))
 }
 
+func TestARecordThatIsBeingKeptWhenTheProcessEndsIsNotSentAgain(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	st := g.queue.stream(conn, DeadLetter)
+	b.block()
+	d, perr := g.pool.Queue(conn, record("t", "0"), time.Now().Add(patient))
+	if perr != nil {
+		t.Fatal(perr)
+	}
+	// What append does, which is between the write and the note of the flight when its
+	// call is cut off and the process ends.
+	st.keeping.RLock()
+	disk, err := g.queue.open(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.disk.Store(disk)
+	position, err := disk.Append(&spool.Entry{Record: *record("t", "0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.release()
+	await.True(t, "the acknowledgement comes", d.Reported)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		g.close()
+	}()
+	await.True(t, "the end waits for the record", func() bool {
+		select {
+		case <-closed:
+			t.Fatal("it did not wait")
+		default:
+		}
+		if st.keeping.TryRLock() {
+			st.keeping.RUnlock()
+			return false
+		}
+		return true
+	})
+	st.fly(position, d)
+	st.keeping.RUnlock()
+	<-closed
+	if left := files(t, dir); len(left) > 0 {
+		t.Errorf("it is on disk still: %v", left)
+	}
+}
+
 func TestAGateWhoseTimeIsOverIsFollowedByAnother(t *testing.T) {
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	st := g.queue.stream(connect(t, "127.0.0.1:1"), DeadLetter)
