@@ -123,3 +123,15 @@ func TestARepeatedRequestIsKnownDespiteTheIdsOfItsEnvelope(t *testing.T) {
 		t.Errorf("got %s", other)
 	}
 }
+
+func TestWhatAValueGrowsByInItsEnvelopeIsMemoryToo(t *testing.T) {
+	body := `{"event_type":"e","publisher_id":"p","payload":"` + strings.Repeat("é", 1000) + `"}` // 2 bytes, then 7
+	for room, status := range map[int]int{8000: 503, 12000: 200} {
+		sender := &fakeSender{room: room}
+		req := &fakeRequest{method: "POST", body: body, headers: h{"content-type": "application/json"}}
+		reply := newHandler(sender, nil).Handle(mustParse(t, `{`+brokers+`,"topic":"t","envelope":"oslo"}`), req)
+		if reply.Status != status || sender.held != 0 {
+			t.Errorf("with room for %d bytes: %+v, and %d are still held", room, reply, sender.held)
+		}
+	}
+}
