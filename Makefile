@@ -1,12 +1,12 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 10s
 
-.PHONY: build test lint unit fuzz kafka chaos bench deps
+.PHONY: build test lint unit fuzz kafka interop chaos bench deps
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
 
-test: lint unit fuzz kafka ## everything, as CI does
+test: lint unit fuzz kafka interop ## everything, as CI does
 
 lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
@@ -30,10 +30,16 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzScan$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/idempotency
 	go test -run '^$$' -fuzz '^FuzzValidate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
 	go test -run '^$$' -fuzz '^FuzzCompile$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
+	go test -run '^$$' -fuzz '^FuzzOPAL$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/envelope
+	go test -run '^$$' -fuzz '^FuzzOslo$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/envelope
+	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/transporturl
 	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
 
 kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)
-	go test -p 1 -timeout 20m ./test/...
+	go test -p 1 -timeout 20m $$(go list ./test/... | grep -v /test/interop)
+
+interop: ## the neighbours' real software, installed from its registry, against real Kafka
+	go test -count=1 -timeout 10m ./test/interop
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (half an hour; as root, for a tmpfs)
 	go test -count=1 -timeout 90m -v ./test/chaos -args -full -records=20000 -outage=30s

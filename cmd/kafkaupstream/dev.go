@@ -19,6 +19,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -183,33 +184,47 @@ func (u *unusedConns) close() {
 // watchTopics shows the records of the topics that the route names.
 func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 	for _, c := range route.Conf {
-		if parsed, err := kafkaupstream.ParseRoute([]byte(c.Value)); err == nil && parsed.Topic() != "" {
-			tail.Watch(parsed.Topic())
+		if parsed, err := kafkaupstream.ParseRoute([]byte(c.Value)); err == nil {
+			for _, topic := range parsed.Topics() {
+				tail.Watch(topic)
+			}
 		}
 	}
 }
 
-// withBrokers puts bootstrap.servers into a plugin's configuration that has none.
-// Everything else stays as it is written: what is wrong with it, such as a key
-// given twice, is the plugin's to say.
+// withBrokers puts bootstrap.servers into a plugin's configuration that names no broker,
+// neither under config nor in its transport_url. Everything else stays as it is written:
+// what is wrong with it, such as a key given twice, is the plugin's to say.
 func withBrokers(text, brokers string) string {
 	dec := json.NewDecoder(strings.NewReader(text))
 	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
 		return text
 	}
+	first := int(dec.InputOffset()) // place in the object of the configuration
 	var props map[string]json.RawMessage
-	start := 0 // of the object under config
+	start := 0 // place in the object under config
+	var transport *string
 	for dec.More() {
 		var value json.RawMessage
 		name, err := dec.Token()
 		if err != nil || dec.Decode(&value) != nil {
 			return text
 		}
-		if name == "config" {
-			start = int(dec.InputOffset()) - len(value)
+		switch name {
+		case "config":
+			start = int(dec.InputOffset()) - len(value) + 1
 			if json.Unmarshal(value, &props) != nil {
 				return text
 			}
+		case "transport_url":
+			if json.Unmarshal(value, &transport) != nil {
+				return text
+			}
+		}
+	}
+	if transport != nil {
+		if u, err := transporturl.Parse(*transport); err != nil || u.HasBrokers() {
+			return text
 		}
 	}
 	for _, name := range []string{"bootstrap.servers", "metadata.broker.list"} {
@@ -217,13 +232,15 @@ func withBrokers(text, brokers string) string {
 			return text
 		}
 	}
-	if props == nil {
-		return text
-	}
 	quoted, _ := json.Marshal(brokers) // of a string: cannot fail
 	property := `"bootstrap.servers":` + string(quoted)
-	if len(props) > 0 {
+	switch {
+	case props == nil && (start > 0 || transport == nil):
+		return text
+	case props == nil:
+		return text[:first] + `"config":{` + property + `},` + text[first:]
+	case len(props) > 0:
 		property += ","
 	}
-	return text[:start+1] + property + text[start+1:]
+	return text[:start] + property + text[start:]
 }

@@ -328,6 +328,10 @@ func TestBrokersAreFilledInWhereThereAreNone(t *testing.T) {
 		{"a list is no configuration", `[{"config":{}}]`, `[{"config":{}}]`},
 		{"invalid JSON is left to be refused", `{"config":{}`, `{"config":{"bootstrap.servers":"b:1"}`},
 		{"nothing is left to be refused", ``, ``},
+		{"not beside a transport URL's", `{"config":{},"transport_url":"kafka://a"}`, `{"config":{},"transport_url":"kafka://a"}`},
+		{"nor for one that is left to be refused", `{"config":{},"transport_url":"a"}`, `{"config":{},"transport_url":"a"}`},
+		{"beside a transport URL that has none", `{"transport_url":"kafka:///v","config":{"acks":1}}`, `{"transport_url":"kafka:///v","config":{"bootstrap.servers":"b:1","acks":1}}`},
+		{"beside such a transport URL alone", `{"topic":"a","transport_url":"kafka:///v"}`, `{"config":{"bootstrap.servers":"b:1"},"topic":"a","transport_url":"kafka:///v"}`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

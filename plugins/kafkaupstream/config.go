@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
+	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
 // override is a value of the record that a client's header may replace.
@@ -51,6 +53,7 @@ type Route struct {
 	prefix  string // of these names
 
 	topic         template
+	topicEnd      string   // what stands behind each topic: "." and a virtual host
 	topics        []string // patterns; nil: any
 	partition     int32
 	key           template
@@ -62,7 +65,9 @@ type Route struct {
 	cloudEvents   bool
 	eventsOut     cloudevents.Out
 	schemaConfig  *schemaConfig
-	schema        *routeSchema // made of it by Handler.Prepare
+	schema        *routeSchema       // made of it by Handler.Prepare
+	envelope      *envelope.Envelope // nil: none
+	envelopeName  string
 	idempotent    *idempotent
 
 	mode        producer.Mode
@@ -80,7 +85,8 @@ func (r *Route) Connection() *producer.Connection { return r.conn }
 // are producers of their own.
 func (r *Route) Transactional() bool { return r.transactional }
 
-// Topic returns the topic of the configuration, "" when it depends on the request.
+// Topic returns the topic of the configuration, "" when it depends on the request. An
+// envelope and a virtual host may put something behind it: see [Route.Topics].
 func (r *Route) Topic() string {
 	if r.topic.variable() {
 		return ""
@@ -105,6 +111,7 @@ func (p Problem) Error() string {
 type configReader struct {
 	route      Route
 	properties producer.Properties
+	transport  *transporturl.URL
 	maxBodySet bool
 	problems   []error
 }
@@ -144,6 +151,8 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"transactional":       func(c *configReader, path string, v any) { c.route.transactional = c.boolean(path, v) },
 	"cloudevents":         (*configReader).readCloudEvents,
 	"schema":              (*configReader).readSchema,
+	"envelope":            (*configReader).readEnvelope,
+	"transport_url":       (*configReader).readTransportURL,
 	"idempotency":         (*configReader).readIdempotency,
 	"record_headers":      (*configReader).readRecordHeaders,
 	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
@@ -180,9 +189,9 @@ func (c *configReader) finish() {
 	for o, name := range overrideNames {
 		c.route.headers[o] = c.route.prefix + name
 	}
-	if topic := c.route.Topic(); topic != "" && !c.route.topicAllowed(topic) {
-		c.problem("topic", "it matches none of the patterns in topics")
-	}
+	c.mergeTransport()
+	c.checkTopics()
+	c.checkEnvelope()
 	if c.route.transactional {
 		if c.route.mode == producer.Durable {
 			c.problem("transactional", "it cannot be combined with durable delivery: records on disk are sent one by one")
@@ -197,7 +206,7 @@ func (c *configReader) finish() {
 	}
 	if c.properties == nil {
 		if len(c.problems) == 0 {
-			c.problem("config", "it is required: an object of librdkafka properties")
+			c.problem("config", "it is required: an object of librdkafka properties (or transport_url)")
 		}
 		return
 	}

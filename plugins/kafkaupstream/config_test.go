@@ -151,6 +151,7 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 func FuzzParseRoute(f *testing.F) {
 	f.Add([]byte(`{` + brokers + `,"topics":["a*"],"overrides":[]}`))
 	f.Add([]byte(`{"config":{"default.topic.config":{"a":1}},"x":[[{}]]}`))
+	f.Add([]byte(`{"transport_url":"kafka://u:p@a,[::1]:1/v?compression_codec=gzip","config":{"acks":1},"topic":"t","envelope":"opal"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := ParseRoute(text)
 		if (r == nil) == (err == nil) {

@@ -17,10 +17,13 @@ func FuzzRequest(f *testing.F) {
 		`{` + brokers + `,"batch":true,"jsonkey":"id","overrides":["key","partition","headers","timestamp","dry-run"]}`,
 		`{` + brokers + `,"topic":"t","cloudevents":true,"transactional":true}`,
 		`{` + brokers + `,"topic":"t","batch":true,"schema":{"inline":{"type":"object","required":["a"]}},"idempotency":{}}`,
+		`{` + brokers + `,"topic":"t","batch":true,"envelope":"opal"}`,
+		`{` + brokers + `,"batch":true,"envelope":"oslo","transport_url":"kafka:///v","topics":["*.info.v"],"idempotency":{}}`,
 	}
 	for i, body := range []string{`{"a":1}`, "1\n2\n", `[1,{"a":2}]`, `{"records":[{"key":"k","value":null,"partition":1}]}`,
 		`{"key":{"type":"STRING","data":"k"},"value":{"type":"BINARY","data":"AA=="},"headers":[{"name":"h","value":null}]}`,
-		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
+		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, `{"entries":[{"url":"u"}]}`,
+		`[{"event_type":"e","publisher_id":"p","payload":1,"priority":"warn"}]`, "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
 		f.Add(uint(i), uint(i), uint(i), uint(i), "k", []byte(body))
 	}
 	f.Fuzz(func(t *testing.T, conf, contentType, encoding, path uint, value string, body []byte) {

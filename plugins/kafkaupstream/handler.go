@@ -259,7 +259,8 @@ type work struct {
 	froms   []origins         // theirs, for a dry run
 	isBatch bool
 	form    bodyForm
-	scratch []byte // of the compacted body
+	sent    [][]byte // the values before their envelope, where a repetition is to be known
+	scratch []byte   // of the compacted body
 
 	deadline time.Time
 	sender   Sender

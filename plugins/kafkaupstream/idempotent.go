@@ -97,8 +97,12 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 // fingerprint is that of the records which the request comes to.
 func (w *work) fingerprint(req Request) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path())}
-	add := func(rec *producer.Record) {
-		parts = append(parts, []byte(rec.Topic), []byte(strconv.Itoa(int(rec.Partition))), rec.Key, rec.Value)
+	add := func(i int, rec *producer.Record) {
+		value := rec.Value
+		if w.sent != nil { // in its envelope it has an id of its own
+			value = w.sent[i]
+		}
+		parts = append(parts, []byte(rec.Topic), []byte(strconv.Itoa(int(rec.Partition))), rec.Key, value)
 		if rec.Value == nil {
 			parts = append(parts, []byte("null"))
 		}
@@ -107,10 +111,10 @@ func (w *work) fingerprint(req Request) [32]byte {
 		}
 	}
 	if !w.isBatch {
-		add(&w.rec)
+		add(0, &w.rec)
 	}
 	for i := range w.recs {
-		add(&w.recs[i])
+		add(i, &w.recs[i])
 	}
 	return idempotency.FingerprintOf(parts...)
 }

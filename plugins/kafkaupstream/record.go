@@ -125,7 +125,7 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 		rec.Topic = r.topic.text
 		return nil
 	}
-	if !r.topicAllowed(rec.Topic) {
+	if !r.suffixed() && !r.topicAllowed(rec.Topic) { // otherwise extend looks at all of it
 		return refuse(403, "the route does not allow this topic")
 	}
 	return nil
@@ -166,7 +166,7 @@ func bodyLost(req Request, promised int64) bool {
 // value fetches the body and makes the record's value and key of it, in w.
 func (r *Route) value(req Request, w *work) *Reply {
 	form := r.formOf(req)
-	if (r.requireJSON || r.schema != nil) && !form.json() && !r.cloudEvents {
+	if (r.requireJSON || r.schema != nil || r.envelope != nil) && !form.json() && !r.cloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	promised := contentLength(req.Header("content-length"))
@@ -237,7 +237,8 @@ func (r *Route) tombstone(req Request, w *work) *Reply {
 	return nil
 }
 
-// finish resolves the key and checks the whole record.
+// finish resolves the key, holds the value against the schema, puts it into the envelope,
+// in this order, and checks the whole record.
 func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 	rec := &w.rec
 	if rec.Key == nil {
@@ -253,6 +254,18 @@ func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 			return refuse(415, "the route takes JSON only, since it has a schema")
 		}
 		if refused := r.schema.validate(rec, w.deadline); refused != nil {
+			return refused
+		}
+	}
+	suffix := ""
+	if r.envelope != nil {
+		var refused *Reply
+		if suffix, refused = r.wrap(w, isJSON); refused != nil {
+			return refused
+		}
+	}
+	if r.suffixed() {
+		if refused := r.extend(rec, suffix); refused != nil {
 			return refused
 		}
 	}

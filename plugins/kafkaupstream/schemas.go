@@ -168,7 +168,7 @@ func (s *routeSchema) validate(rec *producer.Record, deadline time.Time) *Reply 
 	}
 	found, more := current.Validate(rec.Value)
 	if len(found) > 0 {
-		return mismatch(found, more)
+		return mismatch("the value does not match the schema", found, more)
 	}
 	if s.wireFormat {
 		rec.Value = append(schema.AppendWirePrefix(make([]byte, 0, 5+len(rec.Value)), id), rec.Value...)
@@ -176,8 +176,9 @@ func (s *routeSchema) validate(rec *producer.Record, deadline time.Time) *Reply 
 	return nil
 }
 
-func mismatch(found []schema.Problem, more int) *Reply {
-	r := refuse(422, "the value does not match the schema: "+found[0].String())
+// mismatch is the reply to a value with these problems, and so many more.
+func mismatch(message string, found []schema.Problem, more int) *Reply {
+	r := refuse(422, message+": "+found[0].String())
 	if n := len(found) - 1 + more; n > 0 {
 		r.Message += fmt.Sprintf(" (and %d more)", n)
 	}

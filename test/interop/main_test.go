@@ -1,0 +1,141 @@
+// Package interop runs the neighbours' real software, from its registry and pinned,
+// against real Apache Kafka and the built binary: what is POSTed through the gateway
+// arrives where the neighbour's own clients look for it. `make interop` runs it.
+//
+// It needs what test/kafkatest needs, and Python 3.11 or 3.12 with venv and pip. The first
+// run installs the neighbours below the user's cache directory, or below
+// KAFKAUPSTREAM_INTEROP; later ones are offline.
+package interop
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(program.Main(m, &binary, "../../cmd/kafkaupstream")) }
+
+// dev is `kafkaupstream dev` in front of a real cluster.
+type dev struct {
+	*program.Process
+	url string
+}
+
+func startDev(t *testing.T, brokers, routeFile string) *dev {
+	t.Helper()
+	p := program.Start(t, binary, program.Options{
+		Args: []string{"dev", "--listen", "127.0.0.1:0", "--brokers", brokers, "-f", routeFile},
+	})
+	program.Until(t, "dev prints where it is", func() bool { return len(p.Stdout.Lines()) >= 2 || p.Ended() })
+	t.Cleanup(func() {
+		p.Signal(syscall.SIGINT) // so that it takes its folder away
+		p.Exit()
+	})
+	d := &dev{Process: p}
+	if _, err := fmt.Sscanf(p.Stdout.String(), "gateway %s\n", &d.url); err != nil {
+		t.Fatalf("%v: %q", err, p.Stdout)
+	}
+	return d
+}
+
+// route puts a route below its path, through the Admin API.
+func (d *dev) route(t *testing.T, name, conf string) {
+	t.Helper()
+	value, err := json.Marshal(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, body := d.send(t, "PUT", "/apisix/admin/routes/"+name, "application/json",
+		fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, name, value))
+	if status >= 300 {
+		t.Fatalf("route %s: %d %s", name, status, body)
+	}
+}
+
+func (d *dev) send(t *testing.T, method, path, contentType, body string) (status int, reply string) {
+	t.Helper()
+	req, err := http.NewRequest(method, d.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("content-type", contentType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// want fails the test unless a POST gets this status, and returns the reply.
+func (d *dev) want(t *testing.T, status int, path, contentType, body string) string {
+	t.Helper()
+	got, reply := d.send(t, "POST", path, contentType, body)
+	if got != status {
+		t.Fatalf("%s: got %d %s, want %d", body, got, reply, status)
+	}
+	return reply
+}
+
+// tempFile is a file with this text.
+func tempFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// jsonLines decodes the complete lines that are JSON.
+func jsonLines[T any](t *testing.T, text *program.Text) (all []T) {
+	t.Helper()
+	for _, line := range text.Lines() {
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		var v T
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// compact is a JSON text without white space.
+func compact(t *testing.T, text []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return b.String()
+}
+
+// freeAddress is one on this machine on which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
