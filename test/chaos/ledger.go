@@ -125,7 +125,7 @@ func (l *ledger) last(n int) []string {
 	defer l.mu.Unlock()
 	var replies []string
 	for _, e := range l.entries[max(len(l.entries)-n, 0):] {
-		replies = append(replies, fmt.Sprintf("%v: %d %s after %v", e.id, e.status, e.delivered, round(e.wait)))
+		replies = append(replies, fmt.Sprintf("%v: %d %s after %v", e.id, e.status, e.delivered, e.wait.Round(time.Millisecond)))
 	}
 	return replies
 }
