@@ -45,6 +45,9 @@ type Options struct {
 	// IdleTimeout is when a producer that no request has used is closed; 0 means
 	// ten minutes.
 	IdleTimeout time.Duration
+	// StuckAfter is how long a cluster may stay away until another client looks whether
+	// it does so for this producer only; 0 means 65 s.
+	StuckAfter time.Duration
 	// MaxInflightBytes bounds the bytes of requests (see [Pool.Hold]) and of queued
 	// records; 0 means 256 MiB.
 	MaxInflightBytes int64
@@ -68,7 +71,10 @@ type Pool struct {
 	resolve func(string) (string, error)
 	keep    func(*Connection, *Record) bool
 	logs    chan kafka.LogEvent
-	stop    chan struct{}
+
+	stuckAfter time.Duration
+
+	stop chan struct{}
 
 	transactions *transactions
 
@@ -95,6 +101,8 @@ func NewPool(opts Options) *Pool {
 		stop:    make(chan struct{}),
 		clients: map[string]*client{},
 
+		stuckAfter: opts.StuckAfter,
+
 		retiring: map[*client]struct{}{},
 		inTx:     map[*client]struct{}{},
 	}
@@ -102,6 +110,9 @@ func NewPool(opts Options) *Pool {
 	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
 	if p.idle == 0 {
 		p.idle = defaultIdleTimeout
+	}
+	if p.stuckAfter == 0 {
+		p.stuckAfter = defaultStuckAfter
 	}
 	if p.budget.limit == 0 {
 		p.budget.limit = defaultMaxInflightBytes

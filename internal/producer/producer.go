@@ -50,6 +50,7 @@ type client struct {
 
 	resolved Properties // what librdkafka was given; the watch's
 	read     time.Time  // when the secrets among them were read; the watch's
+	away     absence    // the watch's
 
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
@@ -258,6 +259,11 @@ func (c *client) watch() {
 			} else if failures++; c.link.get() != linkConnecting || failures >= connectingProbes {
 				c.link.down()
 			}
+			if err != nil {
+				c.unstick()
+			}
+		} else {
+			c.away.over()
 		}
 		pause := (<-chan time.Time)(nil)
 		if c.link.get() != linkUp {

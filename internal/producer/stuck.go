@@ -1,0 +1,95 @@
+package producer
+
+import (
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+const (
+	// defaultStuckAfter is how long a cluster may stay away until another client looks
+	// for it. It is longer than librdkafka waits for a connection that has fallen
+	// silent (socket.timeout.ms): a producer that is only waiting keeps its records.
+	defaultStuckAfter = 65 * time.Second
+	// stuckGrace is how long a producer has to find the cluster that another client
+	// has found.
+	stuckGrace = 3 * time.Second
+	// otherWait bounds the other client's question.
+	otherWait = 2 * time.Second
+	// otherClientID is what the other client calls itself.
+	otherClientID = "kafkaupstream-probe"
+)
+
+// absence is how long a cluster has not answered. The watch uses it.
+type absence struct {
+	since  time.Time      // zero: it answers
+	looked time.Time      // when another client was last sent to look
+	answer chan time.Time // capacity 1: when the cluster answered another client
+	found  time.Time      // the last of these
+}
+
+// note notes that the cluster does not answer, and tells whether the producer is to be
+// replaced: librdkafka (2.15) can stop to connect for good after all brokers were away
+// at once, which the ledger in test/chaos met in two of thirty such outages.
+func (a *absence) note(now time.Time, after time.Duration, look func(answer chan<- time.Time)) (stuck bool) {
+	if a.since.IsZero() {
+		*a = absence{since: now, looked: now, answer: make(chan time.Time, 1)}
+	}
+	select {
+	case a.found = <-a.answer:
+	default:
+	}
+	if !a.found.IsZero() {
+		return now.Sub(a.found) > stuckGrace
+	}
+	if now.Sub(a.looked) > after {
+		a.looked = now
+		look(a.answer)
+	}
+	return false
+}
+
+// over notes that the cluster answers.
+func (a *absence) over() { a.since = time.Time{} }
+
+// unstick replaces the producer when it alone does not reach the cluster.
+func (c *client) unstick() {
+	props := c.resolved
+	look := func(answer chan<- time.Time) {
+		c.loops.Go(func() {
+			if c.answersAnother(props) {
+				answer <- time.Now()
+			}
+		})
+	}
+	if c.away.note(time.Now(), c.pool.stuckAfter, look) {
+		c.log.Error("the producer does not reach a cluster that answers another client, and is replaced")
+		c.failed()
+	}
+}
+
+// answersAnother asks the cluster with a client of its own.
+func (c *client) answersAnother(props Properties) bool {
+	conf := kafka.ConfigMap{
+		"go.events.channel.size":  256,
+		"go.produce.channel.size": 0,
+		"go.logs.channel.enable":  true,
+		"go.logs.channel":         c.pool.logs,
+	}
+	for name, value := range props {
+		conf[name] = value
+	}
+	delete(conf, "transactional.id") // whose owner it is not
+	conf["client.id"] = otherClientID
+	other, err := kafka.NewProducer(&conf)
+	if err != nil {
+		return false
+	}
+	go func() {
+		for range other.Events() { // until Close
+		}
+	}()
+	defer other.Close()
+	_, err = other.GetMetadata(nil, false, int(otherWait/time.Millisecond))
+	return err == nil
+}
