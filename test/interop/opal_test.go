@@ -43,7 +43,7 @@ func startOPAL(t *testing.T, k *kafkatest.Cluster) *opal {
 	createTopics(t, k, "EventNotifier")
 	address := freeAddress(t)
 	host, port, _ := strings.Cut(address, ":")
-	o.server = o.python.start(t, []string{
+	o.server = o.python.startIn(t, t.TempDir(), []string{ // it writes keys into its folder
 		"OPAL_BROADCAST_URI=kafka://" + k.Bootstrap(), "OPAL_REPO_WATCHER_ENABLED=false", "OPAL_STATISTICS_ENABLED=true",
 		"OPAL_LOG_LEVEL=DEBUG", "OPAL_LOG_COLORIZE=false", "OPAL_LEADER_LOCK_FILE_PATH=" + t.TempDir() + "/leader", "HOME=" + t.TempDir(),
 	}, "-m", "uvicorn", "opal_server.main:app", "--host", host, "--port", port, "--workers", "1")

@@ -75,7 +75,12 @@ func makeVenv(t *testing.T, dir, requirements string) {
 
 func (p python) start(t *testing.T, env []string, args ...string) *program.Process {
 	t.Helper()
-	return program.Start(t, string(p), program.Options{Args: args, Env: append(env, "PYTHONUNBUFFERED=1")})
+	return p.startIn(t, "", env, args...)
+}
+
+func (p python) startIn(t *testing.T, dir string, env []string, args ...string) *program.Process {
+	t.Helper()
+	return program.Start(t, string(p), program.Options{Dir: dir, Args: args, Env: append(env, "PYTHONUNBUFFERED=1")})
 }
 
 func createTopics(t *testing.T, k *kafkatest.Cluster, names ...string) {
