@@ -88,6 +88,12 @@ func (r *Route) Topic() string {
 	return r.topic.text
 }
 
+// Methods returns the request methods that produce a record.
+func (r *Route) Methods() []string { return strings.Split(r.allow(), ", ") }
+
+// MaxBodyBytes returns the size of the largest body that the route takes.
+func (r *Route) MaxBodyBytes() int { return r.maxBody }
+
 // Problem is one thing wrong with a configuration.
 type Problem struct {
 	Path    string // of the key, such as `overrides[1]`
