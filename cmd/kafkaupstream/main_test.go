@@ -88,7 +88,7 @@ func TestVersionHasThreeLines(t *testing.T) {
 // fakeProcess is what a command that is called directly sees.
 func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return environment{args, func(name string) string { return vars[name] }, stdout, stderr}, stdout, stderr
+	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader("")}, stdout, stderr
 }
 
 func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {

@@ -124,10 +124,17 @@ func Unknown(name string) string {
 	return none + "; see CONFIGURATION.md of librdkafka"
 }
 
+// texts are the values of properties that the library calls strings, and of which this
+// build knows these only. Letter case counts.
+var texts = map[string][]string{
+	"partitioner":     {"random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"},
+	"sasl.mechanisms": {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"},
+}
+
 // IsText tells whether any text is a value of the property.
 func (p Property) IsText() bool { return p.kind == typeString }
 
-// Check returns what is wrong with a value, and what is allowed. Texts are not
+// Check returns what is wrong with a value, and what is allowed. Most texts are not
 // looked into, and the value, which may be a secret, is in no error.
 func (p Property) Check(value string) error {
 	switch p.kind {
@@ -147,6 +154,10 @@ func (p Property) Check(value string) error {
 		return p.checkValue(value)
 	case typeFlags:
 		return p.checkFlags(value)
+	case typeString:
+		if p.values = texts[p.Canonical]; p.values != nil && !slices.Contains(p.values, value) {
+			return p.expected(value)
+		}
 	}
 	return nil
 }
@@ -170,8 +181,19 @@ func (p Property) checkValue(value string) error {
 	if slices.ContainsFunc(p.values, func(v string) bool { return strings.EqualFold(v, value) }) {
 		return nil
 	}
+	return p.expected(value)
+}
+
+// expected is the error for what is none of the values.
+func (p Property) expected(value string) error {
+	best := nearest.Name(value, p.values, len(value)/3+2)
+	for _, v := range p.values {
+		if strings.EqualFold(v, value) {
+			best = v
+		}
+	}
 	hint := ""
-	if best := nearest.Name(value, p.values, len(value)/3+2); best != "" {
+	if best != "" {
 		hint = fmt.Sprintf("; did you mean %q?", best)
 	}
 	return fmt.Errorf("expected one of %s%s", strings.Join(p.values, ", "), hint)

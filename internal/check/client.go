@@ -1,0 +1,222 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// client is a librdkafka producer that remembers what it complained of.
+type client struct {
+	*kafka.Producer
+	admin *kafka.AdminClient
+
+	mu   sync.Mutex
+	seen map[kafka.ErrorCode]string // the last error of each code
+}
+
+// newClient makes a producer with the properties, which connects to the cluster on its
+// own from now on.
+func newClient(props producer.Properties) (*client, error) {
+	logs := make(chan kafka.LogEvent, 100)
+	conf := kafka.ConfigMap{
+		"go.delivery.report.fields": "none",
+		"go.events.channel.size":    256,
+		"go.produce.channel.size":   0,
+		"go.logs.channel.enable":    true,
+		"go.logs.channel":           logs,
+	}
+	for name, value := range props {
+		conf[name] = value
+	}
+	go func() {
+		for range logs { // they say what the errors say, and could hold secrets
+		}
+	}()
+	p, err := kafka.NewProducer(&conf)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{Producer: p, seen: map[kafka.ErrorCode]string{}}
+	if c.admin, err = kafka.NewAdminClientFromProducer(p); err != nil {
+		return nil, err
+	}
+	go c.listen()
+	return c, nil
+}
+
+// delivered is what a record's report says.
+type delivered struct {
+	partition int32
+	offset    int64
+	err       error
+}
+
+func (c *client) listen() {
+	for event := range c.Events() {
+		switch e := event.(type) {
+		case *kafka.Message:
+			e.Opaque.(chan delivered) <- delivered{e.TopicPartition.Partition, int64(e.TopicPartition.Offset), e.TopicPartition.Error}
+		case kafka.Error:
+			c.mu.Lock()
+			c.seen[e.Code()] = e.Error()
+			c.mu.Unlock()
+		}
+	}
+}
+
+// complaint returns the last error of the first of the codes that there was.
+func (c *client) complaint(codes ...kafka.ErrorCode) (kafka.ErrorCode, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, code := range codes {
+		if text, ok := c.seen[code]; ok {
+			return code, text
+		}
+	}
+	return kafka.ErrNoError, ""
+}
+
+// refused are the errors that no patience mends.
+var refused = []kafka.ErrorCode{kafka.ErrSaslAuthenticationFailed, kafka.ErrAuthentication, kafka.ErrSsl}
+
+// causes are those that explain why no broker answers, the most telling first.
+var causes = append(slices.Clone(refused), kafka.ErrResolve, kafka.ErrTransport, kafka.ErrTimedOut)
+
+// pollMillis is how often a wait for the cluster looks at the complaints.
+const pollMillis = 250
+
+// answer waits until the cluster answers a question about its brokers.
+func (c *client) answer(ctx context.Context) (*kafka.Metadata, error) {
+	for {
+		m, err := await(ctx, func() (*kafka.Metadata, error) { return c.GetMetadata(nil, false, pollMillis) })
+		if err == nil {
+			return m, nil
+		}
+		if code, _ := c.complaint(refused...); code != kafka.ErrNoError || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// why says what keeps the cluster from answering.
+func (c *client) why() string {
+	code, text := c.complaint(causes...)
+	text = withoutPrefix(text)
+	switch code {
+	case kafka.ErrNoError:
+		return "no broker answers"
+	case kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed:
+		return "the cluster refuses the log-in; wrong user or password: " + text
+	case kafka.ErrSsl:
+		return "the TLS handshake fails: " + text
+	}
+	return "no broker answers: " + text
+}
+
+// withoutPrefix takes off what librdkafka puts before a broker's error: its own name of
+// the broker, whose address the step has.
+func withoutPrefix(text string) string {
+	if i := strings.Index(text, "/bootstrap: "); i >= 0 {
+		text = text[i+len("/bootstrap: "):]
+	}
+	return text
+}
+
+// open makes the producer.
+func (w *way) open(ctx context.Context) outcome {
+	c, err := await(ctx, func() (*client, error) { return newClient(w.props) })
+	if err != nil {
+		return fail("librdkafka refuses the configuration: %s", errorText(err))
+	}
+	w.kafka = c
+	_, version := kafka.LibraryVersion()
+	return ok("version %s takes the configuration", version)
+}
+
+// close ends the producer. It is not waited for, since that takes a second where no
+// broker answers.
+func (w *way) close() {
+	if w.kafka != nil {
+		go w.kafka.Close()
+	}
+}
+
+// login waits until the cluster has taken the credentials.
+func (w *way) login(ctx context.Context) outcome {
+	if _, err := w.kafka.answer(ctx); err != nil {
+		return fail("%s", w.kafka.why())
+	}
+	return ok("%s, by %s", "logged in", w.props["sasl.mechanisms"])
+}
+
+// metadata asks for the cluster's brokers.
+func (w *way) metadata(ctx context.Context) outcome {
+	m, err := w.kafka.answer(ctx)
+	if err != nil {
+		return fail("%s", w.kafka.why())
+	}
+	w.brokers = m.Brokers
+	id, err := w.kafka.admin.ClusterID(ctx)
+	if err != nil {
+		id = "unknown"
+	}
+	slices.SortFunc(w.brokers, func(a, b kafka.BrokerMetadata) int { return cmp.Compare(a.ID, b.ID) })
+	var names []string
+	for _, b := range w.brokers[:min(len(w.brokers), maxAddresses)] {
+		names = append(names, fmt.Sprintf("%d (%s)", b.ID, brokerAddress(b)))
+	}
+	return ok("cluster %s, %s: %s", printable([]byte(id)), plural(len(w.brokers), "broker"), strings.Join(names, ", "))
+}
+
+func brokerAddress(b kafka.BrokerMetadata) address {
+	return address{printable([]byte(b.Host)), strconv.Itoa(b.Port)}
+}
+
+// advertised tries the addresses that the cluster gives for its brokers: records go
+// there, and not to those of bootstrap.servers.
+func (w *way) advertised(ctx context.Context) {
+	if w.blocked != "" {
+		w.step(ctx, "brokers", "", nil)
+		return
+	}
+	known := bootstrap(w.props["bootstrap.servers"])
+	for _, b := range w.brokers[:min(len(w.brokers), maxAddresses)] {
+		a := brokerAddress(b)
+		if slices.Contains(known, a) {
+			continue
+		}
+		w.step(ctx, "brokers", a.String(), func(ctx context.Context) outcome { return w.advertisedBroker(ctx, b.ID, a) })
+	}
+}
+
+func (w *way) advertisedBroker(ctx context.Context, id int32, a address) outcome {
+	conn, err := dial(ctx, a, w.props)
+	if err == nil {
+		conn.Close()
+		return ok("broker %d is reached where the cluster says it is", id)
+	}
+	why := dialCause(err, a)
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		why = "the name does not resolve here"
+	}
+	return fail("the cluster says that broker %d is here, where records for it go (its advertised.listeners): %s", id, why)
+}
+
+// millisOf is what is left of a step, for librdkafka.
+func millisOf(ctx context.Context) int {
+	deadline, _ := ctx.Deadline()
+	return max(int(time.Until(deadline)/time.Millisecond), 1)
+}
