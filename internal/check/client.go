@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,13 +62,14 @@ type delivered struct {
 	partition int32
 	offset    int64
 	err       error
+	reported  bool // and not refused before it was queued
 }
 
 func (c *client) listen() {
 	for event := range c.Events() {
 		switch e := event.(type) {
 		case *kafka.Message:
-			e.Opaque.(chan delivered) <- delivered{e.TopicPartition.Partition, int64(e.TopicPartition.Offset), e.TopicPartition.Error}
+			e.Opaque.(chan delivered) <- delivered{e.TopicPartition.Partition, int64(e.TopicPartition.Offset), e.TopicPartition.Error, true}
 		case kafka.Error:
 			c.mu.Lock()
 			c.seen[e.Code()] = e.Error()
@@ -134,6 +136,26 @@ func withoutPrefix(text string) string {
 	return text
 }
 
+// numbered is how librdkafka's complaints about a broker begin that the cluster told it of.
+var numbered = regexp.MustCompile(`^(?:\w+://)?([^/\s]+):(\d+)/(\d+): `)
+
+// noAnswer says why the cluster does not answer. As soon as it has told its brokers'
+// addresses, librdkafka asks there, and one of them may be the cause.
+func (w *way) noAnswer() outcome {
+	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrTransport)
+	if m := numbered.FindStringSubmatch(text); m != nil {
+		a := address{printable([]byte(m[1])), m[2]}
+		if !slices.Contains(bootstrap(w.props["bootstrap.servers"]), a) {
+			ctx, cancel := context.WithTimeout(w.interrupt, probeWait)
+			defer cancel()
+			if o := w.advertisedBroker(ctx, m[3], a); o.status == Problem {
+				return o
+			}
+		}
+	}
+	return fail("%s", w.kafka.why())
+}
+
 // open makes the producer.
 func (w *way) open(ctx context.Context) outcome {
 	c, err := await(ctx, func() (*client, error) { return newClient(w.props) })
@@ -156,7 +178,7 @@ func (w *way) close() {
 // login waits until the cluster has taken the credentials.
 func (w *way) login(ctx context.Context) outcome {
 	if _, err := w.kafka.answer(ctx); err != nil {
-		return fail("%s", w.kafka.why())
+		return w.noAnswer()
 	}
 	return ok("%s, by %s", "logged in", w.props["sasl.mechanisms"])
 }
@@ -165,7 +187,7 @@ func (w *way) login(ctx context.Context) outcome {
 func (w *way) metadata(ctx context.Context) outcome {
 	m, err := w.kafka.answer(ctx)
 	if err != nil {
-		return fail("%s", w.kafka.why())
+		return w.noAnswer()
 	}
 	w.brokers = m.Brokers
 	id, err := w.kafka.admin.ClusterID(ctx)
@@ -197,22 +219,22 @@ func (w *way) advertised(ctx context.Context) {
 		if slices.Contains(known, a) {
 			continue
 		}
-		w.step(ctx, "brokers", a.String(), func(ctx context.Context) outcome { return w.advertisedBroker(ctx, b.ID, a) })
+		w.step(ctx, "brokers", a.String(), func(ctx context.Context) outcome { return w.advertisedBroker(ctx, fmt.Sprint(b.ID), a) })
 	}
 }
 
-func (w *way) advertisedBroker(ctx context.Context, id int32, a address) outcome {
+func (w *way) advertisedBroker(ctx context.Context, id string, a address) outcome {
 	conn, err := dial(ctx, a, w.props)
 	if err == nil {
 		conn.Close()
-		return ok("broker %d is reached where the cluster says it is", id)
+		return ok("broker %s is reached where the cluster says it is", id)
 	}
 	why := dialCause(err, a)
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		why = "the name does not resolve here"
 	}
-	return fail("the cluster says that broker %d is here, where records for it go (its advertised.listeners): %s", id, why)
+	return fail("the cluster says that broker %s is at %s, where its records go (advertised.listeners): %s", id, a, why)
 }
 
 // millisOf is what is left of a step, for librdkafka.

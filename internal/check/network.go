@@ -173,12 +173,12 @@ func (w *way) greet(ctx context.Context, a address, secure *tlsSettings) outcome
 	if usesTLS(w.props) {
 		secured := tls.Client(conn, secure.config(a.host))
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return fail("%s", alertCause(err))
+			return fail("%s", alertCause(err, secure))
 		}
 		conn = secured
 	}
 	if err := askVersions(conn); err != nil {
-		return w.noKafka(a, err)
+		return w.noKafka(a, secure, err)
 	}
 	mechanism := ""
 	if usesSASL(w.props) {
@@ -210,15 +210,17 @@ func (w *way) compare(l listener) outcome {
 }
 
 // noKafka says what is on a port where Kafka's protocol got no proper answer.
-func (w *way) noKafka(a address, err error) outcome {
+func (w *way) noKafka(a address, secure *tlsSettings, err error) outcome {
 	var strange *strangeError
 	switch {
 	case errors.As(err, &strange) && strange.what != "":
 		return fail("this is not Kafka: %s answers", strange.what)
 	case isAlert(err):
-		return fail("%s", alertCause(err))
+		return fail("%s", alertCause(err, secure))
 	case !usesTLS(w.props) && w.speaksTLS(a):
 		return fail("this port speaks TLS and security.protocol is %s; set %s", protocolOf(w.props), withTLS(protocolOf(w.props)))
+	case strange == nil && w.speaksHTTP(a):
+		return fail("this is not Kafka: an HTTP server answers")
 	case strange != nil:
 		return fail("this is not Kafka: its answer is not of Kafka's protocol")
 	case isTimeout(err):
@@ -244,33 +246,40 @@ func withoutTLS(protocol string) string {
 // probeWait bounds the look at what else a port speaks.
 const probeWait = 2 * time.Second
 
-// speaksTLS tells whether a TLS server is on the port.
-func (w *way) speaksTLS(a address) bool {
+// probe looks at a port over a connection of its own.
+func (w *way) probe(a address, look func(context.Context, net.Conn) error) error {
 	ctx, cancel := context.WithTimeout(w.interrupt, probeWait)
 	defer cancel()
 	conn, err := dial(ctx, a, w.props)
 	if err != nil {
-		return false
+		return err
 	}
 	defer conn.Close()
-	// Nothing is sent over it, and nothing believed: it is only seen what is there.
-	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx)
+	return look(ctx, conn)
+}
+
+// speaksTLS tells whether a TLS server is on the port.
+func (w *way) speaksTLS(a address) bool {
+	err := w.probe(a, func(ctx context.Context, conn net.Conn) error {
+		// Nothing is sent over it, and nothing believed: it is only seen what is there.
+		return tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx)
+	})
 	return err == nil || isAlert(err)
 }
 
-// speaksPlainKafka tells whether Kafka without TLS is on the port, and else what is, if
-// that is known.
-func (w *way) speaksPlainKafka(a address) (bool, string) {
-	ctx, cancel := context.WithTimeout(w.interrupt, probeWait)
-	defer cancel()
-	conn, err := dial(ctx, a, w.props)
-	if err != nil {
-		return false, ""
-	}
-	defer conn.Close()
+// speaksPlainKafka tells whether Kafka without TLS is on the port.
+func (w *way) speaksPlainKafka(a address) bool {
+	err := w.probe(a, func(_ context.Context, conn net.Conn) error { return askVersions(conn) })
+	return err == nil
+}
+
+// speaksHTTP tells whether an HTTP server is on the port. It says nothing before it
+// understands what it is asked.
+func (w *way) speaksHTTP(a address) bool {
+	err := w.probe(a, func(_ context.Context, conn net.Conn) error {
+		_, err := exchange(conn, []byte("GET / HTTP/1.0\r\n\r\n"))
+		return err
+	})
 	var strange *strangeError
-	if err = askVersions(conn); errors.As(err, &strange) {
-		return false, strange.what
-	}
-	return err == nil, ""
+	return errors.As(err, &strange) && strange.what == httpServer
 }

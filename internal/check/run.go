@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -143,7 +144,7 @@ func (w *way) walk(ctx context.Context) {
 		w.block("the configuration has problems")
 	} else {
 		w.props = w.config.Route.Connection().Properties()
-		w.redact = producer.Redactor(w.props)
+		w.redact = producer.Redactor(literals(w.props))
 		w.secrets(ctx)
 	}
 	w.network(ctx)
@@ -155,6 +156,13 @@ func (w *way) walk(ctx context.Context) {
 	w.needs(ctx, "metadata", "", w.metadata)
 	w.advertised(ctx)
 	w.topics(ctx)
+}
+
+// literals are the properties that are no references, which may be shown.
+func literals(props producer.Properties) producer.Properties {
+	props = maps.Clone(props)
+	maps.DeleteFunc(props, func(_, value string) bool { return secrets.IsReference(value) })
+	return props
 }
 
 // secrets resolves the references among the properties, if there are any.

@@ -64,25 +64,39 @@ func (w *way) record(ctx context.Context, topic string) outcome {
 	return ok("written to partition %d at offset %d, and the partition now ends at %d", d.partition, d.offset, m.high)
 }
 
-// large sends a record that is as large as the route lets one be, of random bytes:
-// compression would hide the broker's limit.
+// slack is how much smaller the next try is where the producer itself takes no record
+// of a size: what it adds to one, message.max.bytes includes.
+const slack = 32
+
+// large sends a record that is as large as the route and the producer let one be, of
+// random bytes: compression would hide the broker's limit.
 func (w *way) large(ctx context.Context, topic string) outcome {
 	most := min(w.config.Route.MaxBodyBytes(), maxBody)
-	size := min(most, w.config.Route.Connection().MessageMaxBytes-len(key))
-	value := make([]byte, max(size, 1))
+	value := make([]byte, max(min(most, w.config.Route.Connection().MessageMaxBytes-len(key)), 1))
 	_, _ = rand.Read(value) // never fails
-	_, err := w.send(ctx, w.kafka, topic, value)
-	if e, isKafka := err.(kafka.Error); isKafka && e.Code() == kafka.ErrMsgSizeTooLarge {
+	d, err := w.send(ctx, w.kafka, topic, value)
+	for isTooLarge(err) && !d.reported && len(value) > slack {
+		value = value[slack:]
+		d, err = w.send(ctx, w.kafka, topic, value)
+	}
+	switch {
+	case isTooLarge(err):
 		limit := "its max.message.bytes"
 		if config, known := w.topicConfig(ctx, topic); known {
 			limit += "=" + config["max.message.bytes"]
 		}
 		return fail("a record of %d bytes is more than the topic takes (%s): set max_body_bytes or message.max.bytes lower, or raise the topic's", len(value), limit)
-	}
-	if err != nil {
+	case err != nil:
 		return fail("a record of %d bytes: %s", len(value), w.kafka.cause(err))
+	case len(value) < most:
+		return ok("a record of %d random bytes is acknowledged, the largest that the producer takes (message.max.bytes)", len(value))
 	}
-	return ok("a record of %d random bytes is acknowledged; the route takes bodies of %d", len(value), most)
+	return ok("a record of %d random bytes is acknowledged, the largest that the route takes (max_body_bytes)", len(value))
+}
+
+func isTooLarge(err error) bool {
+	e, isKafka := err.(kafka.Error)
+	return isKafka && e.Code() == kafka.ErrMsgSizeTooLarge
 }
 
 // transaction sends a record in a transaction of its own.

@@ -180,24 +180,22 @@ func (w *way) handshake(ctx context.Context, a address, s *tlsSettings) outcome 
 	defer conn.Close()
 	secured := tls.Client(conn, s.config(a.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return w.noTLS(a, err)
+		return w.noTLS(a, s, err)
 	}
 	state := secured.ConnectionState()
 	return s.judge(state.PeerCertificates, a.host, tls.VersionName(state.Version), time.Now())
 }
 
 // noTLS says why there was no handshake.
-func (w *way) noTLS(a address, err error) outcome {
-	if isAlert(err) {
-		return fail("%s", alertCause(err))
-	}
-	kafka, other := w.speaksPlainKafka(a)
+func (w *way) noTLS(a address, s *tlsSettings, err error) outcome {
 	switch {
-	case kafka:
+	case isAlert(err):
+		return fail("%s", alertCause(err, s))
+	case w.speaksPlainKafka(a):
 		return fail("this port speaks Kafka without TLS and security.protocol is %s; set %s, or use the port of a TLS listener",
 			protocolOf(w.props), withoutTLS(protocolOf(w.props)))
-	case other != "":
-		return fail("this is not Kafka: %s answers, without TLS", other)
+	case w.speaksHTTP(a):
+		return fail("this is not Kafka: an HTTP server answers, without TLS")
 	case isTimeout(err):
 		return fail("it takes connections and does not answer the TLS handshake: not Kafka, or a broker that hangs")
 	}
@@ -297,17 +295,19 @@ func isAlert(err error) bool {
 }
 
 // alertCause says why the broker goes no further.
-func alertCause(err error) string {
+func alertCause(err error, s *tlsSettings) string {
 	text := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) {
 		text = strings.TrimPrefix(op.Err.Error(), "tls: ")
 	}
+	// What Java's TLS says of a certificate that is missing is "bad certificate".
+	aboutCertificate := isAlert(err) && (strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure"))
 	switch {
-	case strings.Contains(text, "certificate required"):
-		return "the broker wants a client's certificate; name one in ssl.certificate.location and its key in ssl.key.location"
-	case isAlert(err) && strings.Contains(text, "certificate"):
-		return "the broker refuses the client's certificate (ssl.certificate.location), or wants one: " + text
+	case aboutCertificate && s.certificate == nil:
+		return "the broker wants a client's certificate; name one in ssl.certificate.location and its key in ssl.key.location: " + text
+	case aboutCertificate:
+		return "the broker refuses the client's certificate (ssl.certificate.location): " + text
 	case isAlert(err):
 		return "the broker ends the TLS handshake: " + text
 	case isTimeout(err):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 )
 
 // This file speaks as much of Kafka's protocol (https://kafka.apache.org/protocol) as
@@ -69,10 +70,12 @@ func exchange(conn net.Conn, request []byte) ([]byte, error) {
 	return body, err
 }
 
+const httpServer = "an HTTP server"
+
 // protocolName recognizes what often listens where Kafka is thought to be.
 func protocolName(begin []byte) string {
 	for text, name := range map[string]string{
-		"HTTP/": "an HTTP server", "SSH-": "an SSH server", "-ERR": "a Redis server", "220 ": "a mail or FTP server",
+		"HTTP/": httpServer, "SSH-": "an SSH server", "-ERR": "a Redis server", "220 ": "a mail or FTP server",
 	} {
 		if bytes.HasPrefix(begin, []byte(text)) {
 			return name
@@ -139,6 +142,7 @@ func parseHandshake(body []byte) (listener, error) {
 		names = append(names, printable(rest[2:2+n]))
 		rest = rest[2+n:]
 	}
+	slices.Sort(names)
 	switch code {
 	case 0:
 		return listener{sasl: true, supported: true, mechanisms: names}, nil
