@@ -103,7 +103,7 @@ func (l *linter) setting(s setting, p librdkafka.Property) bool {
 	}
 	switch {
 	case p.Deprecated:
-		l.warn(s.path, "librdkafka has it only for old configurations (deprecated); remove it")
+		l.warn(s.path, "it is deprecated, and there for old configurations only; remove it")
 	case p.ConsumerOnly:
 		l.warn(s.path, "it is a consumer's and has no effect on a producer; remove it")
 	}

@@ -118,7 +118,13 @@ func Unknown(name string) string {
 	if instead, ok := java[name]; ok {
 		return none + ", it is one of Kafka's Java client; " + instead
 	}
-	if best := nearest.Name(name, Names(), len(name)/3+1); best != "" {
+	best := nearest.Name(name, Names(), len(name)/3+1)
+	for _, longer := range Names() { // "linger" is far from linger.ms, letter by letter
+		if best == "" && strings.HasPrefix(longer, name+".") {
+			best = longer
+		}
+	}
+	if best != "" {
 		return fmt.Sprintf("%s; did you mean %q?", none, best)
 	}
 	return none + "; see CONFIGURATION.md of librdkafka"

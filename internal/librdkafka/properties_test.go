@@ -100,6 +100,7 @@ func TestWhatIsSaidOfAProperty(t *testing.T) {
 		"linger.mss":              `librdkafka has no such property; did you mean "linger.ms"?`,
 		"bootstrap_servers":       `librdkafka has no such property; did you mean "bootstrap.servers"?`,
 		"Compression.Typ":         `librdkafka has no such property; did you mean "compression.type"?`,
+		"linger":                  `librdkafka has no such property; did you mean "linger.ms"?`,
 		"whatever":                "librdkafka has no such property; see CONFIGURATION.md of librdkafka",
 		"max.request.size":        "librdkafka has no such property, it is one of Kafka's Java client; message.max.bytes takes its place",
 		strings.Repeat("k", 1000): "librdkafka has no such property; see CONFIGURATION.md of librdkafka",

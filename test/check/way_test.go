@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"flag"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -238,13 +239,14 @@ func TestNothingIsWrittenUnlessTopicSaysWhere(t *testing.T) {
 	k := kafka(t)
 	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 	defer cancel()
-	if err := k.CreateTopic("untouched", 1, 1, nil); err != nil {
+	untouched := fmt.Sprint("untouched.", time.Now().UnixNano())
+	if err := k.CreateTopic(untouched, 1, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	plain := properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN")}
-	check(t, 0, "-f", conf(t, plain, `"topic":"untouched"`))
-	check(t, 0, "-f", conf(t, plain, `"topic":"untouched"`), "--topic", "orders")
-	if got, err := k.Records(ctx, "untouched"); err != nil || len(got) != 0 {
+	check(t, 0, "-f", conf(t, plain, `"topic":untouched`))
+	check(t, 0, "-f", conf(t, plain, `"topic":untouched`), "--topic", "orders")
+	if got, err := k.Records(ctx, untouched); err != nil || len(got) != 0 {
 		t.Errorf("%d records, %v", len(got), err)
 	}
 	// The broker creates a topic for whoever asks for it as a producer does.
