@@ -13,9 +13,9 @@ import (
 // TestOfflineFindings has a document a case in testdata, and beside it what check
 // prints of it.
 func TestOfflineFindings(t *testing.T) {
-	documents, err := filepath.Glob("testdata/*.[jy]*")
-	if err != nil || len(documents) < 10 {
-		t.Fatalf("%d documents, %v", len(documents), err)
+	documents := append(must(filepath.Glob("testdata/*.json")), must(filepath.Glob("testdata/*.yaml"))...)
+	if len(documents) < 10 {
+		t.Fatalf("%d documents", len(documents))
 	}
 	for _, path := range documents {
 		t.Run(filepath.Base(path), func(t *testing.T) {

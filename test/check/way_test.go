@@ -244,8 +244,8 @@ func TestNothingIsWrittenUnlessTopicSaysWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN")}
-	check(t, 0, "-f", conf(t, plain, `"topic":untouched`))
-	check(t, 0, "-f", conf(t, plain, `"topic":untouched`), "--topic", "orders")
+	check(t, 0, "-f", conf(t, plain, `"topic":"`+untouched+`"`))
+	check(t, 0, "-f", conf(t, plain, `"topic":"`+untouched+`"`), "--topic", "orders")
 	if got, err := k.Records(ctx, untouched); err != nil || len(got) != 0 {
 		t.Errorf("%d records, %v", len(got), err)
 	}
