@@ -142,7 +142,7 @@ var numbered = regexp.MustCompile(`^(?:\w+://)?([^/\s]+):(\d+)/(\d+): `)
 // noAnswer says why the cluster does not answer. As soon as it has told its brokers'
 // addresses, librdkafka asks there, and one of them may be the cause.
 func (w *way) noAnswer() outcome {
-	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrTransport)
+	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrSsl, kafka.ErrTransport)
 	if m := numbered.FindStringSubmatch(text); m != nil {
 		a := address{printable([]byte(m[1])), m[2]}
 		if !slices.Contains(bootstrap(w.props["bootstrap.servers"]), a) {
@@ -224,15 +224,24 @@ func (w *way) advertised(ctx context.Context) {
 }
 
 func (w *way) advertisedBroker(ctx context.Context, id string, a address) outcome {
+	why := ""
 	conn, err := dial(ctx, a, w.props)
-	if err == nil {
-		conn.Close()
-		return ok("broker %s is reached where the cluster says it is", id)
-	}
-	why := dialCause(err, a)
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	switch {
+	case errors.As(err, &dns):
 		why = "the name does not resolve here"
+	case err != nil:
+		why = dialCause(err, a)
+	default:
+		conn.Close()
+	}
+	if why == "" && usesTLS(w.props) {
+		if o := w.handshake(ctx, a); o.status == Problem {
+			why = o.message
+		}
+	}
+	if why == "" {
+		return ok("broker %s is reached where the cluster says it is", id)
 	}
 	return fail("the cluster says that broker %s is at %s, where its records go (advertised.listeners): %s", id, a, why)
 }

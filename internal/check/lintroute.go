@@ -44,6 +44,10 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 // phase looks at when the plugin runs.
 func (l *linter) phase(r *apisixroute.Resource, e apisixroute.Entry) {
 	path := join(r.Path, "plugins."+e.Phase)
+	plugin, _ := r.Plugins()[e.Phase].(map[string]any)
+	if meta, _ := plugin["_meta"].(map[string]any); meta["disable"] == true {
+		l.warn(path+"._meta.disable", "the plugin is disabled")
+	}
 	switch e.Phase {
 	case apisixroute.PostResp:
 		l.problem(path, "it runs when an upstream has answered, and this plugin answers requests; use %s", apisixroute.PostReq)

@@ -51,16 +51,15 @@ func (w *way) network(ctx context.Context) {
 			addresses = []address{{}}
 		}
 	}
-	secure := tlsSettings{}
 	if w.blocked == "" && usesTLS(w.props) {
 		var err error
-		if secure, err = newTLSSettings(w.props); err != nil {
+		if w.secure, err = newTLSSettings(w.props); err != nil {
 			w.needs(ctx, "tls", "", func(context.Context) outcome { return fail("%v", err) })
 		}
 	}
 	reached := 0
 	for _, a := range addresses {
-		if w.reach(ctx, a, &secure) {
+		if w.reach(ctx, a) {
 			reached++
 		}
 	}
@@ -70,7 +69,7 @@ func (w *way) network(ctx context.Context) {
 }
 
 // reach tries one broker, from its name to an answer in Kafka's protocol.
-func (w *way) reach(ctx context.Context, a address, secure *tlsSettings) bool {
+func (w *way) reach(ctx context.Context, a address) bool {
 	before := w.blocked
 	defer func() { w.blocked = before }() // what fails here fails for this broker alone
 	target := ""
@@ -82,9 +81,9 @@ func (w *way) reach(ctx context.Context, a address, secure *tlsSettings) bool {
 	}
 	w.needs(ctx, "connect", target, func(ctx context.Context) outcome { return w.connect(ctx, a) })
 	if usesTLS(w.props) {
-		w.needs(ctx, "tls", target, func(ctx context.Context) outcome { return w.handshake(ctx, a, secure) })
+		w.needs(ctx, "tls", target, func(ctx context.Context) outcome { return w.handshake(ctx, a) })
 	}
-	w.needs(ctx, "kafka", target, func(ctx context.Context) outcome { return w.greet(ctx, a, secure) })
+	w.needs(ctx, "kafka", target, func(ctx context.Context) outcome { return w.greet(ctx, a) })
 	return w.blocked == "" && ctx.Err() == nil
 }
 
@@ -161,8 +160,8 @@ func isTimeout(err error) bool {
 }
 
 // greet speaks Kafka with the broker, and asks about the log-in without doing it.
-func (w *way) greet(ctx context.Context, a address, secure *tlsSettings) outcome {
-	if usesTLS(w.props) && secure.foreignKey {
+func (w *way) greet(ctx context.Context, a address) outcome {
+	if usesTLS(w.props) && w.secure.foreignKey {
 		return ok("left to librdkafka, which can read the client's key")
 	}
 	conn, err := dial(ctx, a, w.props)
@@ -171,14 +170,14 @@ func (w *way) greet(ctx context.Context, a address, secure *tlsSettings) outcome
 	}
 	defer conn.Close()
 	if usesTLS(w.props) {
-		secured := tls.Client(conn, secure.config(a.host))
+		secured := tls.Client(conn, w.secure.config(a.host))
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return fail("%s", alertCause(err, secure))
+			return fail("%s", w.alertCause(err))
 		}
 		conn = secured
 	}
 	if err := askVersions(conn); err != nil {
-		return w.noKafka(a, secure, err)
+		return w.noKafka(a, err)
 	}
 	mechanism := ""
 	if usesSASL(w.props) {
@@ -210,13 +209,13 @@ func (w *way) compare(l listener) outcome {
 }
 
 // noKafka says what is on a port where Kafka's protocol got no proper answer.
-func (w *way) noKafka(a address, secure *tlsSettings, err error) outcome {
+func (w *way) noKafka(a address, err error) outcome {
 	var strange *strangeError
 	switch {
 	case errors.As(err, &strange) && strange.what != "":
 		return fail("this is not Kafka: %s answers", strange.what)
 	case isAlert(err):
-		return fail("%s", alertCause(err, secure))
+		return fail("%s", w.alertCause(err))
 	case !usesTLS(w.props) && w.speaksTLS(a):
 		return fail("this port speaks TLS and security.protocol is %s; set %s", protocolOf(w.props), withTLS(protocolOf(w.props)))
 	case strange == nil && w.speaksHTTP(a):

@@ -82,7 +82,8 @@ type way struct {
 
 	props   producer.Properties // effective, secrets resolved
 	blocked string              // why the following steps are skipped, "" when they are not
-	kafka   *client             // nil until librdkafka has taken the properties
+	secure  tlsSettings
+	kafka   *client // nil until librdkafka has taken the properties
 	brokers []kafka.BrokerMetadata
 }
 

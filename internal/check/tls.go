@@ -172,25 +172,25 @@ func (s *tlsSettings) config(host string) *tls.Config {
 }
 
 // handshake looks at the broker's certificate.
-func (w *way) handshake(ctx context.Context, a address, s *tlsSettings) outcome {
+func (w *way) handshake(ctx context.Context, a address) outcome {
 	conn, err := dial(ctx, a, w.props)
 	if err != nil {
 		return fail("%s", dialCause(err, a))
 	}
 	defer conn.Close()
-	secured := tls.Client(conn, s.config(a.host))
+	secured := tls.Client(conn, w.secure.config(a.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return w.noTLS(a, s, err)
+		return w.noTLS(a, err)
 	}
 	state := secured.ConnectionState()
-	return s.judge(state.PeerCertificates, a.host, tls.VersionName(state.Version), time.Now())
+	return w.secure.judge(state.PeerCertificates, a.host, tls.VersionName(state.Version), time.Now())
 }
 
 // noTLS says why there was no handshake.
-func (w *way) noTLS(a address, s *tlsSettings, err error) outcome {
+func (w *way) noTLS(a address, err error) outcome {
 	switch {
 	case isAlert(err):
-		return fail("%s", alertCause(err, s))
+		return fail("%s", w.alertCause(err))
 	case w.speaksPlainKafka(a):
 		return fail("this port speaks Kafka without TLS and security.protocol is %s; set %s, or use the port of a TLS listener",
 			protocolOf(w.props), withoutTLS(protocolOf(w.props)))
@@ -295,7 +295,7 @@ func isAlert(err error) bool {
 }
 
 // alertCause says why the broker goes no further.
-func alertCause(err error, s *tlsSettings) string {
+func (w *way) alertCause(err error) string {
 	text := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -304,7 +304,7 @@ func alertCause(err error, s *tlsSettings) string {
 	// What Java's TLS says of a certificate that is missing is "bad certificate".
 	aboutCertificate := isAlert(err) && (strings.Contains(text, "certificate") || strings.Contains(text, "handshake failure"))
 	switch {
-	case aboutCertificate && s.certificate == nil:
+	case aboutCertificate && w.secure.certificate == nil:
 		return "the broker wants a client's certificate; name one in ssl.certificate.location and its key in ssl.key.location: " + text
 	case aboutCertificate:
 		return "the broker refuses the client's certificate (ssl.certificate.location): " + text

@@ -105,7 +105,8 @@ type Listener struct {
 	// Protocol is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. The last two want
 	// [Options.SASL] and know its users.
 	Protocol string
-	// Advertised is the address that clients are told, where it is not the listener's own.
+	// Advertised is what clients are told, where it is not the listener's own address: a
+	// host and port, or a host with the listener's port.
 	Advertised string
 	// Properties are the listener's own, without the listener.name prefix, such as
 	// ssl.keystore.certificate.chain and ssl.keystore.key with ssl.keystore.type=PEM.

@@ -156,8 +156,12 @@ func (c *Cluster) security() map[string]string {
 func (c *Cluster) addListeners(n *broker, p map[string]string) {
 	for _, l := range c.opts.Listeners {
 		addr := n.listeners[l.Name]
+		advertised := cmp.Or(l.Advertised, addr)
+		if !strings.Contains(advertised, ":") {
+			advertised += addr[strings.LastIndex(addr, ":"):]
+		}
 		p["listeners"] += "," + l.Name + "://" + addr
-		p["advertised.listeners"] += "," + l.Name + "://" + cmp.Or(l.Advertised, addr)
+		p["advertised.listeners"] += "," + l.Name + "://" + advertised
 		p["listener.security.protocol.map"] += "," + l.Name + ":" + l.Protocol
 		prefix := "listener.name." + strings.ToLower(l.Name) + "."
 		if strings.HasPrefix(l.Protocol, "SASL") {
