@@ -23,6 +23,8 @@ type client struct {
 	*kafka.Producer
 	admin *kafka.AdminClient
 
+	calls sync.WaitGroup // that may outlast the step that made them
+
 	mu   sync.Mutex
 	seen map[kafka.ErrorCode]string // the last error of each code
 }
@@ -55,6 +57,24 @@ func newClient(props producer.Properties) (*client, error) {
 	}
 	go c.listen()
 	return c, nil
+}
+
+// ask is await for a call of the client's: the client is not closed under it, which
+// librdkafka would not survive.
+func ask[T any](ctx context.Context, c *client, f func() (T, error)) (T, error) {
+	c.calls.Add(1)
+	return await(ctx, func() (T, error) {
+		defer c.calls.Done()
+		return f()
+	})
+}
+
+// end closes the client in the background: that takes a second where no broker answers.
+func (c *client) end() {
+	go func() {
+		c.calls.Wait()
+		c.Close()
+	}()
 }
 
 // delivered is what a record's report says.
@@ -102,7 +122,7 @@ const pollMillis = 250
 // answer waits until the cluster answers a question about its brokers.
 func (c *client) answer(ctx context.Context) (*kafka.Metadata, error) {
 	for {
-		m, err := await(ctx, func() (*kafka.Metadata, error) { return c.GetMetadata(nil, false, pollMillis) })
+		m, err := ask(ctx, c, func() (*kafka.Metadata, error) { return c.GetMetadata(nil, false, pollMillis) })
 		if err == nil {
 			return m, nil
 		}
@@ -167,11 +187,10 @@ func (w *way) open(ctx context.Context) outcome {
 	return ok("version %s takes the configuration", version)
 }
 
-// close ends the producer. It is not waited for, since that takes a second where no
-// broker answers.
+// close ends the producer, if there is one.
 func (w *way) close() {
 	if w.kafka != nil {
-		go w.kafka.Close()
+		w.kafka.end()
 	}
 }
 

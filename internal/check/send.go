@@ -22,7 +22,7 @@ func note() []byte {
 // send produces a record and waits for its report.
 func (w *way) send(ctx context.Context, c *client, topic string, value []byte) (delivered, error) {
 	report := make(chan delivered, 1)
-	_, err := await(ctx, func() (struct{}, error) {
+	_, err := ask(ctx, c, func() (struct{}, error) {
 		return struct{}{}, c.Produce(&kafka.Message{
 			TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},
 			Key:            []byte(key),
@@ -51,7 +51,7 @@ func (w *way) record(ctx context.Context, topic string) outcome {
 		return warn("sent; with acks=0 nobody knows whether it has arrived")
 	}
 	type marks struct{ low, high int64 }
-	m, err := await(ctx, func() (marks, error) {
+	m, err := ask(ctx, w.kafka, func() (marks, error) {
 		low, high, err := w.kafka.QueryWatermarkOffsets(topic, d.partition, millisOf(ctx))
 		return marks{low, high}, err
 	})
@@ -112,7 +112,7 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 	if err != nil {
 		return fail("librdkafka refuses it: %s", errorText(err))
 	}
-	defer func() { go c.Close() }()
+	defer c.end()
 	var took []time.Duration
 	for _, do := range []struct {
 		what string
@@ -124,7 +124,7 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 		{"commit", func() error { return c.CommitTransaction(ctx) }},
 	} {
 		start := time.Now()
-		if _, err := await(ctx, func() (struct{}, error) { return struct{}{}, do.f() }); err != nil {
+		if _, err := ask(ctx, c, func() (struct{}, error) { return struct{}{}, do.f() }); err != nil {
 			return fail("%s: %s", do.what, c.cause(err))
 		}
 		took = append(took, time.Since(start))

@@ -150,8 +150,8 @@ const trips = 10
 func (w *way) roundTrips(ctx context.Context, topic string) {
 	w.step(ctx, "roundtrip", topic, func(ctx context.Context) outcome {
 		what := "metadata requests"
-		ask := func() error {
-			_, err := await(ctx, func() (*kafka.Metadata, error) { return w.kafka.GetMetadata(nil, false, millisOf(ctx)) })
+		trip := func() error {
+			_, err := ask(ctx, w.kafka, func() (*kafka.Metadata, error) { return w.kafka.GetMetadata(nil, false, millisOf(ctx)) })
 			return err
 		}
 		if topic != "" {
@@ -159,7 +159,7 @@ func (w *way) roundTrips(ctx context.Context, topic string) {
 			if w.props["acks"] == "0" {
 				return skip("with acks=0 nothing is acknowledged")
 			}
-			ask = func() error {
+			trip = func() error {
 				_, err := w.send(ctx, w.kafka, topic, note())
 				return err
 			}
@@ -167,7 +167,7 @@ func (w *way) roundTrips(ctx context.Context, topic string) {
 		var took []time.Duration
 		for range trips {
 			start := time.Now()
-			if err := ask(); err != nil {
+			if err := trip(); err != nil {
 				return fail("%s", w.kafka.cause(err))
 			}
 			took = append(took, time.Since(start))
