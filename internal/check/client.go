@@ -21,7 +21,8 @@ import (
 // client is a librdkafka producer that remembers what it complained of.
 type client struct {
 	*kafka.Producer
-	admin *kafka.AdminClient
+	admin     *kafka.AdminClient
+	mechanism string // of the log-in
 
 	calls sync.WaitGroup // that may outlast the step that made them
 
@@ -51,7 +52,7 @@ func newClient(props producer.Properties) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{Producer: p, seen: map[kafka.ErrorCode]string{}}
+	c := &client{Producer: p, mechanism: props["sasl.mechanisms"], seen: map[kafka.ErrorCode]string{}}
 	if c.admin, err = kafka.NewAdminClientFromProducer(p); err != nil {
 		return nil, err
 	}
@@ -140,6 +141,9 @@ func (c *client) why() string {
 	case kafka.ErrNoError:
 		return "no broker answers"
 	case kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed:
+		if c.mechanism == "OAUTHBEARER" {
+			return "no token was got, or the cluster refuses it: " + text
+		}
 		return "the cluster refuses the log-in; wrong user or password: " + text
 	case kafka.ErrSsl:
 		return "the TLS handshake fails: " + text
@@ -199,7 +203,7 @@ func (w *way) login(ctx context.Context) outcome {
 	if _, err := w.kafka.answer(ctx); err != nil {
 		return w.noAnswer()
 	}
-	return ok("%s, by %s", "logged in", w.props["sasl.mechanisms"])
+	return ok("logged in, by %s", w.props["sasl.mechanisms"])
 }
 
 // metadata asks for the cluster's brokers.

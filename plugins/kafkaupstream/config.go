@@ -414,7 +414,7 @@ func (c *configReader) oneOf(path string, v any, choices map[string]func()) {
 			choose()
 			return
 		}
-		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, didYouMean(s, choices))
+		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, nearHint(s, choices))
 		return
 	}
 	c.problem(path, "expected one of %s, got %s", quotedList(choices), typeName(v))

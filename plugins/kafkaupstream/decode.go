@@ -131,9 +131,16 @@ func quotedList[V any](choices map[string]V) string {
 // didYouMean names the valid name that is nearest to what was given, if one is
 // near, and else all of them.
 func didYouMean[V any](given string, valid map[string]V) string {
-	best := nearest.Name(given, slices.Collect(maps.Keys(valid)), len(given)/2+2)
-	if best == "" {
-		return "; the keys are " + quotedList(valid)
+	if hint := nearHint(given, valid); hint != "" {
+		return hint
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return "; the keys are " + quotedList(valid)
+}
+
+// nearHint names the valid name that is nearest to what was given, if one is near.
+func nearHint[V any](given string, valid map[string]V) string {
+	if best := nearest.Name(given, slices.Collect(maps.Keys(valid)), len(given)/2+2); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
 }
