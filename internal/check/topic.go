@@ -43,6 +43,9 @@ func (w *way) topics(ctx context.Context) {
 // describe asks what the topic is like. Unlike a producer's question for metadata it
 // makes no cluster create a topic.
 func (w *way) describe(ctx context.Context, topic string) outcome {
+	if !w.hasController(ctx) {
+		return w.find(ctx, topic)
+	}
 	described, err := w.kafka.admin.DescribeTopics(ctx, kafka.NewTopicCollectionOfTopicNames([]string{topic}),
 		kafka.SetAdminOptionIncludeAuthorizedOperations(true), kafka.SetAdminRequestTimeout(w.opts.Timeout))
 	if err != nil {
@@ -77,8 +80,40 @@ func (w *way) describe(ctx context.Context, topic string) outcome {
 	return ok("%s", message)
 }
 
+// controllerWait is how long a cluster may take to name its controller, which it has
+// done with the first metadata if it has one.
+const controllerWait = time.Second
+
+// hasController tells whether one of the brokers answers questions of administration. Not
+// everything has one that speaks Kafka's protocol.
+func (w *way) hasController(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, controllerWait)
+	defer cancel()
+	id, err := w.kafka.admin.ControllerID(ctx)
+	return err == nil && slices.ContainsFunc(w.brokers, func(b kafka.BrokerMetadata) bool { return b.ID == id })
+}
+
+// find looks for the topic in the list of all topics, which creates none either.
+func (w *way) find(ctx context.Context, topic string) outcome {
+	m, err := ask(ctx, w.kafka, func() (*kafka.Metadata, error) { return w.kafka.GetMetadata(nil, true, millisOf(ctx)) })
+	if err != nil {
+		return fail("%s", w.kafka.cause(err))
+	}
+	t, found := m.Topics[topic]
+	if !found {
+		return fail("%s", noTopic)
+	}
+	return ok("%s; its settings are not known, since the cluster names no controller", plural(len(t.Partitions), "partition"))
+}
+
+// noTopic is what is said where a topic is missing.
+const noTopic = "there is no such topic, and a check creates none"
+
 // topicConfig returns the topic's settings, if they may be seen.
 func (w *way) topicConfig(ctx context.Context, topic string) (map[string]string, bool) {
+	if !w.hasController(ctx) {
+		return nil, false
+	}
 	results, err := w.kafka.admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: topic}},
 		kafka.SetAdminRequestTimeout(w.opts.Timeout))
 	if err != nil || len(results) != 1 || results[0].Error.Code() != kafka.ErrNoError {
@@ -195,7 +230,7 @@ func (c *client) cause(err error) string {
 	}
 	switch kerr.Code() {
 	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic:
-		return "there is no such topic, and a record does not create one here"
+		return noTopic
 	case kafka.ErrTopicException:
 		return "the cluster refuses the topic's name"
 	case kafka.ErrTopicAuthorizationFailed:

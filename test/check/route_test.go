@@ -135,3 +135,19 @@ func TestARouteThatIsPastedProduces(t *testing.T) {
 	}
 	program.Until(t, "dev shows the record: "+out, func() bool { return strings.Contains(d.Stdout.String(), " key=it's 7 value=hello") })
 }
+
+// TestTheBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
+func TestTheBrokerOfDev(t *testing.T) {
+	d := startDev(t)
+	props := properties{"bootstrap.servers": d.broker}
+	r := check(t, 1, "-f", conf(t, props, `"topic":"kafkaupstream"`))
+	r.has(t, "topic", "problem", "there is no such topic, and a check creates none")
+	if out, code := bash(t, "curl -sS -d hello "+d.url); code != 0 {
+		t.Fatal(out)
+	}
+	program.Until(t, "dev shows the record", func() bool { return strings.Contains(d.Stdout.String(), "record kafkaupstream ") })
+	r = check(t, 0, "-f", conf(t, props, `"topic":"kafkaupstream"`), "--topic", "kafkaupstream", "--large", "--transactions")
+	r.has(t, "topic", "ok", "its settings are not known, since the cluster names no controller")
+	r.has(t, "record", "ok", "written to partition")
+	r.has(t, "transaction", "ok", "commit")
+}
