@@ -34,6 +34,10 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzOslo$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/envelope
 	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/transporturl
 	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
+	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/apisixroute
+	go test -run '^$$' -fuzz '^FuzzWrittenIsRead$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/apisixroute
+	go test -run '^$$' -fuzz '^FuzzReply$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/check
+	go test -run '^$$' -fuzz '^FuzzLint$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/check
 
 kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)
 	go test -p 1 -timeout 20m $$(go list ./test/... | grep -v /test/interop)

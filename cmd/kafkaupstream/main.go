@@ -19,6 +19,8 @@ const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing
 
   kafkaupstream [run]      serve APISIX on the socket that APISIX_LISTEN_ADDRESS names
   kafkaupstream dev        HTTP gateway, plugin and broker in one process, for trying out
+  kafkaupstream check      say what is wrong with a route's configuration and its way to Kafka
+  kafkaupstream route      print the route for APISIX around a configuration
   kafkaupstream spool      show and handle the records that durable routes keep on disk
   kafkaupstream version    print the version
 
@@ -35,17 +37,21 @@ const (
 // errUsage ends a command that was called wrongly; what is wrong has been printed.
 var errUsage = errors.New("wrong usage")
 
+// errFound ends a command that has printed what is wrong.
+var errFound = errors.New("problems were found")
+
 // environment is what a command sees of the process.
 type environment struct {
 	args           []string
 	getenv         func(string) string
 	stdout, stderr io.Writer
+	stdin          io.Reader
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr}))
+	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr, os.Stdin}))
 }
 
 // dispatch runs the command that the arguments name and returns its exit code.
@@ -53,6 +59,8 @@ func dispatch(ctx context.Context, env environment) int {
 	commands := map[string]func(context.Context, environment) error{
 		"run":     run,
 		"dev":     dev,
+		"check":   checkRoute,
+		"route":   printRoute,
 		"spool":   operateSpool,
 		"version": version,
 		"help":    help,
@@ -71,6 +79,8 @@ func dispatch(ctx context.Context, env environment) int {
 		return exitOK
 	case errors.Is(err, errUsage):
 		return exitUsage
+	case errors.Is(err, errFound):
+		return exitProblem
 	case errors.Is(err, errUnclean): // logged; nobody may read standard error any more
 		return exitProblem
 	default:

@@ -39,6 +39,9 @@ func TestTheCommandLine(t *testing.T) {
 		{"flags without a command are run's", "-h", "", 0, "", "[KAFKAUPSTREAM_LOG_LEVEL] (default \"warn\")"},
 		{"dev -h names its flags", "dev -h", "", 0, "", "port 0 picks a free one (default \"127.0.0.1:9080\")"},
 
+		{"check -h names its flags", "check -h", "", 0, "", "send records to this topic; without it none is sent anywhere"},
+		{"route -h names its flags", "route -h", "", 0, "", "where the Admin API is, for --curl (default \"http://127.0.0.1:9180\")"},
+
 		{"an unknown command is shown with the usage", "serve", "", 2, "", `there is no command "serve"` + "\n\n" + usage},
 		{"an unknown flag of run is wrong usage", "run --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
 		{"an unknown flag of dev is wrong usage", "dev --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
@@ -60,6 +63,8 @@ func TestTheCommandLine(t *testing.T) {
 		{"a file that is not there is named", "dev --listen 127.0.0.1:0 -f no-such-file", "", 1, "", "no-such-file"},
 		{"a wrong key of a route is named with the right one", "dev --listen 127.0.0.1:0 -f " + route, "", 1, "",
 			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},
+		{"check prints what is wrong on standard output", "check --offline -f " + route, "", 1, "problem  topicc: unknown key; did you mean \"topic\"?\n", ""},
+		{"route prints what is wrong on standard error", "route -f " + route, "", 1, "", "problem  topicc: unknown key; did you mean \"topic\"?\n"},
 		{"an address that cannot be listened on is named", "dev --listen 127.0.0.1:99999", "", 1, "", "99999"},
 	}
 	for _, c := range cases {
@@ -88,7 +93,7 @@ func TestVersionHasThreeLines(t *testing.T) {
 // fakeProcess is what a command that is called directly sees.
 func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return environment{args, func(name string) string { return vars[name] }, stdout, stderr}, stdout, stderr
+	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader("")}, stdout, stderr
 }
 
 func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {

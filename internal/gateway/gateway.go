@@ -73,7 +73,7 @@ func (g *Gateway) PutRoute(r Route) error {
 func (g *Gateway) put(r Route, value map[string]any) (live *liveRoute, created bool, err error) {
 	r = r.clone()
 	r.Phase = cmp.Or(r.Phase, PostReq)
-	if err := r.validate(); err != nil {
+	if err := r.Validate(); err != nil {
 		return nil, false, err
 	}
 	effective := r.clone()

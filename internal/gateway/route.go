@@ -72,7 +72,8 @@ var (
 	routeMethods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
 )
 
-func (r *Route) validate() error {
+// Validate says what APISIX would refuse of the route, in its words.
+func (r *Route) Validate() error {
 	if !idPattern.MatchString(r.ID) {
 		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits, '.', '_' and '-'", r.ID)
 	}

@@ -63,6 +63,10 @@ func (c *Connection) Origin() string { return c.origin }
 // hold secrets, unless these are references.
 func (c *Connection) Route() Properties { return maps.Clone(c.route) }
 
+// Properties returns a copy of what librdkafka is given, where references to secrets
+// are not resolved.
+func (c *Connection) Properties() Properties { return maps.Clone(c.props) }
+
 // As returns a connection of the same route properties with another mode.
 func (c *Connection) As(mode Mode) *Connection {
 	if c.mode == mode {

@@ -34,7 +34,7 @@ func (c *client) resolve() (Properties, error) {
 // properties that references stood for before.
 func (c *client) setRedactor(props Properties) {
 	before := c.redactor.Load()
-	now := redactor(props)
+	now := Redactor(props)
 	f := func(text string) string {
 		if before != nil {
 			text = (*before)(text)

@@ -12,8 +12,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-// redactor returns a function that takes the properties' secrets out of a text.
-func redactor(props Properties) func(string) string {
+// Redactor returns a function that takes the properties' secrets out of a text.
+func Redactor(props Properties) func(string) string {
 	var values []string
 	for name, value := range props {
 		if isSecret(name) && value != "" {

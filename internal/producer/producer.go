@@ -127,7 +127,7 @@ func (c *client) start() {
 	}
 	k, err := kafka.NewProducer(&conf)
 	if err != nil {
-		c.broken = &Error{Kind: KindConfig, Reason: c.redact(err.Error())}
+		c.broken = &Error{Kind: KindConfig, Reason: explain(c.redact(err.Error()), props)}
 		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		close(c.reported)
 		close(c.ready)

@@ -103,13 +103,13 @@ func TestConnectionsAreTheSameIfTheirPropertiesAre(t *testing.T) {
 }
 
 func TestSecretsAreTakenOutOfTexts(t *testing.T) {
-	redact := redactor(Properties{"sasl.password": "hunter2", "ssl.key.pem": "-----KEY", "sasl.oauthbearer.client.secret": "s3", "sasl.username": "bob", "ssl.key.password": ""})
+	redact := Redactor(Properties{"sasl.password": "hunter2", "ssl.key.pem": "-----KEY", "sasl.oauthbearer.client.secret": "s3", "sasl.username": "bob", "ssl.key.password": ""})
 	got := redact("user bob, password hunter2, key -----KEY, secret s3")
 	if strings.Contains(got, "hunter2") || strings.Contains(got, "-----KEY") || strings.Contains(got, "s3") || !strings.Contains(got, "bob") {
 		t.Error(got)
 	}
 	for range 50 { // in whatever order a map gives them
-		redact := redactor(Properties{"sasl.password": "secret", "ssl.key.password": "secret-and-more"})
+		redact := Redactor(Properties{"sasl.password": "secret", "ssl.key.password": "secret-and-more"})
 		if got := redact("it is secret-and-more"); got != "it is [redacted]" {
 			t.Fatal(got)
 		}

@@ -94,6 +94,12 @@ func (r *Route) Topic() string {
 	return r.topic.text
 }
 
+// Methods returns the request methods that produce a record.
+func (r *Route) Methods() []string { return strings.Split(r.allow(), ", ") }
+
+// MaxBodyBytes returns the size of the largest body that the route takes.
+func (r *Route) MaxBodyBytes() int { return r.maxBody }
+
 // Problem is one thing wrong with a configuration.
 type Problem struct {
 	Path    string // of the key, such as `overrides[1]`
@@ -417,7 +423,7 @@ func (c *configReader) oneOf(path string, v any, choices map[string]func()) {
 			choose()
 			return
 		}
-		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, didYouMean(s, choices))
+		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, nearHint(s, choices))
 		return
 	}
 	c.problem(path, "expected one of %s, got %s", quotedList(choices), typeName(v))

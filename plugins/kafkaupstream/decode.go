@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // field is a member of a JSON object. An object is a []field, in the order of the
@@ -129,38 +131,16 @@ func quotedList[V any](choices map[string]V) string {
 // didYouMean names the valid name that is nearest to what was given, if one is
 // near, and else all of them.
 func didYouMean[V any](given string, valid map[string]V) string {
-	best, bestDistance := "", len(given)/2+2
-	for _, name := range slices.Sorted(maps.Keys(valid)) {
-		if d := distance(strings.ToLower(given), name); d < bestDistance {
-			best, bestDistance = name, d
-		}
+	if hint := nearHint(given, valid); hint != "" {
+		return hint
 	}
-	if best == "" {
-		return "; the keys are " + quotedList(valid)
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return "; the keys are " + quotedList(valid)
 }
 
-// distance is the number of edits between two names (Levenshtein), capped by the
-// length of the longer one.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
+// nearHint names the valid name that is nearest to what was given, if one is near.
+func nearHint[V any](given string, valid map[string]V) string {
+	if best := nearest.Name(given, slices.Collect(maps.Keys(valid)), len(given)/2+2); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -148,13 +148,17 @@ func (h *Handler) failed(topic string, err *producer.Error) Reply {
 }
 
 func (r *Route) notAllowed() Reply {
-	allow := methods
-	if r.tombstones {
-		allow = methodsWithDelete
-	}
-	reply := *refuse(405, "this method produces nothing; allowed are "+allow)
-	reply.Allow = allow
+	reply := *refuse(405, "this method produces nothing; allowed are "+r.allow())
+	reply.Allow = r.allow()
 	return reply
+}
+
+// allow is the Allow header.
+func (r *Route) allow() string {
+	if r.tombstones {
+		return methodsWithDelete
+	}
+	return methods
 }
 
 // record makes the record of the request.

@@ -24,6 +24,7 @@ type broker struct {
 	id             int
 	addr           string
 	controllerAddr string
+	listeners      map[string]string // name to address, of Options.Listeners
 	dir            string
 	ports          []net.Listener
 	client         *kgo.Client
@@ -39,18 +40,19 @@ type process struct {
 	done chan struct{}
 }
 
-func newBroker(id int, dir string, sasl bool) (*broker, error) {
-	n := &broker{id: id, dir: dir}
+func newBroker(id int, dir string, o Options) (*broker, error) {
+	n := &broker{id: id, dir: dir, listeners: map[string]string{}}
 	for _, addr := range []*string{&n.addr, &n.controllerAddr} {
-		port, held, err := reservePort()
-		if err != nil {
-			n.close()
+		if err := n.reserve(addr); err != nil {
 			return nil, err
 		}
-		*addr = fmt.Sprintf("127.0.0.1:%d", port)
-		if held != nil {
-			n.ports = append(n.ports, held)
+	}
+	for _, l := range o.Listeners {
+		var addr string
+		if err := n.reserve(&addr); err != nil {
+			return nil, err
 		}
+		n.listeners[l.Name] = addr
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(n.addr), kgo.ClientID("kafkatest"), kgo.DisableClientMetrics(),
@@ -58,7 +60,7 @@ func newBroker(id int, dir string, sasl bool) (*broker, error) {
 		// again, perhaps another one: see poll.
 		kgo.RequestRetries(2), kgo.RequestTimeoutOverhead(5 * time.Second),
 	}
-	if sasl {
+	if o.SASL {
 		opts = append(opts, kgo.SASL(plain.Auth{User: AdminUser, Pass: AdminPassword}.AsMechanism()))
 	}
 	client, err := kgo.NewClient(opts...)
@@ -68,6 +70,20 @@ func newBroker(id int, dir string, sasl bool) (*broker, error) {
 	}
 	n.client = client
 	return n, nil
+}
+
+// reserve finds a port. When there is none, the broker is closed.
+func (n *broker) reserve(addr *string) error {
+	port, held, err := reservePort()
+	if err != nil {
+		n.close()
+		return err
+	}
+	*addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if held != nil {
+		n.ports = append(n.ports, held)
+	}
+	return nil
 }
 
 func (n *broker) close() {

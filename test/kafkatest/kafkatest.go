@@ -65,6 +65,9 @@ type Options struct {
 	// mechanisms. Only with SASL.
 	Users map[string]string
 
+	// Listeners are further ports of every broker, for clients.
+	Listeners []Listener
+
 	// AutoCreateTopics lets a client create a topic by naming it.
 	AutoCreateTopics bool
 
@@ -83,10 +86,31 @@ func (o *Options) validate() error {
 	if len(o.Users) > 0 && !o.SASL {
 		return errors.New("kafkatest: Options.Users without Options.SASL")
 	}
+	for _, l := range o.Listeners {
+		if strings.HasPrefix(l.Protocol, "SASL") && !o.SASL {
+			return fmt.Errorf("kafkatest: Options.Listeners %s without Options.SASL", l.Name)
+		}
+	}
 	if _, ok := o.Users[AdminUser]; ok {
 		return fmt.Errorf("kafkatest: Options.Users holds %q, the super user", AdminUser)
 	}
 	return nil
+}
+
+// Listener is one more port of a broker. What comes through it has the rights of its
+// user; without SASL and without a client certificate that is User:ANONYMOUS.
+type Listener struct {
+	// Name is of capital letters, and neither CLIENT nor CONTROLLER.
+	Name string
+	// Protocol is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. The last two want
+	// [Options.SASL] and know its users.
+	Protocol string
+	// Advertised is what clients are told, where it is not the listener's own address: a
+	// host and port, or a host with the listener's port.
+	Advertised string
+	// Properties are the listener's own, without the listener.name prefix, such as
+	// ssl.keystore.certificate.chain and ssl.keystore.key with ssl.keystore.type=PEM.
+	Properties map[string]string
 }
 
 // Cluster is a running Kafka. Nodes are numbered from 1. Its methods may be
@@ -156,7 +180,7 @@ func start(opts Options, kafka *installation, jvmFlags ...string) (*Cluster, err
 // up makes the nodes, starts them side by side and sets the passwords.
 func (c *Cluster) up() error {
 	for id := 1; id <= c.opts.Nodes; id++ {
-		n, err := newBroker(id, filepath.Join(c.dir, fmt.Sprint(id)), c.opts.SASL)
+		n, err := newBroker(id, filepath.Join(c.dir, fmt.Sprint(id)), c.opts)
 		if err != nil {
 			return err
 		}
@@ -206,6 +230,10 @@ func (c *Cluster) Bootstrap() string {
 // BootstrapOf is one broker's address, "127.0.0.1:port", the same across
 // restarts. It panics if there is no such node.
 func (c *Cluster) BootstrapOf(node int) string { return c.nodes[node-1].addr }
+
+// ListenerOf is the address of one of [Options.Listeners] on a node, the same across
+// restarts. It panics if there is no such node, and is "" if there is no such listener.
+func (c *Cluster) ListenerOf(node int, name string) string { return c.nodes[node-1].listeners[name] }
 
 // broker finds a node by its number.
 func (c *Cluster) broker(id int) (*broker, error) {

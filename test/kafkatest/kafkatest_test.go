@@ -309,10 +309,11 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		opts Options
 		want string
 	}{
-		"two nodes have no majority":  {nil, Options{Nodes: 2}, "Options.Nodes is 2"},
-		"users need SASL":             {nil, Options{Users: map[string]string{"bob": "x"}}, "Options.Users without Options.SASL"},
-		"the super user is not given": {nil, Options{SASL: true, Users: map[string]string{AdminUser: "x"}}, "the super user"},
-		"no Java":                     {map[string]string{"JAVA_HOME": empty}, Options{}, "Java 17 or newer is needed"},
+		"two nodes have no majority":          {nil, Options{Nodes: 2}, "Options.Nodes is 2"},
+		"users need SASL":                     {nil, Options{Users: map[string]string{"bob": "x"}}, "Options.Users without Options.SASL"},
+		"a listener with a log-in needs SASL": {nil, Options{Listeners: []Listener{{Name: "A", Protocol: "SASL_SSL"}}}, "Options.Listeners A without Options.SASL"},
+		"the super user is not given":         {nil, Options{SASL: true, Users: map[string]string{AdminUser: "x"}}, "the super user"},
+		"no Java":                             {map[string]string{"JAVA_HOME": empty}, Options{}, "Java 17 or newer is needed"},
 		"no Maven where Kafka is not yet": {
 			map[string]string{"JAVA_HOME": javaHome, "PATH": empty, homeVariable: empty}, Options{}, "Maven is needed once",
 		},

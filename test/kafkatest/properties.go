@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -80,6 +81,7 @@ func (c *Cluster) serverProperties(n *broker) []byte {
 	if c.opts.SASL {
 		maps.Copy(p, c.security())
 	}
+	c.addListeners(n, p)
 	maps.Copy(p, c.opts.Properties)
 
 	var b bytes.Buffer
@@ -147,6 +149,29 @@ func (c *Cluster) security() map[string]string {
 		"authorizer.class.name":          "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 		"super.users":                    "User:" + AdminUser,
 		"allow.everyone.if.no.acl.found": "false",
+	}
+}
+
+// addListeners adds the node's further listeners to its properties.
+func (c *Cluster) addListeners(n *broker, p map[string]string) {
+	for _, l := range c.opts.Listeners {
+		addr := n.listeners[l.Name]
+		advertised := cmp.Or(l.Advertised, addr)
+		if !strings.Contains(advertised, ":") {
+			advertised += addr[strings.LastIndex(addr, ":"):]
+		}
+		p["listeners"] += "," + l.Name + "://" + addr
+		p["advertised.listeners"] += "," + l.Name + "://" + advertised
+		p["listener.security.protocol.map"] += "," + l.Name + ":" + l.Protocol
+		prefix := "listener.name." + strings.ToLower(l.Name) + "."
+		if strings.HasPrefix(l.Protocol, "SASL") {
+			for _, mechanism := range []string{"plain", "scram-sha-256", "scram-sha-512"} {
+				p[prefix+mechanism+".sasl.jaas.config"] = p["listener.name.client."+mechanism+".sasl.jaas.config"]
+			}
+		}
+		for name, value := range l.Properties {
+			p[prefix+name] = value
+		}
 	}
 }
 

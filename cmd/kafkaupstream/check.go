@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/check"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+)
+
+// checkTimeout is how long a step may take. A cluster that answers does so in much less.
+const checkTimeout = 10 * time.Second
+
+// checkRoute says what is wrong with a configuration and with its way to Kafka.
+func checkRoute(ctx context.Context, env environment) error {
+	fs := flag.NewFlagSet("check", flag.ContinueOnError)
+	file := fs.String("f", "", "what to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
+	asJSON := fs.Bool("json", false, "print one JSON document")
+	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "where $file:// references are looked up")
+	var o check.Options
+	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
+	fs.StringVar(&o.Topic, "topic", "", "send records to this topic; without it none is sent anywhere")
+	fs.BoolVar(&o.Large, "large", false, "send one record that is as large as the route allows (with --topic)")
+	fs.BoolVar(&o.Transactions, "transactions", false, "send one record in a transaction (with --topic)")
+	fs.DurationVar(&o.Timeout, "timeout", checkTimeout, "how long each step may take")
+	if err := parseFlags(fs, env, false); err != nil {
+		return err
+	}
+	if wrong := wrongCheck(*file, o); wrong != "" {
+		fmt.Fprintln(env.stderr, "kafkaupstream check:", wrong)
+		return errUsage
+	}
+	var err error
+	if o.Text, err = readConf(*file, env); err != nil {
+		return err
+	}
+	o.Resolve = secrets.New(*secretsDir, env.getenv).Resolve
+	if !*asJSON {
+		o.OnFinding = func(f check.Finding) { fmt.Fprintln(env.stdout, f) }
+		o.OnConfig = func(path string) { fmt.Fprintf(env.stdout, "\n%s\n", path) }
+		o.OnStep = func(s check.Step) { fmt.Fprintln(env.stdout, s) }
+	}
+	report := check.Run(ctx, o)
+	if err := printReport(env.stdout, *file, report, *asJSON); err != nil {
+		return err
+	}
+	if report.Interrupted {
+		return errors.New("interrupted")
+	}
+	if report.Status == check.Problem {
+		return errFound
+	}
+	return nil
+}
+
+// wrongCheck returns what is wrong with the flags.
+func wrongCheck(file string, o check.Options) string {
+	switch {
+	case file == "":
+		return "-f names the file to check, - is standard input"
+	case o.Topic == "" && (o.Large || o.Transactions):
+		return "--large and --transactions send records, and --topic names where"
+	case o.Topic != "" && o.Offline:
+		return "--offline connects to nothing, and --topic sends records"
+	case o.Timeout <= 0:
+		return "--timeout is more than 0"
+	}
+	return ""
+}
+
+// readConf reads the file that -f names.
+func readConf(file string, env environment) ([]byte, error) {
+	in := env.stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, apisixroute.MaxBytes+1))
+}
+
+func printReport(w io.Writer, file string, report check.Report, asJSON bool) error {
+	if !asJSON {
+		_, err := fmt.Fprintln(w, report.Summary())
+		return err
+	}
+	text, err := json.MarshalIndent(struct {
+		File string `json:"file"`
+		check.Report
+	}{file, report}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
+}

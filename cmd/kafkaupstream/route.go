@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/check"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+)
+
+const (
+	// defaultAdminURL is where APISIX serves its Admin API.
+	defaultAdminURL = "http://127.0.0.1:9180"
+	// maxRouteID is the longest id that APISIX takes.
+	maxRouteID = 64
+)
+
+// printRoute prints a route of APISIX with the configuration in it.
+func printRoute(_ context.Context, env environment) error {
+	fs := flag.NewFlagSet("route", flag.ContinueOnError)
+	file := fs.String("f", "", "the plugin's configuration, JSON; - is standard input")
+	phase := fs.String("phase", "post-req", "post-req, or pre-req, which runs before authentication and limits")
+	var r apisixroute.Route
+	fs.StringVar(&r.URI, "uri", "", "the route's path; a * at the end makes it a prefix (default / and the topic)")
+	fs.StringVar(&r.ID, "id", "", "the route's id (default the topic)")
+	fs.StringVar(&r.Name, "name", "", "the route's name (default none)")
+	fs.StringVar(&r.Host, "host", "", "the route's host (default any)")
+	asYAML := fs.Bool("yaml", false, "print an apisix.yaml")
+	asCurl := fs.Bool("curl", false, "print a command that puts the route at the Admin API; it takes the key from $ADMIN_KEY")
+	adminURL := fs.String("admin-url", defaultAdminURL, "where the Admin API is, for --curl")
+	if err := parseFlags(fs, env, false); err != nil {
+		return err
+	}
+	usage := func(format string, args ...any) error {
+		fmt.Fprintf(env.stderr, "kafkaupstream route: "+format+"\n", args...)
+		return errUsage
+	}
+	phases := map[string]string{"post-req": apisixroute.PostReq, "pre-req": apisixroute.PreReq}
+	switch r.Phase = phases[*phase]; {
+	case *file == "":
+		return usage("-f names the configuration's file, - is standard input")
+	case r.Phase == "":
+		return usage("--phase is post-req or pre-req, not %q", *phase)
+	case *asYAML && *asCurl:
+		return usage("either --yaml or --curl")
+	}
+	text, err := readConf(*file, env)
+	if err != nil {
+		return err
+	}
+	conf, ok := lintForRoute(text, env)
+	if !ok {
+		return errFound
+	}
+	if err := fillRoute(&r, conf, text); err != nil {
+		return usage("%v", err)
+	}
+	if err := r.Validate(); err != nil {
+		return usage("%v", err)
+	}
+	print := r.JSON
+	switch {
+	case *asYAML:
+		print = r.YAML
+	case *asCurl:
+		print = func() ([]byte, error) { return r.Curl(*adminURL) }
+	}
+	out, err := print()
+	if err != nil {
+		return err
+	}
+	_, err = env.stdout.Write(out)
+	return err
+}
+
+// lintForRoute says on standard error what is wrong with a configuration, and tells
+// whether it can be used all the same.
+func lintForRoute(text []byte, env environment) (*kafkaupstream.Route, bool) {
+	findings, conf := check.LintConfig(text)
+	for _, f := range findings {
+		fmt.Fprintln(env.stderr, f)
+	}
+	return conf, conf != nil
+}
+
+// fillRoute sets what the flags have left open.
+func fillRoute(r *apisixroute.Route, conf *kafkaupstream.Route, text []byte) error {
+	var value bytes.Buffer
+	if err := json.Compact(&value, text); err != nil {
+		return err
+	}
+	r.Plugin, r.Value, r.Methods = apisix.Name, value.String(), conf.Methods()
+	topic := conf.Topic()
+	if topic == "" && (r.URI == "" || r.ID == "") {
+		return fmt.Errorf("the topic depends on the request: --uri and --id have no default")
+	}
+	if r.URI == "" {
+		r.URI = "/" + topic
+	}
+	if r.ID == "" {
+		r.ID = topic[:min(len(topic), maxRouteID)]
+	}
+	return nil
+}

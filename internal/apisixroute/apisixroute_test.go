@@ -1,0 +1,175 @@
+package apisixroute
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const value = `{"config":{"bootstrap.servers":"k:9092"},"topic":"it's \"a\" <b>"}`
+
+func quoted(phase string) string {
+	return `{"` + phase + `":{"conf":[{"name":"other","value":"x"},{"name":"kafkaupstream","value":"V"}]}}`
+}
+
+func TestConfigurationsAreFoundWhereverARouteIs(t *testing.T) {
+	cases := []struct {
+		name, text string
+		want       []string // kind, path, phase of each value V
+	}{
+		{"a route", `{"uri":"/a","plugins":` + quoted(PostReq) + `}`, []string{"route plugins.ext-plugin-post-req.conf[1].value"}},
+		{"a resource that does not tell what it is", `{"plugins":` + quoted(PreReq) + `}`, []string{" plugins.ext-plugin-pre-req.conf[1].value"}},
+		{"both phases, in the order in which they run", `{"uri":"/a","plugins":{"ext-plugin-post-req":{"conf":[{"name":"p","value":"V"}]},"ext-plugin-pre-req":{"conf":[{"name":"p","value":"V"}]}}}`,
+			[]string{"route plugins.ext-plugin-pre-req.conf[0].value", "route plugins.ext-plugin-post-req.conf[0].value"}},
+		{"an answer of the Admin API", `{"key":"/apisix/routes/1","value":{"uri":"/a","plugins":` + quoted(PostReq) + `}}`,
+			[]string{"route value.plugins.ext-plugin-post-req.conf[1].value"}},
+		{"a service of the Admin API", `{"key":"/apisix/services/1","value":{"plugins":` + quoted(PostReq) + `}}`,
+			[]string{"service value.plugins.ext-plugin-post-req.conf[1].value"}},
+		{"an answer of version 2", `{"action":"get","node":{"key":"/apisix/routes/1","value":{"uri":"/a","plugins":` + quoted(PostReq) + `}}}`,
+			[]string{"route node.value.plugins.ext-plugin-post-req.conf[1].value"}},
+		{"a list of version 2", `{"node":{"dir":true,"nodes":[{"value":{"uri":"/a","plugins":` + quoted(PostReq) + `}}]}}`,
+			[]string{"route node.nodes[0].value.plugins.ext-plugin-post-req.conf[1].value"}},
+		{"a list of the Admin API", `{"total":2,"list":[{"value":{"uri":"/b","plugins":{}}},{"value":{"uri":"/a","plugins":` + quoted(PostReq) + `}}]}`,
+			[]string{"route list[1].value.plugins.ext-plugin-post-req.conf[1].value"}},
+		{"a list of routes", `[{"uri":"/a","plugins":` + quoted(PostReq) + `}]`, []string{"route [0].plugins.ext-plugin-post-req.conf[1].value"}},
+		{"plugins that were cut out of a route", quoted(PostReq), []string{" plugins.ext-plugin-post-req.conf[1].value"}},
+		{"apisix.yaml", "# mine\nroutes:\n  - uri: /a\n    plugins: " + quoted(PostReq) + "\nglobal_rules:\n  - id: 1\n    plugins:\n      ext-plugin-pre-req: {conf: [{name: p, value: V}]}\n#END\n",
+			[]string{"global rule global_rules[0].plugins.ext-plugin-pre-req.conf[0].value", "route routes[0].plugins.ext-plugin-post-req.conf[1].value"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			doc, err := Read([]byte(c.text))
+			if err != nil || doc.Plugin || doc.NoEnd {
+				t.Fatalf("%+v %v", doc, err)
+			}
+			var got []string
+			for _, r := range doc.Resources {
+				for _, e := range r.Entries {
+					if e.Value == "V" {
+						got = append(got, r.Kind+" "+e.Path)
+					}
+				}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoRoute(t *testing.T) {
+	for _, text := range []string{`{"config":{},"topic":"a"}`, `{}`, `{"a":`, `{} {}`, `{"value":"a"}`, "\ufeff{}"} {
+		if doc, err := Read([]byte(text)); err != nil || !doc.Plugin {
+			t.Errorf("%s: %+v %v", text, doc, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                              "it is empty",
+		" \n":                           "it is empty",
+		"hello":                         "it is neither JSON nor an apisix.yaml, which has routes",
+		"a: b":                          "it is neither JSON nor an apisix.yaml, which has routes",
+		"routes: [secret: {":            "it is neither JSON nor YAML: line 1: did not find expected node content",
+		"routes: !!int `secret":         "it is neither JSON nor YAML: found character that cannot start any token",
+		strings.Repeat("a", MaxBytes+1): "it has more than 8388608 bytes",
+	} {
+		if _, err := Read([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%.30q: %v", text, err)
+		}
+	}
+}
+
+func TestApisixYamlEndsInEND(t *testing.T) {
+	for text, want := range map[string]bool{
+		"routes: []\n#END": false, "routes: []\n#END\n\n": false, "routes: []\n": true, "#END\nroutes: []\n": true,
+	} {
+		if doc, err := Read([]byte(text)); err != nil || doc.NoEnd != want {
+			t.Errorf("%q: %+v %v", text, doc, err)
+		}
+	}
+}
+
+func example() *Route {
+	return &Route{ID: "orders", URI: "/orders", Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
+}
+
+func TestWhatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
+	if err := example().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Route){
+		"id":      func(r *Route) { r.ID = "a b" },
+		"uri":     func(r *Route) { r.URI = "orders" },
+		"host":    func(r *Route) { r.Host = "a b" },
+		"name":    func(r *Route) { r.Name = strings.Repeat("n", 101) },
+		"methods": func(r *Route) { r.Methods = []string{"FETCH"} },
+	} {
+		r := example()
+		spoil(r)
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), `"`+name+`"`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTheCurlCommandGivesCurlTheBody(t *testing.T) {
+	r := example()
+	command, err := r.Curl("http://127.0.0.1:9180/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "ADMIN_KEY='k y'; curl() { printf '%s\\n' \"$@\"; }; " + string(command)
+	out, err := exec.Command("bash", "-c", script).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := r.JSON()
+	want := "-sS\n--fail-with-body\n-X\nPUT\nhttp://127.0.0.1:9180/apisix/admin/routes/orders\n-H\nX-API-KEY: k y\n-d\n" + string(body)
+	if string(out) != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
+
+// found is the one value in a document.
+func found(t *testing.T, text []byte) string {
+	t.Helper()
+	doc, err := Read(text)
+	if err != nil || doc.Plugin || doc.NoEnd || len(doc.Resources) != 1 || len(doc.Resources[0].Entries) != 1 {
+		t.Fatalf("%+v %v in\n%s", doc, err, text)
+	}
+	e := doc.Resources[0].Entries[0]
+	if e.Name != "kafkaupstream" || e.Phase != PostReq || doc.Resources[0].Kind != "route" {
+		t.Errorf("%+v", e)
+	}
+	text2, _ := e.Value.(string)
+	return text2
+}
+
+func FuzzWrittenIsRead(f *testing.F) {
+	for _, s := range []string{value, "", "a", "true", "'", "\"\\", "a: b # c", " x ", "${{A}}", "\u00e4\u2028\x7f\u0085", "line\nline"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		r := example()
+		r.Value = strings.ToValidUTF8(value, "")
+		text, err := r.JSON()
+		if err != nil || found(t, text) != r.Value {
+			t.Errorf("JSON: %v %q", err, text)
+		}
+		if text, err = r.YAML(); err != nil || found(t, text) != r.Value {
+			t.Errorf("YAML: %v %q", err, text)
+		}
+	})
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(`{"uri":"/a","plugins":` + quoted(PostReq) + `}`)
+	f.Add("routes:\n  - &a {uri: /a, plugins: {ext-plugin-post-req: {conf: [{name: p, value: V}]}}}\n  - *a\n#END")
+	f.Add(`{"node":{"nodes":[{"value":{"plugins":{"ext-plugin-pre-req":{"conf":[1,{"value":{}}]}}}}]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		doc, err := Read([]byte(text))
+		if (doc == nil) == (err == nil) {
+			t.Errorf("%+v %v", doc, err)
+		}
+	})
+}

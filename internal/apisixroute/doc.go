@@ -1,0 +1,9 @@
+// Package apisixroute reads and writes the documents in which Apache APISIX has a
+// route: the Admin API's JSON and apisix.yaml. It finds the external plugins'
+// configurations in what people have at hand, and writes a route around one.
+//
+// It knows the documents' forms only. What is good or bad about a route is
+// internal/check's to say, what a route's properties may be internal/gateway's, and
+// what is in a plugin's configuration plugins/kafkaupstream's. cmd/kafkaupstream and
+// internal/check call it.
+package apisixroute

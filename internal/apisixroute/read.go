@@ -1,0 +1,215 @@
+package apisixroute
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxBytes is the size of the largest document that is read.
+const MaxBytes = 8 << 20
+
+// The external plugins of APISIX.
+const (
+	PreReq   = "ext-plugin-pre-req"
+	PostReq  = "ext-plugin-post-req"
+	PostResp = "ext-plugin-post-resp"
+)
+
+// Phases are the external plugins in the order in which they run.
+func Phases() []string { return []string{PreReq, PostReq, PostResp} }
+
+// Resource is a route, or something else that has plugins.
+type Resource struct {
+	// Path is where in the document it is, "" for the document itself.
+	Path string
+	// Kind is "route", "service", "consumer" and so on, "" when the document does not
+	// tell.
+	Kind string
+	// Fields are its properties as JSON has them; numbers may be json.Number.
+	Fields map[string]any
+	// Entries are what its external plugins are configured with, in the order in
+	// which they run.
+	Entries []Entry
+}
+
+// Plugins are the resource's plugins by name.
+func (r *Resource) Plugins() map[string]any {
+	plugins, _ := r.Fields["plugins"].(map[string]any)
+	return plugins
+}
+
+// Entry is an element of an external plugin's conf: what one plugin of a runner is
+// configured with.
+type Entry struct {
+	Path  string // of the value
+	Phase string
+	Name  string
+	// Value is a string in what APISIX accepts.
+	Value any
+}
+
+// Document is what was read.
+type Document struct {
+	// Plugin tells that the text has no route around a plugin's configuration: it is
+	// that configuration itself, or nothing at all that is known.
+	Plugin    bool
+	Resources []Resource
+	// NoEnd tells of an apisix.yaml without the #END that APISIX waits for.
+	NoEnd bool
+}
+
+// sections are the lists of apisix.yaml that hold resources with plugins, and what
+// one of them is called.
+var sections = map[string]string{
+	"routes": "route", "services": "service", "consumers": "consumer", "consumer_groups": "consumer group",
+	"plugin_configs": "plugin config", "global_rules": "global rule",
+}
+
+// Read reads a document. A text that is no JSON but begins like it is taken for a
+// plugin's configuration: what is wrong with it is that plugin's to say. Read does
+// not look into the configurations.
+func Read(text []byte) (*Document, error) {
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("it has more than %d bytes", MaxBytes)
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	begin := bytes.TrimSpace(text)
+	if len(begin) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	doc := &Document{}
+	var root any
+	if begin[0] == '{' || begin[0] == '[' {
+		if root = readJSON(text); !isDocument(root) {
+			return &Document{Plugin: true}, nil
+		}
+	} else {
+		if err := yaml.Unmarshal(text, &root); err != nil {
+			return nil, fmt.Errorf("it is neither JSON nor YAML: %s", withoutText(err))
+		}
+		if !isDocument(root) {
+			return nil, errors.New("it is neither JSON nor an apisix.yaml, which has routes")
+		}
+		doc.NoEnd = !endsInEND(begin)
+	}
+	doc.walk(root, "", "")
+	return doc, nil
+}
+
+// readJSON returns nil for what is not one JSON value.
+func readJSON(text []byte) any {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var root any
+	if dec.Decode(&root) != nil {
+		return nil
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil
+	}
+	return root
+}
+
+// withoutText keeps of an error where it is: what it quotes can be part of a secret.
+func withoutText(err error) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "`")
+	return strings.TrimSpace(text)
+}
+
+// endsInEND looks where APISIX looks (apisix/core/config_yaml.lua): at the end.
+func endsInEND(text []byte) bool {
+	return bytes.HasSuffix(text, []byte("#END"))
+}
+
+// isDocument tells of a value that has resources in it, at least by its form.
+func isDocument(root any) bool {
+	object, ok := root.(map[string]any)
+	if !ok {
+		_, ok = root.([]any)
+		return ok
+	}
+	for _, name := range []string{"plugins", "node", "nodes", "list", "uri", "uris", "upstream", PreReq, PostReq, PostResp} {
+		if _, ok := object[name]; ok {
+			return true
+		}
+	}
+	for name := range sections {
+		if _, ok := object[name]; ok {
+			return true
+		}
+	}
+	_, ok = object["value"].(map[string]any)
+	return ok
+}
+
+// walk finds the resources in a value of the given kind.
+func (d *Document) walk(v any, path, kind string) {
+	switch v := v.(type) {
+	case []any:
+		for i, element := range v {
+			d.walk(element, fmt.Sprintf("%s[%d]", path, i), kind)
+		}
+	case map[string]any:
+		d.walkObject(v, path, kind)
+	}
+}
+
+func (d *Document) walkObject(v map[string]any, path, kind string) {
+	if key, ok := v["key"].(string); ok { // of the Admin API: /apisix/routes/ID
+		for section, name := range sections {
+			if strings.Contains(key, "/"+section+"/") {
+				kind = name
+			}
+		}
+	}
+	for _, name := range []string{"value", "node", "nodes", "list"} {
+		switch inner := v[name].(type) {
+		case map[string]any, []any:
+			d.walk(inner, join(path, name), kind)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		d.walk(v[name], join(path, name), sections[name])
+	}
+	if slices.ContainsFunc(Phases(), func(phase string) bool { return v[phase] != nil }) {
+		v = map[string]any{"plugins": v} // somebody has cut them out of a route
+	}
+	_, hasURI := v["uri"]
+	_, hasURIs := v["uris"]
+	if kind == "" && (hasURI || hasURIs) {
+		kind = "route"
+	}
+	if v["plugins"] != nil || kind == "route" && (hasURI || hasURIs) {
+		r := Resource{Path: path, Kind: kind, Fields: v}
+		r.findEntries()
+		d.Resources = append(d.Resources, r)
+	}
+}
+
+func (r *Resource) findEntries() {
+	for _, phase := range Phases() {
+		plugin, _ := r.Plugins()[phase].(map[string]any)
+		conf, _ := plugin["conf"].([]any)
+		for i, element := range conf {
+			entry, _ := element.(map[string]any)
+			name, _ := entry["name"].(string)
+			path := join(r.Path, fmt.Sprintf("plugins.%s.conf[%d].value", phase, i))
+			r.Entries = append(r.Entries, Entry{Path: path, Phase: phase, Name: name, Value: entry["value"]})
+		}
+	}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,118 @@
+package apisixroute
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+)
+
+// Route is a route with one configuration of one plugin, and no upstream.
+type Route struct {
+	ID, Name, URI, Host string
+	Methods             []string
+	// Phase is the external plugin that runs it: PreReq or PostReq.
+	Phase string
+	// Plugin and Value are the plugin's name and its configuration.
+	Plugin, Value string
+}
+
+// maxName is the longest name that APISIX takes (apisix/schema_def.lua).
+const maxName = 100
+
+// Validate says what APISIX would refuse, in its words.
+func (r *Route) Validate() error {
+	if len(r.Name) > maxName {
+		return fmt.Errorf("property \"name\" validation failed: it has more than %d characters", maxName)
+	}
+	if !strings.HasPrefix(r.URI, "/") {
+		return errors.New("property \"uri\" validation failed: it does not begin with \"/\"")
+	}
+	g := gateway.Route{
+		ID: r.ID, URI: r.URI, Methods: r.Methods, Phase: r.Phase,
+		Conf: []gateway.ConfEntry{{Name: r.Plugin, Value: r.Value}},
+	}
+	if r.Host != "" {
+		g.Hosts = []string{r.Host}
+	}
+	return g.Validate()
+}
+
+// routeForm is a route as APISIX's documents have it.
+type routeForm struct {
+	ID      string                `json:"id" yaml:"id"`
+	Name    string                `json:"name,omitempty" yaml:"name,omitempty"`
+	URI     string                `json:"uri" yaml:"uri"`
+	Host    string                `json:"host,omitempty" yaml:"host,omitempty"`
+	Methods []string              `json:"methods" yaml:"methods,flow"`
+	Plugins map[string]pluginForm `json:"plugins" yaml:"plugins"`
+}
+
+type pluginForm struct {
+	Conf []entryForm `json:"conf" yaml:"conf"`
+}
+
+type entryForm struct {
+	Name  string     `json:"name" yaml:"name"`
+	Value quotedText `json:"value" yaml:"value"`
+}
+
+// quotedText is a text that YAML has in single quotes, where that is possible: people
+// compare it with the JSON it is.
+type quotedText string
+
+// MarshalYAML implements yaml.Marshaler.
+func (t quotedText) MarshalYAML() (any, error) {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.SingleQuotedStyle, Value: string(t)}, nil
+}
+
+func (r *Route) form() routeForm {
+	return routeForm{
+		ID: r.ID, Name: r.Name, URI: r.URI, Host: r.Host, Methods: r.Methods,
+		Plugins: map[string]pluginForm{r.Phase: {Conf: []entryForm{{r.Plugin, quotedText(r.Value)}}}},
+	}
+}
+
+// JSON returns the body of the Admin API's request, PUT /apisix/admin/routes/ID.
+func (r *Route) JSON() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(r.form())
+	return b.Bytes(), err
+}
+
+// YAML returns an apisix.yaml with the route.
+func (r *Route) YAML() ([]byte, error) {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(map[string][]routeForm{"routes": {r.form()}}); err != nil {
+		return nil, err
+	}
+	b.WriteString("#END\n") // without it APISIX takes the file for half written
+	return b.Bytes(), nil
+}
+
+// Curl returns a command for a shell that puts the route at the Admin API. The API's
+// key is taken from the variable ADMIN_KEY when the command runs.
+func (r *Route) Curl(adminURL string) ([]byte, error) {
+	body, err := r.JSON()
+	if err != nil {
+		return nil, err
+	}
+	url := strings.TrimSuffix(adminURL, "/") + "/apisix/admin/routes/" + r.ID
+	return fmt.Appendf(nil, "curl -sS --fail-with-body -X PUT %s -H \"X-API-KEY: $ADMIN_KEY\" -d %s\n",
+		shellQuote(url), shellQuote(strings.TrimSpace(string(body)))), nil
+}
+
+// shellQuote makes one word of a text for any POSIX shell.
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

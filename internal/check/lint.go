@@ -1,0 +1,184 @@
+package check
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// pluginName is the plugin's name in APISIX's configuration.
+const pluginName = "kafkaupstream"
+
+// Config is a configuration of the plugin that was found in a document.
+type Config struct {
+	Path  string               // "" for the document itself
+	Route *kafkaupstream.Route // nil when it is invalid
+}
+
+// linter collects findings.
+type linter struct {
+	findings []Finding
+}
+
+func (l *linter) problem(path, format string, args ...any) {
+	l.findings = append(l.findings, Finding{Problem, path, fmt.Sprintf(format, args...)})
+}
+
+func (l *linter) warn(path, format string, args ...any) {
+	l.findings = append(l.findings, Finding{Warning, path, fmt.Sprintf(format, args...)})
+}
+
+// Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
+// It connects to nothing.
+func Lint(text []byte) ([]Finding, []Config) {
+	l := &linter{}
+	doc, err := apisixroute.Read(text)
+	if err != nil {
+		l.problem("", "%s", err)
+		return l.findings, nil
+	}
+	if doc.Plugin {
+		configs := []Config{{"", l.config("", text)}}
+		return l.findings, configs
+	}
+	return l.document(doc)
+}
+
+// LintConfig looks at a plugin's configuration alone. The route is nil when there is a
+// problem in it.
+func LintConfig(text []byte) ([]Finding, *kafkaupstream.Route) {
+	l := &linter{}
+	route := l.config("", text)
+	return l.findings, route
+}
+
+// document looks at a document with resources.
+func (l *linter) document(doc *apisixroute.Document) (_ []Finding, configs []Config) {
+	if doc.NoEnd {
+		l.problem("", "the file does not end in #END: APISIX takes it for half written and ignores it")
+	}
+	var others []string
+	for i := range doc.Resources {
+		r := &doc.Resources[i]
+		var here []Config
+		for _, e := range r.Entries {
+			if e.Name != pluginName {
+				others = append(others, e.Name)
+				continue
+			}
+			if c, ok := l.entry(e); ok {
+				here = append(here, c)
+			}
+		}
+		l.resource(r, here)
+		configs = append(configs, here...)
+	}
+	if len(configs) == 0 && len(l.findings) == 0 {
+		l.nothing(others)
+	}
+	return l.findings, configs
+}
+
+// nothing says that no configuration was found.
+func (l *linter) nothing(others []string) {
+	const where = "no configuration of kafkaupstream is in it: it is looked for in plugins.ext-plugin-post-req.conf[] (or pre-req), " +
+		"with \"name\": \"kafkaupstream\""
+	if len(others) == 0 {
+		l.problem("", where)
+		return
+	}
+	slices.Sort(others)
+	for i, name := range others {
+		others[i] = fmt.Sprintf("%.40q", name)
+	}
+	others = slices.Compact(others)
+	l.problem("", "%s; there is %s", where, strings.Join(others[:min(len(others), 10)], ", "))
+}
+
+// entry looks at a configuration inside of a resource.
+func (l *linter) entry(e apisixroute.Entry) (Config, bool) {
+	text, ok := e.Value.(string)
+	switch {
+	case ok:
+	case e.Value == nil:
+		l.problem(e.Path, "it is missing: the configuration as a JSON string")
+		return Config{}, false
+	default:
+		l.problem(e.Path, "expected the configuration as a JSON string, got %s; `kafkaupstream route` prints it as APISIX wants it", typeName(e.Value))
+		object, err := json.Marshal(e.Value)
+		if err != nil {
+			return Config{}, false
+		}
+		text = string(object)
+	}
+	return Config{e.Path, l.config(e.Path, []byte(text))}, true
+}
+
+func typeName(v any) string {
+	switch v.(type) {
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	case bool:
+		return "a boolean"
+	}
+	return "a number"
+}
+
+// config looks at a plugin's configuration and returns its route if it is valid.
+func (l *linter) config(path string, text []byte) *kafkaupstream.Route {
+	route, err := kafkaupstream.ParseRoute(text)
+	for _, p := range problemsOf(err) {
+		l.problem(join(path, p.Path), "%s", p.Message)
+	}
+	before := len(l.findings)
+	l.properties(path, text, route)
+	if slices.ContainsFunc(l.findings[before:], func(f Finding) bool { return f.Status == Problem }) {
+		return nil
+	}
+	if route != nil {
+		l.sizes(path, route)
+	}
+	return route
+}
+
+// sizes compares the limits of a route.
+func (l *linter) sizes(path string, route *kafkaupstream.Route) {
+	if most := route.Connection().MessageMaxBytes; route.MaxBodyBytes() > most {
+		l.warn(join(path, "max_body_bytes"), "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched from APISIX and then refused with 413", most)
+	}
+}
+
+// problemsOf takes the error of ParseRoute apart.
+func problemsOf(err error) []kafkaupstream.Problem {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []kafkaupstream.Problem
+		for _, err := range joined.Unwrap() {
+			all = append(all, problemsOf(err)...)
+		}
+		return all
+	}
+	if p, ok := errors.AsType[kafkaupstream.Problem](err); ok {
+		return []kafkaupstream.Problem{p}
+	}
+	return []kafkaupstream.Problem{{Message: err.Error()}}
+}
+
+func join(path, name string) string {
+	switch {
+	case path == "":
+		return name
+	case name == "":
+		return path
+	}
+	return path + "." + name
+}

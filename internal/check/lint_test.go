@@ -1,0 +1,54 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// FuzzLint gives it documents, and configurations with a secret in them that it must
+// never repeat.
+func FuzzLint(f *testing.F) {
+	f.Add(`{"uri":"/a","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":{"config":[]}}]}}}`, "linger.ms", "5")
+	f.Add(`{"plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{\"config\":{\"acks\":2},\"topic\":\"a\"}"}]}},"methods":[1]}`, "acks", "$env://")
+	f.Add("routes: [{plugins: {ext-plugin-post-resp: {_meta: 1, conf: [{name: kafkaupstream}]}}}]", "partitioner", "murmur")
+	f.Add(`{"config":{"default.topic.config":{"acks":null}}}`, "security.protocol", "SASL_SSL")
+	f.Fuzz(func(t *testing.T, document, name, value string) {
+		findings, configs := Lint([]byte(document))
+		if len(findings)+len(configs) == 0 {
+			t.Error("neither a finding nor a configuration")
+		}
+		const secret = "s3cr3t-0123456789"
+		conf, err := json.Marshal(map[string]any{"topic": "a", "config": map[string]string{
+			"bootstrap.servers": "k", "sasl.password": secret, "ssl.key.password": secret, name: value,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, route := LintConfig(conf)
+		problem := false
+		for _, f := range found {
+			problem = problem || f.Status == Problem
+			if strings.Contains(fmt.Sprint(f), secret) {
+				t.Errorf("a secret is in %v", f)
+			}
+		}
+		if problem != (route == nil) {
+			t.Errorf("%v with %v", found, route)
+		}
+	})
+}
+
+func TestSummaries(t *testing.T) {
+	f := func(s Status) Finding { return Finding{Status: s} }
+	for want, r := range map[string]Report{
+		"no problem found":      {Steps: []Step{{Status: Skipped}, {Status: OK}}},
+		"1 problem, 0 warnings": {Findings: []Finding{f(Problem)}},
+		"2 problems, 1 warning": {Findings: []Finding{f(Problem), f(Warning)}, Steps: []Step{{Status: Problem}}},
+	} {
+		if got := r.Summary(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package check
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Status is what a finding or a step amounts to.
+type Status string
+
+// The statuses. Only problems make a check fail.
+const (
+	OK      Status = "ok"
+	Warning Status = "warning"
+	Problem Status = "problem"
+	Skipped Status = "skipped"
+)
+
+// Finding is one thing about a configuration that is wrong or doubtful.
+type Finding struct {
+	Status Status `json:"status"` // Problem or Warning
+	// Path is of the key in the document; below a plugin's value it goes on in the
+	// JSON text that is there.
+	Path    string `json:"path"`
+	Message string `json:"message"` // what is wrong and what is right; never a secret
+}
+
+func (f Finding) String() string {
+	if f.Path == "" {
+		return fmt.Sprintf("%-8s %s", f.Status, f.Message)
+	}
+	return fmt.Sprintf("%-8s %s: %s", f.Status, f.Path, f.Message)
+}
+
+// Step is one thing on the way to Kafka, tried.
+type Step struct {
+	// Name is one of names, connect, tls, kafka, librdkafka, login, metadata, brokers,
+	// topic, record, large, transaction, roundtrip; or secrets, before all of them.
+	Name string `json:"name"`
+	// Target is what was tried: a host, an address, a topic.
+	Target   string        `json:"target,omitempty"`
+	Status   Status        `json:"status"`
+	Message  string        `json:"message"`
+	Duration time.Duration `json:"-"`
+	// Config is the path of the configuration, where a document has several.
+	Config string `json:"config,omitempty"`
+}
+
+// MarshalJSON has the duration in milliseconds.
+func (s Step) MarshalJSON() ([]byte, error) {
+	type plain Step
+	return json.Marshal(struct {
+		plain
+		Milliseconds float64 `json:"duration_ms"`
+	}{plain(s), float64(s.Duration.Microseconds()) / 1000})
+}
+
+func (s Step) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-8s %-11s ", s.Status, s.Name)
+	if s.Target != "" {
+		b.WriteString(s.Target + ": ")
+	}
+	b.WriteString(s.Message)
+	if s.Status != Skipped {
+		fmt.Fprintf(&b, " (%s)", millis(s.Duration))
+	}
+	return b.String()
+}
+
+// millis is a duration as people compare them.
+func millis(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+
+// Report is all that a check has found.
+type Report struct {
+	// Status is the worst of all, and never Skipped.
+	Status   Status    `json:"status"`
+	Findings []Finding `json:"findings"`
+	Steps    []Step    `json:"steps"`
+	// Interrupted tells that the check was ended before its time.
+	Interrupted bool `json:"interrupted,omitempty"`
+}
+
+// worsen notes a status in the report's.
+func (r *Report) worsen(s Status) {
+	if s == Problem || s == Warning && r.Status == OK {
+		r.Status = s
+	}
+}
+
+// Summary is the report in one line.
+func (r *Report) Summary() string {
+	counts := map[Status]int{}
+	for _, f := range r.Findings {
+		counts[f.Status]++
+	}
+	for _, s := range r.Steps {
+		counts[s.Status]++
+	}
+	if counts[Problem]+counts[Warning] == 0 {
+		return "no problem found"
+	}
+	return fmt.Sprintf("%s, %s", plural(counts[Problem], "problem"), plural(counts[Warning], "warning"))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

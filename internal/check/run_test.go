@@ -1,0 +1,58 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+)
+
+func TestAStepShowsNoSecretAndOneLine(t *testing.T) {
+	const conf = `{"config":{"bootstrap.servers":"127.0.0.1:1","security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"$env://PW"},"topic":"a"}`
+	_, route := LintConfig([]byte(conf))
+	var shown []Step
+	w := &way{
+		opts: &Options{
+			Timeout: time.Minute, OnStep: func(s Step) { shown = append(shown, s) },
+			Resolve: func(value string) (string, error) {
+				if value == "$env://PW" {
+					return "s3cret", nil
+				}
+				return value, nil
+			},
+		},
+		report: &Report{Status: OK}, config: Config{Route: route}, interrupt: context.Background(),
+	}
+	w.props = route.Connection().Properties()
+	w.secrets(context.Background())
+	w.needs(context.Background(), "login", "", func(context.Context) outcome { return fail("the broker says:\n\ts3cret") })
+	w.step(context.Background(), "topic", "a", func(context.Context) outcome { t.Error("it is tried"); return ok("") })
+	want := []Step{
+		{Name: "secrets", Status: OK, Message: "1 secret read"},
+		{Name: "login", Status: Problem, Message: "the broker says: [redacted]"},
+		{Name: "topic", Target: "a", Status: Skipped, Message: "login failed"},
+	}
+	for i := range shown {
+		shown[i].Duration = 0
+		if len(shown) != len(want) || shown[i] != want[i] {
+			t.Errorf("%+v", shown[i])
+		}
+	}
+	if w.report.Status != Problem {
+		t.Errorf("the report's status is %s", w.report.Status)
+	}
+}
+
+func TestACallIsNotWaitedForWhenItsTimeIsOver(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	release := make(chan struct{})
+	defer close(release)
+	cancel()
+	if _, err := await(ctx, func() (int, error) { <-release; return 0, nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n, err := await(context.Background(), func() (int, error) { return 7, fs.ErrExist }); n != 7 || err != fs.ErrExist {
+		t.Error(n, err)
+	}
+}

@@ -1,0 +1,133 @@
+package check
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// key is that of every record a check sends: compacted topics want one, and it says
+// where the record is from.
+const key = "kafkaupstream-check"
+
+// note is the value of a record that a check sends.
+func note() []byte {
+	return fmt.Appendf(nil, `{"kafkaupstream":"check","time":%q}`, time.Now().UTC().Format(time.RFC3339Nano))
+}
+
+// send produces a record and waits for its report.
+func (w *way) send(ctx context.Context, c *client, topic string, value []byte) (delivered, error) {
+	report := make(chan delivered, 1)
+	_, err := ask(ctx, c, func() (struct{}, error) {
+		return struct{}{}, c.Produce(&kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},
+			Key:            []byte(key),
+			Value:          value,
+			Opaque:         report,
+		}, nil)
+	})
+	if err != nil {
+		return delivered{}, err
+	}
+	select {
+	case d := <-report:
+		return d, d.err
+	case <-ctx.Done():
+		return delivered{}, ctx.Err()
+	}
+}
+
+// record sends a record and asks the cluster whether its partition goes as far.
+func (w *way) record(ctx context.Context, topic string) outcome {
+	d, err := w.send(ctx, w.kafka, topic, note())
+	if err != nil {
+		return fail("%s", w.kafka.cause(err))
+	}
+	if w.props["acks"] == "0" {
+		return warn("sent; with acks=0 nobody knows whether it has arrived")
+	}
+	type marks struct{ low, high int64 }
+	m, err := ask(ctx, w.kafka, func() (marks, error) {
+		low, high, err := w.kafka.QueryWatermarkOffsets(topic, d.partition, millisOf(ctx))
+		return marks{low, high}, err
+	})
+	switch {
+	case err != nil:
+		return warn("written to partition %d at offset %d; the partition's end cannot be asked for: %s", d.partition, d.offset, w.kafka.cause(err))
+	case m.high <= d.offset:
+		return fail("acknowledged in partition %d at offset %d, and the partition ends at %d", d.partition, d.offset, m.high)
+	}
+	return ok("written to partition %d at offset %d, and the partition now ends at %d", d.partition, d.offset, m.high)
+}
+
+// slack is how much smaller the next try is where the producer itself takes no record
+// of a size: what it adds to one, message.max.bytes includes.
+const slack = 32
+
+// large sends a record that is as large as the route and the producer let one be, of
+// random bytes: compression would hide the broker's limit.
+func (w *way) large(ctx context.Context, topic string) outcome {
+	most := min(w.config.Route.MaxBodyBytes(), maxBody)
+	value := make([]byte, max(min(most, w.config.Route.Connection().MessageMaxBytes-len(key)), 1))
+	_, _ = rand.Read(value) // never fails
+	d, err := w.send(ctx, w.kafka, topic, value)
+	for isTooLarge(err) && !d.reported && len(value) > slack {
+		value = value[slack:]
+		d, err = w.send(ctx, w.kafka, topic, value)
+	}
+	switch {
+	case isTooLarge(err):
+		limit := "its max.message.bytes"
+		if config, known := w.topicConfig(ctx, topic); known {
+			limit += "=" + config["max.message.bytes"]
+		}
+		return fail("a record of %d bytes is more than the topic takes (%s): set max_body_bytes or message.max.bytes lower, or raise the topic's", len(value), limit)
+	case err != nil:
+		return fail("a record of %d bytes: %s", len(value), w.kafka.cause(err))
+	case len(value) < most:
+		return ok("a record of %d random bytes is acknowledged, the largest that the producer takes (message.max.bytes)", len(value))
+	}
+	return ok("a record of %d random bytes is acknowledged, the largest that the route takes (max_body_bytes)", len(value))
+}
+
+func isTooLarge(err error) bool {
+	e, isKafka := err.(kafka.Error)
+	return isKafka && e.Code() == kafka.ErrMsgSizeTooLarge
+}
+
+// transaction sends a record in a transaction of its own.
+func (w *way) transaction(ctx context.Context, topic string) outcome {
+	var number [8]byte
+	_, _ = rand.Read(number[:]) // never fails
+	id := transactionPrefix + "check-" + hex.EncodeToString(number[:])
+	props, err := w.transactional(id)
+	if err != nil {
+		return fail("%v", err)
+	}
+	c, err := await(ctx, func() (*client, error) { return newClient(props) })
+	if err != nil {
+		return fail("librdkafka refuses it: %s", errorText(err))
+	}
+	defer c.end()
+	var took []time.Duration
+	for _, do := range []struct {
+		what string
+		f    func() error
+	}{
+		{"init", func() error { return c.InitTransactions(ctx) }},
+		{"begin", c.BeginTransaction},
+		{"the record", func() error { _, err := w.send(ctx, c, topic, note()); return err }},
+		{"commit", func() error { return c.CommitTransaction(ctx) }},
+	} {
+		start := time.Now()
+		if _, err := ask(ctx, c, func() (struct{}, error) { return struct{}{}, do.f() }); err != nil {
+			return fail("%s: %s", do.what, c.cause(err))
+		}
+		took = append(took, time.Since(start))
+	}
+	return ok("init %s, commit %s, as %s", millis(took[0]), millis(took[3]), id)
+}

@@ -1,0 +1,56 @@
+package check
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// TestTheExamplesOfCheckMdDoWhatTheySay runs each command of the page with the
+// configuration before it. The broker's address in them is that of the shared broker.
+func TestTheExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
+	const address = "127.0.0.1:9093"
+	k := kafka(t)
+	text, err := os.ReadFile("../../docs/check.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ca.pem", k.ca.pem)
+	if err := os.Symlink(binary, filepath.Join(dir, "kafkaupstream")); err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer(address, k.ListenerOf(1, "SECURE")).Replace
+	there := strings.NewReplacer(k.ListenerOf(1, "SECURE"), address).Replace
+	blocks := regexp.MustCompile("(?s)```(json|sh|)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
+	ran := 0
+	for i, b := range blocks {
+		switch b[1] {
+		case "json":
+			write("orders.json", here(b[2]))
+		case "sh":
+			ran++
+			p, _ := program.Run(t, "/bin/bash", program.Options{
+				Args: []string{"-c", `PATH="$PWD:$PATH"; ` + b[2]}, Dir: dir, Env: []string{"KAFKA_PASSWORD=" + alicePassword},
+			})
+			noSecrets(t, p)
+			want := blocks[i+1][2]
+			pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(want), "…", "[^ ]+") + "\n$"
+			if got := there(p.Stdout.String() + p.Stderr.String()); !regexp.MustCompile(pattern).MatchString(got) {
+				t.Errorf("%s\nprints\n%s\nand not\n%s", b[2], got, want)
+			}
+		}
+	}
+	if ran < 5 {
+		t.Errorf("%d examples", ran)
+	}
+}

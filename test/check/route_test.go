@@ -1,0 +1,153 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+const ordersConf = `{
+  "config": {"bootstrap.servers": "kafka:9092", "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512",
+             "sasl.username": "gateway", "sasl.password": "$file://kafka/password"},
+  "topic": "orders", "jsonkey": "customer.id", "key": "it's a \"key\" <&> of $consumer_name: \u00e4\n# { $$", "delivery": "sync"
+}
+`
+
+// route runs `route` and returns what it prints.
+func route(t *testing.T, conf string, args ...string) string {
+	t.Helper()
+	p, code := program.Run(t, binary, program.Options{Args: append([]string{"route", "-f", "-"}, args...), Stdin: strings.NewReader(conf)})
+	if code != 0 || p.Stderr.String() != "" {
+		t.Fatalf("exit code %d, %s", code, p.Stderr)
+	}
+	return p.Stdout.String()
+}
+
+func TestTheRouteInItsThreeForms(t *testing.T) {
+	golden(t, "testdata/route.golden", route(t, ordersConf)+"\n"+route(t, ordersConf, "--yaml")+"\n"+
+		route(t, ordersConf, "--curl", "--phase", "pre-req", "--uri", "/o'rders/*", "--id", "o-1", "--name", "Orders", "--host", "*.shop.example", "--admin-url", "https://apisix:9180/"))
+}
+
+func TestTheMethodsAreThoseThatProduce(t *testing.T) {
+	const conf = `{"config":{"bootstrap.servers":"k"},"topic":"users","key":"a","tombstone_on_delete":true}`
+	if got := route(t, conf, "--yaml"); !strings.Contains(got, "methods: [POST, PUT, PATCH, DELETE]\n") {
+		t.Error(got)
+	}
+}
+
+func TestAnInvalidConfigurationIsRefusedWithAllItsProblems(t *testing.T) {
+	p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "testdata/properties.json"}})
+	want, err := os.ReadFile("testdata/properties.json.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _, _ := strings.Cut(string(want), "11 problems")
+	if code != 1 || p.Stdout.String() != "" || p.Stderr.String() != found {
+		t.Errorf("exit code %d, %q\n%s", code, p.Stdout, p.Stderr)
+	}
+}
+
+func TestADoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
+	p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "testdata/security.json"}})
+	if code != 0 || !strings.HasPrefix(p.Stdout.String(), "{\n") || !strings.HasPrefix(p.Stderr.String(), "warning  config.ssl.key.password: ") {
+		t.Errorf("exit code %d, %q, %q", code, p.Stdout, p.Stderr)
+	}
+}
+
+// dev is the development gateway, whose Admin API takes routes as APISIX's does.
+type dev struct {
+	*program.Process
+	url, broker string
+}
+
+func startDev(t *testing.T) *dev {
+	t.Helper()
+	d := &dev{Process: program.Start(t, binary, program.Options{Args: []string{"dev", "--listen", "127.0.0.1:0"}})}
+	program.Until(t, "dev prints where it is", func() bool { return len(d.Stdout.Lines()) >= 2 || d.Ended() })
+	t.Cleanup(func() {
+		d.Signal(syscall.SIGINT) // so that it takes its folder away
+		d.Exit()
+	})
+	if _, err := fmt.Sscanf(d.Stdout.String(), "gateway %s\nbroker %s\n", &d.url, &d.broker); err != nil {
+		t.Fatalf("%v: %q", err, d.Stdout)
+	}
+	return d
+}
+
+// bash runs a command as somebody pastes it.
+func bash(t *testing.T, command string, env ...string) (string, int) {
+	t.Helper()
+	p, code := program.Run(t, "/bin/bash", program.Options{Args: []string{"-c", command}, Env: env})
+	return p.Stdout.String() + p.Stderr.String(), code
+}
+
+// TestWhatRoutePrintsIsARoute has the configurations of docs/routes.md, and one with
+// everything that is awkward to quote.
+func TestWhatRoutePrintsIsARoute(t *testing.T) {
+	d := startDev(t)
+	text, err := os.ReadFile("../../docs/routes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	confs := []string{ordersConf}
+	for _, m := range regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+		confs = append(confs, strings.Replace(m[1], `"config": {}`, `"config": {"bootstrap.servers": "kafka:9092"}`, 1))
+	}
+	if len(confs) < 10 {
+		t.Fatalf("%d configurations", len(confs))
+	}
+	for i, conf := range confs {
+		flags := []string{"--uri", fmt.Sprintf("/route-%d", i), "--id", fmt.Sprint(i)}
+		for _, form := range []string{"--yaml=false", "--yaml"} {
+			document := route(t, conf, append(flags, form)...)
+			p, code := program.Run(t, binary, program.Options{Args: []string{"check", "--offline", "-f", "-"}, Stdin: strings.NewReader(document)})
+			if code != 0 || p.Stdout.String() != "no problem found\n" {
+				t.Errorf("exit code %d, %s\n%s", code, p.Stdout, document)
+			}
+		}
+		command := route(t, conf, append(flags, "--curl", "--admin-url", d.url)...)
+		if out, code := bash(t, command, "ADMIN_KEY=key"); code != 0 || !strings.Contains(out, fmt.Sprintf(`"key":"/apisix/routes/%d"`, i)) {
+			t.Errorf("exit code %d, %s\n%s", code, out, command)
+		}
+	}
+	// What the Admin API then shows is a document, too.
+	list, _ := bash(t, "curl -sS "+d.url+"/apisix/admin/routes")
+	p, code := program.Run(t, binary, program.Options{Args: []string{"check", "--offline", "-f", "-"}, Stdin: strings.NewReader(list)})
+	if code != 0 || p.Stdout.String() != "no problem found\n" {
+		t.Errorf("exit code %d, %s\n%s", code, p.Stdout, list)
+	}
+}
+
+func TestARouteThatIsPastedProduces(t *testing.T) {
+	d := startDev(t)
+	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"pasted","key":"it's $arg_id"}`, d.broker)
+	if out, code := bash(t, route(t, conf, "--curl", "--admin-url", d.url), "ADMIN_KEY=key"); code != 0 {
+		t.Fatal(out)
+	}
+	out, code := bash(t, "curl -sS -d hello "+"'"+d.url+"/pasted?id=7'")
+	if code != 0 {
+		t.Fatal(out)
+	}
+	program.Until(t, "dev shows the record: "+out, func() bool { return strings.Contains(d.Stdout.String(), " key=it's 7 value=hello") })
+}
+
+// TestTheBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
+func TestTheBrokerOfDev(t *testing.T) {
+	d := startDev(t)
+	props := properties{"bootstrap.servers": d.broker}
+	r := check(t, 1, "-f", conf(t, props, `"topic":"kafkaupstream"`))
+	r.has(t, "topic", "problem", "there is no such topic, and a check creates none")
+	if out, code := bash(t, "curl -sS -d hello "+d.url); code != 0 {
+		t.Fatal(out)
+	}
+	program.Until(t, "dev shows the record", func() bool { return strings.Contains(d.Stdout.String(), "record kafkaupstream ") })
+	r = check(t, 0, "-f", conf(t, props, `"topic":"kafkaupstream"`), "--topic", "kafkaupstream", "--large", "--transactions")
+	r.has(t, "topic", "ok", "its settings are not known, since the cluster names no controller")
+	r.has(t, "record", "ok", "written to partition")
+	r.has(t, "transaction", "ok", "commit")
+}
