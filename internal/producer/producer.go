@@ -48,6 +48,8 @@ type client struct {
 	redactor atomic.Pointer[func(string) string]
 	failed   func() // called once, when librdkafka can no longer be used
 
+	fatalSaid sync.Once
+
 	resolved Properties // what librdkafka was given; the watch's
 	read     time.Time  // when the secrets among them were read; the watch's
 	away     absence    // the watch's
@@ -152,8 +154,7 @@ func (c *client) report() {
 			c.outcome(e, e.Opaque.(*Delivery))
 		case kafka.Error:
 			if e.IsFatal() {
-				c.log.Error("the producer has failed for good and is replaced", "error", c.redact(e.Error()))
-				c.failed()
+				c.fatal(e)
 				continue
 			}
 			if breaksConnection(e) {
@@ -162,6 +163,15 @@ func (c *client) report() {
 			c.link.note(e)
 		}
 	}
+}
+
+// fatal replaces the producer, which librdkafka says is of no more use: by an event, or
+// to the next record, whichever comes first.
+func (c *client) fatal(err error) {
+	c.fatalSaid.Do(func() {
+		c.log.Error("the producer has failed for good and is replaced", "error", c.redact(err.Error()))
+	})
+	c.failed()
 }
 
 // outcome notes what became of a record.
@@ -435,7 +445,10 @@ func (c *client) produce(t *topic, rec *Record, d *Delivery) (e *Error) {
 		return nil
 	}
 	if kerr, ok := err.(kafka.Error); ok && kerr.Code() == kafka.ErrFatal {
-		c.failed()
+		if cause := c.kafka.GetFatalError(); cause != nil {
+			err = cause
+		}
+		c.fatal(err)
 		return errRetired
 	}
 	if e = classify(err, false); e.Kind == KindTopicNotFound {
