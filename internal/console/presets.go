@@ -21,10 +21,18 @@ type Preset struct {
 }
 
 const (
-	jsonType  = "application/json"
-	otherItem = `{"item": "tea", "total": 2.80}`
-	otherName = "another-topic" // of a topic that no route is likely to name
-	sampleKey = "customer-17"
+	jsonType   = "application/json"
+	otherTopic = "another-topic" // that no route is likely to name
+	sampleKey  = "customer-17"
+)
+
+// order is what the bodies of presets are about.
+type order struct{ key, item, quantity, total string }
+
+var (
+	espresso = order{sampleKey, "espresso", "2", "5.60"}
+	tea      = order{"customer-18", "tea", "1", "2.80"}
+	water    = order{"customer-19", "water", "3", "4.50"}
 )
 
 // presets are those that fit the route.
@@ -136,7 +144,7 @@ func (b *builder) bodies() {
 	b.add("Invalid JSON", "Invalid JSON is refused, with the byte that is wrong.", 400, `{"item": "espresso", "total": }`, "content-type", jsonType)
 	if s.Batch {
 		b.add("Batch", "A line is a record: three of them, and an answer for each.", b.ok(),
-			b.line()+"\n"+b.line()+"\n"+b.line()+"\n", "content-type", "application/x-ndjson")
+			b.line(espresso)+b.line(tea)+b.line(water), "content-type", "application/x-ndjson")
 	}
 	if s.Idempotency {
 		b.add("Repeat", "The same Idempotency-Key again gets the first answer again, and makes no second record: send it twice.", b.ok(),
@@ -165,12 +173,12 @@ func (b *builder) headers() {
 	if b.may("key") {
 		b.add("Key header", "A header gives the record its key.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"key", sampleKey)
 	}
-	matches := func(pattern string) bool { ok, _ := path.Match(pattern, otherName); return ok }
+	matches := func(pattern string) bool { ok, _ := path.Match(pattern, otherTopic); return ok }
 	switch {
 	case !b.may("topic"), s.Topics != nil && !slices.ContainsFunc(s.Topics, matches):
-		b.add("Other topic", "The route does not let the client choose this topic.", 403, otherItem, "content-type", jsonType, s.HeaderPrefix+"topic", otherName)
+		b.add("Other topic", "The route does not let the client choose this topic.", 403, b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
 	default:
-		b.add("Other topic", "A header chooses the topic.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherName)
+		b.add("Other topic", "A header chooses the topic.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
 	}
 	if b.may("headers") {
 		b.add("Record headers", "Headers of the request become the record's; -bin says base64.", b.ok(), b.sample(), "content-type", jsonType,
@@ -203,26 +211,24 @@ func (b *builder) methods() {
 var plainPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 
 // sample is a JSON object that has something at the route's jsonkey.
-func (b *builder) sample() string {
-	fields := b.fields()
-	return "{\n  " + strings.Join(fields, ",\n  ") + "\n}"
-}
+func (b *builder) sample() string { return "{\n  " + strings.Join(b.fields(espresso), ",\n  ") + "\n}" }
 
-func (b *builder) line() string { return "{" + strings.Join(b.fields(), ", ") + "}" }
+// line is one in a line of its own.
+func (b *builder) line(o order) string { return "{" + strings.Join(b.fields(o), ", ") + "}\n" }
 
-func (b *builder) fields() []string {
+func (b *builder) fields(o order) []string {
 	var fields []string
 	top := ""
-	if key := b.route.Summary.JSONKey; plainPath.MatchString(key) {
-		names := strings.Split(key, ".")
+	if path := b.route.Summary.JSONKey; plainPath.MatchString(path) {
+		names := strings.Split(path, ".")
 		top = names[0]
-		value := strconv.Quote(sampleKey)
+		value := strconv.Quote(o.key)
 		for _, name := range slices.Backward(names[1:]) {
 			value = "{" + strconv.Quote(name) + ": " + value + "}"
 		}
 		fields = append(fields, strconv.Quote(top)+": "+value)
 	}
-	for _, f := range []struct{ name, value string }{{"item", `"espresso"`}, {"quantity", "2"}, {"total", "5.60"}} {
+	for _, f := range []struct{ name, value string }{{"item", strconv.Quote(o.item)}, {"quantity", o.quantity}, {"total", o.total}} {
 		if f.name != top {
 			fields = append(fields, strconv.Quote(f.name)+": "+f.value)
 		}

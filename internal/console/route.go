@@ -26,7 +26,7 @@ type shownRoute struct {
 	Topic    string   `json:"topic,omitempty"` // "": the request says which
 	Key      string   `json:"key,omitempty"`
 	Delivery string   `json:"delivery,omitempty"`
-	// Features are the keys of the configuration that make the route more than an ordinary one.
+	// Features are what makes the route more than an ordinary one, in a word each.
 	Features []string `json:"features"`
 	Presets  []Preset `json:"presets"`
 }
@@ -48,9 +48,9 @@ func (r *Route) shown() shownRoute {
 		name string
 		on   bool
 	}{
-		{"batch", s.Batch}, {"transactional", s.Transactional}, {"tombstone_on_delete", s.Tombstones},
+		{"batch", s.Batch}, {"transactional", s.Transactional}, {"tombstones", s.Tombstones},
 		{"cloudevents", s.CloudEvents}, {"schema", s.Schema}, {"idempotency", s.Idempotency},
-		{"require json", s.RequireJSON}, {"require key", s.RequireKey},
+		{"JSON only", s.RequireJSON}, {"key required", s.RequireKey},
 	} {
 		if f.on {
 			v.Features = append(v.Features, f.name)

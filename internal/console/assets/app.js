@@ -26,7 +26,7 @@ function fill(preset) {
 
 /** Lets the fields be as high as what is in them. */
 function fit() {
-  for (const [id, least, most] of [["headers", 2, 8], ["body", 6, 20]]) {
+  for (const [id, least, most] of [["headers", 2, 8], ["body", 5, 20]]) {
     const lines = byId(id).value.split("\n").length;
     byId(id).rows = Math.min(Math.max(lines, least), most);
   }
@@ -44,6 +44,7 @@ let sent = 0;
 async function sendForm() {
   if (!check()) return;
   const number = ++sent;
+  byId("reply").dataset.number = number;
   showWaiting();
   try {
     const reply = await send(form().request);

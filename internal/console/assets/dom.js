@@ -36,15 +36,14 @@ export function say(text) {
   byId("said").textContent = text;
 }
 
-/** Copies text and says so on the button. */
+/** Copies text and says so on the button, whose first child is its label. */
 export async function copy(text, button) {
   const done = await write(text);
-  const label = button.dataset.label ?? button.textContent;
-  button.dataset.label = label;
-  button.textContent = done ? "Copied" : "Not copied";
+  button.dataset.label ??= button.firstChild.data;
+  button.firstChild.data = done ? "Copied " : "Not copied ";
   say(done ? "Copied" : "The browser did not let the page copy");
   clearTimeout(button.timer);
-  button.timer = setTimeout(() => (button.textContent = label), 1500);
+  button.timer = setTimeout(() => (button.firstChild.data = button.dataset.label), 1500);
 }
 
 // Browsers have the clipboard only for pages of this machine or over TLS; dev may listen elsewhere.

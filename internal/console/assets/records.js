@@ -134,18 +134,19 @@ function plain(content) {
 }
 
 function summary(r) {
+  const headers = r.headers.length + (r.moreHeaders ?? 0);
   return el("summary", {},
     el("span", { class: "meta" },
       el("b", { class: "topic" }, ...visible(r.topic)),
       el("span", { class: "place" }, `partition ${r.partition}`),
       el("span", { class: "place" }, `offset ${r.offset}`),
       el("span", { class: "rowkey" }, el("i", {}, "key "), short(r.key, 80)),
-      ...(r.headers.length ? [el("span", { class: "place" }, r.headers.length + r.moreHeaders === 1 ? "1 header" : `${r.headers.length + r.moreHeaders} headers`)] : []),
+      ...(headers ? [el("span", { class: "place" }, headers === 1 ? "1 header" : `${headers} headers`)] : []),
       el("time", {}, clock(r.time))),
     el("span", { class: "value" }, r.value === null && r.key !== null ? mark("tombstone") : short(r.value, 300)));
 }
 
-const mark = (text) => el("span", { class: "mark" }, text);
+const mark = (text) => el("span", { class: text === "tombstone" ? "mark tombstone" : "mark" }, text);
 
 /** A content in one line. */
 function short(content, limit) {
@@ -168,14 +169,14 @@ function whole(r) {
       field("key", long(r.key)),
       ...(headers.length ? [field("headers", el("dl", { class: "fields" }, ...headers))] : []),
       field("value", r.value === null && r.key !== null ? el("span", {}, mark("tombstone"), " null: the key is deleted from a compacted topic") : long(r.value))),
-    button);
+    el("p", { class: "foot" }, button, r.value?.size ? `value: ${bytes(r.value.size)}` : ""));
 }
 
 /** A content in full, as far as it has come. */
 function long(content) {
   if (content === null || content.size === 0) return short(content);
   const box = el("div", {});
-  if (content.base64) box.append(el("p", { class: "cut" }, `binary, ${bytes(content.size)}`), el("pre", { tabindex: "0" }, dump(bytesOf(content))));
+  if (content.base64) box.append(el("p", { class: "cut" }, `binary, ${bytes(content.size)}`), el("pre", { class: "dump", tabindex: "0" }, dump(bytesOf(content))));
   else if (content.text.length < 100 && !/[\n{[]/.test(content.text)) box.append(el("bdi", { class: "num" }, ...visible(content.text)));
   else box.append(block(content.text));
   if (content.cut) box.append(el("p", { class: "cut" }, `The beginning of ${bytes(content.size)}.`));
@@ -190,7 +191,7 @@ function dump(data) {
   for (let at = 0; at < data.length; at += 16) {
     const row = data.slice(at, at + 16);
     const text = Array.from(row, (b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : "·")).join("");
-    lines.push(`${at.toString(16).padStart(4, "0")}  ${hex(row).join(" ").padEnd(47)}  ${text}`);
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${hex(row).join(" ").padEnd(data.length > 16 ? 47 : 0)}  ${text}`);
   }
   return lines.join("\n");
 }
