@@ -6,6 +6,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -88,13 +91,46 @@ func startDev(t *testing.T, args ...string) *dev {
 	return d
 }
 
+// putRoute makes a route through the Admin API.
+func (d *dev) putRoute(t *testing.T, id, methods, uri, conf string) {
+	t.Helper()
+	d.admin(t, "PUT", id, fmt.Sprintf(`{"uri": %s, "methods": %s, "plugins": {"ext-plugin-post-req": {"conf": [{"name": "kafkaupstream", "value": %s}]}}}`,
+		js(uri), methods, js(conf)))
+}
+
+func (d *dev) deleteRoute(t *testing.T, id string) {
+	t.Helper()
+	d.admin(t, "DELETE", id, "")
+}
+
+func (d *dev) admin(t *testing.T, method, id, body string) {
+	t.Helper()
+	req, err := http.NewRequest(method, d.url+"/apisix/admin/routes/"+id, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		text, _ := io.ReadAll(resp.Body)
+		t.Fatalf("%s of the route %s is answered %s: %s", method, id, resp.Status, text)
+	}
+}
+
 // page is a tab. Whatever it asks of another server than its dev, and whatever goes wrong in it, fails the test.
 type page struct {
 	t   *testing.T
 	ctx context.Context
 
+	// mayLose says that dev goes away in this test, so that requests may fail.
+	mayLose bool
+
 	mu       sync.Mutex
 	problems []string
+	sent     map[string]network.Headers // of the requests, by their paths
 }
 
 // view is how the page is looked at.
@@ -103,7 +139,7 @@ type view struct {
 	dark          bool
 }
 
-var desktop = view{width: 1400, height: 900}
+var desktop = view{width: 1400, height: 960}
 
 func open(t *testing.T, d *dev, v view) *page {
 	t.Helper()
@@ -113,13 +149,19 @@ func open(t *testing.T, d *dev, v view) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &page{t: t, ctx: ctx}
+	p := &page{t: t, ctx: ctx, sent: map[string]network.Headers{}}
 	if err := chromedp.Listen(ctx, func(e any) { p.note(e, own.Host) }); err != nil {
 		t.Fatal(err)
 	}
 	var cancel context.CancelFunc
 	p.ctx, cancel = context.WithTimeout(ctx, 2*program.Patience)
 	t.Cleanup(cancel)
+	if _, err := chromedp.CallBrowser(ctx, browser.SetPermission, browser.SetPermissionParams{
+		Permission: &browser.PermissionDescriptor{Name: "clipboard-read"}, Setting: browser.PermissionSettingGranted,
+		BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
+	}); err != nil {
+		t.Fatal(err)
+	}
 	call(p, network.Enable, network.EnableParams{})
 	call(p, cdplog.Enable, cdp.Empty{})
 	call(p, runtime.Enable, cdp.Empty{})
@@ -134,16 +176,22 @@ func (p *page) note(e any, host string) {
 	problem := ""
 	switch e := e.(type) {
 	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Host != host && u.Scheme != "data" {
+		u, err := url.Parse(e.Request.URL)
+		if err != nil || u.Host != host {
 			problem = "it asked for " + e.Request.URL
+			break
 		}
+		p.mu.Lock()
+		p.sent[u.Path] = e.Request.Headers
+		p.mu.Unlock()
 	case *runtime.EventExceptionThrown:
 		problem = fmt.Sprintf("an exception: %+v", e.ExceptionDetails)
 	case *runtime.EventConsoleAPICalled:
 		problem = fmt.Sprintf("console.%s was called", e.Type)
 	case *cdplog.EventEntryAdded:
 		// That a reply has a status of 400 or more is what is tested.
-		if e.Entry.Source != cdplog.EntrySourceNetwork || !strings.Contains(e.Entry.Text, "responded with a status of") {
+		isReply := strings.Contains(e.Entry.Text, "responded with a status of")
+		if e.Entry.Source != cdplog.EntrySourceNetwork || !isReply && !p.mayLose {
 			problem = fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text)
 		}
 	}

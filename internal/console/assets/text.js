@@ -35,10 +35,9 @@ export function pretty(text) {
 
 /** A block of text: laid out and coloured if it is a JSON object or array, as it is otherwise. */
 export function block(text) {
-  const pre = el("pre", { tabindex: "0" });
-  if (isJSON(text)) pre.append(...coloured(pretty(text)));
-  else pre.append(...visible(text));
-  return pre;
+  const laid = isJSON(text) ? pretty(text) : "";
+  const useful = laid !== "" && laid.length < 4 * text.length + 2000; // the rest is brackets upon brackets
+  return el("pre", { tabindex: "0" }, ...(useful ? coloured(laid) : visible(text)));
 }
 
 /** The beginning of a text, in one line. */
