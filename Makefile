@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 10s
 
-.PHONY: build test lint unit fuzz kafka chaos bench deps
+.PHONY: build test lint unit fuzz kafka chaos bench screenshot deps
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
@@ -31,8 +31,9 @@ fuzz: ## every decoder, for FUZZTIME each
 	go test -run '^$$' -fuzz '^FuzzValidate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
 	go test -run '^$$' -fuzz '^FuzzCompile$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
 	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
+	go test -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/console
 
-kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)
+kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, and a short form of chaos (as root)
 	go test -p 1 -timeout 20m ./test/...
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (half an hour; as root, for a tmpfs)
@@ -41,6 +42,9 @@ chaos: ## the ledger under every fault in full: 20,000 records each, outages of 
 bench: ## the host against the stock runner
 	go run ./bench
 
+screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
+	go test -count=1 -run Screenshot ./test/console -args -screenshot
+
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends curl jq kcat shellcheck
+	apt-get install -y -qq --no-install-recommends chromium curl jq kcat shellcheck

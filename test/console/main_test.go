@@ -49,8 +49,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox}
-	for _, name := range []string{"no-first-run", "disable-quic", "disable-background-networking", "disable-component-update",
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.Env("TMPDIR=" + dir), chromedp.Headless, chromedp.DisableGPU, chromedp.NoSandbox}
+	for _, name := range []string{"no-first-run", "disable-quic", "disable-dev-shm-usage", "disable-background-networking", "disable-component-update",
 		"disable-sync", "disable-extensions", "disable-default-apps", "hide-scrollbars", "force-color-profile=srgb", "lang=en"} {
 		name, value, _ := strings.Cut(name, "=")
 		if value == "" {
@@ -139,7 +139,7 @@ type view struct {
 	dark          bool
 }
 
-var desktop = view{width: 1400, height: 960}
+var desktop = view{width: 1400, height: 1024}
 
 func open(t *testing.T, d *dev, v view) *page {
 	t.Helper()
