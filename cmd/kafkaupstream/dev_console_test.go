@@ -53,7 +53,7 @@ func TestDevsConsoleKnowsTheRoutes(t *testing.T) {
 	putRoute(t, d, "wrong", `{"config":{"acks":"hush"},"topicc":"orders"}`)
 	all := routes()
 	for _, part := range []string{
-		`"brokers":"`+d.broker, `"embedded":true`, `"id":"dev","uris":["/*"]`, `"topic":"kafkaupstream"`,
+		`"brokers":"` + d.broker, `"embedded":true`, `"id":"dev","uris":["/*"]`, `"topic":"kafkaupstream"`,
 		`"id":"orders","uris":["/orders"]`, `"topic":"orders","delivery":"sync","features":["batch"]`,
 		`"id":"wrong","uris":["/wrong"],"methods":[],"hosts":[],"problem":"topicc: unknown key; did you mean \"topic\"?`,
 	} {

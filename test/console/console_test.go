@@ -52,6 +52,9 @@ func (p *page) replace(text string) {
 func TestWithTheKeyboardAlone(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
+	if got, want := p.text("#none-curl"), "curl -i "+d.url+"/anything"; !strings.HasPrefix(got, want) {
+		t.Errorf("the empty list shows %s, want %s …", got, want)
+	}
 	way := p.tabTo("path")
 	if got := strings.Join(way, " | "); got != "theme | help | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
 		t.Errorf("the way to the path is %s", got)
@@ -122,7 +125,8 @@ func TestWithTheKeyboardAlone(t *testing.T) {
 
 	p.press("?")
 	p.click("#single-keys")
-	p.press(kb.Escape)
+	p.click("#shortcuts .primary")
+	p.until("the shortcuts are closed", `!document.getElementById("shortcuts").open`)
 	p.press("p")
 	if pressed := eval[string](p, `document.getElementById("pause").getAttribute("aria-pressed")`); pressed != "false" {
 		t.Error("single keys work although they are switched off")

@@ -33,8 +33,9 @@ function fit() {
 }
 
 function check() {
-  const { error, only } = form();
+  const { request, error, only } = form();
   byId("problem").textContent = error || only || "";
+  if (!error) byId("none-curl").textContent = curl(request);
   byId("curl").disabled = Boolean(error);
   return !error && !only;
 }
@@ -78,7 +79,6 @@ async function loadRoutes() {
   embedded = about.embedded;
   byId("gateway").textContent = location.origin;
   byId("broker").textContent = about.brokers + (embedded ? " (embedded)" : "");
-  byId("none-curl").textContent = `curl -d '{"a": 1}' -H 'content-type: application/json' ${location.origin}/anything`;
   showRoutes(about.routes, use, fill);
 }
 
@@ -200,6 +200,7 @@ function start() {
   document.addEventListener("keydown", onKey);
   theme(false);
   fit();
+  check();
   listen();
 }
 
