@@ -202,10 +202,16 @@ func (p *page) note(e any, host string) {
 	}
 }
 
-func (p *page) noProblems() {
+// taken are the problems so far, which are forgotten.
+func (p *page) taken() (problems []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, problem := range p.problems {
+	problems, p.problems = p.problems, nil
+	return problems
+}
+
+func (p *page) noProblems() {
+	for _, problem := range p.taken() {
 		p.t.Error("in the browser: " + problem)
 	}
 }

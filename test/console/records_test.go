@@ -159,13 +159,11 @@ func TestHostileRecordsAreText(t *testing.T) {
 		t.Errorf("the stream is %s", state)
 	}
 	p.noProblems()
-	p.problems = nil
 	// The browser itself refuses to take text as markup here, should a change of the page ever try to.
 	refused := eval[bool](p, `(() => { try { document.createElement("p").innerHTML = "<b>"; return false } catch { return true } })()`)
-	if !refused || len(p.problems) != 1 || !strings.Contains(p.problems[0], "TrustedHTML") {
-		t.Errorf("refused: %v, %q", refused, p.problems)
+	if problems := p.taken(); !refused || len(problems) != 1 || !strings.Contains(problems[0], "TrustedHTML") {
+		t.Errorf("refused: %v, %q", refused, problems)
 	}
-	p.problems = nil
 }
 
 func TestAFloodLeavesTheNewestRecords(t *testing.T) {
