@@ -1,7 +1,16 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME   ?= 10s
+FUZZTIME   ?= 5s
 
-.PHONY: build test lint unit fuzz kafka interop chaos bench deps
+# Each fuzz test and its package.
+DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin \
+	FuzzParseRoute@plugins/kafkaupstream FuzzRequest@plugins/kafkaupstream FuzzTemplate@plugins/kafkaupstream \
+	FuzzSegment@internal/spool FuzzDecode@internal/cloudevents FuzzScan@internal/idempotency \
+	FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzCheck@internal/secrets \
+	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzParse@internal/transporturl \
+	FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute \
+	FuzzReply@internal/check FuzzLint@internal/check FuzzRecord@internal/console
+
+.PHONY: build test lint unit fuzz kafka interop chaos bench screenshot deps
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
@@ -19,28 +28,12 @@ unit: ## tests without a real broker, with the race detector
 	go test -count=1 -run 'BodiesOfEverySize' ./internal/extplugin # in full: a tenth with -race
 
 fuzz: ## every decoder, for FUZZTIME each
-	go test -run '^$$' -fuzz '^FuzzCompactJSON$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
-	go test -run '^$$' -fuzz '^FuzzIsJSONMediaType$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./utils
-	go test -run '^$$' -fuzz '^FuzzFrames$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/extplugin
-	go test -run '^$$' -fuzz '^FuzzParseRoute$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
-	go test -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
-	go test -run '^$$' -fuzz '^FuzzTemplate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./plugins/kafkaupstream
-	go test -run '^$$' -fuzz '^FuzzSegment$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/spool
-	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/cloudevents
-	go test -run '^$$' -fuzz '^FuzzScan$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/idempotency
-	go test -run '^$$' -fuzz '^FuzzValidate$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
-	go test -run '^$$' -fuzz '^FuzzCompile$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/schema
-	go test -run '^$$' -fuzz '^FuzzOPAL$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/envelope
-	go test -run '^$$' -fuzz '^FuzzOslo$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/envelope
-	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/transporturl
-	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/secrets
-	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/apisixroute
-	go test -run '^$$' -fuzz '^FuzzWrittenIsRead$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/apisixroute
-	go test -run '^$$' -fuzz '^FuzzReply$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/check
-	go test -run '^$$' -fuzz '^FuzzLint$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 100x ./internal/check
+	@for f in $(DECODERS); do \
+	  echo "fuzz $$f"; go test -run '^$$' -fuzz "^$${f%@*}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$${f#*@}" || exit 1; \
+	done
 
-kafka: ## tests against real Apache Kafka, of the command line and the scripts, and a short form of chaos (as root)
-	go test -p 1 -timeout 20m $$(go list ./test/... | grep -v /test/interop)
+kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, and a short form of chaos (as root)
+	go test -p 1 -timeout 30m $$(go list ./test/... | grep -v /test/interop)
 
 interop: ## the neighbours' real software, installed from its registry, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop
@@ -51,6 +44,9 @@ chaos: ## the ledger under every fault in full: 20,000 records each, outages of 
 bench: ## the host against the stock runner
 	go run ./bench
 
+screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
+	go test -count=1 -run Screenshot ./test/console -args -screenshot
+
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends curl jq kcat shellcheck
+	apt-get install -y -qq --no-install-recommends chromium curl jq kcat shellcheck

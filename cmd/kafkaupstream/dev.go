@@ -15,6 +15,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/console"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
@@ -97,16 +98,23 @@ func dev(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stdout, "gateway http://%s\nbroker %s\n", listener.Addr(), *brokers)
+	url := "http://" + listener.Addr().String()
+	fmt.Fprintf(env.stdout, "gateway %s\nbroker %s\nconsole %s%s\n", url, *brokers, url, console.Path)
 
+	var front *gateway.Gateway
+	page := console.New(console.Options{
+		Gateway: url, Brokers: *brokers, Embedded: embedded, ListenHost: hostOf(*listen),
+		Routes: func() []console.Route { return consoleRoutes(front.Routes(), *brokers) },
+	})
 	tail, err := devbroker.NewTail(*brokers, access, embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
+		page.Record(m)
 	})
 	if err != nil {
 		return err
 	}
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
-	front := gateway.New(client, gateway.Options{
+	front = gateway.New(client, gateway.Options{
 		Logger: log.Logger,
 		Rewrite: func(name, value string) (string, error) {
 			if name != apisix.Name {
@@ -114,14 +122,18 @@ func dev(ctx context.Context, env environment) error {
 			}
 			return withBrokers(value, *brokers), nil
 		},
-		OnRoute: func(route gateway.Route) { watchTopics(tail, route) },
+		OnRoute: func(route gateway.Route) {
+			watchTopics(tail, route)
+			page.RoutesChanged()
+		},
+		OnDelete: func(string) { page.RoutesChanged() },
 	})
 	err = front.PutRoute(gateway.Route{
 		ID: "dev", URIs: []string{"/*"}, Phase: gateway.PostReq,
 		Conf: []gateway.ConfEntry{{Name: apisix.Name, Value: text}},
 	})
 	if err == nil {
-		err = serveHTTP(ctx, listener, front)
+		err = serveHTTP(ctx, listener, page.Before(front), page.Close)
 	}
 	client.Close()
 	if unclean := r.stop(devStop, 0); err == nil {
@@ -132,8 +144,8 @@ func dev(ctx context.Context, env environment) error {
 }
 
 // serveHTTP serves until ctx ends, and then finishes the requests under way; those
-// that take longer than devStop are cut off.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+// that take longer than devStop are cut off. endStreams ends those that would last.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams func()) error {
 	unused := unusedConns{ctx: ctx, conns: map[net.Conn]struct{}{}}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: unused.note}
 	failed := make(chan error, 1)
@@ -144,6 +156,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	case <-ctx.Done():
 	}
 	unused.close()
+	endStreams()
 	stop, cancel := context.WithTimeout(context.Background(), devStop)
 	defer cancel()
 	if server.Shutdown(stop) != nil {

@@ -285,6 +285,10 @@ func TestCtrlCEndsDevPromptly(t *testing.T) {
 			t.Cleanup(func() { c.Close() })
 			send(t, "POST", d.url+"/", "v") // by now it is accepted
 		}},
+		{"with pages of the console open", func(t *testing.T, d *devProcess) {
+			d.openStream(t)
+			d.openStream(t)
+		}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

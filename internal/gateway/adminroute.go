@@ -268,9 +268,9 @@ func routeValue(r *Route) map[string]any {
 		}
 	}
 	optional("uri", r.URI != "" && len(r.URIs) == 0, r.URI)
-	optional("uris", len(r.URIs) > 0, r.uris())
+	optional("uris", len(r.URIs) > 0, r.AllURIs())
 	optional("host", r.Host != "" && len(r.Hosts) == 0, r.Host)
-	optional("hosts", len(r.Hosts) > 0, r.hosts())
+	optional("hosts", len(r.Hosts) > 0, r.AllHosts())
 	optional("methods", len(r.Methods) > 0, r.Methods)
 	optional("priority", r.Priority != 0, r.Priority)
 	optional("status", r.Disabled, 0)

@@ -32,6 +32,8 @@ type Options struct {
 	Rewrite func(name, value string) (string, error)
 	// OnRoute is told of each route that was put, with the configuration as it goes to the runner.
 	OnRoute func(Route)
+	// OnDelete is told of each route that was deleted.
+	OnDelete func(id string)
 }
 
 // Gateway serves routes over HTTP by calling the runner, and the Admin API below /apisix/admin. It is an
@@ -113,6 +115,14 @@ func (g *Gateway) install(live *liveRoute) (created bool) {
 
 // DeleteRoute removes a route and tells whether there was one. Requests that have matched it are still served.
 func (g *Gateway) DeleteRoute(id string) bool {
+	deleted := g.remove(id)
+	if deleted && g.options.OnDelete != nil {
+		g.options.OnDelete(id)
+	}
+	return deleted
+}
+
+func (g *Gateway) remove(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_, ok := g.routes[id]

@@ -664,6 +664,7 @@ func TestABodyThatFitsIntoNoFrameIsReadToItsEndAndNotKept(t *testing.T) {
 
 func TestHooks(t *testing.T) {
 	var told []Route
+	var deleted []string
 	sent := make(chan []ConfEntry, 1)
 	r := startRunner(t, &fakeRunner{prepare: func(s *session, _ string, conf []ConfEntry) {
 		sent <- conf
@@ -677,7 +678,8 @@ func TestHooks(t *testing.T) {
 			}
 			return name + ":" + value, nil
 		},
-		OnRoute: func(r Route) { told = append(told, r) },
+		OnRoute:  func(r Route) { told = append(told, r) },
+		OnDelete: func(id string) { deleted = append(deleted, id) },
 	})
 	if err := g.PutRoute(Route{ID: "1", URI: "/", Conf: []ConfEntry{{"p", "bad"}}}); err == nil ||
 		!strings.Contains(err.Error(), refuse.Error()) {
@@ -697,6 +699,11 @@ func TestHooks(t *testing.T) {
 	}
 	if got := g.Routes()[0].Conf[0].Value; got != "v" {
 		t.Errorf("the route shows %q", got)
+	}
+	g.DeleteRoute("2")
+	g.DeleteRoute("1")
+	if !slices.Equal(deleted, []string{"1"}) {
+		t.Errorf("told of the deletion of %q", deleted)
 	}
 }
 

@@ -46,9 +46,11 @@ type Route struct {
 // key is what APISIX calls the route's configuration towards the runner (core.lrucache.plugin_ctx_id).
 func (r *Route) key() string { return fmt.Sprintf("route#%s#%s#%d", r.ID, r.Phase, r.Version) }
 
-func (r *Route) uris() []string { return both(r.URI, r.URIs) }
+// AllURIs gives URI and URIs.
+func (r *Route) AllURIs() []string { return both(r.URI, r.URIs) }
 
-func (r *Route) hosts() []string { return both(r.Host, r.Hosts) }
+// AllHosts gives Host and Hosts.
+func (r *Route) AllHosts() []string { return both(r.Host, r.Hosts) }
 
 func both(one string, more []string) []string {
 	if one == "" {
@@ -77,10 +79,10 @@ func (r *Route) Validate() error {
 	if !idPattern.MatchString(r.ID) {
 		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits, '.', '_' and '-'", r.ID)
 	}
-	if len(r.uris()) == 0 {
+	if len(r.AllURIs()) == 0 {
 		return errors.New("property \"uri\" or \"uris\" is required")
 	}
-	for _, uri := range r.uris() {
+	for _, uri := range r.AllURIs() {
 		if uri == "" || len(uri) > 4096 {
 			return errors.New("property \"uri\" validation failed: 1 to 4096 characters are allowed")
 		}
@@ -93,7 +95,7 @@ func (r *Route) Validate() error {
 			return fmt.Errorf("property \"methods\" validation failed: %q does not match any of the enum values", m)
 		}
 	}
-	for _, h := range r.hosts() {
+	for _, h := range r.AllHosts() {
 		if !hostPattern.MatchString(h) {
 			return fmt.Errorf("property \"host\" validation failed: %q is not a host name", h)
 		}
@@ -179,12 +181,12 @@ func newRouteTable(routes map[string]*liveRoute) routeTable {
 		if r.Disabled {
 			continue
 		}
-		for _, uri := range r.uris() {
+		for _, uri := range r.AllURIs() {
 			w := way{uri: uriPattern(uri), anyHost: true, route: r}
-			if len(r.hosts()) == 0 {
+			if len(r.AllHosts()) == 0 {
 				t = append(t, w)
 			}
-			for _, host := range r.hosts() {
+			for _, host := range r.AllHosts() {
 				w.host, w.anyHost = hostPatternOf(host), false
 				t = append(t, w)
 			}

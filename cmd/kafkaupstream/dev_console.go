@@ -1,0 +1,42 @@
+package main
+
+import (
+	"net"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/console"
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+)
+
+// consoleRoutes describes the gateway's routes for the console.
+func consoleRoutes(routes []gateway.Route, brokers string) []console.Route {
+	var list []console.Route
+	for _, r := range routes {
+		if r.Disabled {
+			continue
+		}
+		shown := console.Route{ID: r.ID, URIs: r.AllURIs(), Methods: r.Methods, Hosts: r.AllHosts(), Problem: "it has no plugin " + apisix.Name}
+		for _, c := range r.Conf {
+			if c.Name != apisix.Name {
+				continue
+			}
+			parsed, err := kafkaupstream.ParseRoute([]byte(withBrokers(c.Value, brokers)))
+			if err != nil {
+				shown.Problem = err.Error() // names keys, and no value of a property
+				break
+			}
+			summary := parsed.Summary()
+			shown.Summary, shown.Problem = &summary, ""
+			break
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+// hostOf is the host of an address to listen on, "" for all addresses.
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address) // it has been listened on
+	return host
+}

@@ -1,0 +1,207 @@
+// The page: puts the parts together.
+import { byId, copy, say, settings } from "./dom.js";
+import { curl } from "./curl.js";
+import * as records from "./records.js";
+import { read, send } from "./request.js";
+import { showFailure, showReply, showWaiting } from "./reply.js";
+import { showRoutes } from "./routes.js";
+
+const fields = ["method", "path", "headers", "body"];
+const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+// The request.
+
+const form = () => read(Object.fromEntries(fields.map((id) => [id, byId(id).value])));
+
+function fill(preset) {
+  byId("method").value = preset.method;
+  byId("path").value = preset.path;
+  byId("headers").value = preset.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
+  byId("body").value = preset.body;
+  byId("note").textContent = preset.note;
+  byId("note").hidden = false;
+  fit();
+  check();
+}
+
+/** Lets the fields be as high as what is in them. */
+function fit() {
+  for (const [id, least, most] of [["headers", 2, 8], ["body", 5, 20]]) {
+    const lines = byId(id).value.split("\n").length;
+    byId(id).rows = Math.min(Math.max(lines, least), most);
+  }
+}
+
+function check() {
+  const { request, error, only } = form();
+  byId("problem").textContent = error || only || "";
+  if (!error) byId("none-curl").textContent = curl(request);
+  byId("curl").disabled = Boolean(error);
+  return !error && !only;
+}
+
+let sent = 0;
+
+async function sendForm() {
+  if (!check()) return;
+  const number = ++sent;
+  byId("reply").dataset.number = number;
+  showWaiting();
+  try {
+    const reply = await send(form().request);
+    if (number === sent) showReply(reply);
+  } catch (error) {
+    if (number === sent) showFailure(error);
+  }
+}
+
+const copyCurl = () => {
+  const { request, error } = form();
+  if (!error) copy(curl(request), byId("curl"));
+};
+
+// The gateway.
+
+let embedded = true;
+let asking = 0;
+
+async function loadRoutes() {
+  const number = ++asking;
+  let about;
+  try {
+    const response = await fetch("routes");
+    if (!response.ok) return;
+    about = await response.json();
+  } catch {
+    return; // the stream says that dev is away, and comes back to this
+  }
+  if (number !== asking) return;
+  embedded = about.embedded;
+  byId("gateway").textContent = location.origin;
+  byId("broker").textContent = about.brokers + (embedded ? " (embedded)" : "");
+  showRoutes(about.routes, use, fill);
+}
+
+/** A preset is sent at once where the broker is dev's own; into a cluster of others nothing goes without being looked at. */
+function use(preset) {
+  fill(preset);
+  if (embedded) sendForm();
+  else say("Filled in");
+}
+
+let boot = ""; // of the dev that the records are of
+let last = 0; // the number of the last event
+
+/** Tells whether an event is new. A stream that was opened anew begins with those that are remembered. */
+function isNew(e) {
+  const number = Number(e.lastEventId.split(".")[1]);
+  if (number <= last) return false;
+  last = number;
+  return true;
+}
+
+function listen() {
+  const state = (name, text) => {
+    byId("live").dataset.state = name;
+    byId("live").textContent = text;
+  };
+  const source = new EventSource("records");
+  source.addEventListener("hello", (e) => {
+    const now = JSON.parse(e.data).boot;
+    if (now !== boot) {
+      if (boot) records.clear(); // dev was started anew: these records are gone
+      boot = now;
+      last = 0;
+    }
+    state("live", "live");
+    loadRoutes();
+  });
+  source.addEventListener("record", (e) => isNew(e) && records.add(JSON.parse(e.data)));
+  source.addEventListener("lost", (e) => records.addGap(JSON.parse(e.data).count));
+  source.addEventListener("routes", (e) => isNew(e) && loadRoutes());
+  source.addEventListener("replaced", () => {
+    source.close();
+    state("away", "another page is live; reload to come back");
+  });
+  source.addEventListener("error", () => {
+    state("away", "dev does not answer; trying again");
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself
+    setTimeout(listen, 2000);
+  });
+}
+
+// Theme.
+
+const themes = ["system", "light", "dark"];
+
+function theme(next) {
+  const root = document.documentElement;
+  const now = root.dataset.theme ?? "system";
+  const name = next ? themes[(themes.indexOf(now) + 1) % themes.length] : now;
+  if (name === "system") delete root.dataset.theme;
+  else root.dataset.theme = name;
+  if (next) settings.set("theme", name);
+  byId("theme").textContent = "Theme: " + name;
+}
+
+// Keys.
+
+const singleKeys = () => byId("single-keys").checked;
+
+const keys = {
+  "/": () => byId("filter").focus(),
+  "?": () => byId("shortcuts").showModal(),
+  p: () => records.pause(),
+  x: () => records.clear(),
+  c: copyCurl,
+  t: () => theme(true),
+  r: () => byId("body").focus(),
+  j: () => records.step(1),
+  k: () => records.step(-1),
+};
+
+const isField = (e) => e instanceof HTMLElement && (e.matches("input:not([type=radio], [type=checkbox]), textarea, select"));
+
+function onKey(e) {
+  if (e.isComposing || byId("shortcuts").open) return;
+  if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) {
+    e.preventDefault();
+    sendForm();
+    return;
+  }
+  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.key === "Escape" && isField(e.target)) {
+    if (e.target.id === "filter" && e.target.value) {
+      e.target.value = "";
+      records.filter("");
+    } else e.target.blur();
+    return;
+  }
+  if (isField(e.target) || !singleKeys() || !Object.hasOwn(keys, e.key)) return;
+  e.preventDefault();
+  keys[e.key]();
+}
+
+function start() {
+  byId("request").addEventListener("submit", (e) => {
+    e.preventDefault();
+    sendForm();
+  });
+  for (const id of fields) byId(id).addEventListener("input", () => (fit(), check()));
+  byId("curl").addEventListener("click", copyCurl);
+  byId("filter").addEventListener("input", (e) => records.filter(e.target.value));
+  byId("pause").addEventListener("click", () => records.pause());
+  byId("clear").addEventListener("click", () => records.clear());
+  byId("theme").addEventListener("click", () => theme(true));
+  byId("help").addEventListener("click", () => byId("shortcuts").showModal());
+  byId("single-keys").checked = settings.get("single-keys") !== "off";
+  byId("single-keys").addEventListener("change", (e) => settings.set("single-keys", e.target.checked ? "on" : "off"));
+  for (const id of ["send-key", "send-key-long"]) byId(id).textContent = isMac ? "⌘ ↵" : "Ctrl ↵";
+  document.addEventListener("keydown", onKey);
+  theme(false);
+  fit();
+  check();
+  listen();
+}
+
+start();

@@ -1,0 +1,192 @@
+package console
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+func newTestConsole(t *testing.T) *Console {
+	t.Helper()
+	c := New(Options{
+		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Embedded: true, ListenHost: "dev.example",
+		Routes: func() []Route {
+			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &kafkaupstream.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
+		},
+	})
+	t.Cleanup(c.Close)
+	return c
+}
+
+func ask(h http.Handler, method, target, host string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	r.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// A page of somebody else's must neither read the console nor be of its origin.
+func TestTheConsoleIsForItsOwnPageOnly(t *testing.T) {
+	const here = "127.0.0.1:9080"
+	cases := []struct {
+		name, path, host string
+		headers          []string
+		want             int
+	}{
+		{"by address", "", here, nil, 200},
+		{"by another address of this machine", "", "192.168.1.7:9080", nil, 200},
+		{"by an IPv6 address", "", "[::1]:9080", nil, 200},
+		{"by an IPv6 address without a port", "", "[::1]", nil, 200},
+		{"as localhost", "", "LocalHost:9080", nil, 200},
+		{"as a name below localhost", "", "x.localhost", nil, 200},
+		{"as what it listens on", "", "dev.example:9080", nil, 200},
+		{"as a name that somebody else's DNS points here", "", "evil.example:9080", nil, 403},
+		{"as a name that looks like an address", "", "127.0.0.1.evil.example", nil, 403},
+		{"as a name that ends like localhost", "", "notlocalhost", nil, 403},
+		{"without a name", "", "", nil, 403},
+		{"an asset, by such a name", "app.js", "evil.example", nil, 403},
+		{"the routes, by such a name", "routes", "evil.example", nil, 403},
+
+		{"a link of another page leads to the page", "", here, []string{"Sec-Fetch-Site", "cross-site"}, 200},
+		{"its own page asks for the routes", "routes", here, []string{"Sec-Fetch-Site", "same-origin", "Origin", "http://" + here}, 200},
+		{"a person asks for the routes", "routes", here, []string{"Sec-Fetch-Site", "none"}, 200},
+		{"a program asks for the routes", "routes", here, nil, 200},
+		{"another page asks for the routes", "routes", here, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page of another port asks for the routes", "routes", here, []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"another page asks, in an older browser", "routes", here, []string{"Origin", "http://evil.example"}, 403},
+		{"a page without an origin asks", "routes", here, []string{"Origin", "null"}, 403},
+		{"another page asks for the records", "records", here, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page of another port asks for the records", "records", here, []string{"Origin", "http://127.0.0.1:1"}, 403},
+	}
+	c := newTestConsole(t)
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			resp := ask(c, "GET", Path+tc.path, tc.host, tc.headers...)
+			if resp.StatusCode != tc.want {
+				t.Errorf("%d, want %d", resp.StatusCode, tc.want)
+			}
+			for name, want := range map[string]string{"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"} {
+				if got := resp.Header.Get(name); got != want {
+					t.Errorf("%s: %q", name, got)
+				}
+			}
+		})
+	}
+}
+
+func TestThePolicyAllowsNothingThatIsNotEmbedded(t *testing.T) {
+	for _, directive := range strings.Split(policy, "; ") {
+		for _, source := range strings.Fields(directive)[1:] {
+			if source != "'self'" && source != "'none'" && source != "'script'" {
+				t.Errorf("%s", directive)
+			}
+		}
+	}
+	for _, needed := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'none'", "require-trusted-types-for 'script'"} {
+		if !strings.Contains(policy, needed) {
+			t.Errorf("it lacks %s", needed)
+		}
+	}
+}
+
+func TestWhatTheConsoleServes(t *testing.T) {
+	c := newTestConsole(t)
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	cases := []struct {
+		name, method, path string
+		status             int
+		contentType        string
+	}{
+		{"the page", "GET", Path, 200, "text/html; charset=utf-8"},
+		{"the page's head", "HEAD", Path, 200, "text/html; charset=utf-8"},
+		{"scripts", "GET", Path + "app.js", 200, "text/javascript; charset=utf-8"},
+		{"style", "GET", Path + "style.css", 200, "text/css; charset=utf-8"},
+		{"an icon", "GET", Path + "icon.svg", 200, "image/svg+xml"},
+		{"the routes", "GET", Path + "routes", 200, "application/json"},
+		{"what is not there", "GET", Path + "nothing", 404, "text/plain; charset=utf-8"},
+		{"what is outside", "GET", Path + "../console.go", 404, "text/plain; charset=utf-8"},
+		{"the folder", "GET", Path + ".", 404, "text/plain; charset=utf-8"},
+		{"other methods", "POST", Path, 405, "text/plain; charset=utf-8"},
+		{"the path without a slash leads to it", "GET", "/_console", 308, "text/html; charset=utf-8"},
+		{"another path is the gateway's", "GET", "/_consoles/", 418, ""},
+		{"so is the root", "GET", "/", 418, ""},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			resp := ask(c.Before(next), tc.method, tc.path, "localhost")
+			if got := resp.Header.Get("Content-Type"); resp.StatusCode != tc.status || got != tc.contentType {
+				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tc.status, tc.contentType)
+			}
+		})
+	}
+}
+
+func TestThePageIsToldOfTheRoutes(t *testing.T) {
+	var about struct {
+		Gateway, Brokers string
+		Embedded         bool
+		Routes           []struct {
+			ID, Topic, Delivery, Problem string
+			URIs, Methods, Features      []string
+			Presets                      []Preset
+		}
+	}
+	if err := json.NewDecoder(ask(newTestConsole(t), "GET", Path+"routes", "localhost").Body).Decode(&about); err != nil {
+		t.Fatal(err)
+	}
+	if about.Gateway != "http://127.0.0.1:9080" || about.Brokers != "127.0.0.1:9092" || !about.Embedded || len(about.Routes) != 2 {
+		t.Fatalf("%+v", about)
+	}
+	if a := about.Routes[0]; a.ID != "a" || a.Topic != "t" || a.Delivery != "sync" || a.URIs[0] != "/a" || a.Methods == nil || len(a.Presets) == 0 {
+		t.Errorf("%+v", a)
+	}
+	if b := about.Routes[1]; b.Problem != "no" || len(b.Presets) != 0 {
+		t.Errorf("%+v", b)
+	}
+}
+
+// The policy would stop these too, in the browser and too late.
+func TestTheAssetsStandAlone(t *testing.T) {
+	files, err := assets.ReadDir("assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forbidden := map[string]*regexp.Regexp{
+		"an address elsewhere": regexp.MustCompile(`(src|href|url|from|import)\s*[=(]?\s*["'(]?\s*(https?:)?//`),
+		"inline style":         regexp.MustCompile(`<style|\sstyle=`),
+		"an inline handler":    regexp.MustCompile(`<[^>]*\son[a-z]+=`),
+		"an inline script":     regexp.MustCompile(`<script(>|[^>]*>[^<])`),
+		"text taken as markup": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function`),
+	}
+	for _, f := range files {
+		content, err := assets.ReadFile("assets/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mediaTypes[path.Ext(f.Name())] == "" {
+			t.Errorf("%s has no media type", f.Name())
+		}
+		for what, pattern := range forbidden {
+			if found := pattern.Find(content); found != nil {
+				t.Errorf("%s has %s: %s", f.Name(), what, found)
+			}
+		}
+	}
+	page, _ := io.ReadAll(ask(newTestConsole(t), "GET", Path, "localhost").Body)
+	for _, ref := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllSubmatch(page, -1) {
+		if _, err := assets.ReadFile("assets/" + string(ref[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package console
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// policy lets the page load what is embedded and nothing else, and refuses every use of text as markup
+// (require-trusted-types-for): what is in a record stays text.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+func guard(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// knownHost tells whether the name that a browser has for this server can only be this machine's. A page of somebody
+// else's whose name was pointed at this machine (DNS rebinding) would be of the same origin as the console: it has a
+// name in Host that is neither an address nor one that was asked for.
+func (c *Console) knownHost(hostPort string) bool {
+	host := hostPort
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && strings.EqualFold(host, c.options.ListenHost)
+}
+
+// sameOrigin tells whether a request comes from the console's own page, from a person, or from a program: what sends
+// neither header is no browser.
+func sameOrigin(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+package console
+
+import (
+	"cmp"
+
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// Route is a route of the gateway.
+type Route struct {
+	ID string
+	// URIs are exact paths, or prefixes that end in "*". Methods and Hosts restrict the route where they are not empty.
+	URIs, Methods, Hosts []string
+	// Summary is what the route does; nil where Problem says why it cannot be used.
+	Summary *kafkaupstream.Summary
+	Problem string
+}
+
+// shownRoute is what a page is told of a route.
+type shownRoute struct {
+	ID       string   `json:"id"`
+	URIs     []string `json:"uris"`
+	Methods  []string `json:"methods"`
+	Hosts    []string `json:"hosts"`
+	Problem  string   `json:"problem,omitempty"`
+	Topic    string   `json:"topic,omitempty"` // "": the request says which
+	Key      string   `json:"key,omitempty"`
+	Delivery string   `json:"delivery,omitempty"`
+	// Features are what makes the route more than an ordinary one, in a word each.
+	Features []string `json:"features"`
+	Presets  []Preset `json:"presets"`
+}
+
+func (r *Route) shown() shownRoute {
+	v := shownRoute{
+		ID: r.ID, URIs: r.URIs, Methods: orEmpty(r.Methods), Hosts: orEmpty(r.Hosts), Problem: r.Problem,
+		Features: []string{}, Presets: []Preset{},
+	}
+	s := r.Summary
+	if s == nil {
+		return v
+	}
+	v.Topic, v.Delivery = s.Topic, s.Delivery
+	if v.Key = s.Key; s.JSONKey != "" {
+		v.Key = cmp.Or(s.JSONKey+" of the body", s.Key)
+	}
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{
+		{"batch", s.Batch}, {"transactional", s.Transactional}, {"tombstones", s.Tombstones},
+		{"cloudevents", s.CloudEvents}, {"schema", s.Schema}, {"idempotency", s.Idempotency},
+		{"JSON only", s.RequireJSON}, {"key required", s.RequireKey},
+	} {
+		if f.on {
+			v.Features = append(v.Features, f.name)
+		}
+	}
+	v.Presets = presets(r)
+	return v
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,57 @@
+package kafkaupstream
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestASummarySaysWhatARouteDoes(t *testing.T) {
+	defaults := Summary{Delivery: "async", Overrides: []string{"topic", "key", "partition"}}
+	cases := []struct {
+		name, conf string
+		want       func(*Summary)
+	}{
+		{"a route of defaults", `{"config":{}}`, func(*Summary) {}},
+		{"variables stay as they are written", `{"config":{},"topic":"o.$arg_a","key":"$method"}`,
+			func(s *Summary) { s.Topic, s.Key = "o.$arg_a", "$method" }},
+		{"what a client may override", `{"config":{},"headerprefix":"X-","overrides":["headers","key"],"topics":["a*"],"jsonkey":"id"}`,
+			func(s *Summary) {
+				s.HeaderPrefix, s.Overrides, s.Topics, s.JSONKey = "x-", []string{"key", "headers"}, []string{"a*"}, "id"
+			}},
+		{"acknowledged batches", `{"config":{},"delivery":"sync","batch":true,"require":["json","key"]}`,
+			func(s *Summary) { s.Delivery, s.Batch, s.RequireJSON, s.RequireKey = "sync", true, true, true }},
+		{"durable tombstones", `{"config":{},"delivery":"durable","tombstone_on_delete":true,"idempotency":{}}`,
+			func(s *Summary) { s.Delivery, s.Tombstones, s.Idempotency = "durable", true, true }},
+		{"a transaction is acknowledged", `{"config":{},"transactional":true}`,
+			func(s *Summary) { s.Delivery, s.Transactional = "sync", true }},
+		{"events, and a schema", `{"config":{},"cloudevents":true,"schema":{"inline":{}}}`,
+			func(s *Summary) { s.CloudEvents, s.Schema = true, true }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, err := ParseRoute([]byte(strings.Replace(c.conf, `{}`, `{"bootstrap.servers":"b:1"}`, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := defaults
+			c.want(&want)
+			if got := r.Summary(); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestASummaryHasNothingOfTheProperties(t *testing.T) {
+	r, err := ParseRoute([]byte(`{"config":{"bootstrap.servers":"inner:9092","sasl.password":"hush","client.id":"mine"},"topic":"t"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"inner", "hush", "mine"} {
+		if text := fmt.Sprintf("%+v", r.Summary()); strings.Contains(text, secret) {
+			t.Errorf("%q is in %s", secret, text)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package console_test
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// shownValues are the values in the list, as they are read, the newest first; hidden ones are left out.
+func shownValues(p *page) []string {
+	p.t.Helper()
+	return eval[[]string](p, `[...document.querySelectorAll("#list li")].filter((li) => !li.hidden).map((li) => li.querySelector(".value")?.textContent ?? li.textContent)`)
+}
+
+func (p *page) untilValues(want ...string) {
+	p.t.Helper()
+	program.Until(p.t, "the list shows "+strings.Join(want, " | "), func() bool { return strings.Join(shownValues(p), "\n") == strings.Join(want, "\n") })
+}
+
+func (p *page) focused() string {
+	p.t.Helper()
+	return eval[string](p, `document.activeElement.id || document.activeElement.name || document.activeElement.innerText.split("\n")[0]`)
+}
+
+// tabTo presses Tab until the element has the focus, and gives what had it on the way.
+func (p *page) tabTo(id string) (way []string) {
+	p.t.Helper()
+	for range 40 {
+		p.press(kb.Tab)
+		way = append(way, p.focused())
+		if way[len(way)-1] == id {
+			return way
+		}
+	}
+	p.t.Fatalf("Tab does not lead to %s: %q", id, way)
+	return nil
+}
+
+// replace types over what is in the field that has the focus.
+func (p *page) replace(text string) {
+	p.t.Helper()
+	p.press("a", chromedp.ModifierCtrl)
+	p.press(kb.Delete)
+	p.press(text)
+}
+
+func TestWithTheKeyboardAlone(t *testing.T) {
+	d := startDev(t)
+	p := open(t, d, desktop)
+	if got, want := p.text("#none-curl"), "curl -i "+d.url+"/anything"; !strings.HasPrefix(got, want) {
+		t.Errorf("the empty list shows %s, want %s …", got, want)
+	}
+	way := p.tabTo("path")
+	if got := strings.Join(way, " | "); got != "theme | help | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
+		t.Errorf("the way to the path is %s", got)
+	}
+	p.replace("/typed")
+	p.tabTo("headers")
+	p.replace("content-type: application/json\nkey: typed-key")
+	p.tabTo("body")
+	p.replace(`{"typed": "by hand"}`)
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	p.untilValues(`{"typed":"by hand"}`)
+	p.until("the reply is shown", `document.getElementById("status")?.innerText === "200 OK"`)
+	if reply := p.text("#reply"); !strings.Contains(reply, `"message": "queued for Kafka"`) || !strings.Contains(p.text("#took"), " ms") {
+		t.Errorf("the reply is %s", reply)
+	}
+	p.until("the reply is told to those who listen", `/Reply: 200 OK|One record arrived/.test(document.getElementById("said").textContent)`)
+	if meta := p.text("#list .meta"); !strings.HasPrefix(meta, "kafkaupstream") || !strings.Contains(meta, "offset 0") || !strings.Contains(meta, "key typed-key") {
+		t.Errorf("the record is %q", meta)
+	}
+
+	p.press(kb.Escape)
+	p.press("p")
+	p.press("r")
+	p.replace("a second one")
+	p.set("headers", "key: other-key")
+	p.press(kb.Enter, chromedp.ModifierMeta)
+	p.until("it is held", `document.getElementById("count").textContent === "1, paused with 1 more"`)
+	p.untilValues(`{"typed":"by hand"}`)
+	p.press(kb.Escape)
+	p.press("p")
+	p.untilValues("a second one", `{"typed":"by hand"}`)
+
+	p.press("/")
+	if p.focused() != "filter" {
+		t.Fatalf("the focus is at %s", p.focused())
+	}
+	for _, c := range []struct{ text, want string }{
+		{"TYPED", `{"typed":"by hand"}`}, {"other-key", "a second one"}, {"kafkaupstream second", "a second one"}, {"second typed", ""}, {"offset=0", "?"},
+	} {
+		p.replace(c.text)
+		switch c.want {
+		case "?": // partitions are chosen by the keys
+			p.until("all are shown", `document.getElementById("count").textContent.endsWith("of 2")`)
+		case "":
+			p.until("it says that none matches", `document.getElementById("none").innerText.trim() === "No record matches the filter."`)
+		default:
+			p.untilValues(c.want)
+		}
+	}
+	p.press(kb.Escape)
+	p.untilValues("a second one", `{"typed":"by hand"}`)
+	p.press(kb.Escape)
+
+	p.press("jj")
+	p.press(kb.Enter)
+	p.until("the older record is open", `document.querySelector("#list li:nth-child(2) .whole") && !document.querySelector("#list li:nth-child(1) .whole")`)
+	if whole := p.text("#list .whole"); !strings.Contains(whole, "\"typed\": \"by hand\"\n}") {
+		t.Errorf("it is %s", whole)
+	}
+	p.press("?")
+	p.until("the shortcuts are shown", `document.getElementById("shortcuts").open`)
+	p.press("x")
+	p.press(kb.Escape)
+	p.until("the shortcuts are closed", `!document.getElementById("shortcuts").open`)
+	p.untilValues("a second one", `{"typed":"by hand"}`)
+	p.press("x")
+	p.until("the list is empty", `document.querySelectorAll("#list li").length === 0 && !document.getElementById("none").hidden`)
+
+	p.press("?")
+	p.click("#single-keys")
+	p.click("#shortcuts .primary")
+	p.until("the shortcuts are closed", `!document.getElementById("shortcuts").open`)
+	p.press("p")
+	if pressed := eval[string](p, `document.getElementById("pause").getAttribute("aria-pressed")`); pressed != "false" {
+		t.Error("single keys work although they are switched off")
+	}
+}
+
+func TestWhatIsNoRequestIsNotSent(t *testing.T) {
+	p := open(t, startDev(t), desktop)
+	for _, c := range []struct{ field, value, problem string }{
+		{"path", "//evil.example/", "The path begins with one /."},
+		{"path", "http://evil.example/", "The path begins with one /."},
+		{"path", "/a#b", "A # ends a path; write %23."},
+		{"headers", "no colon", "“no colon” has no colon: a header is name: value."},
+		{"headers", "na me: v", "“na me” is no name that a header can have."},
+		{"headers", "Host: other", "Browsers let no page set “Host”. Copy as curl sends it."},
+		{"headers", "x: é", "Browsers send only ASCII in headers. Copy as curl sends this."},
+		{"method", "GET", "Browsers send no body with GET. Copy as curl does."},
+	} {
+		before := eval[string](p, `document.getElementById(`+js(c.field)+`).value`)
+		p.set(c.field, c.value)
+		p.press(kb.Enter, chromedp.ModifierCtrl)
+		if got := p.text("#problem"); got != c.problem {
+			t.Errorf("%s: %q, want %q", c.value, got, c.problem)
+		}
+		p.set(c.field, before)
+	}
+	if got := p.text("#reply"); got != "Nothing sent yet." || p.text("#problem") != "" {
+		t.Errorf("the reply is %s", got)
+	}
+}
+
+func TestThePageComesBackWhenDevDoes(t *testing.T) {
+	d := startDev(t)
+	p := open(t, d, desktop)
+	p.mayLose = true
+	p.preset("Text")
+	p.untilValues("plain text, ⏎ as it came")
+	d.Signal(syscall.SIGINT)
+	if code := d.Exit(); code != 0 {
+		t.Errorf("with a page open, dev ends with %d", code)
+	}
+	p.until("the page says that dev is away", `document.getElementById("live").dataset.state === "away"`)
+	p.set("body", "nobody takes this")
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	p.until("there is no reply", `document.getElementById("reply").innerText.startsWith("No reply: the gateway does not answer.")`)
+
+	again := startDev(t, "--listen", strings.TrimPrefix(d.url, "http://"))
+	p.until("the page is live again", `document.getElementById("live").dataset.state === "live" && document.getElementById("broker").innerText.startsWith(`+js(again.broker)+`)`)
+	p.untilValues() // these were another broker's
+	p.preset("JSON")
+	p.untilValues(`{"item":"espresso","quantity":2,"total":5.60}`)
+}
+
+func TestRoutesComeAndGoOnThePage(t *testing.T) {
+	d := startDev(t)
+	p := open(t, d, desktop)
+	d.putRoute(t, "orders", `["PUT"]`, "/orders/*", `{"config": {}, "topic": "orders", "delivery": "sync", "batch": true}`)
+	p.choose("orders")
+	p.until("its request is filled in", `document.getElementById("method").value === "PUT" && document.getElementById("path").value === "/orders/anything"`)
+	if got := strings.Join(strings.Fields(p.text(".route:has(:checked)")), " "); got != "orders PUT /orders/* → orders sync batch" {
+		t.Errorf("the route is %q", got)
+	}
+	p.preset("Batch")
+	p.until("its records are shown", `document.querySelectorAll("#list li").length === 3`)
+	d.putRoute(t, "wrong", `["POST"]`, "/wrong", `{"config": {}, "topicc": "orders"}`)
+	p.until("what is wrong with a route is said", `document.querySelector(".route .problem")?.innerText === "topicc: unknown key; did you mean \"topic\"?"`)
+	if chosen := eval[string](p, `document.querySelector(".route :checked").value`); chosen != "orders" {
+		t.Errorf("%s is chosen", chosen)
+	}
+	for _, id := range []string{"orders", "wrong", "dev"} {
+		d.deleteRoute(t, id)
+	}
+	p.until("they are gone", `document.getElementById("routes").innerText.startsWith("There is no route.")`)
+}
