@@ -2,7 +2,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME   ?= 5s
 
 # Each fuzz test and its package.
-DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin \
+DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
 	FuzzParseRoute@plugins/kafkaupstream FuzzRequest@plugins/kafkaupstream FuzzTemplate@plugins/kafkaupstream \
 	FuzzSegment@internal/spool FuzzDecode@internal/cloudevents FuzzScan@internal/idempotency \
 	FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzCheck@internal/secrets \
