@@ -82,6 +82,44 @@ func (l *listener) retire() {
 	_ = l.SetDeadline(time.Now().Add(backlogWait))
 }
 
+// backlog returns the connections that are waiting still when the time to accept is
+// over: on a busy machine it can be over before Accept has looked once, and what then
+// is not accepted is reset when the listener closes.
+func (l *listener) backlog() (conns []*net.UnixConn) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for {
+			n, _, err := syscall.Accept(int(fd)) // the listener does not block
+			switch {
+			case err == syscall.EINTR || err == syscall.ECONNABORTED:
+				continue
+			case err != nil:
+				return
+			}
+			if c := connOf(n); c != nil {
+				conns = append(conns, c)
+			}
+		}
+	})
+	return conns
+}
+
+// connOf makes a connection of a descriptor, which it takes over.
+func connOf(fd int) *net.UnixConn {
+	syscall.CloseOnExec(fd)
+	file := os.NewFile(uintptr(fd), "")
+	defer file.Close() // FileConn has one of its own
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil
+	}
+	unix, _ := conn.(*net.UnixConn)
+	return unix
+}
+
 // temporary tells of an Accept error that the next Accept may not have.
 func temporary(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -76,6 +78,32 @@ func TestNoCallIsLostWhenANewRunnerTakesOverUnderLoad(t *testing.T) {
 	}
 	stop()
 	wg.Wait()
+}
+
+func TestConnectionsThatWaitWhenTheTimeToAcceptIsOverAreServed(t *testing.T) {
+	l, err := listen(filepath.Join(t.TempDir(), "runner.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = l.SetDeadline(time.Unix(1, 0)) // as retire does, on a machine that is too busy to look in time
+	s := &Server{log: slog.New(slog.DiscardHandler), live: map[*session]struct{}{}}
+	s.draining.Store(true)
+	s.loops.Add(1)
+	s.accept(l)
+	var answer [frameHeaderLen]byte
+	_, err = conn.Write([]byte{9, 0, 0, 0}) // of a type that there is not
+	if err == nil {
+		_, err = io.ReadFull(conn, answer[:])
+	}
+	if err != nil || answer[0] != typeError {
+		t.Errorf("answered with type %d, %v", answer[0], err)
+	}
 }
 
 func TestAnOldRunnerServesUntilItsSuccessorListens(t *testing.T) {

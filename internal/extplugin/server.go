@@ -2,8 +2,11 @@ package extplugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -127,8 +130,11 @@ func (s *Server) accept(l *listener) {
 		conn, err := l.AcceptUnix()
 		if err != nil {
 			if !temporary(err) {
-				if !s.draining.Load() {
+				if !s.draining.Load() && !errors.Is(err, os.ErrDeadlineExceeded) {
 					s.log.Error("cannot accept connections of APISIX any more", "error", err)
+				}
+				for _, conn := range l.backlog() {
+					s.begin(conn)
 				}
 				return
 			}
@@ -136,23 +142,28 @@ func (s *Server) accept(l *listener) {
 			time.Sleep(acceptPause) // out of descriptors: wait for some to come back
 			continue
 		}
-		session, err := newSession(s, conn)
-		if err != nil {
-			conn.Close()
-			continue
-		}
-		s.mu.Lock()
-		s.live[session] = struct{}{}
-		s.sessions.Add(1)
-		s.mu.Unlock()
-		go func() {
-			defer s.sessions.Done()
-			session.serve()
-			s.mu.Lock()
-			delete(s.live, session)
-			s.mu.Unlock()
-		}()
+		s.begin(conn)
 	}
+}
+
+// begin serves a connection.
+func (s *Server) begin(conn *net.UnixConn) {
+	session, err := newSession(s, conn)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	s.mu.Lock()
+	s.live[session] = struct{}{}
+	s.sessions.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.sessions.Done()
+		session.serve()
+		s.mu.Lock()
+		delete(s.live, session)
+		s.mu.Unlock()
+	}()
 }
 
 // watch puts the socket back when somebody removed it, forgets old tokens, and
