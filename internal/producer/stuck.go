@@ -30,7 +30,7 @@ type absence struct {
 
 // note notes that the cluster does not answer, and tells whether the producer is to be
 // replaced: librdkafka (2.15) can stop to connect for good after all brokers were away
-// at once, which the ledger in test/chaos met in two of thirty such outages.
+// at once, which the ledger in test/chaos met in two of about ninety such outages.
 func (a *absence) note(now time.Time, after time.Duration, look func(answer chan<- time.Time)) (stuck bool) {
 	if a.since.IsZero() {
 		*a = absence{since: now, looked: now, answer: make(chan time.Time, 1)}

@@ -187,7 +187,7 @@ func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bo
 	}
 	entries := l.ledger.snapshot()
 	l.terms.logged = l.logged()
-	l.terms.duplicates += l.terms.logged.underWay
+	l.terms.duplicates += l.terms.logged.underWay + workers*l.terms.logged.replaced
 	l.terms.renumbered = l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, excused)
 	for _, violation := range a.violations(l.terms) {

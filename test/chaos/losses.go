@@ -13,6 +13,7 @@ type losses struct {
 	purged      int // those of unconfirmed that the end of the drain timeout threw out
 	stillQueued int // at the end of the drain timeout, and not kept on disk
 	underWay    int // when a process ended, and sent again by the next one
+	replaced    int // producers, whose records under way are sent again where they are on disk
 }
 
 var (
@@ -25,6 +26,9 @@ var (
 func readLosses(log, topic string) losses {
 	var l losses
 	for line := range strings.Lines(log) {
+		if strings.Contains(line, "and is replaced") {
+			l.replaced++
+		}
 		m := recordsAttr.FindStringSubmatch(line)
 		if m == nil {
 			continue
@@ -59,6 +63,7 @@ func (l losses) plus(m losses) losses {
 		purged:      l.purged + m.purged,
 		stillQueued: l.stillQueued + m.stillQueued,
 		underWay:    l.underWay + m.underWay,
+		replaced:    l.replaced + m.replaced,
 	}
 }
 
