@@ -12,10 +12,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
@@ -54,6 +56,8 @@ func run(ctx context.Context, env environment) error {
 	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
 	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
 	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	fs.StringVar(&opts.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	fs.BoolVar(&opts.pprof, "pprof", false, "serve /debug/pprof at --admin too")
 	fs.StringVar(&opts.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
 	fs.StringVar(&opts.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
 	if err := parseFlags(fs, env, true); err != nil {
@@ -72,6 +76,10 @@ func run(ctx context.Context, env environment) error {
 		fmt.Fprintln(env.stderr, "kafkaupstream: notify:", err)
 		return errUsage
 	}
+	if err := opts.checkAdmin(); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return errUsage
+	}
 	opts.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
 	if err != nil {
 		return err
@@ -86,7 +94,7 @@ func run(ctx context.Context, env environment) error {
 	log := logging.New(env.stderr, level)
 	defer log.Close(logWait)
 
-	opts.getenv, opts.log = env.getenv, log.Logger
+	opts.getenv, opts.log, opts.linesDropped = env.getenv, log.Logger, log.Dropped
 	r, err := startRunner(opts)
 	if err != nil {
 		return err
@@ -95,6 +103,7 @@ func run(ctx context.Context, env environment) error {
 	defer cancel()
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
+	r.admin.Close() // the next runner waits for its address
 	return r.stop(*drain, min(*drain*3/8, maxGrace))
 }
 
@@ -107,8 +116,11 @@ type runnerOptions struct {
 	maxInflightBytes int64
 	secretsDir       string
 	notify           notify.Options
+	admin            string // "": nobody is told of metrics and health
+	pprof            bool
 	getenv           func(string) string
 	log              *slog.Logger
+	linesDropped     func() int64 // of log
 }
 
 // runner is the plugin being served.
@@ -120,6 +132,7 @@ type runner struct {
 	schemas  *schema.Cache
 	keys     *idempotency.Store
 	server   *extplugin.Server
+	admin    *admin.Server // nil without --admin
 }
 
 func startRunner(opts runnerOptions) (*runner, error) {
@@ -127,12 +140,18 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	r := &runner{log: opts.log, notifier: notify.New(opts.notify)}
 	resolve := secrets.New(opts.secretsDir, opts.getenv).Resolve
 	pool := producer.Options{Log: opts.log, MaxInflightBytes: opts.maxInflightBytes, Resolve: resolve}
+	handler := kafkaupstream.HandlerOptions{Resolve: resolve, Log: opts.log}
+	var m *metrics.Metrics
+	if opts.admin != "" {
+		m = metrics.New(build())
+		pool.Observer, pool.BrokerStatsInterval = m.Acknowledgements(), brokerStatsInterval
+		handler.Observer = m.Requests()
+	}
 	keys := idempotency.Options{Log: opts.log}
-	var keeper kafkaupstream.Durable
 	if opts.spoolDir != "" {
 		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
 		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
-		keeper, pool.Keep = r.queue, r.queue.Keep
+		handler.Durable, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}
 	r.pool = producer.NewPool(pool)
@@ -146,13 +165,15 @@ func startRunner(opts runnerOptions) (*runner, error) {
 		keys.Dir = ""
 		r.keys, _ = idempotency.New(keys) // fails only for a directory
 	}
-	plugin := apisix.New(r.pool, kafkaupstream.HandlerOptions{
-		Durable: keeper, Schemas: r.schemas, Resolve: resolve, Idempotency: r.keys, Log: opts.log,
-	})
+	handler.Schemas, handler.Idempotency = r.schemas, r.keys
+	plugin := apisix.New(r.pool, handler)
 	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
 	if r.server, err = extplugin.Listen(host, plugin); err != nil {
 		_ = r.drain(context.Background()) // nothing was served
 		return nil, err
+	}
+	if m != nil {
+		r.serveAdmin(m, opts)
 	}
 	return r, nil
 }

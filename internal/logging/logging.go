@@ -52,6 +52,13 @@ var Every = context.WithValue(context.Background(), every{}, true)
 
 type every struct{}
 
+// Dropped returns how many lines could not be written in time, since the beginning.
+func (l *Logger) Dropped() int64 {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	return l.out.lost
+}
+
 // Close waits until the lines so far are written, for wait at most.
 func (l *Logger) Close(wait time.Duration) {
 	l.stop()
@@ -104,7 +111,8 @@ type output struct {
 
 	mu      sync.Mutex
 	closed  bool
-	dropped int
+	dropped int   // since the log said so
+	lost    int64 // since it began
 }
 
 // Write takes one line. It never blocks: what does not fit is counted.
@@ -118,6 +126,7 @@ func (o *output) Write(line []byte) (int, error) {
 	case o.lines <- append([]byte(nil), line...):
 	default:
 		o.dropped++
+		o.lost++
 	}
 	return len(line), nil
 }

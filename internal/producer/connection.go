@@ -59,6 +59,9 @@ func NewConnection(route Properties, mode Mode) (*Connection, error) {
 // digits.
 func (c *Connection) Origin() string { return c.origin }
 
+// shortID names the connection in log lines and metrics: eight hexadecimal digits.
+func (c *Connection) shortID() string { return c.id[:8] }
+
 // Route returns a copy of the properties of which the connection was made. They
 // hold secrets, unless these are references.
 func (c *Connection) Route() Properties { return maps.Clone(c.route) }

@@ -177,6 +177,7 @@ func (r *Route) value(req Request, w *work) *Reply {
 		return unavailable("too many requests are in flight")
 	}
 	body, err := req.Body()
+	w.bodyBytes = len(body)
 	switch {
 	case err != nil:
 		return unavailable("the gateway did not hand the body over")
