@@ -23,9 +23,11 @@ import (
 func watching(look producer.Stats) *Metrics {
 	m := New(Build{"v1", "abc", "2.x"})
 	m.Watch(Sources{
-		Producers:       func() producer.Stats { return look },
-		Host:            func() extplugin.Stats { return extplugin.Stats{Tokens: 3, Configurations: 2, Invalid: 1} },
-		Spool:           func() (durable.Stats, error) { return durable.Stats{Records: 7, Oldest: time.Now().Add(-time.Hour)}, nil },
+		Producers: func() producer.Stats { return look },
+		Host:      func() extplugin.Stats { return extplugin.Stats{Tokens: 3, Configurations: 2, Invalid: 1} },
+		Spool: func() (durable.Stats, error) {
+			return durable.Stats{Records: 7, Oldest: time.Now().Add(-time.Hour)}, nil
+		},
 		LogLinesDropped: func() int64 { return 1 },
 		AdminAttempts:   func() int64 { return 2 },
 	})
