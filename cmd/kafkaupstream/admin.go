@@ -38,6 +38,9 @@ func (r *runner) serveAdmin(m *metrics.Metrics, opts runnerOptions) {
 	if r.queue != nil {
 		sources.Spool = r.queue.Stats
 	}
+	if r.tracer != nil {
+		sources.Spans = r.tracer.Stats
+	}
 	m.Watch(sources)
 	r.admin.Start()
 }
@@ -82,7 +85,7 @@ func (r *runner) readiness() admin.Readiness {
 		}
 		if i < maxClusters {
 			out.Clusters = append(out.Clusters, admin.Cluster{
-				Producer: p.ID, Brokers: p.Brokers, Delivery: metrics.ModeName(p.Mode), State: string(p.State), Reason: p.Reason,
+				Producer: p.ID, Brokers: p.Brokers, Delivery: p.Mode.String(), State: string(p.State), Reason: p.Reason,
 			})
 		}
 	}

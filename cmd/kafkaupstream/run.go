@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -133,6 +135,7 @@ type runner struct {
 	keys     *idempotency.Store
 	server   *extplugin.Server
 	admin    *admin.Server // nil without --admin
+	tracer   *tracing.Tracer
 }
 
 func startRunner(opts runnerOptions) (*runner, error) {
@@ -141,6 +144,8 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	resolve := secrets.New(opts.secretsDir, opts.getenv).Resolve
 	pool := producer.Options{Log: opts.log, MaxInflightBytes: opts.maxInflightBytes, Resolve: resolve}
 	handler := kafkaupstream.HandlerOptions{Resolve: resolve, Log: opts.log}
+	r.tracer = tracing.New(tracing.Options{Getenv: opts.getenv, Version: build().Version, Log: opts.log})
+	handler.Tracer = r.tracer
 	var m *metrics.Metrics
 	if opts.admin != "" {
 		m = metrics.New(build())
@@ -206,6 +211,9 @@ func (r *runner) drain(ctx context.Context) error {
 	if r.queue != nil {
 		r.queue.Stop()
 	}
+	var spans sync.WaitGroup
+	spans.Go(func() { r.tracer.Close(ctx) }) // there are no more requests
+	defer spans.Wait()
 	lost := r.pool.Drain(ctx)
 	if lost > 0 {
 		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", lost)

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
 // namespace begins every name.
@@ -58,6 +59,8 @@ type Sources struct {
 	LogLinesDropped func() int64
 	// AdminAttempts is how often the admin's address could not be listened on.
 	AdminAttempts func() int64
+	// Spans is nil where there are no traces.
+	Spans func() tracing.Stats
 }
 
 // Watch begins to take numbers from the sources.
@@ -65,6 +68,9 @@ func (m *Metrics) Watch(s Sources) {
 	m.registry.MustRegister(producers(s.Producers), host(s.Host))
 	if s.Spool != nil {
 		m.registry.MustRegister(newSpool(s.Spool))
+	}
+	if s.Spans != nil {
+		m.registry.MustRegister(spans(s.Spans))
 	}
 	m.counter("log_lines_dropped_total", "Log lines that could not be written in time.", s.LogLinesDropped)
 	m.counter("admin_listen_failures_total", "Attempts to listen on --admin that failed, as while an earlier runner has it.", s.AdminAttempts)

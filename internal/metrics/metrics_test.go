@@ -132,7 +132,7 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 	text := scrape(t, m)
 	want(t, text, `kafkaupstream_producer_queue_records{producer="others"} 900`, `kafkaupstream_producers{state="down"} 1000`)
 	for name, most := range map[string]int{
-		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": len(modes) * len(outcomes),
+		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": int(producer.Modes) * len(outcomes),
 		"kafkaupstream_producer_queue_records": maxProducers + 1, "kafkaupstream_producer_up": maxProducers,
 	} {
 		if n := strings.Count(text, "\n"+name+"{"); n != most {

@@ -114,7 +114,7 @@ func collectProducer(p *producer.ProducerStats, out chan<- prometheus.Metric) {
 	if p.State == producer.StateUp {
 		up = 1
 	}
-	out <- gauge(producerUp, up, p.ID, modes[p.Mode])
+	out <- gauge(producerUp, up, p.ID, p.Mode.String())
 	collectQueue(p.ID, p, out)
 	for _, b := range p.BrokerStats {
 		broker := strconv.FormatInt(b.ID, 10)

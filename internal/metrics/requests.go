@@ -10,11 +10,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
-// modes are the routes' deliveries, as the label has them.
-var modes = [...]string{
-	producer.Async: "async", producer.Sync: "sync", producer.Durable: "durable", producer.Transactional: "transactional",
-}
-
 // outcomes are what a reply says of a record, as the label has them.
 var outcomes = [...]kafkaupstream.Delivered{
 	kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
@@ -39,8 +34,8 @@ type Requests struct {
 	bytes    prometheus.Counter
 	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter
 	other    prometheus.Counter
-	duration [len(modes)]prometheus.Observer
-	records  [len(modes)][len(outcomes)]prometheus.Counter
+	duration [producer.Modes]prometheus.Observer
+	records  [producer.Modes][len(outcomes)]prometheus.Counter
 	failures [producer.Kinds]prometheus.Counter
 }
 
@@ -73,7 +68,8 @@ func newRequests(to prometheus.Registerer) *Requests {
 	for _, status := range statuses {
 		r.byStatus[status-lowestStatus] = byStatus.WithLabelValues(strconv.Itoa(status))
 	}
-	for mode, name := range modes {
+	for mode := range producer.Modes {
+		name := mode.String()
 		r.duration[mode] = duration.WithLabelValues(name)
 		for i, outcome := range outcomes {
 			r.records[mode][i] = records.WithLabelValues(name, string(outcome))
@@ -117,6 +113,3 @@ func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered)
 
 // Failed counts why a record was not acknowledged.
 func (r *Requests) Failed(kind producer.Kind) { r.failures[kind].Inc() }
-
-// ModeName names a route's delivery as the label delivery does.
-func ModeName(mode producer.Mode) string { return modes[mode] }

@@ -26,6 +26,15 @@ const (
 	Transactional
 )
 
+// modeNames are the modes as metrics and traces call them.
+var modeNames = [...]string{Async: "async", Sync: "sync", Durable: "durable", Transactional: "transactional"}
+
+// Modes is how many modes there are: they are the numbers below it.
+const Modes = Mode(len(modeNames))
+
+// String returns the mode's name, in lower case.
+func (m Mode) String() string { return modeNames[m] }
+
 // Connection is a set of connection properties, to be made once for a route.
 type Connection struct {
 	mode   Mode

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
 // methods are those that produce a record, as the Allow header has them.
@@ -53,6 +54,9 @@ type HandlerOptions struct {
 	Log *slog.Logger
 	// Observer is told of requests and records; nil: nobody is.
 	Observer Observer
+	// Tracer makes spans of what is sent; nil: records have the request's own place in its
+	// trace.
+	Tracer *tracing.Tracer
 }
 
 // Handler answers requests.
@@ -140,7 +144,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	if route.idempotent != nil {
 		return h.once(route, req, w, deadline)
 	}
-	return h.produce(route, w, deadline)
+	return h.traced(route, req, w, deadline)
 }
 
 // produce delivers the request's records.
