@@ -52,6 +52,7 @@ var errUnclean = errors.New("not everything was finished within the drain timeou
 func run(ctx context.Context, env environment) error {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
+	formatName := fs.String("log-format", "text", "text, or json: an object a line")
 	drain := fs.Duration("drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
 	var opts runnerOptions
 	fs.StringVar(&opts.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
@@ -66,6 +67,11 @@ func run(ctx context.Context, env environment) error {
 		return err
 	}
 	level, err := logging.ParseLevel(*levelName)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return errUsage
+	}
+	format, err := logging.ParseFormat(*formatName)
 	if err != nil {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return errUsage
@@ -93,7 +99,7 @@ func run(ctx context.Context, env environment) error {
 	// When APISIX is killed, nobody reads this process's output any more. A line
 	// written then must not end it before it has drained.
 	signal.Ignore(syscall.SIGPIPE)
-	log := logging.New(env.stderr, level)
+	log := logging.NewFormat(env.stderr, level, format)
 	defer log.Close(logWait)
 
 	opts.getenv, opts.log, opts.linesDropped = env.getenv, log.Logger, log.Dropped

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -131,8 +132,9 @@ func TestTracesGoThroughKafka(t *testing.T) {
 	p := startRun(t, socket, program.Options{Env: []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_SERVICE_NAME=orders-gateway", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test",
 		"OTEL_BSP_SCHEDULE_DELAY=20", "OTEL_EXPORTER_OTLP_HEADERS=authorization=planted-token",
+		"KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_LOG_FORMAT=json",
 	}})
-	a := connect(t, socket, route(c, `,"sasl.password":"planted-password"`, `,"delivery":"sync","key":"planted-key"`))
+	a := connect(t, socket, route(c, `,"sasl.password":"planted-password","debug":"all","log_level":7`, `,"delivery":"sync","key":"planted-key"`))
 	if got := a.send(t, "planted-payload", gateway.Entry{Name: "traceparent", Value: sampled}, gateway.Entry{Name: "baggage", Value: "user=planted"},
 		gateway.Entry{Name: "authorization", Value: "Bearer planted"}); got != 200 {
 		t.Fatalf("status %d", got)
@@ -181,7 +183,7 @@ func TestTracesGoThroughKafka(t *testing.T) {
 	}
 	p.Signal(syscall.SIGTERM)
 	if code := p.Exit(); code != 0 {
-		t.Errorf("exit code %d: %s", code, p.Stderr)
+		t.Errorf("exit code %d", code)
 	}
 	second := recordsOf(t, c, 2)[1]
 	if got := header(second, "traceparent"); got[:36] != unsampled[:36] || !strings.HasSuffix(got, "-00") {
@@ -190,6 +192,14 @@ func TestTracesGoThroughKafka(t *testing.T) {
 	failed := otlp.wait(t, 2)[1]
 	if got := attributesOf(failed); failed.Status.GetCode() != tracepb.Status_STATUS_CODE_ERROR || got["error.type"] != `string_value:"partition_not_found"` || len(failed.ParentSpanId) > 0 {
 		t.Errorf("%v", failed)
+	}
+	for _, line := range p.Stderr.Lines() {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	if !strings.Contains(p.Stderr.String(), `"msg":"librdkafka"`) {
+		t.Error("the log is not at its loudest")
 	}
 	if strings.Contains(otlp.raw.String(), "planted") || strings.Contains(p.Stderr.String(), "planted") {
 		t.Error("a secret, a key or a payload went to the collector, or to the log")
