@@ -296,3 +296,22 @@ func TestProfilesOfARunner(t *testing.T) {
 		}
 	}
 }
+
+func TestAFullSpoolIsOneLineInTheLog(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	p, address := startWithAdmin(t, socket, "--spool-dir", filepath.Join(shortDir(t), "spool"), "--spool-max-bytes", "1048576")
+	a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":300}`)
+	large := strings.Repeat("x", 900000)
+	a.mustPost(t, large, 202)
+	const refused = 20
+	for range refused {
+		a.mustPost(t, large, 503)
+	}
+	waitForMetric(t, address, `kafkaupstream_record_failures_total{reason="spool_full"}`, refused)
+	waitForMetric(t, address, `kafkaupstream_records_total{delivered="no",delivery="durable"}`, refused)
+	// More only if the test takes longer than the log's ten seconds.
+	if n := strings.Count(p.Stderr.String(), "a record cannot be kept on disk"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, p.Stderr)
+	}
+}
