@@ -12,7 +12,7 @@ lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
-	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run
+	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
 
 unit: ## tests without a real broker, with the race detector
 	go test -race $$(go list ./... | grep -v /test/)
@@ -45,3 +45,4 @@ bench: ## the host against the stock runner
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends curl jq kcat shellcheck
+	.ci/promtool
