@@ -1,7 +1,6 @@
 package kafkaupstream
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -56,7 +55,7 @@ func TestARepetitionInAnotherTraceIsARepetition(t *testing.T) {
 			t.Fatalf("%d %s", reply.Status, reply.AppendJSON(nil))
 		}
 	}
-	if len(sender.sent) != 1 || fmt.Sprintf("%s", sender.sent[0].Headers[0].Value) != oneTrace {
+	if len(sender.sent) != 1 || string(sender.sent[0].Headers[0].Value) != oneTrace {
 		t.Errorf("sent: %v", sender.sent)
 	}
 }
