@@ -235,10 +235,16 @@ func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
 	t.Parallel()
 	c, socket := startBroker(t), socketPath(t)
 	conf := route(c, "", `,"delivery":"sync"`)
-	first, address := startWithAdmin(t, socket)
+	first, address := startWithAdmin(t, socket, "--drain-timeout", "1m")
 	a := connect(t, socket, conf)
 	a.mustPost(t, "by the first", 200)
 	waitForMetric(t, address, `kafkaupstream_requests_total{code="200"}`, 1)
+
+	slow := startBroker(t)
+	arrived, release := holdProduce(t, slow)
+	held, answered := connect(t, socket, route(slow, "", `,"delivery":"sync","timeout_ms":30000`)), make(chan int, 1)
+	go func() { status, _ := held.post("while the first one ends"); answered <- status }()
+	<-arrived
 
 	second := startRun(t, socket, program.Options{Args: []string{"--admin", address}})
 	if n := metric(address, `kafkaupstream_requests_total{code="200"}`); n != 1 {
@@ -246,6 +252,13 @@ func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
 	}
 	first.Signal(syscall.SIGTERM)
 	waitForMetric(t, address, `kafkaupstream_requests_total{code="200"}`, 0) // the second's
+	if first.Ended() {
+		t.Error("the first one has ended before its call was answered")
+	}
+	release()
+	if status := <-answered; status != 200 {
+		t.Errorf("the call got %d", status)
+	}
 	if n := metric(address, `kafkaupstream_admin_listen_failures_total`); n < 1 {
 		t.Errorf("it has not waited for the address: %v", n)
 	}
