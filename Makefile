@@ -8,7 +8,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzCheck@internal/secrets \
 	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute \
-	FuzzReply@internal/check FuzzLint@internal/check FuzzRecord@internal/console
+	FuzzReply@internal/check FuzzLint@internal/check FuzzRecord@internal/console FuzzExtract@internal/tracing
 
 .PHONY: build test lint unit fuzz kafka interop chaos bench screenshot deps
 
@@ -21,7 +21,7 @@ lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
-	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run
+	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
 
 unit: ## tests without a real broker, with the race detector
 	go test -race $$(go list ./... | grep -v /test/)
@@ -50,3 +50,4 @@ screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbr
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
 	apt-get install -y -qq --no-install-recommends chromium curl jq kcat shellcheck
+	.ci/promtool

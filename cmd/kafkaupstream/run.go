@@ -9,17 +9,21 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -48,12 +52,15 @@ var errUnclean = errors.New("not everything was finished within the drain timeou
 func run(ctx context.Context, env environment) error {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
+	formatName := fs.String("log-format", "text", "text, or json: an object a line")
 	drain := fs.Duration("drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
 	var opts runnerOptions
 	fs.StringVar(&opts.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
 	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
 	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
 	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	fs.StringVar(&opts.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	fs.BoolVar(&opts.pprof, "pprof", false, "serve /debug/pprof at --admin too")
 	fs.StringVar(&opts.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
 	fs.StringVar(&opts.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
 	if err := parseFlags(fs, env, true); err != nil {
@@ -64,12 +71,21 @@ func run(ctx context.Context, env environment) error {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return errUsage
 	}
+	format, err := logging.ParseFormat(*formatName)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return errUsage
+	}
 	if opts.spoolMaxBytes < minSpoolBytes || opts.maxInflightBytes < minInflightBytes {
 		fmt.Fprintf(env.stderr, "kafkaupstream: --spool-max-bytes is at least %d, --max-inflight-bytes at least %d\n", minSpoolBytes, minInflightBytes)
 		return errUsage
 	}
 	if err := opts.notify.Validate(); err != nil {
 		fmt.Fprintln(env.stderr, "kafkaupstream: notify:", err)
+		return errUsage
+	}
+	if err := opts.checkAdmin(); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return errUsage
 	}
 	opts.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
@@ -83,10 +99,10 @@ func run(ctx context.Context, env environment) error {
 	// When APISIX is killed, nobody reads this process's output any more. A line
 	// written then must not end it before it has drained.
 	signal.Ignore(syscall.SIGPIPE)
-	log := logging.New(env.stderr, level)
+	log := logging.NewFormat(env.stderr, level, format)
 	defer log.Close(logWait)
 
-	opts.getenv, opts.log = env.getenv, log.Logger
+	opts.getenv, opts.log, opts.linesDropped = env.getenv, log.Logger, log.Dropped
 	r, err := startRunner(opts)
 	if err != nil {
 		return err
@@ -95,6 +111,7 @@ func run(ctx context.Context, env environment) error {
 	defer cancel()
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
+	r.admin.Close() // the next runner waits for its address
 	return r.stop(*drain, min(*drain*3/8, maxGrace))
 }
 
@@ -107,8 +124,11 @@ type runnerOptions struct {
 	maxInflightBytes int64
 	secretsDir       string
 	notify           notify.Options
+	admin            string // "": nobody is told of metrics and health
+	pprof            bool
 	getenv           func(string) string
 	log              *slog.Logger
+	linesDropped     func() int64 // of log
 }
 
 // runner is the plugin being served.
@@ -120,6 +140,8 @@ type runner struct {
 	schemas  *schema.Cache
 	keys     *idempotency.Store
 	server   *extplugin.Server
+	admin    *admin.Server // nil without --admin
+	tracer   *tracing.Tracer
 }
 
 func startRunner(opts runnerOptions) (*runner, error) {
@@ -127,12 +149,20 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	r := &runner{log: opts.log, notifier: notify.New(opts.notify)}
 	resolve := secrets.New(opts.secretsDir, opts.getenv).Resolve
 	pool := producer.Options{Log: opts.log, MaxInflightBytes: opts.maxInflightBytes, Resolve: resolve}
+	handler := kafkaupstream.HandlerOptions{Resolve: resolve, Log: opts.log}
+	r.tracer = tracing.New(tracing.Options{Getenv: opts.getenv, Version: build().Version, Log: opts.log})
+	handler.Tracer = r.tracer
+	var m *metrics.Metrics
+	if opts.admin != "" {
+		m = metrics.New(build())
+		pool.Observer, pool.BrokerStatsInterval = m.Acknowledgements(), brokerStatsInterval
+		handler.Observer = m.Requests()
+	}
 	keys := idempotency.Options{Log: opts.log}
-	var keeper kafkaupstream.Durable
 	if opts.spoolDir != "" {
 		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
 		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
-		keeper, pool.Keep = r.queue, r.queue.Keep
+		handler.Durable, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}
 	r.pool = producer.NewPool(pool)
@@ -146,13 +176,15 @@ func startRunner(opts runnerOptions) (*runner, error) {
 		keys.Dir = ""
 		r.keys, _ = idempotency.New(keys) // fails only for a directory
 	}
-	plugin := apisix.New(r.pool, kafkaupstream.HandlerOptions{
-		Durable: keeper, Schemas: r.schemas, Resolve: resolve, Idempotency: r.keys, Log: opts.log,
-	})
+	handler.Schemas, handler.Idempotency = r.schemas, r.keys
+	plugin := apisix.New(r.pool, handler)
 	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
 	if r.server, err = extplugin.Listen(host, plugin); err != nil {
 		_ = r.drain(context.Background()) // nothing was served
 		return nil, err
+	}
+	if m != nil {
+		r.serveAdmin(m, opts)
 	}
 	return r, nil
 }
@@ -185,6 +217,9 @@ func (r *runner) drain(ctx context.Context) error {
 	if r.queue != nil {
 		r.queue.Stop()
 	}
+	var spans sync.WaitGroup
+	spans.Go(func() { r.tracer.Close(ctx) }) // there are no more requests
+	defer spans.Wait()
 	lost := r.pool.Drain(ctx)
 	if lost > 0 {
 		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", lost)

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 )
 
 // Set by the linker: -ldflags "-X main.buildVersion=… -X main.buildCommit=…".
@@ -14,6 +16,13 @@ var buildVersion, buildCommit string
 
 // version prints the version, the commit and librdkafka's version.
 func version(_ context.Context, env environment) error {
+	b := build()
+	_, err := fmt.Fprintf(env.stdout, "kafkaupstream %s\ncommit %s\nlibrdkafka %s\n", b.Version, b.Commit, b.Librdkafka)
+	return err
+}
+
+// build says what this binary is.
+func build() metrics.Build {
 	_, librdkafka := kafka.LibraryVersion()
 	commit := buildCommit
 	if info, ok := debug.ReadBuildInfo(); ok && commit == "" {
@@ -23,7 +32,5 @@ func version(_ context.Context, env environment) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(env.stdout, "kafkaupstream %s\ncommit %s\nlibrdkafka %s\n",
-		cmp.Or(buildVersion, "(development)"), cmp.Or(commit, "(unknown)"), librdkafka)
-	return err
+	return metrics.Build{Version: cmp.Or(buildVersion, "(development)"), Commit: cmp.Or(commit, "(unknown)"), Librdkafka: librdkafka}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
@@ -91,7 +90,7 @@ func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outco
 	}
 	flights, n, err := st.writeAll(recs, left, out)
 	if err != nil {
-		st.q.log.ErrorContext(logging.Every, "records cannot be kept on disk", "stream", st.id, "records", len(left)-n, "error", err)
+		st.q.log.Error("records cannot be kept on disk", "stream", st.id, "records", len(left)-n, "error", err)
 		for _, l := range left[n:] {
 			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, err)}
 		}

@@ -68,7 +68,7 @@ func TestOneOfSeveralThatKafkaRefusesForGoodDoesNotHoldUpTheOthers(t *testing.T)
 		return nil
 	})
 	got := g.sendAll(b.connect(t), patient, "u:x", "nowhere:x")
-	if want := fmt.Sprintf("refused %d, refused %d", producer.KindRejected, producer.KindTopicNotFound); got != want {
+	if want := fmt.Sprintf("refused %v, refused %v", producer.KindRejected, producer.KindTopicNotFound); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if left := files(t, dir); len(left) > 0 {
@@ -83,7 +83,7 @@ func TestOfSeveralRecordsThoseThatHaveRoomAreKept(t *testing.T) {
 	g.want("acknowledged", conn, "t", "0", patient)
 	large := strings.Repeat("x", 1500)
 	got := g.sendAll(connect(t, "127.0.0.1:1"), soon, "1", large, large, "4")
-	if want := fmt.Sprintf("kept, kept, refused %d, refused %d", producer.KindSpoolFull, producer.KindSpoolFull); got != want {
+	if want := fmt.Sprintf("kept, kept, refused %v, refused %v", producer.KindSpoolFull, producer.KindSpoolFull); got != want {
 		t.Errorf("no broker: %s, want %s", got, want)
 	}
 	b.block()

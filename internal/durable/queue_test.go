@@ -202,7 +202,7 @@ func (g *gateway) send(conn *producer.Connection, topic, value string, timeout t
 	case err != nil && err.Unconfirmed:
 		return "unconfirmed"
 	case err != nil:
-		return fmt.Sprintf("refused %d", err.Kind)
+		return fmt.Sprintf("refused %v", err.Kind)
 	case result.Receipt != "":
 		return "kept"
 	default:
@@ -295,10 +295,10 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 		{"no broker answers", "t", nil, "127.0.0.1:1", "kept"},
 		{"too few replicas", "t", kerr.NotEnoughReplicas, "", "kept"},
 		{"the leader is moving", "t", kerr.NotLeaderForPartition, "", "kept"},
-		{"larger than the topic takes", "t", kerr.MessageTooLarge, "", fmt.Sprintf("refused %d", producer.KindTooLarge)},
-		{"invalid for the broker", "t", kerr.InvalidRecord, "", fmt.Sprintf("refused %d", producer.KindRejected)},
-		{"the topic is not the credentials'", "t", kerr.TopicAuthorizationFailed, "", fmt.Sprintf("refused %d", producer.KindForbidden)},
-		{"there is no such topic", "nowhere", nil, "", fmt.Sprintf("refused %d", producer.KindTopicNotFound)},
+		{"larger than the topic takes", "t", kerr.MessageTooLarge, "", fmt.Sprintf("refused %v", producer.KindTooLarge)},
+		{"invalid for the broker", "t", kerr.InvalidRecord, "", fmt.Sprintf("refused %v", producer.KindRejected)},
+		{"the topic is not the credentials'", "t", kerr.TopicAuthorizationFailed, "", fmt.Sprintf("refused %v", producer.KindForbidden)},
+		{"there is no such topic", "nowhere", nil, "", fmt.Sprintf("refused %v", producer.KindTopicNotFound)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -515,7 +515,7 @@ func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 			if err := c.spoil(dir); err != nil {
 				t.Fatal(err)
 			}
-			g.want(fmt.Sprintf("refused %d", c.kind), connect(t, "127.0.0.1:1"), "t", "1", soon)
+			g.want(fmt.Sprintf("refused %v", c.kind), connect(t, "127.0.0.1:1"), "t", "1", soon)
 			b.block()
 			g.want("unconfirmed", conn, "t", "2", soon)
 			b.release()

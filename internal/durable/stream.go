@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
@@ -134,7 +133,7 @@ func (st *stream) setGate(wanted bool) {
 func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
 	position, f, err := st.append(rec, d)
 	if err != nil {
-		st.q.log.ErrorContext(logging.Every, "a record cannot be kept on disk", "stream", st.id, "error", err)
+		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
 		return Result{}, st.notKept(d, cause, err)
 	}
 	if f != nil { // meanwhile it may have been acknowledged
@@ -244,7 +243,7 @@ func (st *stream) sweep() {
 // this process does not send it again; the next one would.
 func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spool.State) {
 	if err := disk.Resolve(position, state); err != nil {
-		st.q.log.ErrorContext(logging.Every, "a record that is done with cannot be marked on disk; after a restart it would be sent again",
+		st.q.log.Error("a record that is done with cannot be marked on disk; after a restart it would be sent again",
 			"stream", st.id, "error", err)
 	}
 }
@@ -277,7 +276,7 @@ func (st *stream) load() {
 		}
 	}
 	if err := disk.Load(); err != nil {
-		st.q.log.ErrorContext(logging.Every, "a stream of the spool cannot be read", "stream", st.id, "error", err)
+		st.q.log.Error("a stream of the spool cannot be read", "stream", st.id, "error", err)
 		return
 	}
 	st.disk.Store(disk)
@@ -300,6 +299,6 @@ func (st *stream) tidy() {
 		return
 	}
 	if err := disk.RemoveIfEmpty(); err != nil {
-		st.q.log.ErrorContext(logging.Every, "an empty stream cannot be removed from disk", "stream", st.id, "error", err)
+		st.q.log.Error("an empty stream cannot be removed from disk", "stream", st.id, "error", err)
 	}
 }

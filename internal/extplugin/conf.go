@@ -23,6 +23,7 @@ type confStore struct {
 	log     *slog.Logger
 	ttl     time.Duration // of a token that is not used
 	now     func() time.Time
+	invalid atomic.Int64 // texts parsed that cannot be used
 	second  atomic.Int64 // now, as of the last tick: a call looks at no clock
 
 	mu     sync.RWMutex
@@ -120,7 +121,9 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 	s.mu.Unlock()
 
 	for _, i := range created { // outside the lock: other routes go on
-		r.confs[i].parse(texts[i].text, s.log)
+		if r.confs[i].parse(texts[i].text, s.log); r.confs[i].invalid() {
+			s.invalid.Add(1)
+		}
 	}
 	for _, c := range r.confs {
 		if <-c.ready; c.invalid() {

@@ -76,6 +76,7 @@ type Server struct {
 	confs    *confStore
 	draining atomic.Bool
 	large    atomic.Bool // a large buffer has become garbage
+	count    counters
 
 	stop     chan struct{} // closed when Shutdown begins
 	stopOnce sync.Once

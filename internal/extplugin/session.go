@@ -61,6 +61,7 @@ func (s *session) serve() {
 		typ, frame, err := s.exchange(out)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
+				s.srv.count.broken.Add(1)
 				s.srv.log.Info("connection of APISIX ended", "error", err)
 			}
 			return
@@ -70,6 +71,7 @@ func (s *session) serve() {
 		out, err = s.dispatch(typ, frame)
 		s.busy.Store(false)
 		if err != nil {
+			s.srv.count.broken.Add(1)
 			s.srv.log.Info("connection of APISIX lost during a call", "error", err)
 			return
 		}
@@ -200,8 +202,10 @@ func (s *session) dispatch(typ byte, frame []byte) ([]byte, error) {
 		err = errors.New("the answer is larger than a frame can be")
 	}
 	if errors.Is(err, errTokenNotFound) {
+		s.srv.count.unknownTokens.Add(1)
 		s.srv.log.Info("APISIX used a token of another process or an expired one; it will prepare the configuration again")
 	} else {
+		s.srv.count.refused.Add(1)
 		s.srv.log.Warn("call refused", "type", typ, "bytes", len(frame), "error", err)
 	}
 	s.b.Reset()

@@ -34,11 +34,39 @@ type Logger struct {
 	stop    func()
 }
 
-// New returns a logger to w for lines of the level and above.
-func New(w io.Writer, level slog.Level) *Logger {
-	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{})}
+// Format is how lines are written.
+type Format string
+
+const (
+	Text Format = "text" // name=value pairs
+	JSON Format = "json" // an object a line
+)
+
+// ParseFormat reads the name of a format.
+func ParseFormat(name string) (Format, error) {
+	switch f := Format(strings.ToLower(name)); f {
+	case Text, JSON:
+		return f, nil
+	}
+	return Text, fmt.Errorf("log format %q: expected text or json", name)
+}
+
+func (f Format) handler(w io.Writer, level slog.Level) slog.Handler {
+	opts := &slog.HandlerOptions{Level: level}
+	if f == JSON {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
+}
+
+// New returns a logger to w for lines of the level and above, as text.
+func New(w io.Writer, level slog.Level) *Logger { return NewFormat(w, level, Text) }
+
+// NewFormat is New with another format.
+func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
+	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
 	go out.run()
-	text := slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})
+	text := format.handler(out, level)
 	r := &repeats{kinds: map[string]*kind{}}
 	stop := make(chan struct{})
 	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, sync.OnceFunc(func() { close(stop) })}
@@ -51,6 +79,13 @@ func New(w io.Writer, level slog.Level) *Logger {
 var Every = context.WithValue(context.Background(), every{}, true)
 
 type every struct{}
+
+// Dropped returns how many lines could not be written in time, since the beginning.
+func (l *Logger) Dropped() int64 {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	return l.out.lost
+}
 
 // Close waits until the lines so far are written, for wait at most.
 func (l *Logger) Close(wait time.Duration) {
@@ -99,12 +134,14 @@ func ParseLevel(name string) (slog.Level, error) {
 // output hands lines to a writer that may block.
 type output struct {
 	w     io.Writer
+	own   slog.Handler // for the output's own lines, to w
 	lines chan []byte
 	done  chan struct{}
 
 	mu      sync.Mutex
 	closed  bool
-	dropped int
+	dropped int   // since the log said so
+	lost    int64 // since it began
 }
 
 // Write takes one line. It never blocks: what does not fit is counted.
@@ -118,6 +155,7 @@ func (o *output) Write(line []byte) (int, error) {
 	case o.lines <- append([]byte(nil), line...):
 	default:
 		o.dropped++
+		o.lost++
 	}
 	return len(line), nil
 }
@@ -131,7 +169,9 @@ func (o *output) run() {
 		o.dropped = 0
 		o.mu.Unlock()
 		if dropped > 0 {
-			fmt.Fprintf(o.w, "level=WARN msg=\"log lines were dropped because they could not be written in time\" lines=%d\n", dropped)
+			line := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped because they could not be written in time", 0)
+			line.AddAttrs(slog.Int("lines", dropped))
+			_ = o.own.Handle(context.Background(), line)
 		}
 	}
 }

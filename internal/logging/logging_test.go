@@ -2,6 +2,8 @@ package logging
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -271,7 +273,8 @@ func TestAPipeThatNobodyReadsBlocksNobody(t *testing.T) {
 	written, dropped := 0, 0
 	for line := range strings.Lines(string(all)) {
 		var n int
-		if _, err := fmt.Sscanf(line, `level=WARN msg="log lines were dropped because they could not be written in time" lines=%d`, &n); err == nil {
+		_, own, _ := strings.Cut(line, " ") // after the time
+		if _, err := fmt.Sscanf(own, `level=WARN msg="log lines were dropped because they could not be written in time" lines=%d`, &n); err == nil {
 			dropped += n
 		} else {
 			written++
@@ -279,6 +282,46 @@ func TestAPipeThatNobodyReadsBlocksNobody(t *testing.T) {
 	}
 	if dropped == 0 || written+dropped != 4*5000 {
 		t.Errorf("%d lines written, %d dropped; 20000 were logged", written, dropped)
+	}
+}
+
+func TestJSONIsAnObjectALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newStuck()
+		l := NewFormat(w, slog.LevelInfo, JSON)
+		l.Info("taken by the writer")
+		<-w.entered
+		for i := range backlog + 7 {
+			l.InfoContext(Every, "m", "i", i, "error", errors.New("two\nlines"))
+		}
+		close(w.release)
+		l.Close(time.Second)
+		if l.Dropped() != 7 {
+			t.Errorf("%d dropped", l.Dropped())
+		}
+		lines := 0
+		for line := range strings.Lines(w.String()) {
+			var o struct {
+				Time       time.Time
+				Level, Msg string
+				Lines      int
+			}
+			if err := json.Unmarshal([]byte(line), &o); err != nil || o.Time.IsZero() || o.Msg == "" || o.Lines > 0 && (o.Level != "WARN" || o.Lines != 7) {
+				t.Fatalf("%s: %v", line, err)
+			}
+			lines++
+		}
+		if lines != 1+1+backlog {
+			t.Errorf("%d lines", lines)
+		}
+	})
+	for name, want := range map[string]Format{"text": Text, "JSON": JSON} {
+		if got, err := ParseFormat(name); err != nil || got != want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if _, err := ParseFormat("xml"); err == nil {
+		t.Error("xml is a format")
 	}
 }
 

@@ -26,6 +26,15 @@ const (
 	Transactional
 )
 
+// modeNames are the modes as metrics and traces call them.
+var modeNames = [...]string{Async: "async", Sync: "sync", Durable: "durable", Transactional: "transactional"}
+
+// Modes is how many modes there are: they are the numbers below it.
+const Modes = Mode(len(modeNames))
+
+// String returns the mode's name, in lower case.
+func (m Mode) String() string { return modeNames[m] }
+
 // Connection is a set of connection properties, to be made once for a route.
 type Connection struct {
 	mode   Mode
@@ -58,6 +67,9 @@ func NewConnection(route Properties, mode Mode) (*Connection, error) {
 // Origin identifies the route's properties, whatever its mode: 64 hexadecimal
 // digits.
 func (c *Connection) Origin() string { return c.origin }
+
+// shortID names the connection in log lines and metrics: eight hexadecimal digits.
+func (c *Connection) shortID() string { return c.id[:8] }
 
 // Route returns a copy of the properties of which the connection was made. They
 // hold secrets, unless these are references.

@@ -44,6 +44,21 @@ const (
 	KindInternal
 )
 
+// kindNames are the kinds as metrics and traces call them.
+var kindNames = [...]string{
+	KindUnconfirmed: "unconfirmed", KindTopicNotFound: "topic_not_found", KindPartitionNotFound: "partition_not_found",
+	KindTopicInvalid: "topic_invalid", KindForbidden: "forbidden", KindTooLarge: "too_large", KindRejected: "rejected",
+	KindConfig: "config", KindNoBroker: "no_broker", KindAuthentication: "authentication", KindQueueFull: "queue_full",
+	KindTooFewReplicas: "too_few_replicas", KindUnavailable: "unavailable", KindSpoolFull: "spool_full",
+	KindSpoolFailed: "spool_failed", KindAborted: "aborted", KindInternal: "internal",
+}
+
+// Kinds is how many kinds there are: they are the numbers below it.
+const Kinds = Kind(len(kindNames))
+
+// String returns the kind's name: lower case, with underscores.
+func (k Kind) String() string { return kindNames[k] }
+
 // Error is the outcome of a record that was not acknowledged.
 type Error struct {
 	Kind Kind

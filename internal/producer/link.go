@@ -35,6 +35,16 @@ func newLink() *link {
 
 func (l *link) get() linkState { return linkState(l.state.Load()) }
 
+// look returns the state and, where it is down, why.
+func (l *link) look() (linkState, string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause == nil {
+		return l.get(), ""
+	}
+	return l.get(), l.cause.Reason
+}
+
 func (l *link) set(state linkState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -61,6 +62,11 @@ type Options struct {
 	// TransactionsDir is a directory, of this gateway's alone, for what makes
 	// transactional ids outlive a process; "": there are no transactions.
 	TransactionsDir string
+	// Observer is told of every outcome; nil: nobody is.
+	Observer Observer
+	// BrokerStatsInterval is how often librdkafka says how its brokers answer, for
+	// [Pool.Stats], where a route does not say itself; 0: never.
+	BrokerStatsInterval time.Duration
 }
 
 // Pool keeps the producers, one for each distinct connection.
@@ -70,6 +76,8 @@ type Pool struct {
 	budget  budget
 	resolve func(string) (string, error)
 	keep    func(*Connection, *Record) bool
+	observe Observer // nil: nobody watches
+	stats   time.Duration
 	logs    chan kafka.LogEvent
 
 	stuckAfter time.Duration
@@ -77,6 +85,10 @@ type Pool struct {
 	stop chan struct{}
 
 	transactions *transactions
+
+	breaks  atomic.Int64 // connections to brokers that broke
+	fatal   atomic.Int64 // producers that failed for good
+	started atomic.Int64 // producers made
 
 	stopLoops func()
 	retired   sync.WaitGroup // clients being closed
@@ -97,6 +109,8 @@ func NewPool(opts Options) *Pool {
 		budget:  budget{limit: opts.MaxInflightBytes},
 		resolve: opts.Resolve,
 		keep:    opts.Keep,
+		observe: opts.Observer,
+		stats:   opts.BrokerStatsInterval,
 		logs:    make(chan kafka.LogEvent, maxLogBacklog),
 		stop:    make(chan struct{}),
 		clients: map[string]*client{},
@@ -193,8 +207,8 @@ func (p *Pool) client(conn *Connection) *client {
 		return nil
 	}
 	if c = p.clients[conn.id]; c == nil {
-		log := p.log.With("producer", conn.id[:8])
-		c = newClient(p, conn, log, func(c *client) { p.replace(conn.id, c) })
+		log := p.log.With("producer", conn.shortID())
+		c = newClient(p, conn, conn.shortID(), log, func(c *client) { p.replace(conn.id, c) })
 		p.clients[conn.id] = c
 	}
 	return c
@@ -256,7 +270,9 @@ func (p *Pool) forwardLogs() {
 		case <-p.stop:
 			return
 		case e := <-p.logs:
-			p.log.Log(context.Background(), logLevel(e.Level), "librdkafka", "from", e.Name+" "+e.Tag, "text", p.redact(e.Message))
+			if level := logLevel(e.Level); p.log.Enabled(context.Background(), level) {
+				p.log.Log(context.Background(), level, "librdkafka", "from", e.Name+" "+e.Tag, "text", p.redact(e.Message))
+			}
 		}
 	}
 }

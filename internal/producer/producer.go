@@ -44,6 +44,7 @@ type Ack struct {
 type client struct {
 	pool     *Pool
 	conn     *Connection
+	name     string // in log lines and metrics
 	log      *slog.Logger
 	redactor atomic.Pointer[func(string) string]
 	failed   func() // called once, when librdkafka can no longer be used
@@ -66,6 +67,7 @@ type client struct {
 	queued   atomic.Int64 // bytes of the records that librdkafka has
 	numbers  atomic.Int64 // records queued so far
 	breaks   atomic.Int64 // how often a connection to a broker broke
+	brokers  atomic.Pointer[[]BrokerStats]
 	users    atomic.Int32 // requests that are in send
 	lastUsed atomic.Int64 // Unix nanoseconds
 
@@ -86,10 +88,11 @@ type client struct {
 	left        []leftover // records that were purged
 }
 
-func newClient(p *Pool, conn *Connection, log *slog.Logger, failed func(*client)) *client {
+func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
 		pool:     p,
 		conn:     conn,
+		name:     name,
 		log:      log,
 		ready:    make(chan struct{}),
 		link:     newLink(),
@@ -124,6 +127,9 @@ func (c *client) start() {
 		"go.logs.channel.enable":    true,
 		"go.logs.channel":           c.pool.logs,
 	}
+	if c.pool.stats > 0 {
+		conf["statistics.interval.ms"] = int(c.pool.stats / time.Millisecond)
+	}
 	for name, value := range props {
 		conf[name] = value
 	}
@@ -136,6 +142,7 @@ func (c *client) start() {
 		return
 	}
 	c.kafka = k
+	c.pool.started.Add(1)
 	c.loops.Add(1)
 	go c.report()
 	go c.watch()
@@ -159,8 +166,14 @@ func (c *client) report() {
 			}
 			if breaksConnection(e) {
 				c.breaks.Add(1)
+				c.pool.breaks.Add(1)
 			}
 			c.link.note(e)
+		case *kafka.Stats:
+			if c.pool.stats > 0 {
+				brokers := brokerStats(e.String())
+				c.brokers.Store(&brokers)
+			}
 		}
 	}
 }
@@ -190,6 +203,9 @@ func (c *client) outcome(m *kafka.Message, d *Delivery) {
 		if e.Kind == KindTopicNotFound {
 			c.topics.forget(*m.TopicPartition.Topic)
 		}
+	}
+	if c.pool.observe != nil {
+		c.pool.observe.Outcome(time.Since(d.queued), e)
 	}
 	defer c.outstanding.Add(-1)
 	if e == nil || d.kept || !purged(cause) {

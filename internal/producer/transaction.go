@@ -188,7 +188,7 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 		other.props["transactional.id"] = fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.id[:16], slot)
 		other.id = identity(other.props)
 		t := &transactional{lock: lock}
-		t.client = newClient(ts.pool, other, ts.pool.log.With("producer", conn.id[:8], "transactions", slot), func(*client) { t.dead.Store(true) })
+		t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", slot), func(*client) { t.dead.Store(true) })
 		ts.pool.mu.Lock()
 		ts.pool.inTx[t.client] = struct{}{}
 		ts.pool.mu.Unlock()

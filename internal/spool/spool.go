@@ -123,6 +123,9 @@ func (s *Spool) TryLock() (bool, error) {
 // Bytes returns the size of all segment files, as far as this process knows.
 func (s *Spool) Bytes() int64 { return s.bytes.Load() }
 
+// MaxBytes returns their bound.
+func (s *Spool) MaxBytes() int64 { return s.opts.MaxBytes }
+
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)

@@ -201,7 +201,7 @@ func several(replies []Reply, form bodyForm) Reply {
 		all.RetryAfter = max(all.RetryAfter, replies[i].RetryAfter)
 	}
 	if !same {
-		all = Reply{Status: 207, Message: "the records' outcomes differ: see records", Delivered: DeliveredUnknown, several: true}
+		all = Reply{Status: 207, Message: "the records' outcomes differ: see records", Delivered: DeliveredUnknown, several: true, failure: "outcomes_differ"}
 	}
 	detail := []byte(`,"records":[`)
 	for i := range replies {

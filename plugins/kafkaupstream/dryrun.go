@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
 // origin says where a value of the record comes from.
@@ -31,6 +32,7 @@ func (r *Route) dryRun(req Request, w *work) *Reply {
 	case "", "false":
 		return nil
 	case "true":
+		w.join(tracing.Extract(req), r.conn.MessageMaxBytes)
 		reply := Reply{Status: 200, Message: "dry run: nothing was produced", Delivered: DeliveredNo}
 		if !w.isBatch {
 			reply.Detail = appendRecord(nil, &w.rec, w.from)

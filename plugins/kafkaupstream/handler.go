@@ -12,6 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
+	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
 // methods are those that produce a record, as the Allow header has them.
@@ -51,6 +52,11 @@ type HandlerOptions struct {
 	Idempotency *idempotency.Store
 	// Log gets no header, key or payload.
 	Log *slog.Logger
+	// Observer is told of requests and records; nil: nobody is.
+	Observer Observer
+	// Tracer makes spans of what is sent; nil: records have the request's own place in its
+	// trace.
+	Tracer *tracing.Tracer
 }
 
 // Handler answers requests.
@@ -59,11 +65,16 @@ type Handler struct {
 	sender  Sender
 	durable Durable
 	log     *slog.Logger
+	observe Observer
 }
 
 // NewHandler returns a handler.
 func NewHandler(opts HandlerOptions) *Handler {
-	return &Handler{opts, opts.Sender, opts.Durable, opts.Log}
+	h := &Handler{opts, opts.Sender, opts.Durable, opts.Log, opts.Observer}
+	if h.observe == nil {
+		h.observe = unobserved{}
+	}
+	return h
 }
 
 // Prepare makes a route ready to be served, and returns why it cannot be.
@@ -82,11 +93,29 @@ func (h *Handler) Prepare(route *Route) error {
 
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
-func InvalidRoute() Reply { return *failed(&producer.Error{Kind: producer.KindConfig}) }
+func (h *Handler) InvalidRoute() Reply {
+	reply := *failed(&producer.Error{Kind: producer.KindConfig})
+	h.observe.Refused(reply.Status)
+	return reply
+}
 
 // Handle makes a record of the request, produces it and says what became of it.
-func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
-	deadline := time.Now().Add(route.timeout)
+func (h *Handler) Handle(route *Route, req Request) Reply {
+	w := works.Get().(*work)
+	w.sender, w.conn = h.sender, route.conn
+	defer w.release()
+	if h.opts.Observer == nil {
+		return h.handle(route, req, w, time.Now())
+	}
+	began := time.Now()
+	h.observe.Began()
+	reply := h.handle(route, req, w, began)
+	h.observe.Ended(route.mode, reply.Status, time.Since(began), w.bodyBytes)
+	return reply
+}
+
+func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (reply Reply) {
+	deadline := began.Add(route.timeout)
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -99,9 +128,6 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
 		return route.notAllowed()
 	}
-	w := works.Get().(*work)
-	w.sender, w.conn = h.sender, route.conn
-	defer w.release()
 	w.deadline = deadline
 	if refused := route.record(req, w, tombstone); refused != nil {
 		if refused.cause != "" {
@@ -118,7 +144,7 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 	if route.idempotent != nil {
 		return h.once(route, req, w, deadline)
 	}
-	return h.produce(route, w, deadline)
+	return h.traced(route, req, w, deadline)
 }
 
 // produce delivers the request's records.
@@ -135,12 +161,14 @@ func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	if err != nil {
 		reply = h.failed(w.rec.Topic, err)
 	}
+	h.observe.Record(route.mode, reply.Delivered)
 	return reply
 }
 
 // failed is the reply to a record that was not acknowledged, which it logs.
 func (h *Handler) failed(topic string, err *producer.Error) Reply {
 	reply := *failed(err)
+	h.observe.Failed(err.Kind)
 	if reply.Status >= 500 {
 		h.log.Warn("a record was not delivered", "status", reply.Status, "topic", topic, "error", err.Reason)
 	}
@@ -192,6 +220,7 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 // deliverAll delivers the records of a batch and says what became of each.
 func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time.Time) []Reply {
 	replies := make([]Reply, len(recs))
+	defer h.observeAll(route.mode, replies)
 	if route.mode == producer.Durable {
 		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
 			switch {
@@ -219,14 +248,25 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 	return replies
 }
 
+func (h *Handler) observeAll(mode producer.Mode, replies []Reply) {
+	for i := range replies {
+		h.observe.Record(mode, replies[i].Delivered)
+	}
+}
+
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
 func (h *Handler) transaction(route *Route, recs []producer.Record, deadline time.Time, form bodyForm) Reply {
 	outcomes, err := h.sender.SendTransaction(route.conn, recs, deadline)
 	if outcomes == nil {
-		return h.failed(recs[0].Topic, err)
+		reply := h.failed(recs[0].Topic, err)
+		for range recs {
+			h.observe.Record(route.mode, reply.Delivered)
+		}
+		return reply
 	}
 	replies := make([]Reply, len(recs))
+	defer h.observeAll(route.mode, replies)
 	blame := -1
 	for i, o := range outcomes {
 		if o.Err == nil {
@@ -270,6 +310,8 @@ type work struct {
 	sender   Sender
 	conn     *producer.Connection
 	held     int // bytes of memory taken from sender
+
+	bodyBytes int // of the body as it came
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}

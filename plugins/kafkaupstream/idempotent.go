@@ -55,7 +55,7 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 		if route.idempotent.required {
 			return *refuse(400, "the header "+idempotencyHeader+" is required")
 		}
-		return h.produce(route, w, deadline)
+		return h.traced(route, req, w, deadline)
 	}
 	key, err := idempotency.ParseKey(text)
 	if err != nil {
@@ -82,7 +82,7 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 		return *unavailable("the gateway cannot tell now whether this idempotency key is new")
 	}
 	defer ticket.Interrupt() // unless it is settled: after a panic
-	reply := h.produce(route, w, deadline)
+	reply := h.traced(route, req, w, deadline)
 	if reply.Delivered == DeliveredNo {
 		ticket.Abandon() // nothing was done: a repetition is as good as the first
 		return reply

@@ -177,6 +177,7 @@ func (r *Route) value(req Request, w *work) *Reply {
 		return unavailable("too many requests are in flight")
 	}
 	body, err := req.Body()
+	w.bodyBytes = len(body)
 	switch {
 	case err != nil:
 		return unavailable("the gateway did not hand the body over")
@@ -269,14 +270,19 @@ func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 			return refused
 		}
 	}
+	if size := recordSize(rec); size > r.conn.MessageMaxBytes {
+		return tooLarge("record", int64(size), r.conn.MessageMaxBytes)
+	}
+	return nil
+}
+
+// recordSize is what a record counts for, in bytes.
+func recordSize(rec *producer.Record) int {
 	size := len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {
 		size += len(rec.Headers[i].Key) + len(rec.Headers[i].Value)
 	}
-	if size > r.conn.MessageMaxBytes {
-		return tooLarge("record", int64(size), r.conn.MessageMaxBytes)
-	}
-	return nil
+	return size
 }
 
 // keyOf takes the key that the body has under jsonkey, or else the configuration's.

@@ -39,6 +39,7 @@ type Reply struct {
 	RetryAfter int
 
 	cause   string // for the log
+	failure string // the kind of it, for traces; "": there is none
 	body    []byte // the whole body, instead of what the fields come to
 	several bool   // about several records, whose own replies are in Detail
 }
@@ -127,6 +128,7 @@ var outcomes = map[producer.Kind]struct {
 func failed(err *producer.Error) *Reply {
 	o := outcomes[err.Kind]
 	r := refuse(o.status, o.message)
+	r.failure = err.Kind.String()
 	if err.Unconfirmed {
 		r.Delivered = DeliveredUnknown
 	} else if o.status == 503 {

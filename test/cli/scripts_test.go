@@ -21,9 +21,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	for _, tool := range []string{"bash", "curl", "jq", "kcat"} {
+	for _, tool := range []string{"bash", "curl", "jq", "kcat", "promtool"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Fprintf(os.Stderr, "the scripts need %s, which is not installed\n", tool)
+			fmt.Fprintf(os.Stderr, "the tests need %s, which is not installed\n", tool)
 			os.Exit(1)
 		}
 	}

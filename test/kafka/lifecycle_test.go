@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -186,7 +188,14 @@ func TestNothingSecretIsLoggedAtAnyLevel(t *testing.T) {
 	if err := k.AllowWrite("bob", "t"); err != nil {
 		t.Fatal(err)
 	}
-	r := startRunner(t, "", "KAFKAUPSTREAM_LOG_LEVEL=debug")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := free.Addr().String()
+	free.Close()
+	r := startRunner(t, "", "KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_ADMIN="+admin, "KAFKAUPSTREAM_PPROF=true",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:planted-password-9@127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=authorization=planted-token")
 	a := startGateway(t, r.socket)
 	sasl := func(mechanism, password, more string) string {
 		return fmt.Sprintf(`{"config":{"bootstrap.servers":%q,"security.protocol":"SASL_PLAINTEXT","sasl.mechanisms":%q,"sasl.username":"bob","sasl.password":%q,"debug":"all","log_level":7%s},"topic":"t","delivery":"sync","jsonkey":"id","timeout_ms":1500}`,
@@ -203,6 +212,20 @@ func TestNothingSecretIsLoggedAtAnyLevel(t *testing.T) {
 	for name, status := range map[string]int{"plain": 200, "scram": 200, "wrong": 503, "refused": 500, "syntax": 500, "unknown": 500} {
 		if got := a.post(name, headers, body); got.Status != status {
 			t.Errorf("%s: got %d %s", name, got.Status, got.Message)
+		}
+	}
+	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2"} {
+		resp, err := http.Get("http://" + admin + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if path == "/readyz" && !strings.Contains(string(text), "SASL") {
+			t.Errorf("%s does not say why a cluster does not answer: %s", path, text)
+		}
+		if strings.Contains(string(text), "planted") {
+			t.Errorf("%s shows what is planted", path)
 		}
 	}
 	a.post("plain", headers, `{"planted-broken`).want(t, 400, "no")

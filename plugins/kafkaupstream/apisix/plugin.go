@@ -69,7 +69,7 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	if route, ok := conf.(*kafkaupstream.Route); ok {
 		c.write(w, p.handler.Handle(route, c))
 	} else {
-		c.write(w, kafkaupstream.InvalidRoute())
+		c.write(w, p.handler.InvalidRoute())
 	}
 	c.Request = nil
 	calls.Put(c)

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// brokerStatsInterval is how often librdkafka makes its statistics for the metrics.
+const brokerStatsInterval = 10 * time.Second
+
+// checkAdmin reads --admin and --pprof.
+func (o *runnerOptions) checkAdmin() (err error) {
+	if o.admin == "" {
+		if o.pprof {
+			return errors.New("--pprof is served at --admin, which is not set")
+		}
+		return nil
+	}
+	if o.admin, err = admin.ParseAddress(o.admin); err != nil {
+		return fmt.Errorf("--admin: %w", err)
+	}
+	return nil
+}
+
+// serveAdmin ties the metrics to what runs, and begins to serve them.
+func (r *runner) serveAdmin(m *metrics.Metrics, opts runnerOptions) {
+	r.admin = admin.New(admin.Options{
+		Address: opts.admin, Metrics: m.Handler(opts.log), Ready: r.readiness, Profiles: opts.pprof, Log: opts.log,
+	})
+	sources := metrics.Sources{
+		Producers: r.pool.Stats, Host: r.server.Stats, LogLinesDropped: opts.linesDropped, AdminAttempts: r.admin.Attempts,
+	}
+	if r.queue != nil {
+		sources.Spool = r.queue.Stats
+	}
+	if r.tracer != nil {
+		sources.Spans = r.tracer.Stats
+	}
+	m.Watch(sources)
+	r.admin.Start()
+}
+
+// maxClusters bounds the clusters that a reply about readiness names.
+const maxClusters = 100
+
+// readiness says whether this runner does what a gateway's runner is for: it takes
+// APISIX's calls, it can keep records where it has a spool, and at least one of the
+// connections that it has can take a record. What one cluster of several does is a
+// warning: the others' routes are not to go with it.
+func (r *runner) readiness() admin.Readiness {
+	var out admin.Readiness
+	refuse := func(reason string) { out.Reasons = append(out.Reasons, reason) }
+	warn := func(warning string) { out.Warnings = append(out.Warnings, warning) }
+
+	if !r.server.Listening() {
+		refuse("APISIX cannot connect: the socket is not there, or the runner is stopping")
+	}
+	keeps := false
+	if r.queue != nil {
+		open, owner := r.queue.State()
+		keeps = open
+		switch {
+		case !open:
+			refuse("the spool's directory cannot be opened: durable routes can keep no record")
+		case !owner:
+			warn("another process has the spool: what this one keeps is sent after that process has ended")
+		}
+	}
+	producers := r.pool.Stats().Producers
+	invalid, down, stuck := 0, 0, 0
+	for i, p := range producers {
+		switch {
+		case p.State == producer.StateInvalid:
+			invalid++
+		case p.State == producer.StateDown && keeps && p.Mode == producer.Durable:
+			down++
+		case p.State == producer.StateDown:
+			down++
+			stuck++
+		}
+		if i < maxClusters {
+			out.Clusters = append(out.Clusters, admin.Cluster{
+				Producer: p.ID, Brokers: p.Brokers, Delivery: p.Mode.String(), State: string(p.State), Reason: p.Reason,
+			})
+		}
+	}
+	if down > 0 {
+		warn(fmt.Sprintf("the clusters of %d of %d connections do not answer", down, len(producers)))
+	}
+	if invalid > 0 {
+		warn(fmt.Sprintf("%d of %d connections cannot be made: a property is refused, or a secret cannot be read", invalid, len(producers)))
+	}
+	if stuck > 0 && stuck == len(producers)-invalid {
+		refuse("no cluster answers")
+	}
+	out.Ready = len(out.Reasons) == 0
+	return out
+}

@@ -1,0 +1,75 @@
+package durable
+
+import "time"
+
+// Stats is a look at a queue.
+type Stats struct {
+	Records int64 // on disk, to be sent
+	// UnderWay is how many of them librdkafka has.
+	UnderWay int64
+	Bytes    int64 // of files, those of dead letters included
+	MaxBytes int64 // their bound
+	// Oldest is when the first record that waits was kept; zero: there is none.
+	Oldest      time.Time
+	DeadLetters int64
+	Streams     int64
+	Suspended   int64 // streams
+	// Unreadable is how many streams cannot be read or sent, wholly or in part.
+	Unreadable int64
+	// CorruptBytes is the damage that was set aside, in bytes.
+	CorruptBytes int64
+}
+
+// State says whether records can be kept, and whether this process sends them.
+func (q *Queue) State() (open, owner bool) {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.disk != nil, q.owner
+}
+
+// Stats returns the queue's numbers. It reads a little from disk. Before this process
+// is the directory's owner they are about what it has kept itself.
+func (q *Queue) Stats() (s Stats, err error) {
+	q.mu.RLock()
+	disk, owner := q.disk, q.owner
+	if disk != nil {
+		s.Bytes, s.MaxBytes = disk.Bytes(), disk.MaxBytes()
+	}
+	if !owner {
+		for _, st := range q.streams {
+			if d := st.disk.Load(); d != nil {
+				s.Records += d.Pending()
+				s.Streams++
+			}
+		}
+	}
+	q.mu.RUnlock()
+	switch {
+	case disk == nil:
+		return s, errNoDisk
+	case !owner:
+		return s, nil
+	}
+	infos, err := q.Streams()
+	for i := range infos {
+		s.add(&infos[i])
+	}
+	return s, err
+}
+
+func (s *Stats) add(i *StreamInfo) {
+	s.Streams++
+	s.Records += i.Pending
+	s.UnderWay += i.UnderWay
+	s.DeadLetters += i.DeadLetters
+	s.CorruptBytes += i.CorruptBytes
+	if i.Suspension != nil {
+		s.Suspended++
+	}
+	if i.Problem != "" {
+		s.Unreadable++
+	}
+	if !i.Oldest.IsZero() && (s.Oldest.IsZero() || i.Oldest.Before(s.Oldest)) {
+		s.Oldest = i.Oldest
+	}
+}

@@ -1,0 +1,61 @@
+package metrics
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// sender takes every record at once.
+type sender struct{ kafkaupstream.Sender }
+
+func (sender) Send(*producer.Connection, *producer.Record, bool, time.Time) (producer.Ack, *producer.Error) {
+	return producer.Ack{}, nil
+}
+func (sender) Hold(*producer.Connection, int) bool { return true }
+func (sender) Release(*producer.Connection, int)   {}
+
+// request is a POST of a small JSON body.
+type request struct{}
+
+var body = []byte(`{"id":"a","value":1}`)
+
+func (request) Method() string { return "POST" }
+func (request) Path() string   { return "/" }
+func (request) Header(name string) string {
+	if name == "content-type" {
+		return "application/json"
+	}
+	return ""
+}
+func (request) Headers(func(name, value string)) {}
+func (request) Var(string) string                { return "" }
+func (request) Argument(string) string           { return "" }
+func (request) SourceIP() string                 { return "" }
+func (request) Body() ([]byte, error)            { return body, nil }
+
+// BenchmarkHandle is a request's way through the plugin, without Kafka, with and
+// without metrics.
+func BenchmarkHandle(b *testing.B) {
+	route, err := kafkaupstream.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		observer kafkaupstream.Observer
+	}{{"without", nil}, {"with", New(Build{}).Requests()}} {
+		b.Run(c.name, func(b *testing.B) {
+			h := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Sender: sender{}, Log: slog.New(slog.DiscardHandler), Observer: c.observer})
+			b.ReportAllocs()
+			for b.Loop() {
+				if reply := h.Handle(route, request{}); reply.Status != 200 {
+					b.Fatal(reply.Status)
+				}
+			}
+		})
+	}
+}

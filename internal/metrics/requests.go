@@ -1,0 +1,115 @@
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// outcomes are what a reply says of a record, as the label has them.
+var outcomes = [...]kafkaupstream.Delivered{
+	kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
+}
+
+// statuses are those of the replies; any other counts as "other".
+var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 413, 415, 422, 424, 500, 503, 504}
+
+const (
+	lowestStatus  = 200
+	highestStatus = 599
+)
+
+// requestBuckets go from what an asynchronous request takes to the longest timeout_ms, in
+// seconds.
+var requestBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// Requests are the metrics of requests. All series are made at the beginning: to count
+// is an atomic addition, and a rate is right from the first request on.
+type Requests struct {
+	inFlight prometheus.Gauge
+	bytes    prometheus.Counter
+	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter
+	other    prometheus.Counter
+	duration [producer.Modes]prometheus.Observer
+	records  [producer.Modes][len(outcomes)]prometheus.Counter
+	failures [producer.Kinds]prometheus.Counter
+}
+
+var _ kafkaupstream.Observer = (*Requests)(nil)
+
+func newRequests(to prometheus.Registerer) *Requests {
+	r := &Requests{
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "requests_in_flight", Help: "Requests being answered."}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "request_body_bytes_total", Help: "Bytes of the bodies that were fetched from the gateway."}),
+	}
+	byStatus := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "requests_total", Help: "Requests answered, by the reply's HTTP status."}, []string{"code"})
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "request_duration_seconds", Help: "Time from a request's beginning to its reply, by the route's delivery.",
+		Buckets: requestBuckets}, []string{"delivery"})
+	records := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "records_total",
+		Help: "Records by what the client was told of them and by the route's delivery."}, []string{"delivery", "delivered"})
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "record_failures_total",
+		Help: "Records that clients were told were not acknowledged, by the reason."}, []string{"reason"})
+	to.MustRegister(r.inFlight, r.bytes, byStatus, duration, records, failures)
+
+	r.other = byStatus.WithLabelValues("other")
+	for i := range r.byStatus {
+		r.byStatus[i] = r.other
+	}
+	for _, status := range statuses {
+		r.byStatus[status-lowestStatus] = byStatus.WithLabelValues(strconv.Itoa(status))
+	}
+	for mode := range producer.Modes {
+		name := mode.String()
+		r.duration[mode] = duration.WithLabelValues(name)
+		for i, outcome := range outcomes {
+			r.records[mode][i] = records.WithLabelValues(name, string(outcome))
+		}
+	}
+	for kind := range producer.Kinds {
+		r.failures[kind] = failures.WithLabelValues(kind.String())
+	}
+	return r
+}
+
+// Began counts a request in.
+func (r *Requests) Began() { r.inFlight.Inc() }
+
+// Ended counts a request out.
+func (r *Requests) Ended(mode producer.Mode, status int, took time.Duration, body int) {
+	r.inFlight.Dec()
+	r.Refused(status)
+	r.bytes.Add(float64(body))
+	r.duration[mode].Observe(took.Seconds())
+}
+
+// Refused counts a reply.
+func (r *Requests) Refused(status int) {
+	if status < lowestStatus || status > highestStatus {
+		r.other.Inc()
+		return
+	}
+	r.byStatus[status-lowestStatus].Inc()
+}
+
+// Record counts a record.
+func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered) {
+	for i, outcome := range outcomes {
+		if outcome == delivered {
+			r.records[mode][i].Inc()
+			return
+		}
+	}
+}
+
+// Failed counts why a record was not acknowledged.
+func (r *Requests) Failed(kind producer.Kind) { r.failures[kind].Inc() }

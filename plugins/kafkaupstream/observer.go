@@ -1,0 +1,34 @@
+package kafkaupstream
+
+import (
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// Observer is told of requests and records, on the goroutine that serves them: it must
+// neither wait nor panic. internal/metrics has one.
+type Observer interface {
+	// Began is called before a request is looked at; Ended follows.
+	Began()
+	// Ended is called with the reply's status. body is the length of the request's body
+	// as the gateway handed it over, 0 where it was not asked for.
+	Ended(mode producer.Mode, status int, took time.Duration, body int)
+	// Refused is called instead of both for a request to a route that cannot be used.
+	Refused(status int)
+	// Record is called with what the client is told of each record. A request that is
+	// refused before a record is made of it has none.
+	Record(mode producer.Mode, delivered Delivered)
+	// Failed is called with the reason for each record that was not acknowledged, nor kept
+	// on disk; once for a transaction.
+	Failed(kind producer.Kind)
+}
+
+// unobserved is the observer where there is none.
+type unobserved struct{}
+
+func (unobserved) Began()                                       {}
+func (unobserved) Ended(producer.Mode, int, time.Duration, int) {}
+func (unobserved) Refused(int)                                  {}
+func (unobserved) Record(producer.Mode, Delivered)              {}
+func (unobserved) Failed(producer.Kind)                         {}
