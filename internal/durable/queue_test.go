@@ -150,7 +150,7 @@ func startQueue(t *testing.T, dir string, opts Options) *gateway {
 	logger := logging.New(io.MultiWriter(g.log, t.Output()), slog.LevelInfo)
 	opts.Dir, opts.Log = dir, logger.Logger
 	g.queue = Open(opts)
-	g.pool = producer.NewPool(producer.Options{Log: logger.Logger, Keep: g.queue.Keep})
+	g.pool = producer.NewPool(producer.Options{Log: logger.Logger, Keep: g.queue.Keep, TransactionsDir: dir + "-ids"})
 	g.queue.Start(g.pool)
 	g.close = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
