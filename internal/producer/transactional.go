@@ -105,7 +105,9 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 		}
 	}
 	if err := t.commit(l); err != nil {
-		if !err.aborted {
+		// With a mark, all records have arrived before: the error is about the commit
+		// itself, whatever it says of an abort.
+		if m != nil || !err.aborted {
 			t.dead.Store(true) // the next one with this id finds out
 			t.forgetAll(sent)
 			return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
