@@ -51,6 +51,9 @@ func (st *stream) inDoubt() int {
 	return 0
 }
 
+// NewUnitID returns an identity for SendUnit.
+func NewUnitID() [16]byte { return spool.NewUnitID() }
+
 // SendUnit delivers the records in one transaction to Kafka, or as one unit to the
 // disk, by the deadline or little later. They have one topic; id is the unit's identity,
 // not zero. With a receipt the unit is on disk. Otherwise an error is about the

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
@@ -98,7 +99,7 @@ func runCase(t *testing.T, given string) string {
 		offset++
 		return producer.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
-	handler := newHandler(sender, nil)
+	handler := newHandler(sender, &goldenDurable{sender: sender})
 	if err := handler.Prepare(route); err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
@@ -109,6 +110,22 @@ func runCase(t *testing.T, given string) string {
 	}
 	fmt.Fprintf(&out, "reply %s\n", reply.AppendJSON(nil))
 	return out.String()
+}
+
+// goldenDurable keeps a unit of which a value says so, and sends others.
+type goldenDurable struct {
+	fakeDurable
+	sender *fakeSender
+}
+
+func (d *goldenDurable) SendUnit(conn *producer.Connection, id [16]byte, recs []producer.Record, _ durable.Policy, deadline time.Time) ([]producer.Outcome, string, *producer.Error) {
+	for i := range recs {
+		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {
+			return nil, "18a1b2c3d4e5f607-89abcdef-0", nil
+		}
+	}
+	out, err := d.sender.SendTransaction(conn, recs, deadline)
+	return out, "", err
 }
 
 func writeRecord(out *strings.Builder, rec *producer.Record) {

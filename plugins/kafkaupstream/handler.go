@@ -36,6 +36,7 @@ type Sender interface {
 type Durable interface {
 	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
 	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
+	SendUnit(conn *producer.Connection, id [16]byte, recs []producer.Record, policy durable.Policy, deadline time.Time) (out []producer.Outcome, receipt string, err *producer.Error)
 }
 
 // HandlerOptions are what a handler works with.
@@ -68,7 +69,7 @@ func NewHandler(opts HandlerOptions) *Handler {
 
 // Prepare makes a route ready to be served, and returns why it cannot be.
 func (h *Handler) Prepare(route *Route) error {
-	if route.mode == producer.Durable && h.durable == nil {
+	if route.durable && h.durable == nil {
 		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
 	if route.transactional && !h.sender.Transactions() {
@@ -165,7 +166,11 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 	if tombstone {
 		return r.tombstone(req, w)
 	}
-	return r.value(req, w)
+	refused := r.value(req, w)
+	if refused == nil && r.transactional && r.tombstones {
+		return unmixed(w.recs)
+	}
+	return refused
 }
 
 func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time) (Reply, *producer.Error) {
@@ -218,7 +223,17 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
 func (h *Handler) transaction(route *Route, recs []producer.Record, deadline time.Time, form bodyForm) Reply {
-	outcomes, err := h.sender.SendTransaction(route.conn, recs, deadline)
+	var outcomes []producer.Outcome
+	var err *producer.Error
+	if route.durable {
+		var receipt string
+		outcomes, receipt, err = h.durable.SendUnit(route.conn, durable.NewUnitID(), recs, durable.Policy(route.suspend), deadline)
+		if receipt != "" {
+			return keptUnit(receipt, len(recs), form)
+		}
+	} else {
+		outcomes, err = h.sender.SendTransaction(route.conn, recs, deadline)
+	}
 	if outcomes == nil {
 		return h.failed(recs[0].Topic, err)
 	}

@@ -98,6 +98,11 @@ func (d *fakeDurable) Send(_ *producer.Connection, rec *producer.Record, policy 
 	return d.result, d.err
 }
 
+func (d *fakeDurable) SendUnit(_ *producer.Connection, _ [16]byte, recs []producer.Record, policy durable.Policy, _ time.Time) ([]producer.Outcome, string, *producer.Error) {
+	d.rec, d.policy = recs[0], policy
+	return make([]producer.Outcome, len(recs)), d.result.Receipt, d.err
+}
+
 type fakeRequest struct {
 	method  string
 	headers map[string]string
