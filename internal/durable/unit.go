@@ -31,6 +31,8 @@ type units struct {
 	// unsettled: whatever is on disk is in doubt, since another process may have sent it.
 	unsettled bool
 	doubt     *spool.Entry // the unit in doubt, its identity and position; nil: none
+
+	memory
 }
 
 // settled tells whether the next unit may be sent.
@@ -51,36 +53,72 @@ func (st *stream) inDoubt() int {
 	return 0
 }
 
-// NewUnitID returns an identity for SendUnit.
-func NewUnitID() [16]byte { return spool.NewUnitID() }
+// Unit is records of one topic that are in Kafka all or none.
+type Unit struct {
+	// ID is the unit's identity; zero: it gets one.
+	ID      [16]byte
+	Records []producer.Record
+	// Again says that a unit with this identity may have been sent before, by this
+	// process or an earlier one.
+	Again bool
+}
+
+// UnitResult is what became of a unit that was not refused.
+type UnitResult struct {
+	// Outcomes say of each record what the transaction came to; nil: nothing is known of
+	// them, as of a unit that was committed before.
+	Outcomes []producer.Outcome
+	// Receipt names the unit on disk; "": it is not there.
+	Receipt string
+}
 
 // SendUnit delivers the records in one transaction to Kafka, or as one unit to the
-// disk, by the deadline or little later. They have one topic; id is the unit's identity,
-// not zero. With a receipt the unit is on disk. Otherwise an error is about the
-// transaction as a whole, and the outcomes say the same of each record where they are
-// not nil.
-func (q *Queue) SendUnit(conn *producer.Connection, id [16]byte, recs []producer.Record, policy Policy, deadline time.Time) (out []producer.Outcome, receipt string, _ *producer.Error) {
+// disk, by the deadline or little later. An error is about the transaction as a whole.
+// Where the unit has an ID, Replied is to be called when the reply has been noted.
+func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *producer.Error) {
 	st := q.stream(conn, policy)
 	now := time.Now()
-	for i := range recs {
-		stamp(&recs[i], now)
+	for i := range u.Records {
+		stamp(&u.Records[i], now)
 	}
 	deadline = q.kafkaDeadline(deadline)
-	unit := &spool.Entry{Unit: id, Record: recs[0], Rest: recs[1:], Kept: now}
+	e := &spool.Entry{Unit: u.ID, Record: u.Records[0], Rest: u.Records[1:], Kept: now}
+	if e.Unit.IsZero() {
+		e.Unit = spool.NewUnitID()
+		return st.deliver(e, u.Records, false, deadline)
+	}
+	st.expect(e.Unit)
+	if u.Again {
+		if f, ok, err := st.recall(e.Unit, deadline); ok || err != nil {
+			return UnitResult{Receipt: f.receipt}, err
+		}
+	}
+	return st.deliver(e, u.Records, u.Again, deadline)
+}
+
+// deliver sends or keeps a unit.
+func (st *stream) deliver(e *spool.Entry, recs []producer.Record, again bool, deadline time.Time) (UnitResult, *producer.Error) {
 	if !st.unitTurn(deadline) {
-		receipt, err := st.keepUnit(unit, behindOthers)
-		return nil, receipt, err
+		return st.keepUnit(e, behindOthers)
 	}
 	defer func() { <-st.turn }()
-	err := st.prepare(recs[0].Topic, deadline, q.hurry)
+	err := st.prepare(e.Record.Topic, deadline, st.q.hurry)
+	if err == nil && again {
+		if f, ok := st.fateOf(e.Unit); ok { // now that Kafka has been asked
+			return UnitResult{Receipt: f.receipt}, nil
+		}
+	}
+	var out []producer.Outcome
 	if err == nil {
-		out, err = st.serial.Send(recs, unit.Unit.String(), deadline, q.hurry)
+		out, err = st.serial.Send(recs, st.markOf(e.Unit), deadline, st.q.hurry)
+	}
+	if err == nil {
+		st.committed(e.Unit)
 	}
 	if err == nil || permanent(err) {
-		return out, "", err
+		return UnitResult{Outcomes: out}, err
 	}
-	receipt, err = st.keepUnit(unit, err)
-	return nil, receipt, err
+	return st.keepUnit(e, err)
 }
 
 // unitTurn waits until a new unit is the next to be sent, and takes the stream's turn;
@@ -118,16 +156,17 @@ func (st *stream) takeTurnBy(deadline time.Time) bool {
 
 // keepUnit puts a unit on disk for the reason of cause. Where that leaves it open
 // whether the unit was committed, the caller has the turn.
-func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (receipt string, _ *producer.Error) {
+func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (UnitResult, *producer.Error) {
 	position, _, err := st.append(unit, nil)
 	if err != nil {
 		st.q.log.ErrorContext(logging.Every, "a unit cannot be kept on disk", "stream", st.id, "error", err)
-		return "", st.notKept(nil, cause, err)
+		return UnitResult{}, st.notKept(nil, cause, err)
 	}
 	if cause.Unconfirmed {
 		st.doubt = &spool.Entry{Unit: unit.Unit, Position: position}
 	}
-	return position.Receipt(), nil
+	st.keptOpen(unit.Unit, position)
+	return UnitResult{Receipt: position.Receipt()}, nil
 }
 
 // prepare makes the producer ready for the next unit, and settles what is in doubt.
@@ -141,8 +180,11 @@ func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{
 	}
 	committed := map[string]bool{}
 	for _, mark := range marks {
-		for _, id := range strings.Fields(mark) {
-			committed[id] = true
+		for _, text := range strings.Fields(mark) {
+			committed[text] = true
+			if id, ok := spool.ParseUnitID(text); ok {
+				st.learn(id, fate{})
+			}
 		}
 	}
 	return st.settle(committed)
@@ -150,17 +192,31 @@ func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{
 
 // settle marks what is on disk and was committed.
 func (st *stream) settle(committed map[string]bool) *producer.Error {
-	disk := st.disk.Load()
-	if disk == nil || len(committed) == 0 {
-		st.unsettled, st.doubt = false, nil
-		return nil
-	}
 	if d := st.doubt; d != nil && committed[d.Unit.String()] {
-		st.resolve(disk, d.Position, spool.Acked)
+		st.resolve(st.disk.Load(), d.Position, spool.Acked)
 	}
 	st.doubt = nil
-	var after spool.Position
-	for st.unsettled {
+	if !st.unsettled {
+		return nil
+	}
+	err := st.eachOnDisk(func(e *spool.Entry) {
+		if committed[e.Unit.String()] {
+			st.resolve(st.disk.Load(), e.Position, spool.Acked)
+		} else {
+			st.learn(e.Unit, fate{e.Position.Receipt()})
+		}
+	})
+	st.unsettled = err != nil
+	return err
+}
+
+// eachOnDisk calls f with each unit that is on disk.
+func (st *stream) eachOnDisk(f func(*spool.Entry)) *producer.Error {
+	disk := st.disk.Load()
+	if disk == nil {
+		return nil
+	}
+	for after := (spool.Position{}); ; {
 		if st.q.stopping() {
 			return &producer.Error{Kind: producer.KindUnavailable, Reason: "shutting down"}
 		}
@@ -168,15 +224,14 @@ func (st *stream) settle(committed map[string]bool) *producer.Error {
 		if err != nil {
 			return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error()}
 		}
+		if len(entries) == 0 {
+			return nil
+		}
 		for i := range entries {
 			after = entries[i].Position
-			if committed[entries[i].Unit.String()] {
-				st.resolve(disk, after, spool.Acked)
-			}
+			f(&entries[i])
 		}
-		st.unsettled = len(entries) > 0
 	}
-	return nil
 }
 
 // unitRound sends the next units, and returns how long to wait before the next round.
@@ -225,9 +280,10 @@ func (st *stream) unitsWait(err *producer.Error) time.Duration {
 
 // sendUnit sends a unit that is on disk. The error says why it is still there.
 func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry) *producer.Error {
-	_, err := st.serial.Send(e.Records(), e.Unit.String(), time.Now().Add(unitWait), st.q.stop)
+	_, err := st.serial.Send(e.Records(), st.markOf(e.Unit), time.Now().Add(unitWait), st.q.stop)
 	switch {
 	case err == nil:
+		st.committed(e.Unit)
 		delete(st.missing, e.Record.Topic)
 		st.resolve(disk, e.Position, spool.Acked)
 		return nil

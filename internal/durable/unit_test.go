@@ -16,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -32,16 +31,22 @@ func (g *gateway) sendUnit(conn *producer.Connection, topic, values string, poli
 	for _, v := range strings.Fields(values) {
 		recs = append(recs, *record(topic, v))
 	}
-	out, receipt, err := g.queue.SendUnit(conn, spool.NewUnitID(), recs, policy, time.Now().Add(timeout))
+	result, err := g.queue.SendUnit(conn, Unit{Records: recs}, policy, time.Now().Add(timeout))
+	return what(result, err, len(recs))
+}
+
+func what(result UnitResult, err *producer.Error, records int) string {
 	switch {
 	case err != nil && err.Unconfirmed:
 		return "unconfirmed"
 	case err != nil:
 		return fmt.Sprintf("refused %d", err.Kind)
-	case receipt != "":
+	case result.Receipt != "":
 		return "kept"
-	case len(out) != len(recs) || out[0].Ack.Offset < 0:
-		return fmt.Sprintf("outcomes %+v", out)
+	case result.Outcomes == nil:
+		return "committed before"
+	case len(result.Outcomes) != records || result.Outcomes[0].Ack.Offset < 0:
+		return fmt.Sprintf("outcomes %+v", result.Outcomes)
 	}
 	return "committed"
 }
@@ -314,5 +319,106 @@ func TestHurryKeepsAUnitThatWaitsForKafka(t *testing.T) {
 	next.awaitEmpty()
 	if got := b.committed(t, "t", 4); got != "0 1 2 3" && got != "0 3 1 2" {
 		t.Error(got)
+	}
+}
+
+// again sends a unit with an identity that may have been sent before.
+func (g *gateway) again(conn *producer.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
+	u := Unit{ID: [16]byte{id}, Records: []producer.Record{*record("t", value)}, Again: true}
+	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
+	return what(result, err, 1), result
+}
+
+// first is again for the first time.
+func (g *gateway) first(want string, conn *producer.Connection, id byte, value string, timeout time.Duration) UnitResult {
+	g.t.Helper()
+	u := Unit{ID: [16]byte{id}, Records: []producer.Record{*record("t", value)}}
+	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
+	if got := what(result, err, 1); got != want {
+		g.t.Fatalf("unit %s: %s, want %s", value, got, want)
+	}
+	return result
+}
+
+func TestAUnitOfWhichNobodyKnowsIsNotSentTwice(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	conn := b.transactional(t)
+	g := startQueue(t, dir, Options{}).await()
+	g.first("committed", conn, 1, "1", patient)
+	g.first("committed", conn, 2, "2", patient)
+	g.queue.Replied(conn, [16]byte{2}, DeadLetter)
+	g.first("committed", conn, 3, "3", patient)
+	if got, _ := g.again(conn, 1, "1", patient); got != "committed before" {
+		t.Errorf("the same process: %s", got)
+	}
+	g.close()
+	next := startQueue(t, dir, Options{}).await()
+	for _, id := range []byte{1, 3} {
+		if got, _ := next.again(conn, id, "x", patient); got != "committed before" {
+			t.Errorf("unit %d: %s", id, got)
+		}
+	}
+	if got, _ := next.again(conn, 4, "4", patient); got != "committed" {
+		t.Errorf("one that never came to anything: %s", got)
+	}
+	if got := b.committed(t, "t", 4); got != "1 2 3 4" {
+		t.Error(got)
+	}
+}
+
+func TestAUnitThatIsOnDiskIsNotKeptTwice(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	conn := b.transactional(t)
+	g := startQueue(t, dir, Options{}).await()
+	b.failWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
+	kept := g.first("kept", conn, 1, "1", time.Second)
+	g.close()
+	next := startQueue(t, dir, Options{})
+	got, again := next.again(conn, 1, "1", patient)
+	if got != "kept" || again.Receipt != kept.Receipt {
+		t.Errorf("%s under %s, was %s", got, again.Receipt, kept.Receipt)
+	}
+	if n := next.pending(); n != 1 {
+		t.Errorf("%d units are on disk", n)
+	}
+	b.failWith(nil)
+	next.awaitEmpty()
+	if got, again := next.again(conn, 1, "1", patient); got != "kept" || again.Receipt != kept.Receipt {
+		t.Errorf("after it was sent: %s under %s", got, again.Receipt)
+	}
+	next.wantUnit("committed", conn, "t", "2", patient)
+	if got := b.committed(t, "t", 2); got != "1 2" {
+		t.Error(got)
+	}
+}
+
+// The unit is committed, its answer lost, and there is no room on disk: the client is
+// told that nobody knows, and finds out when it asks again.
+func TestAUnitOfWhichNothingIsKnownIsFoundOutAboutWhenItComesAgain(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{MaxBytes: 1}).await()
+	conn := b.transactional(t)
+	g.first("committed", conn, 1, "1", patient)
+	answer := b.loseCommits(t, true)
+	g.first("unconfirmed", conn, 2, "2", time.Second)
+	answer()
+	if got, _ := g.again(conn, 2, "2", patient); got != "committed before" {
+		t.Error(got)
+	}
+	g.first("committed", conn, 3, "3", patient)
+	if got := b.committed(t, "t", 3); got != "1 2 3" {
+		t.Error(got)
+	}
+}
+
+func TestAMarkIsNotLargerThanKafkaTakes(t *testing.T) {
+	st := &stream{}
+	for i := range 3 * maxOwed {
+		id := [16]byte{1, byte(i), byte(i >> 8)}
+		st.expect(id)
+		st.committed(id)
+	}
+	if n := len(st.markOf([16]byte{2})); n > 4096 || n < 32*maxOwed {
+		t.Errorf("%d bytes", n)
 	}
 }

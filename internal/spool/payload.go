@@ -26,6 +26,12 @@ func (id UnitID) IsZero() bool { return id == UnitID{} }
 // String returns 32 hexadecimal digits.
 func (id UnitID) String() string { return hex.EncodeToString(id[:]) }
 
+// ParseUnitID is the reverse of String.
+func ParseUnitID(s string) (id UnitID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(s[:min(len(s), 2*len(id))]))
+	return id, err == nil && n == len(id) && len(s) == 2*n
+}
+
 // Entry is a record in the spool, or a unit: one or several records that are sent in
 // one transaction. A unit is kept, and done with, as a whole.
 type Entry struct {

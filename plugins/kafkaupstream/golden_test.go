@@ -118,14 +118,15 @@ type goldenDurable struct {
 	sender *fakeSender
 }
 
-func (d *goldenDurable) SendUnit(conn *producer.Connection, id [16]byte, recs []producer.Record, _ durable.Policy, deadline time.Time) ([]producer.Outcome, string, *producer.Error) {
+func (d *goldenDurable) SendUnit(conn *producer.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error) {
+	recs := u.Records
 	for i := range recs {
 		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {
-			return nil, "18a1b2c3d4e5f607-89abcdef-0", nil
+			return durable.UnitResult{Receipt: "18a1b2c3d4e5f607-89abcdef-0"}, nil
 		}
 	}
 	out, err := d.sender.SendTransaction(conn, recs, deadline)
-	return out, "", err
+	return durable.UnitResult{Outcomes: out}, err
 }
 
 func writeRecord(out *strings.Builder, rec *producer.Record) {

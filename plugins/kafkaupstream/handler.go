@@ -36,7 +36,9 @@ type Sender interface {
 type Durable interface {
 	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
 	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
-	SendUnit(conn *producer.Connection, id [16]byte, recs []producer.Record, policy durable.Policy, deadline time.Time) (out []producer.Outcome, receipt string, err *producer.Error)
+	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error)
+	// Replied is called when the reply to a unit with an ID has been noted.
+	Replied(conn *producer.Connection, id [16]byte, policy durable.Policy)
 }
 
 // HandlerOptions are what a handler works with.
@@ -126,9 +128,9 @@ func (h *Handler) Handle(route *Route, req Request) (reply Reply) {
 func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	switch {
 	case route.transactional && w.isBatch:
-		return h.transaction(route, w.recs, deadline, w.form)
+		return h.transaction(route, w.unit(w.recs), deadline, w.form)
 	case route.transactional:
-		return h.transaction(route, append(w.recs, w.rec), deadline, formOpaque)
+		return h.transaction(route, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
 	case w.isBatch:
 		return several(h.deliverAll(route, w.recs, deadline), w.form)
 	}
@@ -222,14 +224,18 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
-func (h *Handler) transaction(route *Route, recs []producer.Record, deadline time.Time, form bodyForm) Reply {
+func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
+	recs := unit.Records
 	var outcomes []producer.Outcome
 	var err *producer.Error
 	if route.durable {
-		var receipt string
-		outcomes, receipt, err = h.durable.SendUnit(route.conn, durable.NewUnitID(), recs, durable.Policy(route.suspend), deadline)
-		if receipt != "" {
-			return keptUnit(receipt, len(recs), form)
+		var result durable.UnitResult
+		result, err = h.durable.SendUnit(route.conn, unit, durable.Policy(route.suspend), deadline)
+		if result.Receipt != "" {
+			return keptUnit(result.Receipt, len(recs), form)
+		}
+		if outcomes = result.Outcomes; outcomes == nil && err == nil {
+			return writtenBefore
 		}
 	} else {
 		outcomes, err = h.sender.SendTransaction(route.conn, recs, deadline)
@@ -280,6 +286,14 @@ type work struct {
 	sender   Sender
 	conn     *producer.Connection
 	held     int // bytes of memory taken from sender
+
+	id    [16]byte // of the unit, for a request with an idempotency key; zero: none
+	again bool     // and it may have been done before
+}
+
+// unit is the records of the request as one.
+func (w *work) unit(recs []producer.Record) durable.Unit {
+	return durable.Unit{ID: w.id, Records: recs, Again: w.again}
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
