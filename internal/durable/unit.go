@@ -15,8 +15,6 @@ const (
 	unitsRead = 50
 	// unitWait bounds one attempt to send a unit that is on disk.
 	unitWait = 10 * time.Second
-	// gateUnits is how many units may be left for a gate.
-	gateUnits = 20
 )
 
 // units is how a transactional stream is sent: one unit after another, each in one
@@ -263,9 +261,10 @@ func (st *stream) unitRound() time.Duration {
 			return st.unitsWait(err)
 		}
 		st.after = entries[i].Position
+		// To send a unit takes as long as to keep several: without a gate, one client that
+		// sends one after another would keep the stream from ever being empty again.
+		st.setGate(disk.Pending() > 0)
 	}
-	left := disk.Pending()
-	st.setGate(left > 0 && left <= gateUnits)
 	return 0
 }
 
