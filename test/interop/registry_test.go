@@ -1,0 +1,226 @@
+package interop
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+)
+
+var registrySeed = flag.Uint64("registry-seed", uint64(time.Now().UnixNano()), "of the registry's changes and the moments of its faults")
+
+const (
+	registryChanges = 500
+	registryTopic   = "structures"
+)
+
+// A registry publishes 500 changes, while the broker goes and comes back and the runner
+// is stopped once and killed twice. It repeats, under the same idempotency key, what got
+// no reply or one that says to try again. A consumer of what is committed rebuilds the
+// state, transaction by transaction, and ends up with exactly the registry's.
+func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
+	t.Logf("-args -registry-seed=%d", *registrySeed)
+	random := rand.New(rand.NewPCG(*registrySeed, 0))
+	k := kafkatest.Run(t, kafkatest.Options{})
+	if err := k.CreateTopic(registryTopic, 1, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	r := startRegistry(t, k.BootstrapOf(1), random)
+	replica := startReplica(t, k.BootstrapOf(1))
+	at := func(change int) int { return change + random.IntN(30) }
+	faults := map[int]func(){
+		at(60):  func() { r.restart(syscall.SIGTERM) },
+		at(120): func() { r.restart(syscall.SIGKILL) },
+		at(180): func() { registryMust(t, k.Kill(1)) },
+		at(230): func() { r.restart(syscall.SIGKILL) },
+		at(280): func() { r.restart(syscall.SIGTERM) },
+		at(330): func() { registryMust(t, k.Restart(1)) },
+		at(420): func() { r.restart(syscall.SIGKILL) },
+	}
+	for n := 1; n <= registryChanges; n++ {
+		if fault := faults[n]; fault != nil {
+			go fault() // while the change is published
+		}
+		c := r.model.next()
+		replica.sizes[n].Store(int64(c.records()))
+		r.publish(&c)
+	}
+	await.True(t, "the replica has every transaction", func() bool { return replica.applied.Load() == registryChanges || t.Failed() })
+	r.faults.Lock() // the last one is over
+	defer r.faults.Unlock()
+	replica.end()
+	replica.judge(r.model.state)
+	topic, err := k.Records(t.Context(), registryTopic, kafkatest.ReadCommitted)
+	if err != nil || len(topic) != replica.records {
+		t.Errorf("%d records are in the topic, want %d: %v", len(topic), replica.records, err)
+	}
+	t.Logf("%d changes with %d records: %d committed at once, %d kept on disk, %d requests repeated",
+		registryChanges, replica.records, r.committed, r.kept, r.repeated)
+	if r.kept == 0 || r.committed == 0 {
+		t.Error("the broker was never away, or always")
+	}
+}
+
+func registryMust(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// registryMutex is a lock that restarts hold, one after another.
+type registryMutex chan struct{}
+
+func (m registryMutex) Lock()   { m <- struct{}{} }
+func (m registryMutex) Unlock() { <-m }
+
+// registry is the client: it publishes changes one after another, as a registry does.
+type registry struct {
+	t      *testing.T
+	model  *registryModel
+	url    string
+	client *http.Client
+
+	faults registryMutex
+	socket string
+	env    []string
+	runner *program.Process
+
+	committed, kept, repeated int
+}
+
+// registryRoute is the route of examples/neighbours/registry, on a broker.
+func registryRoute(t *testing.T, brokers string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/neighbours/registry/route.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var route map[string]any
+	if err := json.Unmarshal(text, &route); err != nil {
+		t.Fatal(err)
+	}
+	route["config"].(map[string]any)["bootstrap.servers"] = brokers
+	route["timeout_ms"] = 3000
+	text, err = json.Marshal(route)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func startRegistry(t *testing.T, brokers string, random *rand.Rand) *registry {
+	t.Helper()
+	dir := t.TempDir()
+	r := &registry{t: t, model: &registryModel{random: random, state: registryState{}}, faults: make(registryMutex, 1)}
+	r.socket = filepath.Join(dir, "runner.sock")
+	r.env = []string{"APISIX_LISTEN_ADDRESS=unix:" + r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(dir, "spool")}
+	r.start()
+	c := gateway.NewClient(r.socket, gateway.ClientOptions{})
+	g := gateway.New(c, gateway.Options{})
+	conf := []gateway.ConfEntry{{Name: "kafkaupstream", Value: registryRoute(t, brokers)}}
+	if err := g.PutRoute(gateway.Route{ID: "registry", URI: "/structures", Conf: conf}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(g)
+	t.Cleanup(func() {
+		server.Close()
+		c.Close()
+	})
+	r.url, r.client = server.URL+"/structures", server.Client()
+	return r
+}
+
+func (r *registry) start() {
+	r.t.Helper()
+	before, _ := os.Lstat(r.socket)
+	r.runner = program.Start(r.t, binary, program.Options{Args: []string{"run"}, Env: r.env})
+	await.True(r.t, "the runner listens", func() bool {
+		now, err := os.Lstat(r.socket)
+		return err == nil && (before == nil || !os.SameFile(before, now))
+	})
+}
+
+// restart ends the runner with a signal and starts the next one.
+func (r *registry) restart(s syscall.Signal) {
+	r.faults.Lock()
+	defer r.faults.Unlock()
+	r.runner.Signal(s)
+	r.runner.Exit()
+	r.start()
+}
+
+// publish sends a change until it is taken.
+func (r *registry) publish(c *registryChange) {
+	r.t.Helper()
+	for !r.send(c) {
+		r.repeated++
+	}
+}
+
+// send tells whether the change was taken: committed, or kept on disk.
+func (r *registry) send(c *registryChange) bool {
+	r.t.Helper()
+	req := r.request(c)
+	req.Header.Set("idempotency-key", fmt.Sprintf("TX%06d", c.number))
+	req.Header.Set("x-transaction", strconv.Itoa(c.number))
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return false
+	}
+	switch resp.StatusCode {
+	case 200:
+		r.committed++
+	case 202:
+		r.kept++
+	case 409, 503, 504: // under way, not possible now, or not known: to be asked again
+		return false
+	default:
+		r.t.Fatalf("change %d: %d %s", c.number, resp.StatusCode, text)
+	}
+	return true
+}
+
+func (r *registry) request(c *registryChange) *http.Request {
+	method, target, body := http.MethodPost, r.url, []byte(nil)
+	switch {
+	case c.deleted != "":
+		method, target = http.MethodDelete, r.url+"?urn="+url.QueryEscape(c.deleted)
+	case len(c.messages) == 1:
+		body = []byte(c.messages[0].text)
+	default:
+		for i, m := range c.messages {
+			body = append(append(body, "[,"[min(i, 1)]), m.text...)
+		}
+		body = append(body, ']')
+	}
+	req, err := http.NewRequest(method, target, bytes.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if body != nil {
+		req.Header.Set("content-type", "application/json")
+	}
+	return req
+}
