@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -41,29 +42,27 @@ func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
 	if err := k.CreateTopic(registryTopic, 1, 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	r := startRegistry(t, k.BootstrapOf(1), random)
+	r := startRegistry(t, k.BootstrapOf(1))
 	replica := startReplica(t, k.BootstrapOf(1))
-	at := func(change int) int { return change + random.IntN(30) }
-	faults := map[int]func(){
-		at(60):  func() { r.restart(syscall.SIGTERM) },
-		at(120): func() { r.restart(syscall.SIGKILL) },
-		at(180): func() { registryMust(t, k.Kill(1)) },
-		at(230): func() { r.restart(syscall.SIGKILL) },
-		at(280): func() { r.restart(syscall.SIGTERM) },
-		at(330): func() { registryMust(t, k.Restart(1)) },
-		at(420): func() { r.restart(syscall.SIGKILL) },
-	}
-	for n := 1; n <= registryChanges; n++ {
-		if fault := faults[n]; fault != nil {
-			go fault() // while the change is published
-		}
-		c := r.model.next()
-		replica.sizes[n].Store(int64(c.records()))
-		r.publish(&c)
+	go r.run(&replica.sizes)
+	for _, fault := range []struct {
+		after int64 // changes, or some more
+		do    func()
+	}{
+		{60, func() { r.restart(syscall.SIGTERM) }},
+		{120, func() { r.restart(syscall.SIGKILL) }},
+		{180, func() { registryMust(t, k.Kill(1)) }},
+		{230, func() { r.restart(syscall.SIGKILL) }},
+		{280, func() { r.restart(syscall.SIGTERM) }},
+		{330, func() { registryMust(t, k.Restart(1)) }},
+		{420, func() { r.restart(syscall.SIGKILL) }},
+	} {
+		after := fault.after + random.Int64N(30)
+		await.True(t, "the registry publishes", func() bool { return r.published.Load() >= after || t.Failed() })
+		fault.do()
 	}
 	await.True(t, "the replica has every transaction", func() bool { return replica.applied.Load() == registryChanges || t.Failed() })
-	r.faults.Lock() // the last one is over
-	defer r.faults.Unlock()
+	r.end()
 	replica.end()
 	replica.judge(r.model.state)
 	topic, err := k.Records(t.Context(), registryTopic, kafkatest.ReadCommitted)
@@ -80,28 +79,25 @@ func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
 func registryMust(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 }
 
-// registryMutex is a lock that restarts hold, one after another.
-type registryMutex chan struct{}
-
-func (m registryMutex) Lock()   { m <- struct{}{} }
-func (m registryMutex) Unlock() { <-m }
-
-// registry is the client: it publishes changes one after another, as a registry does.
+// registry publishes changes one after another, as a registry does.
 type registry struct {
 	t      *testing.T
 	model  *registryModel
 	url    string
 	client *http.Client
 
-	faults registryMutex
 	socket string
 	env    []string
 	runner *program.Process
 
+	stop, stopped chan struct{}
+	published     atomic.Int64 // changes
+
+	// Of the goroutine run, until stopped is closed.
 	committed, kept, repeated int
 }
 
@@ -125,10 +121,11 @@ func registryRoute(t *testing.T, brokers string) string {
 	return string(text)
 }
 
-func startRegistry(t *testing.T, brokers string, random *rand.Rand) *registry {
+func startRegistry(t *testing.T, brokers string) *registry {
 	t.Helper()
 	dir := t.TempDir()
-	r := &registry{t: t, model: &registryModel{random: random, state: registryState{}}, faults: make(registryMutex, 1)}
+	r := &registry{t: t, model: &registryModel{random: rand.New(rand.NewPCG(*registrySeed, 1)), state: registryState{}},
+		stop: make(chan struct{}), stopped: make(chan struct{})}
 	r.socket = filepath.Join(dir, "runner.sock")
 	r.env = []string{"APISIX_LISTEN_ADDRESS=unix:" + r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(dir, "spool")}
 	r.start()
@@ -159,25 +156,42 @@ func (r *registry) start() {
 
 // restart ends the runner with a signal and starts the next one.
 func (r *registry) restart(s syscall.Signal) {
-	r.faults.Lock()
-	defer r.faults.Unlock()
 	r.runner.Signal(s)
 	r.runner.Exit()
 	r.start()
 }
 
-// publish sends a change until it is taken.
-func (r *registry) publish(c *registryChange) {
-	r.t.Helper()
-	for !r.send(c) {
-		r.repeated++
+// run publishes all changes, each again and again until it is taken.
+func (r *registry) run(sizes *[registryChanges + 1]atomic.Int64) {
+	defer close(r.stopped)
+	for n := 1; n <= registryChanges; n++ {
+		c := r.model.next()
+		sizes[n].Store(int64(c.records()))
+		for !r.send(&c) {
+			r.repeated++
+			select {
+			case <-r.stop:
+				return
+			default:
+			}
+		}
+		r.published.Add(1)
 	}
+}
+
+// end ends the publishing, if it is not over.
+func (r *registry) end() {
+	close(r.stop)
+	<-r.stopped
 }
 
 // send tells whether the change was taken: committed, or kept on disk.
 func (r *registry) send(c *registryChange) bool {
-	r.t.Helper()
-	req := r.request(c)
+	req, err := r.request(c)
+	if err != nil {
+		r.t.Error(err)
+		return true
+	}
 	req.Header.Set("idempotency-key", fmt.Sprintf("TX%06d", c.number))
 	req.Header.Set("x-transaction", strconv.Itoa(c.number))
 	resp, err := r.client.Do(req)
@@ -197,12 +211,12 @@ func (r *registry) send(c *registryChange) bool {
 	case 409, 503, 504: // under way, not possible now, or not known: to be asked again
 		return false
 	default:
-		r.t.Fatalf("change %d: %d %s", c.number, resp.StatusCode, text)
+		r.t.Errorf("change %d: %d %s", c.number, resp.StatusCode, text)
 	}
 	return true
 }
 
-func (r *registry) request(c *registryChange) *http.Request {
+func (r *registry) request(c *registryChange) (*http.Request, error) {
 	method, target, body := http.MethodPost, r.url, []byte(nil)
 	switch {
 	case c.deleted != "":
@@ -216,11 +230,8 @@ func (r *registry) request(c *registryChange) *http.Request {
 		body = append(body, ']')
 	}
 	req, err := http.NewRequest(method, target, bytes.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if body != nil {
+	if err == nil && body != nil {
 		req.Header.Set("content-type", "application/json")
 	}
-	return req
+	return req, err
 }
