@@ -266,6 +266,16 @@ func TestUnitsAndRecordsDoNotMoveIntoEachOthersStreams(t *testing.T) {
 	}
 }
 
+func TestAMissingRightToTheTransactionalIDIsTheRoutesFault(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.transactional(t)
+	withdrawn := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
+	g.wantUnit(fmt.Sprintf("refused %d", producer.KindConfig), conn, "t", "1", patient)
+	withdrawn.Remove()
+	g.wantUnit("committed", conn, "t", "2", patient)
+}
+
 func TestAMissingRightToTheGroupIsTheRoutesFault(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
