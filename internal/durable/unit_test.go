@@ -266,6 +266,21 @@ func TestUnitsAndRecordsDoNotMoveIntoEachOthersStreams(t *testing.T) {
 	}
 }
 
+// Kafka says for ever that a transaction has not ended, which it has.
+func TestATransactionThatKafkaLosesTrackOfIsNotWaitedForForever(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.transactional(t)
+	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: -1,
+		When: func(req kmsg.Request) bool { return req.(*kmsg.OffsetFetchRequest).RequireStable }})
+	g.wantUnit("kept", conn, "t", "1", time.Second)
+	g.awaitEmpty()
+	g.wantUnit("committed", conn, "t", "2", patient)
+	if got := b.committed(t, "t", 2); got != "1 2" {
+		t.Error(got)
+	}
+}
+
 func TestAMissingRightToTheTransactionalIDIsTheRoutesFault(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()

@@ -30,7 +30,12 @@ type Serial struct {
 	mu    sync.Mutex // held by what uses t
 	t     *transactional
 	begun bool // with t: earlier marks have been read
+	// unstable is since when Kafka does not say what the marks are; zero: it does.
+	unstable time.Time
 }
+
+// unstableWait is how long Kafka may say that marks are about to change.
+const unstableWait = 2 * time.Second
 
 // NewSerial returns the sender of a stream. conn is of the mode Transactional.
 func (p *Pool) NewSerial(conn *Connection, stream string) *Serial {
@@ -80,12 +85,33 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 		}
 		return nil, err
 	}
-	m := mark{group: name, topic: topic}
-	if marks, err = m.read(s.t, l); err == nil {
+	return s.readMarks(&mark{group: name, topic: topic}, l)
+}
+
+// readMarks reads the marks of what was committed before. Nothing is pending any more,
+// since transactions have been initialized. Where Kafka says otherwise for long it has
+// lost track of a transaction (as a broker may that was killed), and the end of the next
+// one is what puts that right.
+func (s *Serial) readMarks(m *mark, l limit) ([]string, *Error) {
+	insist := s.unstable.IsZero() || time.Since(s.unstable) < unstableWait
+	marks, err := m.read(s.t, insist, l)
+	switch {
+	case err == nil:
 		s.begun = true
+	case err == errUnstable && s.unstable.IsZero():
+		s.unstable = time.Now()
+	}
+	if err == nil && !insist {
+		s.t.log.Warn("Kafka does not end a transaction of the stream that it says has ended; its mark is not waited for", "transactional_id", m.group)
+	}
+	if err != errUnstable {
+		s.unstable = time.Time{}
 	}
 	return marks, err
 }
+
+// errUnstable: a transaction that has the group's offsets in it has not ended.
+var errUnstable = &Error{Kind: KindUnavailable, Reason: "the stream's mark: a transaction has not ended yet"}
 
 // Send sends the records in one transaction. They have one topic. An error that is
 // Unconfirmed means that the transaction may be committed; Begin finds out.
@@ -160,7 +186,7 @@ func (m *mark) send(ctx context.Context, k *kafka.Producer) error {
 }
 
 // read returns the texts of the group's marks, one for each topic.
-func (m *mark) read(t *transactional, l limit) ([]string, *Error) {
+func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
 	admin, err := kafka.NewAdminClientFromProducer(t.kafka)
 	if err != nil {
 		return nil, m.explain(err, t.redact)
@@ -168,14 +194,14 @@ func (m *mark) read(t *transactional, l limit) ([]string, *Error) {
 	defer admin.Close()
 	// The client library does not tell of an error that is about the group as a whole. So
 	// it is first asked for a partition that must be in the answer.
-	asked, e := m.list(admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, t, l)
+	asked, e := m.list(admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, t, l)
 	if e != nil {
 		return nil, e
 	}
 	if len(asked) == 0 {
 		return nil, m.explain(kafka.NewError(kafka.ErrGroupAuthorizationFailed, "the group's offsets cannot be read", false), t.redact)
 	}
-	all, e := m.list(admin, nil, t, l)
+	all, e := m.list(admin, nil, insist, t, l)
 	if e != nil {
 		return nil, e
 	}
@@ -189,11 +215,11 @@ func (m *mark) read(t *transactional, l limit) ([]string, *Error) {
 }
 
 // list asks for the group's offsets: of these partitions, or all for nil.
-func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, t *transactional, l limit) ([]kafka.TopicPartition, *Error) {
+func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional, l limit) ([]kafka.TopicPartition, *Error) {
 	ctx, cancel := l.context()
 	defer cancel()
 	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
-	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(true))
+	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
 	var found []kafka.TopicPartition
 	for _, g := range result.ConsumerGroupsTopicPartitions {
 		found = append(found, g.Partitions...)
@@ -203,8 +229,11 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, t *tran
 			err = e
 		}
 	}
-	if isUnknownGroup(err) {
+	if hasCode(err, kafka.ErrGroupIDNotFound) {
 		return of, nil // it has never committed anything
+	}
+	if hasCode(err, kafka.ErrUnstableOffsetCommit) {
+		return nil, errUnstable
 	}
 	if err != nil {
 		return nil, m.explain(err, t.redact)
@@ -212,9 +241,9 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, t *tran
 	return found, nil
 }
 
-func isUnknownGroup(err error) bool {
+func hasCode(err error, code kafka.ErrorCode) bool {
 	kerr, ok := err.(kafka.Error)
-	return ok && kerr.Code() == kafka.ErrGroupIDNotFound
+	return ok && kerr.Code() == code
 }
 
 func isUnknownTopic(err error) bool {
