@@ -230,9 +230,10 @@ func (t *transactional) commit(l limit) *commitError {
 func (t *transactional) abort(l limit) {
 	t.dead.Store(true)
 	wait := time.Now().Add(abortWait)
-	if l.over() {
-		wait = time.Now().Add(abortWait / 10)
-	} else if l.deadline.Before(wait) {
+	if l.hurry != nil && l.over() {
+		return // the next producer ends it before it does anything else
+	}
+	if l.deadline.Before(wait) {
 		wait = l.deadline.Add(abortWait / 10)
 	}
 	err := limit{wait, l.hurry}.try(t.kafka.AbortTransaction)

@@ -45,20 +45,26 @@ func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
 	r := startRegistry(t, k.BootstrapOf(1))
 	replica := startReplica(t, k.BootstrapOf(1))
 	go r.run(&replica.sizes)
+	published := func(what *atomic.Int64, more int64) {
+		t.Helper()
+		until := what.Load() + more
+		await.True(t, "the registry publishes", func() bool {
+			return what.Load() >= until || r.published.Load() == registryChanges || t.Failed()
+		})
+	}
 	for _, fault := range []struct {
-		after int64 // changes, or some more
-		do    func()
+		counted *atomic.Int64 // changes
+		do      func()
 	}{
-		{60, func() { r.restart(syscall.SIGTERM) }},
-		{120, func() { r.restart(syscall.SIGKILL) }},
-		{180, func() { registryMust(t, k.Kill(1)) }},
-		{230, func() { r.restart(syscall.SIGKILL) }},
-		{280, func() { r.restart(syscall.SIGTERM) }},
-		{330, func() { registryMust(t, k.Restart(1)) }},
-		{420, func() { r.restart(syscall.SIGKILL) }},
+		{&r.committed, func() { r.restart(syscall.SIGTERM) }},
+		{&r.committed, func() { r.restart(syscall.SIGKILL) }},
+		{&r.committed, func() { registryMust(t, k.Kill(1)) }},
+		{&r.published, func() { r.restart(syscall.SIGKILL) }},
+		{&r.published, func() { r.restart(syscall.SIGTERM) }},
+		{&r.published, func() { registryMust(t, k.Restart(1)) }},
+		{&r.committed, func() { r.restart(syscall.SIGKILL) }},
 	} {
-		after := fault.after + random.Int64N(30)
-		await.True(t, "the registry publishes", func() bool { return r.published.Load() >= after || t.Failed() })
+		published(fault.counted, 10+random.Int64N(30))
 		fault.do()
 	}
 	await.True(t, "the replica has every transaction", func() bool { return replica.applied.Load() == registryChanges || t.Failed() })
@@ -70,8 +76,8 @@ func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
 		t.Errorf("%d records are in the topic, want %d: %v", len(topic), replica.records, err)
 	}
 	t.Logf("%d changes with %d records: %d committed at once, %d kept on disk, %d requests repeated",
-		registryChanges, replica.records, r.committed, r.kept, r.repeated)
-	if r.kept == 0 || r.committed == 0 {
+		registryChanges, replica.records, r.committed.Load(), r.kept, r.repeated)
+	if r.kept == 0 || r.committed.Load() == 0 {
 		t.Error("the broker was never away, or always")
 	}
 }
@@ -94,11 +100,10 @@ type registry struct {
 	env    []string
 	runner *program.Process
 
-	stop, stopped chan struct{}
-	published     atomic.Int64 // changes
+	stop, stopped        chan struct{}
+	published, committed atomic.Int64 // changes
 
-	// Of the goroutine run, until stopped is closed.
-	committed, kept, repeated int
+	kept, repeated int // of the goroutine run, until stopped is closed
 }
 
 // registryRoute is the route of examples/neighbours/registry, on a broker.
@@ -205,7 +210,7 @@ func (r *registry) send(c *registryChange) bool {
 	}
 	switch resp.StatusCode {
 	case 200:
-		r.committed++
+		r.committed.Add(1)
 	case 202:
 		r.kept++
 	case 409, 503, 504: // under way, not possible now, or not known: to be asked again
