@@ -13,7 +13,7 @@ const (
 	// unitsRead is how many units are read from disk at once. They are sent one after
 	// another.
 	unitsRead = 50
-	// unitWait bounds one attempt to send a unit that is on disk.
+	// unitWait bounds one attempt to send a unit that is on disk, or to find out about one.
 	unitWait = 10 * time.Second
 )
 
@@ -248,7 +248,7 @@ func (st *stream) unitRound() time.Duration {
 		return retryPause
 	}
 	if !st.settled() { // which may be the end of some of the entries
-		if err := st.prepare(entries[0].Record.Topic, time.Now().Add(askWait), st.q.stop); err != nil {
+		if err := st.prepare(entries[0].Record.Topic, time.Now().Add(unitWait), st.q.stop); err != nil {
 			return st.unitsWait(err)
 		}
 		return 0

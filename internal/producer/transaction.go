@@ -59,6 +59,7 @@ type transactional struct {
 	lock  *os.File // nil: of a Serial, whose stream has one sender anyway
 	ready bool     // transactions have been initialized
 	dead  atomic.Bool
+	calls sync.WaitGroup // of librdkafka's functions, some of which nobody waits for
 }
 
 func newTransactions(p *Pool, dir string) *transactions {
@@ -135,6 +136,7 @@ func (ts *transactions) giveBack(conn *Connection, t *transactional) {
 
 // end closes a producer and then lets another process have its id.
 func (ts *transactions) end(t *transactional) {
+	t.calls.Wait()
 	now := time.Now()
 	t.client.deadline.Store(&now)
 	t.drain()

@@ -11,9 +11,8 @@ import (
 const (
 	// abortWait bounds how long a reply waits for an abort, which happens in any case.
 	abortWait = time.Second
-	// limitSlice is how often a call of librdkafka's that waits is interrupted to look
-	// whether there is a hurry.
-	limitSlice = 50 * time.Millisecond
+	// linkSlice is how often a wait for the cluster looks whether there is a hurry.
+	linkSlice = 50 * time.Millisecond
 	// limitPause is before a call that failed at once is tried again.
 	limitPause = 10 * time.Millisecond
 )
@@ -33,25 +32,47 @@ func (l limit) over() bool {
 	}
 }
 
-// try calls f until it succeeds, fails with an error that no repetition changes, or
-// the limit is reached. librdkafka's transactional calls go on where they were when
-// they are called again.
-func (l limit) try(f func(context.Context) error) error {
+// errHurry: the limit's hurry came during a call.
+var errHurry = kafka.NewError(kafka.ErrTimedOut, "there was no time to wait for the answer", false)
+
+// try calls f, one of librdkafka's transactional calls, until it succeeds, fails with an
+// error that no repetition changes, or the limit is reached.
+//
+// A call that has timed out is never repeated, although librdkafka says that it would go
+// on where it was: a result that comes between the two is then taken for that of another
+// step, and a transaction was said to be committed that was not (and librdkafka ended
+// the process). The producer is given up instead.
+func (t *transactional) try(l limit, f func(context.Context) error) error {
 	for {
-		end := l.deadline
-		if slice := time.Now().Add(limitSlice); l.hurry != nil && slice.Before(end) {
-			end = slice
-		}
-		ctx, cancel := context.WithDeadline(context.Background(), end)
-		err := f(ctx)
-		cancel()
+		err := t.call(l, f)
 		var kerr kafka.Error
-		if err == nil || !errors.As(err, &kerr) || kerr.IsFatal() || kerr.TxnRequiresAbort() || !kerr.IsRetriable() || l.over() {
+		if err == nil || !errors.As(err, &kerr) || kerr.IsFatal() || kerr.TxnRequiresAbort() || !kerr.IsRetriable() ||
+			kerr.Code() == kafka.ErrTimedOut || l.over() {
 			return err
 		}
-		if kerr.Code() != kafka.ErrTimedOut {
-			l.pause()
-		}
+		l.pause()
+	}
+}
+
+// call calls f. In a hurry it does not wait for the end of that: the producer, which is
+// good for nothing more then, does before it is closed.
+func (t *transactional) call(l limit, f func(context.Context) error) error {
+	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+	if l.hurry == nil {
+		defer cancel()
+		return f(ctx)
+	}
+	done := make(chan error, 1)
+	t.calls.Go(func() {
+		defer cancel()
+		done <- f(ctx)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-l.hurry:
+		t.dead.Store(true)
+		return errHurry
 	}
 }
 
@@ -62,12 +83,6 @@ func (l limit) pause() {
 	case <-l.hurry:
 	case <-timer.C:
 	}
-}
-
-// passes tells of errors of which a repetition of the call may be free.
-func passes(err error) bool {
-	var kerr kafka.Error
-	return errors.As(err, &kerr) && kerr.IsRetriable() && !kerr.IsFatal()
 }
 
 // send carries out one transaction, with the mark in it where there is one.
@@ -158,7 +173,7 @@ func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) 
 			return t.aborted(out, sent, nil)
 		}
 	}
-	if err := l.try(func(ctx context.Context) error { return m.send(ctx, t.kafka) }); err != nil {
+	if err := t.try(l, func(ctx context.Context) error { return m.send(ctx, t.kafka) }); err != nil {
 		t.abort(l)
 		out, _ = t.aborted(out, sent, &commitError{err, true})
 		return out, m.explain(err, t.redact)
@@ -182,10 +197,8 @@ func (t *transactional) init(l limit) *Error {
 	if err := t.awaitLink(l); err != nil {
 		return err
 	}
-	if err := l.try(t.kafka.InitTransactions); err != nil {
-		if !passes(err) {
-			t.dead.Store(true)
-		}
+	if err := t.try(l, t.kafka.InitTransactions); err != nil {
+		t.dead.Store(true)
 		e := classify(err, false)
 		return &Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
 	}
@@ -196,7 +209,7 @@ func (t *transactional) init(l limit) *Error {
 // awaitLink waits while it is not known whether the cluster answers.
 func (t *transactional) awaitLink(l limit) *Error {
 	for {
-		slice := time.Now().Add(limitSlice)
+		slice := time.Now().Add(linkSlice)
 		if l.deadline.Before(slice) {
 			slice = l.deadline
 		}
@@ -215,7 +228,7 @@ type commitError struct {
 }
 
 func (t *transactional) commit(l limit) *commitError {
-	err := l.try(t.kafka.CommitTransaction)
+	err := t.try(l, t.kafka.CommitTransaction)
 	if err == nil {
 		return nil
 	}
@@ -236,7 +249,7 @@ func (t *transactional) abort(l limit) {
 	if l.deadline.Before(wait) {
 		wait = l.deadline.Add(abortWait / 10)
 	}
-	err := limit{wait, l.hurry}.try(t.kafka.AbortTransaction)
+	err := t.call(limit{wait, l.hurry}, t.kafka.AbortTransaction)
 	if err != nil {
 		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
 	}
