@@ -24,7 +24,7 @@ type registryReplica struct {
 	applied atomic.Int64 // transactions
 }
 
-func startReplica(t *testing.T, brokers string) *registryReplica {
+func startRegistryReplica(t *testing.T, brokers string) *registryReplica {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(registryTopic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))

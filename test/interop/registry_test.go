@@ -43,7 +43,7 @@ func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := startRegistry(t, k.BootstrapOf(1))
-	replica := startReplica(t, k.BootstrapOf(1))
+	replica := startRegistryReplica(t, k.BootstrapOf(1))
 	go r.run(&replica.sizes)
 	published := func(what *atomic.Int64, more int64) {
 		t.Helper()
