@@ -119,6 +119,7 @@ func readTarget(path string) (*durable.Target, error) {
 	var also struct {
 		Delivery         string `json:"delivery"`
 		OnPermanentError string `json:"on_permanent_error"`
+		Transactional    bool   `json:"transactional"`
 	}
 	if err := json.Unmarshal(text, &also); err != nil {
 		return nil, fmt.Errorf("the configuration in %s is invalid: %w", path, err)
@@ -126,7 +127,7 @@ func readTarget(path string) (*durable.Target, error) {
 	if also.Delivery != "durable" {
 		return nil, fmt.Errorf("the configuration in %s is not for durable delivery: \"delivery\": \"durable\" is missing", path)
 	}
-	return &durable.Target{Config: route.Connection().Route(), OnPermanentError: also.OnPermanentError}, nil
+	return &durable.Target{Config: route.Connection().Route(), OnPermanentError: also.OnPermanentError, Transactional: also.Transactional}, nil
 }
 
 // confirm asks a person; the error says that the answer was not yes.

@@ -95,6 +95,9 @@ func printRecord(w io.Writer, r *durable.RecordInfo) error {
 	if r.Dead {
 		fmt.Fprintf(t, "dead letter\t%s\n", printable(r.Reason))
 	}
+	if r.Unit != "" {
+		fmt.Fprintf(t, "unit\t%s, record %d of %d\n", r.Unit, r.Record, r.Records)
+	}
 	fmt.Fprintf(t, "kept\t%s\n", moment(r.Kept))
 	if !r.Timestamp.IsZero() {
 		fmt.Fprintf(t, "timestamp\t%s\n", r.Timestamp.Format(time.RFC3339Nano))

@@ -12,6 +12,11 @@
 // a flight. Its acknowledgement still counts; only when librdkafka gives it up is it
 // sent again.
 //
+// A connection with transactions has streams of units: records of one request, which are
+// sent in one transaction, one unit after another, by the owner of the directory only.
+// Where a commit is not answered, a mark in Kafka says what became of it (unit.go); and
+// what became of a unit can be asked for again by its identity (recall.go).
+//
 // The package is not for the format on disk (internal/spool) nor for producing
 // (internal/producer). plugins/kafkaupstream sends through it, cmd/kafkaupstream
 // makes it and, for the commands of `kafkaupstream spool`, looks into it.

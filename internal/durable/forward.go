@@ -48,7 +48,11 @@ func (st *stream) forward() {
 		}
 		st.sweep()
 		if st.ready() {
-			pause = st.round()
+			if st.conn.Transactional() {
+				pause = st.unitRound()
+			} else {
+				pause = st.round()
+			}
 		} else {
 			pause = time.Hour
 			st.setGate(false)
@@ -183,7 +187,7 @@ func (b *batch) send() {
 			b.fly(e.Position, d)
 			b.sent[i] = true
 		case b.hopeless(e, err):
-			b.finished[i] = b.refuse(e, err)
+			b.finish(i, err)
 		default:
 			b.failure = err
 			if err.Kind != producer.KindTopicNotFound && err.Kind != producer.KindPartitionNotFound {
@@ -244,22 +248,31 @@ func (b *batch) conclude() {
 		delete(b.flights, e.Position)
 		b.mu.Unlock()
 		if b.hopeless(e, f.err) {
-			b.finished[i] = b.refuse(e, f.err)
+			b.finish(i, f.err)
 		} else {
 			b.failure = f.err
 		}
 	}
 }
 
-// hopeless tells whether Kafka will never take the record.
-func (b *batch) hopeless(e *spool.Entry, err *producer.Error) bool {
+// finish deals with a record that Kafka can never take.
+func (b *batch) finish(i int, err *producer.Error) {
+	if failure := b.refuse(b.disk, &b.entries[i], err); failure != nil {
+		b.failure = failure
+	} else {
+		b.finished[i] = true
+	}
+}
+
+// hopeless tells whether Kafka will never take the record, or the unit.
+func (st *stream) hopeless(e *spool.Entry, err *producer.Error) bool {
 	switch {
 	case err.Unconfirmed:
 		return false
 	case err.Kind == producer.KindTopicNotFound, err.Kind == producer.KindPartitionNotFound:
-		since, ok := b.missing[e.Record.Topic]
+		since, ok := st.missing[e.Record.Topic]
 		if !ok {
-			b.missing[e.Record.Topic] = time.Now()
+			st.missing[e.Record.Topic] = time.Now()
 			return false
 		}
 		return time.Since(since) > missingWait
@@ -268,21 +281,19 @@ func (b *batch) hopeless(e *spool.Entry, err *producer.Error) bool {
 	return permanent(err) && err.Kind != producer.KindConfig && err.Kind != producer.KindInternal
 }
 
-// refuse deals with a record that Kafka can never take, as the stream's policy says,
-// and tells whether it is done with.
-func (b *batch) refuse(e *spool.Entry, err *producer.Error) bool {
-	if b.policy == Suspend {
-		b.failure = err
-		b.suspend(e, err)
-		return false
+// refuse deals with a record or a unit that Kafka can never take, as the stream's
+// policy says. It returns why that is not done with, nil when it is.
+func (st *stream) refuse(disk *spool.Stream, e *spool.Entry, err *producer.Error) *producer.Error {
+	if st.policy == Suspend {
+		st.suspend(e, err)
+		return err
 	}
 	letter := *e
 	letter.Reason = err.Reason
-	if _, derr := b.disk.Dead().Append(&letter); derr != nil {
-		b.failure = &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", derr)}
-		return false
+	if _, derr := disk.Dead().Append(&letter); derr != nil {
+		return &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", derr)}
 	}
-	b.resolve(b.disk, e.Position, spool.Dead)
-	b.letters.add(e.Record.Topic, err.Reason)
-	return true
+	st.resolve(disk, e.Position, spool.Dead)
+	st.letters.add(e.Record.Topic, err.Reason)
+	return nil
 }

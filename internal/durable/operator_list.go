@@ -15,7 +15,8 @@ type StreamInfo struct {
 	Brokers string `json:"brokers"`
 	// OnPermanentError is "deadletter" or "suspend".
 	OnPermanentError string `json:"on_permanent_error"`
-	Pending          int64  `json:"pending"`   // records
+	Transactional    bool   `json:"transactional,omitempty"`
+	Pending          int64  `json:"pending"`   // records; of a transactional stream, units
 	UnderWay         int64  `json:"under_way"` // of them, those that librdkafka has
 	Bytes            int64  `json:"bytes"`     // of files, those of dead letters included
 	// Oldest is when the first record that waits was kept.
@@ -53,6 +54,7 @@ func (s stored) info() StreamInfo {
 			info.OnPermanentError = suspendWord
 		}
 		info.UnderWay = s.stream.underWay()
+		info.Transactional = s.stream.conn.Transactional()
 	}
 	stats, err := s.disk.Stats()
 	dead, deadErr := s.disk.Dead().Stats()

@@ -14,6 +14,7 @@ import (
 type Target struct {
 	Config           producer.Properties `json:"config"`
 	OnPermanentError string              `json:"on_permanent_error,omitempty"` // "deadletter", the default, or "suspend"
+	Transactional    bool                `json:"transactional,omitempty"`
 }
 
 // stream returns the target's stream. The configuration may come from the socket.
@@ -28,7 +29,7 @@ func (t Target) stream(q *Queue) (*stream, error) {
 	default:
 		return nil, fmt.Errorf("on_permanent_error: expected \"deadletter\" or %q", suspendWord)
 	}
-	conn, err := producer.NewConnection(t.Config, producer.Durable)
+	conn, err := producer.NewConnection(t.Config, modeOf(t.Transactional))
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
@@ -38,6 +39,7 @@ func (t Target) stream(q *Queue) (*stream, error) {
 var (
 	errNotDead = errors.New("records that are still to be sent can only be moved to another configuration: -f names it")
 	errOneOnly = errors.New("one record that is still to be sent cannot be moved without its neighbours: name the stream alone")
+	errKind    = errors.New("units of transactions go to a transactional stream only, and other records to another one")
 	errSame    = errors.New("the configuration is that of the stream itself; without -f its dead letters are sent again")
 )
 
@@ -246,7 +248,12 @@ func (st *stream) write(entries []spool.Entry) ([]spool.Entry, error) {
 	written := 0
 	for ; written < len(entries) && err == nil; written++ {
 		e := &entries[written]
-		if _, err = disk.Write(&spool.Entry{Record: e.Record, Kept: e.Kept}); err != nil {
+		if e.Unit.IsZero() == st.conn.Transactional() {
+			err = errKind
+			break
+		}
+		// A unit keeps its identity: where it was committed after all, that still tells.
+		if _, err = disk.Write(&spool.Entry{Unit: e.Unit, Record: e.Record, Rest: e.Rest, Kept: e.Kept}); err != nil {
 			break
 		}
 	}

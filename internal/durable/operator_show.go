@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -14,7 +15,7 @@ import (
 type ShowRequest struct {
 	Selection
 	From  string `json:"from,omitempty"`  // a receipt: from that record on; empty: from the first
-	Limit int    `json:"limit,omitempty"` // records; 0: DefaultShown
+	Limit int    `json:"limit,omitempty"` // records, though a unit is shown whole; 0: DefaultShown
 	Bytes int    `json:"bytes,omitempty"` // of each value; 0: all
 }
 
@@ -33,6 +34,11 @@ type RecordInfo struct {
 	Timestamp time.Time `json:"timestamp,omitzero"` // absent: when it is sent
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"` // -1: by the key
+	// Unit is the identity of the unit that the record is part of, as its Record-th of
+	// Records; absent: of none.
+	Unit    string `json:"unit,omitempty"`
+	Record  int    `json:"record,omitempty"`
+	Records int    `json:"records,omitempty"`
 
 	Key         *string      `json:"key,omitempty"`
 	KeyBase64   []byte       `json:"key_base64,omitempty"`
@@ -70,7 +76,8 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 		if err != nil {
 			return err
 		}
-		return f(newRecordInfo(s.id, s.entry, !pending, req.Bytes))
+		_, err = showEntry(s.id, s.entry, !pending, req.Bytes, f)
+		return err
 	}
 	s, err := q.find(req.Selection)
 	if err != nil {
@@ -102,13 +109,31 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 			if e.Position.Before(from) {
 				continue
 			}
-			if err := f(newRecordInfo(s.id, e, !req.Pending, req.Bytes)); err != nil {
+			n, err := showEntry(s.id, e, !req.Pending, req.Bytes, f)
+			if err != nil {
 				return err
 			}
-			left--
+			if left -= n; left <= 0 {
+				break
+			}
 		}
 	}
 	return nil
+}
+
+// showEntry calls f with each record of an entry, and returns how many there are.
+func showEntry(stream string, e *spool.Entry, dead bool, bytes int, f func(*RecordInfo) error) (n int, err error) {
+	records := e.Records()
+	for i := range records {
+		info := newRecordInfo(stream, e, &records[i], dead, bytes)
+		if !e.Unit.IsZero() {
+			info.Unit, info.Record, info.Records = e.Unit.String(), i+1, len(records)
+		}
+		if err := f(info); err != nil {
+			return 0, err
+		}
+	}
+	return len(records), nil
 }
 
 // interrupted tells why an operation is not to go on.
@@ -121,18 +146,18 @@ func (q *Queue) interrupted(ctx context.Context) error {
 	}
 }
 
-func newRecordInfo(stream string, e *spool.Entry, dead bool, bytes int) *RecordInfo {
+func newRecordInfo(stream string, e *spool.Entry, rec *producer.Record, dead bool, bytes int) *RecordInfo {
 	r := &RecordInfo{
 		Stream: stream, Receipt: e.Position.Receipt(), Dead: dead, Reason: e.Reason,
-		Kept: e.Kept.UTC(), Timestamp: e.Record.Timestamp, Topic: e.Record.Topic, Partition: e.Record.Partition,
-		ValueBytes: len(e.Record.Value),
+		Kept: e.Kept.UTC(), Timestamp: rec.Timestamp, Topic: rec.Topic, Partition: rec.Partition,
+		ValueBytes: len(rec.Value),
 	}
 	if !r.Timestamp.IsZero() {
 		r.Timestamp = r.Timestamp.UTC()
 	}
-	r.Key, r.KeyBase64 = text(e.Record.Key, 0)
-	r.Value, r.ValueBase64 = text(e.Record.Value, bytes)
-	for _, h := range e.Record.Headers {
+	r.Key, r.KeyBase64 = text(rec.Key, 0)
+	r.Value, r.ValueBase64 = text(rec.Value, bytes)
+	for _, h := range rec.Headers {
 		info := HeaderInfo{Name: h.Key}
 		info.Value, info.ValueBase64 = text(h.Value, 0)
 		r.Headers = append(r.Headers, info)

@@ -62,8 +62,13 @@ type Queue struct {
 }
 
 type streamKey struct {
-	origin string
-	policy Policy
+	origin        string
+	policy        Policy
+	transactional bool
+}
+
+func keyOf(conn *producer.Connection, policy Policy) streamKey {
+	return streamKey{conn.Origin(), policy, conn.Transactional()}
 }
 
 // Open returns a queue on the directory. It never fails: what is wrong with the
@@ -137,8 +142,11 @@ func (q *Queue) Close() (kept int64, err error) {
 		st.keeping.Lock()
 		defer st.keeping.Unlock()
 		st.sweep()
-		if n := st.unsettled(); n > 0 {
+		if n := st.underWayAtEnd(); n > 0 {
 			q.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)
+		}
+		if st.inDoubt() > 0 {
+			q.log.Warn("a transaction was under way to Kafka when the process ended; the next one finds out whether it was committed", "stream", st.id)
 		}
 		st.tidy()
 	}
@@ -149,8 +157,8 @@ func (q *Queue) Close() (kept int64, err error) {
 	return q.kept.Load(), err
 }
 
-// unsettled returns how many records were under way and may or may not have arrived.
-func (st *stream) unsettled() (n int) {
+// underWayAtEnd returns how many records were under way and may or may not have arrived.
+func (st *stream) underWayAtEnd() (n int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, f := range st.flights {
@@ -260,6 +268,15 @@ func (q *Queue) own() (bool, error) {
 type metadata struct {
 	Config           producer.Properties `json:"config"`
 	OnPermanentError string              `json:"on_permanent_error,omitempty"`
+	Transactional    bool                `json:"transactional,omitempty"`
+}
+
+// modeOf returns how the records of a stream are produced.
+func modeOf(transactional bool) producer.Mode {
+	if transactional {
+		return producer.Transactional
+	}
+	return producer.Durable
 }
 
 const suspendWord = "suspend"
@@ -285,7 +302,7 @@ func (q *Queue) found(disk *spool.Spool, id string) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := streamKey{st.conn.Origin(), st.policy}
+	key := keyOf(st.conn, st.policy)
 	if q.streams[key] == nil {
 		q.streams[key] = st
 	}
@@ -300,7 +317,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 	if err := json.Unmarshal(ds.Metadata(), &m); err != nil {
 		return nil, err
 	}
-	conn, err := producer.NewConnection(m.Config, producer.Durable)
+	conn, err := producer.NewConnection(m.Config, modeOf(m.Transactional))
 	if err != nil {
 		return nil, err
 	}
@@ -314,6 +331,9 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 // streamID names a stream: the connection's origin is enough of it to be unique.
 func streamID(conn *producer.Connection, policy Policy) string {
 	id := conn.Origin()[:20]
+	if conn.Transactional() {
+		id += "-t"
+	}
 	if policy == Suspend {
 		id += "-s"
 	}
@@ -322,7 +342,7 @@ func streamID(conn *producer.Connection, policy Policy) string {
 
 // stream returns the stream of a connection.
 func (q *Queue) stream(conn *producer.Connection, policy Policy) *stream {
-	key := streamKey{conn.Origin(), policy}
+	key := keyOf(conn, policy)
 	q.mu.RLock()
 	st := q.streams[key]
 	q.mu.RUnlock()
@@ -332,7 +352,7 @@ func (q *Queue) stream(conn *producer.Connection, policy Policy) *stream {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if st = q.streams[key]; st == nil {
-		st = newStream(q, conn.As(producer.Durable), policy)
+		st = newStream(q, conn.As(modeOf(conn.Transactional())), policy)
 		// Nothing of it was on disk when this process became the owner.
 		st.loaded.Store(q.owner)
 		q.streams[key] = st
@@ -351,7 +371,7 @@ func (q *Queue) open(st *stream) (*spool.Stream, error) {
 	if disk == nil {
 		return nil, errNoDisk
 	}
-	m := metadata{Config: st.conn.Route()}
+	m := metadata{Config: st.conn.Route(), Transactional: st.conn.Transactional()}
 	if st.policy == Suspend {
 		m.OnPermanentError = suspendWord
 	}

@@ -37,6 +37,7 @@ type stream struct {
 	gate    *gate
 
 	forwarder // the forwarder's own
+	units     // of a transactional stream
 }
 
 // flight is a record on disk that librdkafka has.
@@ -63,11 +64,15 @@ const (
 )
 
 func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
-	return &stream{
+	st := &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
 		forwarder: forwarder{missing: map[string]time.Time{}},
 	}
+	if conn.Transactional() && q.pool != nil {
+		st.units = units{serial: q.pool.NewSerial(conn, st.id), unsettled: true}
+	}
+	return st
 }
 
 // clear tells whether nothing on disk comes before a new record.
@@ -75,6 +80,9 @@ func (st *stream) clear() bool {
 	disk := st.disk.Load()
 	if st.loaded.Load() {
 		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0)
+	}
+	if st.conn.Transactional() {
+		return false // another process may be sending
 	}
 	if disk == nil {
 		var err error
@@ -131,7 +139,7 @@ func (st *stream) setGate(wanted bool) {
 // keep puts a record on disk for the reason of cause. d is its delivery if
 // librdkafka has it.
 func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
-	position, f, err := st.append(rec, d)
+	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now()}, d)
 	if err != nil {
 		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
 		return Result{}, st.notKept(d, cause, err)
@@ -147,7 +155,7 @@ func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *produc
 	return Result{Receipt: position.Receipt()}, nil
 }
 
-func (st *stream) append(rec *producer.Record, d *producer.Delivery) (_ spool.Position, f *flight, _ error) {
+func (st *stream) append(e *spool.Entry, d *producer.Delivery) (_ spool.Position, f *flight, _ error) {
 	disk, err := st.q.open(st)
 	if err != nil {
 		return spool.Position{}, nil, err
@@ -157,7 +165,7 @@ func (st *stream) append(rec *producer.Record, d *producer.Delivery) (_ spool.Po
 		st.keeping.RLock()
 		defer st.keeping.RUnlock()
 	}
-	position, err := disk.Append(&spool.Entry{Record: *rec, Kept: time.Now()})
+	position, err := disk.Append(e)
 	if err != nil {
 		return position, nil, err
 	}

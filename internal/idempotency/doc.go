@@ -6,6 +6,9 @@
 // known of the key, and for a key that is new gives a [Ticket], which is settled when
 // the reply is known. plugins/kafkaupstream calls it for routes that ask for it.
 //
+// What is [Interrupted] can be taken up with [Store.Resume] by a caller that can find out
+// what became of the first request.
+//
 // It is not for telling which replies are final, for statuses, or for finding equal
 // requests without a key.
 //

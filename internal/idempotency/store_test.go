@@ -282,3 +282,49 @@ func TestADirectoryThatCannotBeMade(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestAnInterruptedRequestIsResumedByOne(t *testing.T) {
+	kinds(t, func(t *testing.T, opts Options) {
+		s := open(t, opts)
+		first := begin(t, s, "k", First)
+		identity := first.Identity()
+		if s.Resume("orders", "k") != nil {
+			t.Error("it was resumed while it was under way")
+		}
+		first.Interrupt()
+		ticket := s.Resume("orders", "k")
+		if ticket == nil || ticket.Identity() != identity {
+			t.Fatalf("resumed as %+v", ticket)
+		}
+		if s.Resume("orders", "k") != nil || s.Resume("orders", "other") != nil {
+			t.Error("it was resumed twice, or without having begun")
+		}
+		begin(t, s, "k", InFlight)
+		finish(t, ticket, "r")
+		begin(t, s, "k", Replay)
+	})
+}
+
+func TestAKeyThatIsBegunAgainHasAnotherIdentity(t *testing.T) {
+	c := newClock()
+	s := open(t, Options{Now: c.now})
+	first := begin(t, s, "k", First)
+	identity := first.Identity()
+	finish(t, first, "r")
+	c.advance(2 * hour)
+	if begin(t, s, "k", First).Identity() == identity {
+		t.Error("it has the same")
+	}
+}
+
+func TestARequestThatWasInterruptedByTheEndOfItsProcessIsResumed(t *testing.T) {
+	opts := Options{Dir: t.TempDir()}
+	s := open(t, opts)
+	identity := begin(t, s, "k", First).Identity()
+	s.Close()
+	next := open(t, opts)
+	begin(t, next, "k", Interrupted)
+	if ticket := next.Resume("orders", "k"); ticket == nil || ticket.Identity() != identity {
+		t.Errorf("resumed as %+v", ticket)
+	}
+}

@@ -1,6 +1,9 @@
 package idempotency
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
 type state uint8
 
@@ -87,6 +90,13 @@ func (t *table) count(e *entry, bytes int64) {
 func (t *table) settle(e *entry, as state) {
 	e.state = as
 	heap.Push(&t.settled, e)
+}
+
+// unsettle puts an interrupted entry in flight again. It looks through all of them: that
+// is rare.
+func (t *table) unsettle(e *entry) {
+	e.state = inFlight
+	heap.Remove(&t.settled, slices.Index(t.settled, e))
 }
 
 // remove takes out an entry that is not settled, or that expire has taken.

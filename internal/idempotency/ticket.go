@@ -1,6 +1,10 @@
 package idempotency
 
-import "slices"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+)
 
 // Ticket belongs to the request that Begin was called for, and is for one goroutine.
 type Ticket struct {
@@ -12,6 +16,16 @@ type Ticket struct {
 // Reply returns the reply to the first request; nil unless the outcome was Replay. It
 // is not to be changed.
 func (t *Ticket) Reply() []byte { return t.reply }
+
+// Identity returns what this use of the key has for itself: the same for a request and
+// for what resumes it, in this process or a later one, and another one when the key is
+// begun again after it was forgotten.
+func (t *Ticket) Identity() (id [16]byte) {
+	b := binary.LittleEndian.AppendUint64(slices.Concat(t.entry.id[:], t.entry.fingerprint[:]), uint64(t.entry.expires))
+	sum := sha256.Sum256(b)
+	copy(id[:], sum[:])
+	return id
+}
 
 // Finish keeps a reply, which is to be sent once Finish has returned, and is what the
 // request is answered with until the key expires. After an error it is right to send it
@@ -69,4 +83,19 @@ func (t *Ticket) Interrupt() {
 	t.store.mu.Lock()
 	defer t.store.mu.Unlock()
 	t.store.table.settle(e, interrupted) // as the journal has it already
+}
+
+// Resume gives a ticket for a key whose outcome was Interrupted, to a caller that can
+// find out what became of the first request. It is to be settled like that of a First;
+// nil: another request has it.
+func (s *Store) Resume(scope, key string) *Ticket {
+	id, _ := identify(scope, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.table.entries[id]
+	if s.closed || e == nil || e.state != interrupted {
+		return nil
+	}
+	s.table.unsettle(e)
+	return &Ticket{store: s, entry: e}
 }

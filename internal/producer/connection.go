@@ -64,6 +64,9 @@ func NewConnection(route Properties, mode Mode) (*Connection, error) {
 	}, nil
 }
 
+// Transactional tells whether all records of a request are one transaction.
+func (c *Connection) Transactional() bool { return c.mode == Transactional }
+
 // Origin identifies the route's properties, whatever its mode: 64 hexadecimal
 // digits.
 func (c *Connection) Origin() string { return c.origin }

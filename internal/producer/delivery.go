@@ -107,13 +107,16 @@ func (d *Delivery) Reported() bool { return d.state.Load() == reported }
 func (d *Delivery) Outcome() (Ack, *Error) { return d.ack, d.err }
 
 // OnReport calls f once, when the outcome comes: on the goroutine that reads the
-// reports, which f must not hold up; at once if it has come already.
+// reports, which f must not hold up; at once if it has come already. f may end the
+// delivery, so nothing here looks at it afterwards.
 func (d *Delivery) OnReport(f func()) {
-	d.onReport.Store(&f)
-	if d.Reported() && d.onReport.CompareAndSwap(&f, nil) {
+	if !d.onReport.CompareAndSwap(nil, &f) {
 		f()
 	}
 }
+
+// tooLate stands for the function of a delivery whose outcome has come.
+var tooLate = func() {}
 
 // report notes the outcome; false: nobody waits for it.
 func (d *Delivery) report(ack Ack, err *Error) bool {
@@ -121,7 +124,7 @@ func (d *Delivery) report(ack Ack, err *Error) bool {
 	if !d.state.CompareAndSwap(awaited, reported) {
 		return false
 	}
-	if f := d.onReport.Swap(nil); f != nil {
+	if f := d.onReport.Swap(&tooLate); f != nil {
 		(*f)()
 	}
 	d.done <- struct{}{}

@@ -313,7 +313,7 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	if !ok {
 		deadline = time.Now().Add(retireWait)
 	}
-	p.transactions.close()
+	p.transactions.stop()
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {
@@ -337,6 +337,7 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 func (p *Pool) Close(ctx context.Context) (undelivered int) {
 	undelivered = p.Drain(ctx)
 	p.retired.Wait()
+	p.transactions.endings.Wait()
 	p.stopLoops()
 	p.loops.Wait()
 	return undelivered

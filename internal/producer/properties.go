@@ -20,6 +20,17 @@ var aliases = map[string]string{
 	"compression.codec":        "compression.type",
 	"delivery.timeout.ms":      "message.timeout.ms",
 	"sasl.mechanism":           "sasl.mechanisms",
+	// The Java client's. Both bound a record before it is compressed.
+	"max.request.size": "message.max.bytes",
+}
+
+// java are properties that only the Java client has, and what stands for them here.
+var java = map[string]string{
+	"key.serializer": "", "value.serializer": "", "partitioner.class": "partitioner",
+	"max.block.ms": "the route's timeout_ms", "buffer.memory": "queue.buffering.max.kbytes",
+	"sasl.jaas.config":        "sasl.username and sasl.password",
+	"ssl.truststore.location": "ssl.ca.location",
+	"ssl.truststore.password": "ssl.ca.location",
 }
 
 // isSecret tells of the properties whose values no log line may carry.
@@ -50,7 +61,12 @@ const (
 
 // Refused returns why a property may not be set, "" when it may.
 func Refused(name string) string {
+	instead, isJava := java[name]
 	switch {
+	case isJava && instead == "":
+		return "it is the Java client's; a record's bytes are produced as they are"
+	case isJava:
+		return "it is the Java client's; here it is " + instead
 	case strings.HasPrefix(name, "go."):
 		return "it configures the Go client, which is this program's own business"
 	case strings.HasPrefix(name, "test.mock."):

@@ -27,6 +27,7 @@ func TestDefaultsGiveWayToTheRoute(t *testing.T) {
 		{"and no retries", p{"retries": "0"}, false, p{"enable.idempotence": ""}},
 		{"and a queue out of order", p{"queuing.strategy": "lifo"}, false, p{"enable.idempotence": ""}},
 		{"a large record needs a large queue", p{"message.max.bytes": "100000000"}, false, p{"queue.buffering.max.kbytes": "195312"}},
+		{"the Java client's limit is librdkafka's", p{"max.request.size": "2000000"}, false, p{"message.max.bytes": "2000000", "max.request.size": ""}},
 		{"a long first backoff lifts the longest", p{"reconnect.backoff.ms": "2000"}, false, p{"reconnect.backoff.max.ms": ""}},
 	}
 	for _, c := range cases {
@@ -61,7 +62,7 @@ func TestPropertiesThatContradictAreRefused(t *testing.T) {
 func TestPropertiesThatWouldRunForeignCodeOrBreakTheProgramAreRefused(t *testing.T) {
 	for _, name := range []string{"go.batch.producer", "go.logs.channel", "test.mock.num.brokers", "plugin.library.paths",
 		"ssl.engine.location", "ssl.providers", "transactional.id", "delivery.report.only.error", "dr_msg_cb", "error_cb",
-		"ssl.certificate.verify_cb", "ssl_engine_callback_data", "opaque", "interceptors", "log.queue"} {
+		"key.serializer", "max.block.ms", "sasl.jaas.config", "ssl.certificate.verify_cb", "ssl_engine_callback_data", "opaque", "interceptors", "log.queue"} {
 		if Refused(name) == "" {
 			t.Errorf("%s may be set", name)
 		}

@@ -1,7 +1,6 @@
 package producer
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -10,13 +9,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
@@ -28,8 +26,6 @@ const (
 	// transactionSlots is how many ids there are for a connection: two processes can
 	// have their own, as during a reload.
 	transactionSlots = 3 * maxTransactional
-	// abortWait bounds how long a reply waits for an abort, which happens in any case.
-	abortWait = time.Second
 )
 
 // transactions are the transactional producers of a pool.
@@ -42,9 +38,12 @@ type transactions struct {
 	pool *Pool
 	dir  string
 
-	mu    sync.Mutex
-	byID  map[string]*transactionals
-	ended bool
+	endings sync.WaitGroup // producers being closed
+
+	mu      sync.Mutex
+	byID    map[string]*transactionals
+	serials map[*Serial]struct{}
+	ended   bool
 }
 
 // transactionals are those of one connection.
@@ -57,13 +56,14 @@ type transactionals struct {
 // transactional is a producer with a transactional.id. One transaction uses it.
 type transactional struct {
 	*client
-	lock  *os.File
-	ready bool // transactions have been initialized
+	lock  *os.File // nil: of a Serial, whose stream has one sender anyway
+	ready bool     // transactions have been initialized
 	dead  atomic.Bool
+	calls sync.WaitGroup // of librdkafka's functions, some of which nobody waits for
 }
 
 func newTransactions(p *Pool, dir string) *transactions {
-	return &transactions{pool: p, dir: dir, byID: map[string]*transactionals{}}
+	return &transactions{pool: p, dir: dir, byID: map[string]*transactionals{}, serials: map[*Serial]struct{}{}}
 }
 
 // errNoTransactions: the pool has no directory for transactional ids.
@@ -83,7 +83,7 @@ func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Ti
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.send(recs, deadline)
+	out, err := t.send(recs, nil, limit{deadline: deadline})
 	p.transactions.giveBack(conn, t)
 	return out, err
 }
@@ -113,8 +113,8 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.ended {
-		go ts.end(t)
-		return nil, &Error{Kind: KindUnavailable, Reason: "shutting down"}
+		ts.endings.Go(func() { ts.end(t) })
+		return nil, errShuttingDown
 	}
 	of.all[t] = struct{}{}
 	return t, nil
@@ -126,7 +126,7 @@ func (ts *transactions) giveBack(conn *Connection, t *transactional) {
 	of := ts.byID[conn.id]
 	if t.dead.Load() || ts.ended {
 		delete(of.all, t)
-		go ts.end(t)
+		ts.endings.Go(func() { ts.end(t) })
 	} else {
 		of.free <- t
 	}
@@ -136,6 +136,7 @@ func (ts *transactions) giveBack(conn *Connection, t *transactional) {
 
 // end closes a producer and then lets another process have its id.
 func (ts *transactions) end(t *transactional) {
+	t.calls.Wait()
 	now := time.Now()
 	t.client.deadline.Store(&now)
 	t.drain()
@@ -143,31 +144,37 @@ func (ts *transactions) end(t *transactional) {
 	ts.pool.mu.Lock()
 	delete(ts.pool.inTx, t.client)
 	ts.pool.mu.Unlock()
-	t.lock.Close()
+	if t.lock != nil {
+		t.lock.Close()
+	}
 }
 
-// close ends all producers that are not in use; the others end when they are given
-// back.
-func (ts *transactions) close() {
+// stop ends all producers that are not in use; the others end when they are given
+// back. It does not wait: where the cluster does not answer, that takes a second.
+func (ts *transactions) stop() {
 	ts.mu.Lock()
 	ts.ended = true
-	var idle []*transactional
 	for _, of := range ts.byID {
 		for more := true; more; {
 			select {
 			case t := <-of.free:
-				idle = append(idle, t)
+				ts.endings.Go(func() { ts.end(t) })
 			default:
 				more = false
 			}
 		}
 	}
+	serials := slices.Collect(maps.Keys(ts.serials))
 	ts.mu.Unlock()
-	var ending sync.WaitGroup
-	for _, t := range idle {
-		ending.Go(func() { ts.end(t) })
+	for _, s := range serials {
+		s.endIfIdle()
 	}
-	ending.Wait()
+}
+
+// close is stop, and returns when those producers have gone.
+func (ts *transactions) close() {
+	ts.stop()
+	ts.endings.Wait()
 }
 
 // make makes a producer with an id that no other process has.
@@ -184,17 +191,24 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 		if lock == nil {
 			continue
 		}
-		other := &Connection{mode: conn.mode, route: conn.route, origin: conn.origin, MessageMaxBytes: conn.MessageMaxBytes, props: maps.Clone(conn.props)}
-		other.props["transactional.id"] = fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.id[:16], slot)
-		other.id = identity(other.props)
-		t := &transactional{lock: lock}
-		t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", slot), func(*client) { t.dead.Store(true) })
-		ts.pool.mu.Lock()
-		ts.pool.inTx[t.client] = struct{}{}
-		ts.pool.mu.Unlock()
+		t := ts.producer(conn, fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.id[:16], slot))
+		t.lock = lock
 		return t, nil
 	}
 	return nil, errors.New("all transactional ids are in use by other processes")
+}
+
+// producer makes a producer with a transactional.id.
+func (ts *transactions) producer(conn *Connection, id string) *transactional {
+	other := &Connection{mode: conn.mode, route: conn.route, origin: conn.origin, MessageMaxBytes: conn.MessageMaxBytes, props: maps.Clone(conn.props)}
+	other.props["transactional.id"] = id
+	other.id = identity(other.props)
+	t := &transactional{}
+	t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", id), func(*client) { t.dead.Store(true) })
+	ts.pool.mu.Lock()
+	ts.pool.inTx[t.client] = struct{}{}
+	ts.pool.mu.Unlock()
+	return t
 }
 
 // instance returns what tells this gateway's ids from others', made once for the
@@ -242,154 +256,4 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// send carries out one transaction.
-func (t *transactional) send(recs []Record, deadline time.Time) ([]Outcome, *Error) {
-	if err := t.init(deadline); err != nil {
-		return nil, err
-	}
-	if err := t.kafka.BeginTransaction(); err != nil {
-		t.dead.Store(true)
-		return nil, &Error{Kind: KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
-	}
-	out := make([]Outcome, len(recs))
-	sent := make([]*Delivery, len(recs))
-	for i := range recs {
-		d, err := t.queue(&recs[i], true, deadline)
-		if err != nil {
-			out[i].Err = err
-			t.abort(deadline)
-			return t.aborted(out, sent, nil)
-		}
-		sent[i] = d
-	}
-	if err := t.commit(deadline); err != nil {
-		if !err.aborted {
-			t.dead.Store(true) // the next one with this id finds out
-			t.forgetAll(sent)
-			return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + err.Error()}
-		}
-		t.abort(deadline)
-		return t.aborted(out, sent, err)
-	}
-	for i, d := range sent { // a commit comes after all reports
-		if !d.Wait(deadline.Add(abortWait), nil) {
-			t.forgetAll(sent[i:])
-			return nil, &Error{Kind: KindInternal, Unconfirmed: true, Reason: "a committed record was not reported"}
-		}
-		out[i].Ack, out[i].Err = d.Outcome()
-		d.settle()
-	}
-	return out, nil
-}
-
-// init makes the producer ready for transactions, and ends those that an earlier one
-// with its id has left.
-func (t *transactional) init(deadline time.Time) *Error {
-	if t.ready {
-		return nil
-	}
-	if err := t.awaitReady(deadline); err != nil {
-		return err
-	}
-	if t.broken != nil {
-		t.dead.Store(true)
-		return t.broken
-	}
-	if err := t.link.await(deadline, t.closing); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	if err := t.kafka.InitTransactions(ctx); err != nil {
-		t.dead.Store(true)
-		e := classify(err, false)
-		return &Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
-	}
-	t.ready = true
-	return nil
-}
-
-// commitError says why a commit failed, and whether that is certain to end in an
-// abort.
-type commitError struct {
-	error
-	aborted bool
-}
-
-func (t *transactional) commit(deadline time.Time) *commitError {
-	for {
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
-		err := t.kafka.CommitTransaction(ctx)
-		cancel()
-		var kerr kafka.Error
-		switch {
-		case err == nil:
-			return nil
-		case !errors.As(err, &kerr), kerr.IsFatal():
-			return &commitError{err, false}
-		case kerr.TxnRequiresAbort():
-			return &commitError{err, true}
-		case !kerr.IsRetriable(), !time.Now().Before(deadline):
-			return &commitError{err, false}
-		}
-	}
-}
-
-// abort ends the transaction without its records. What does not end in time is ended
-// with the producer: it is never committed. The producer goes in any case: after a
-// record that a broker refused, librdkafka's sequence numbers have a gap, of which its
-// next transaction would die. The next producer with the id begins anew.
-func (t *transactional) abort(deadline time.Time) {
-	t.dead.Store(true)
-	wait := time.Now().Add(abortWait)
-	if deadline.Before(wait) {
-		wait = deadline.Add(abortWait / 10)
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), wait)
-	defer cancel()
-	if err := t.kafka.AbortTransaction(ctx); err != nil {
-		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
-	}
-}
-
-// aborted gathers the records' outcomes after an abort: none is in Kafka, and those
-// that Kafka refused say why.
-func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause *commitError) ([]Outcome, *Error) {
-	var first *Error
-	for i, d := range sent {
-		if d != nil && d.Reported() {
-			if _, err := d.Outcome(); err != nil && !err.Unconfirmed && out[i].Err == nil {
-				out[i].Err = err
-			}
-			d.settle()
-		} else if d != nil {
-			t.forgetAll(sent[i : i+1])
-		}
-		if out[i].Err != nil && first == nil {
-			first = out[i].Err
-		}
-	}
-	if first == nil {
-		first = &Error{Kind: KindUnavailable, Reason: "the transaction was aborted"}
-		if cause != nil {
-			first.Reason += ": " + t.redact(cause.Error())
-		}
-	}
-	for i := range out {
-		if out[i].Err == nil {
-			out[i].Err = &Error{Kind: KindAborted, Reason: "the transaction was aborted"}
-		}
-	}
-	return out, first
-}
-
-// forgetAll lets go of deliveries whose outcome says nothing any more.
-func (t *transactional) forgetAll(sent []*Delivery) {
-	for _, d := range sent {
-		if d != nil {
-			d.OnReport(func() { go d.settle() })
-		}
-	}
 }

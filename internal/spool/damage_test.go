@@ -147,7 +147,7 @@ func TestDamageInTheMiddleIsReportedOnceAndSkipped(t *testing.T) {
 	content, offsets := image(testID, entries)
 	clear(content[offsets[1]:offsets[3]])
 	st, log, end := loaded(t, content)
-	compareRecords(t, "with two records gone", all(t, st), []Entry{entries[0], entries[3], entries[4]})
+	compareRecords(t, "with two records gone", all(t, st), append(entries[:1:1], entries[3:]...))
 	for _, part := range []string{"segment=" + testID.String(), fmt.Sprintf("offset=%d", offsets[1]),
 		fmt.Sprintf("bytes=%d", offsets[3]-offsets[1]), "missing=2"} {
 		if !strings.Contains(log.String(), part) {
@@ -162,7 +162,7 @@ func TestDamageInTheMiddleIsReportedOnceAndSkipped(t *testing.T) {
 	s := openOwned(t, st.spool.dir, Options{Log: logged(again)})
 	st = stream(t, s, "s")
 	mustLoad(t, st)
-	if len(all(t, st)) != 3 || again.String() != "" {
+	if len(all(t, st)) != len(entries)-2 || again.String() != "" {
 		t.Errorf("the second time: %s", again)
 	}
 	if err := st.RemoveIfEmpty(); err != nil || !exists(st.dir) {

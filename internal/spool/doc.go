@@ -62,16 +62,24 @@
 //
 // # Payload
 //
-//	u8   version, 1
-//	i64  when the record was kept, nanoseconds since 1970
-//	i64  the record's timestamp, seconds since 1970
+//	u8   version: 1, a record; 2, a unit
+//	i64  when it was kept, nanoseconds since 1970
+//	 16  of a unit: its identity, not zero
+//	u32  of a unit: number of records, at least 1
+//	     the record, or each of the unit's
+//	str  reason: why it is dead; empty for others
+//
+// and a record is
+//
+//	i64  timestamp, seconds since 1970
 //	u32  and nanoseconds; Go's zero time stands for "none"
 //	i32  partition
 //	str  topic: u32 length, bytes
 //	opt  key: i32 length, bytes; a length of -1 is null
 //	opt  value
 //	u32  number of headers, and for each: str name, opt value
-//	str  reason: why the record is dead; empty for others
+//
+// A unit is a record of the segment like any other: one state, one receipt.
 //
 // # Recovery
 //

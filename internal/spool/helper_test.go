@@ -123,7 +123,7 @@ func sameRecord(a, b Entry) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// variety has a record of each kind.
+// variety has a record of each kind, and units.
 func variety() []Entry {
 	at := time.Unix(1700000000, 123456789).UTC()
 	return []Entry{
@@ -132,6 +132,11 @@ func variety() []Entry {
 		{Kept: at, Record: producer.Record{Topic: "", Partition: 7, Key: []byte("key"),
 			Headers: []producer.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Value: []byte("x")}}}},
 		{Kept: at, Reason: "too large", Record: producer.Record{Topic: "d", Value: bytes.Repeat([]byte{0}, 90)}},
+		{Kept: at, Unit: UnitID{0: 1}, Record: producer.Record{Topic: "u", Key: []byte("alone")}},
+		{Kept: at, Unit: UnitID{15: 2}, Reason: "refused", Record: producer.Record{Topic: "u", Value: []byte("first")}, Rest: []producer.Record{
+			{Topic: "u", Partition: 1, Key: []byte("k"), Headers: []producer.Header{{Key: "h", Value: []byte("v")}}},
+			{Topic: "v", Value: []byte{}, Timestamp: at},
+		}},
 		{Kept: at, Record: producer.Record{Topic: "e", Value: []byte("last"), Timestamp: time.Unix(-5, 1).UTC()}},
 	}
 }

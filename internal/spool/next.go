@@ -24,7 +24,7 @@ func (st *Stream) Next(after Position, n, maxBytes int) ([]Entry, error) {
 // read is Next for what holds io.
 func (st *Stream) read(after Position, n, maxBytes int) ([]Entry, error) {
 	defer st.scanner.forget()
-	b := batch{n: n, maxBytes: maxBytes}
+	b := batch{n: n, maxBytes: maxBytes, pending: int(st.Pending())}
 	for seg := st.pendingFrom(after.segment); seg != nil && !b.full; seg = st.pendingAfter(seg.id) {
 		err := st.readSegment(seg, after, &b)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -48,6 +48,7 @@ func (st *Stream) read(after Position, n, maxBytes int) ([]Entry, error) {
 type batch struct {
 	entries     []Entry
 	n, maxBytes int
+	pending     int // of the stream: there are not more, or few that have just come
 	bytes       int
 	full        bool
 }
@@ -63,6 +64,9 @@ func (b *batch) take(p Position, payload []byte) (bool, error) {
 		return false, err
 	}
 	e.Position = p
+	if b.entries == nil {
+		b.entries = make([]Entry, 0, max(min(b.n, b.pending), 1))
+	}
 	b.entries = append(b.entries, e)
 	b.bytes += len(payload)
 	b.full = len(b.entries) == b.n

@@ -1,7 +1,9 @@
 package spool
 
 import (
+	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"time"
@@ -9,30 +11,73 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
-// Entry is a record in the spool.
+// UnitID identifies a unit wherever it is met. The zero value is none.
+type UnitID [16]byte
+
+// NewUnitID returns a random one.
+func NewUnitID() (id UnitID) {
+	_, _ = rand.Read(id[:]) // never fails
+	return id
+}
+
+// IsZero tells whether it is none.
+func (id UnitID) IsZero() bool { return id == UnitID{} }
+
+// String returns 32 hexadecimal digits.
+func (id UnitID) String() string { return hex.EncodeToString(id[:]) }
+
+// ParseUnitID is the reverse of String.
+func ParseUnitID(s string) (id UnitID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(s[:min(len(s), 2*len(id))]))
+	return id, err == nil && n == len(id) && len(s) == 2*n
+}
+
+// Entry is a record in the spool, or a unit: one or several records that are sent in
+// one transaction. A unit is kept, and done with, as a whole.
 type Entry struct {
 	// Position is set by Next. Append and Write return it.
 	Position Position
-	Record   producer.Record
-	// Kept is when the record was put into the spool. Append and Write take the
-	// zero time for now.
+	// Unit is a unit's identity; zero: the entry is a record of its own.
+	Unit   UnitID
+	Record producer.Record   // the record, or a unit's first
+	Rest   []producer.Record // of a unit, those that follow
+	// Kept is when the entry was put into the spool. Append and Write take the zero
+	// time for now.
 	Kept time.Time
-	// Reason says why a record is dead.
+	// Reason says why an entry is dead.
 	Reason string
 }
 
+// Records returns all of the entry's records.
+func (e *Entry) Records() []producer.Record {
+	return append([]producer.Record{e.Record}, e.Rest...)
+}
+
 const (
-	payloadVersion = 1
-	minPayload     = 1 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 4 + 4
-	isNull         = math.MaxUint32
+	recordVersion = 1
+	unitVersion   = 2
+	minRecord     = 8 + 4 + 4 + 4 + 4 + 4 + 4
+	minPayload    = 1 + 8 + minRecord + 4
+	unitOverhead  = len(UnitID{}) + 4
+	isNull        = math.MaxUint32
 )
 
 // payloadSize is the length of an entry's payload, without overflow: what does not
 // fit is reported as longer than any payload may be.
 func payloadSize(e *Entry) int64 {
-	size := int64(minPayload) + int64(len(e.Record.Topic)) + int64(len(e.Record.Key)) +
-		int64(len(e.Record.Value)) + int64(len(e.Reason))
-	for _, h := range e.Record.Headers {
+	size := int64(minPayload-minRecord) + int64(len(e.Reason)) + recordSize(&e.Record)
+	if e.Unit.IsZero() {
+		return size
+	}
+	for i := range e.Rest {
+		size += recordSize(&e.Rest[i])
+	}
+	return size + int64(unitOverhead)
+}
+
+func recordSize(r *producer.Record) int64 {
+	size := int64(minRecord) + int64(len(r.Topic)) + int64(len(r.Key)) + int64(len(r.Value))
+	for _, h := range r.Headers {
 		size += 8 + int64(len(h.Key)) + int64(len(h.Value))
 	}
 	return size
@@ -44,9 +89,26 @@ func appendPayload(dst []byte, e *Entry) []byte {
 	if kept.IsZero() {
 		kept = time.Now()
 	}
-	r := &e.Record
-	dst = append(dst, payloadVersion)
+	version := byte(recordVersion)
+	if !e.Unit.IsZero() {
+		version = unitVersion
+	}
+	dst = append(dst, version)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(kept.UnixNano()))
+	if version == unitVersion {
+		dst = append(dst, e.Unit[:]...)
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(1+len(e.Rest)))
+	}
+	dst = appendRecord(dst, &e.Record)
+	if version == unitVersion {
+		for i := range e.Rest {
+			dst = appendRecord(dst, &e.Rest[i])
+		}
+	}
+	return appendString(dst, e.Reason)
+}
+
+func appendRecord(dst []byte, r *producer.Record) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Timestamp.Unix()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(r.Timestamp.Nanosecond()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(r.Partition))
@@ -58,7 +120,7 @@ func appendPayload(dst []byte, e *Entry) []byte {
 		dst = appendString(dst, h.Key)
 		dst = appendNullable(dst, h.Value)
 	}
-	return appendString(dst, e.Reason)
+	return dst
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -78,19 +140,20 @@ func appendNullable(dst, b []byte) []byte {
 // or left. Key, Value and the headers' values are parts of b.
 func decodePayload(b []byte) (Entry, error) {
 	d := decoder{rest: b}
-	if d.u8() != payloadVersion {
+	version := d.u8()
+	if version != recordVersion && version != unitVersion {
 		return Entry{}, fmt.Errorf("%w: a payload of another version", ErrInvalid)
 	}
 	var e Entry
 	e.Kept = time.Unix(0, int64(d.u64())).UTC()
-	e.Record.Timestamp = d.time()
-	e.Record.Partition = int32(d.u32())
-	e.Record.Topic = string(d.bytes())
-	e.Record.Key = d.nullable()
-	e.Record.Value = d.nullable()
-	// The number is not believed: the slice grows with the headers that are there.
-	for n := d.u32(); n > 0 && !d.failed; n-- {
-		e.Record.Headers = append(e.Record.Headers, producer.Header{Key: string(d.bytes()), Value: d.nullable()})
+	more := uint32(0)
+	if version == unitVersion {
+		e.Unit, more = d.unit()
+	}
+	e.Record = d.record()
+	// Numbers are not believed: slices grow with what is there.
+	for ; more > 0 && !d.failed; more-- {
+		e.Rest = append(e.Rest, d.record())
 	}
 	e.Reason = string(d.bytes())
 	if d.failed || len(d.rest) > 0 {
@@ -102,18 +165,18 @@ func decodePayload(b []byte) (Entry, error) {
 // validPayload tells whether decodePayload would take b, and makes nothing of it.
 func validPayload(b []byte) bool {
 	d := decoder{rest: b}
-	if d.u8() != payloadVersion {
+	version := d.u8()
+	if version != recordVersion && version != unitVersion {
 		return false
 	}
 	d.take(8)
-	d.time()
-	d.take(4)
-	d.bytes()
-	d.nullable()
-	d.nullable()
-	for n := d.u32(); n > 0 && !d.failed; n-- {
-		d.bytes()
-		d.nullable()
+	more := uint32(0)
+	if version == unitVersion {
+		_, more = d.unit()
+	}
+	d.skipRecord()
+	for ; more > 0 && !d.failed; more-- {
+		d.skipRecord()
 	}
 	d.bytes()
 	return !d.failed && len(d.rest) == 0
@@ -179,4 +242,40 @@ func (d *decoder) time() time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// unit reads a unit's identity, which is not zero, and how many records follow its
+// first.
+func (d *decoder) unit() (id UnitID, more uint32) {
+	copy(id[:], d.take(uint32(len(id))))
+	n := d.u32()
+	if id.IsZero() || n == 0 {
+		d.failed = true
+		return id, 0
+	}
+	return id, n - 1
+}
+
+func (d *decoder) record() (r producer.Record) {
+	r.Timestamp = d.time()
+	r.Partition = int32(d.u32())
+	r.Topic = string(d.bytes())
+	r.Key = d.nullable()
+	r.Value = d.nullable()
+	for n := d.u32(); n > 0 && !d.failed; n-- {
+		r.Headers = append(r.Headers, producer.Header{Key: string(d.bytes()), Value: d.nullable()})
+	}
+	return r
+}
+
+func (d *decoder) skipRecord() {
+	d.time()
+	d.take(4)
+	d.bytes()
+	d.nullable()
+	d.nullable()
+	for n := d.u32(); n > 0 && !d.failed; n-- {
+		d.bytes()
+		d.nullable()
+	}
 }

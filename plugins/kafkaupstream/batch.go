@@ -191,6 +191,35 @@ func (r *Route) elementRecord(req Request, w *work, e element) (producer.Record,
 	return *rec, w.from, nil
 }
 
+// unmixed refuses the records of a transaction where some are tombstones and some have
+// values: to those who rebuild a state from transactions, one of them changes things or
+// removes things.
+func unmixed(recs []producer.Record) *Reply {
+	for i := range recs {
+		if (recs[i].Value == nil) != (recs[0].Value == nil) {
+			what := map[bool]string{true: "a tombstone", false: "a value"}
+			return refuse(400, fmt.Sprintf("record %d: it is %s and record 1 %s; a transaction of this route has one or the other",
+				i+1, what[recs[i].Value == nil], what[recs[0].Value == nil]))
+		}
+	}
+	return nil
+}
+
+// keptUnit is the reply to n records that are on disk as one unit. The receipt is that
+// of all of them.
+func keptUnit(receipt string, n int, form bodyForm) Reply {
+	if form == formOpaque {
+		return kept(receipt)
+	}
+	replies := make([]Reply, n)
+	for i := range replies {
+		replies[i] = kept(receipt)
+	}
+	reply := several(replies, form)
+	reply.several = false // the receipt stands in front, too
+	return reply
+}
+
 // several is the reply to a batch of which this is what became of each record.
 func several(replies []Reply, form bodyForm) Reply {
 	all := replies[0]

@@ -71,6 +71,7 @@ type Route struct {
 	idempotent    *idempotent
 
 	mode        producer.Mode
+	durable     bool // to the disk where Kafka does not answer
 	suspend     bool // a durable stream stops at a record that Kafka can never take
 	timeout     time.Duration
 	maxBody     int
@@ -198,16 +199,14 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
+	c.route.durable = c.route.mode == producer.Durable
 	if c.route.transactional {
-		if c.route.mode == producer.Durable {
-			c.problem("transactional", "it cannot be combined with durable delivery: records on disk are sent one by one")
-		}
 		c.route.mode = producer.Transactional
 	}
 	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
-	if c.route.suspend && c.route.mode != producer.Durable {
+	if c.route.suspend && !c.route.durable {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
 	}
 	if c.properties == nil {
@@ -216,7 +215,7 @@ func (c *configReader) finish() {
 		}
 		return
 	}
-	if c.route.mode == producer.Durable {
+	if c.route.durable {
 		for name, value := range c.properties {
 			if producer.Canonical(name) == "acks" && value == "0" {
 				c.problem("config."+name, "durable delivery needs acknowledgements: all, or 1")

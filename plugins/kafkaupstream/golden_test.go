@@ -16,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
@@ -102,7 +103,7 @@ func runCase(t *testing.T, given string) string {
 		offset++
 		return producer.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
-	handler := newHandler(sender, nil)
+	handler := newHandler(sender, &goldenDurable{sender: sender})
 	if err := handler.Prepare(route); err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
@@ -116,6 +117,23 @@ func runCase(t *testing.T, given string) string {
 		return out.String()
 	}
 	return newEachTime.ReplaceAllString(out.String(), "N")
+}
+
+// goldenDurable keeps a unit of which a value says so, and sends others.
+type goldenDurable struct {
+	fakeDurable
+	sender *fakeSender
+}
+
+func (d *goldenDurable) SendUnit(conn *producer.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error) {
+	recs := u.Records
+	for i := range recs {
+		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {
+			return durable.UnitResult{Receipt: "18a1b2c3d4e5f607-89abcdef-0"}, nil
+		}
+	}
+	out, err := d.sender.SendTransaction(conn, recs, deadline)
+	return durable.UnitResult{Outcomes: out}, err
 }
 
 func writeRecord(out *strings.Builder, rec *producer.Record) {

@@ -37,6 +37,9 @@ type Sender interface {
 type Durable interface {
 	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
 	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
+	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error)
+	// Replied is called when the reply to a unit with an ID has been noted.
+	Replied(conn *producer.Connection, id [16]byte, policy durable.Policy)
 }
 
 // HandlerOptions are what a handler works with.
@@ -79,7 +82,7 @@ func NewHandler(opts HandlerOptions) *Handler {
 
 // Prepare makes a route ready to be served, and returns why it cannot be.
 func (h *Handler) Prepare(route *Route) error {
-	if route.mode == producer.Durable && h.durable == nil {
+	if route.durable && h.durable == nil {
 		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
 	}
 	if route.transactional && !h.sender.Transactions() {
@@ -151,9 +154,9 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	switch {
 	case route.transactional && w.isBatch:
-		return h.transaction(route, w.recs, deadline, w.form)
+		return h.transaction(route, w.unit(w.recs), deadline, w.form)
 	case route.transactional:
-		return h.transaction(route, append(w.recs, w.rec), deadline, formOpaque)
+		return h.transaction(route, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
 	case w.isBatch:
 		return several(h.deliverAll(route, w.recs, deadline), w.form)
 	}
@@ -197,7 +200,11 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 	if tombstone {
 		return r.tombstone(req, w)
 	}
-	return r.value(req, w)
+	refused := r.value(req, w)
+	if refused == nil && r.transactional && r.tombstones {
+		return unmixed(w.recs)
+	}
+	return refused
 }
 
 func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time) (Reply, *producer.Error) {
@@ -254,16 +261,34 @@ func (h *Handler) observeAll(mode producer.Mode, replies []Reply) {
 	}
 }
 
+// observeUnit counts records of which the same is known, and returns their reply.
+func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Reply {
+	for range records {
+		h.observe.Record(mode, reply.Delivered)
+	}
+	return reply
+}
+
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
-func (h *Handler) transaction(route *Route, recs []producer.Record, deadline time.Time, form bodyForm) Reply {
-	outcomes, err := h.sender.SendTransaction(route.conn, recs, deadline)
-	if outcomes == nil {
-		reply := h.failed(recs[0].Topic, err)
-		for range recs {
-			h.observe.Record(route.mode, reply.Delivered)
+func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
+	recs := unit.Records
+	var outcomes []producer.Outcome
+	var err *producer.Error
+	if route.durable {
+		var result durable.UnitResult
+		result, err = h.durable.SendUnit(route.conn, unit, durable.Policy(route.suspend), deadline)
+		if result.Receipt != "" {
+			return h.observeUnit(route.mode, keptUnit(result.Receipt, len(recs), form), len(recs))
 		}
-		return reply
+		if outcomes = result.Outcomes; outcomes == nil && err == nil {
+			return h.observeUnit(route.mode, writtenBefore, len(recs))
+		}
+	} else {
+		outcomes, err = h.sender.SendTransaction(route.conn, recs, deadline)
+	}
+	if outcomes == nil {
+		return h.observeUnit(route.mode, h.failed(recs[0].Topic, err), len(recs))
 	}
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
@@ -312,6 +337,14 @@ type work struct {
 	held     int // bytes of memory taken from sender
 
 	bodyBytes int // of the body as it came
+
+	id    [16]byte // of the unit, for a request with an idempotency key; zero: none
+	again bool     // and it may have been done before
+}
+
+// unit is the records of the request as one.
+func (w *work) unit(recs []producer.Record) durable.Unit {
+	return durable.Unit{ID: w.id, Records: recs, Again: w.again}
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}

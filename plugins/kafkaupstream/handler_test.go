@@ -82,6 +82,9 @@ type fakeDurable struct {
 	err    *producer.Error
 	policy durable.Policy
 	rec    producer.Record
+
+	unit    durable.Unit
+	replied [16]byte
 }
 
 func (d *fakeDurable) SendAll(_ *producer.Connection, recs []producer.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
@@ -97,6 +100,13 @@ func (d *fakeDurable) Send(_ *producer.Connection, rec *producer.Record, policy 
 	d.rec, d.policy = *rec, policy
 	return d.result, d.err
 }
+
+func (d *fakeDurable) SendUnit(_ *producer.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *producer.Error) {
+	d.rec, d.policy, d.unit = u.Records[0], policy, u
+	return durable.UnitResult{Outcomes: make([]producer.Outcome, len(u.Records)), Receipt: d.result.Receipt}, d.err
+}
+
+func (d *fakeDurable) Replied(_ *producer.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
 
 type fakeRequest struct {
 	method  string
@@ -547,6 +557,27 @@ func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 	want("nobody knows", "n", "x", 504, 1)
 	outcome = nil
 	want("and it is not done again", "n", "x", 504, 0)
+}
+
+func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
+	keeper := &fakeDurable{err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
+	handler := newHandler(&fakeSender{}, keeper)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
+	post := func() Reply {
+		return handler.Handle(route, &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": "k"}, body: "x"})
+	}
+	if reply := post(); reply.Status != 504 || keeper.unit.Again || keeper.unit.ID == [16]byte{} || keeper.replied != [16]byte{} {
+		t.Errorf("the first: %+v, %+v", reply, keeper)
+	}
+	first := keeper.unit.ID
+	keeper.err, keeper.result.Receipt = nil, "r"
+	if reply := post(); reply.Status != 202 || !keeper.unit.Again || keeper.unit.ID != first || keeper.replied != first {
+		t.Errorf("the second: %+v, %+v", reply, keeper)
+	}
+	keeper.unit = durable.Unit{}
+	if reply := post(); reply.Status != 202 || keeper.unit.Records != nil {
+		t.Errorf("the third, whose reply is known: %+v, %+v", reply, keeper)
+	}
 }
 
 func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
@@ -75,14 +76,36 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 	case idempotency.InFlight:
 		return Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
 	case idempotency.Interrupted:
+		if route.units() {
+			if ticket = h.opts.Idempotency.Resume(scope, key); ticket != nil {
+				w.again = true
+				return h.settle(route, req, w, ticket, deadline)
+			}
+		}
 		return Reply{Status: 409, Message: "what became of the first request with this idempotency key is not known", Delivered: DeliveredUnknown}
 	case idempotency.Full:
 		return *unavailable("the gateway cannot remember another idempotency key now")
 	default:
 		return *unavailable("the gateway cannot tell now whether this idempotency key is new")
 	}
+	return h.settle(route, req, w, ticket, deadline)
+}
+
+// units tells whether what became of a request can be found out later, by the identity
+// of its unit.
+func (r *Route) units() bool { return r.transactional && r.durable }
+
+// settle delivers the request's records and remembers what it is told.
+func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency.Ticket, deadline time.Time) Reply {
 	defer ticket.Interrupt() // unless it is settled: after a panic
+	if route.units() {
+		w.id = ticket.Identity()
+	}
 	reply := h.traced(route, req, w, deadline)
+	if route.units() {
+		h.settleUnit(route, w.id, ticket, reply)
+		return reply
+	}
 	if reply.Delivered == DeliveredNo {
 		ticket.Abandon() // nothing was done: a repetition is as good as the first
 		return reply
@@ -92,6 +115,29 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 		h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "error", err)
 	}
 	return reply
+}
+
+// settleUnit remembers the reply to a unit. Of one that is not known, the next request
+// with the key finds it out.
+func (h *Handler) settleUnit(route *Route, id [16]byte, ticket *idempotency.Ticket, reply Reply) {
+	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
+	if len(stored) > idempotency.MaxReply { // what is said of each record is left out
+		reply.Detail = nil
+		stored = reply.AppendJSON(stored[:2])
+	}
+	switch reply.Delivered {
+	case DeliveredUnknown:
+		ticket.Interrupt()
+		return
+	case DeliveredNo:
+		ticket.Abandon()
+	default:
+		if err := ticket.Finish(stored); err != nil {
+			h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "error", err)
+			return
+		}
+	}
+	h.durable.Replied(route.conn, id, durable.Policy(route.suspend))
 }
 
 // fingerprint is that of the records which the request comes to.

@@ -139,6 +139,9 @@ func failed(err *producer.Error) *Reply {
 
 var queued = Reply{Status: 200, Message: "queued for Kafka", Delivered: DeliveredUnknown}
 
+// writtenBefore is the reply to a unit of which only this is known.
+var writtenBefore = Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, several: true}
+
 func written(topic string, ack producer.Ack) Reply {
 	return Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
 }

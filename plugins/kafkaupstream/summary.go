@@ -33,7 +33,8 @@ func (r *Route) Summary() Summary {
 	switch r.mode {
 	case producer.Sync, producer.Transactional:
 		s.Delivery = "sync"
-	case producer.Durable:
+	}
+	if r.durable {
 		s.Delivery = "durable"
 	}
 	for o, name := range overrideNames {

@@ -1,0 +1,296 @@
+package durable
+
+import (
+	"strings"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+const (
+	// unitsRead is how many units are read from disk at once. They are sent one after
+	// another.
+	unitsRead = 50
+	// unitWait bounds one attempt to send a unit that is on disk, or to find out about one.
+	unitWait = 10 * time.Second
+)
+
+// units is how a transactional stream is sent: one unit after another, each in one
+// transaction, by the process that owns the directory only. Who has the stream's turn
+// uses it.
+//
+// A unit whose commit was not answered is in doubt. Nothing is sent before that is
+// settled: a new producer ends what the one before has left, and its mark says whether
+// that was committed.
+type units struct {
+	serial *producer.Serial // nil: an operator's command
+	// unsettled: whatever is on disk is in doubt, since another process may have sent it.
+	unsettled bool
+	doubt     *spool.Entry // the unit in doubt, its identity and position; nil: none
+
+	memory
+}
+
+// settled tells whether the next unit may be sent.
+func (u *units) settled() bool { return u.serial.Begun() && !u.unsettled && u.doubt == nil }
+
+// inDoubt returns how many units may or may not have been committed: while somebody
+// has the stream's turn, the one that is sent.
+func (st *stream) inDoubt() int {
+	select {
+	case st.turn <- struct{}{}:
+	default:
+		return 1
+	}
+	defer func() { <-st.turn }()
+	if st.doubt != nil {
+		return 1
+	}
+	return 0
+}
+
+// Unit is records of one topic that are in Kafka all or none.
+type Unit struct {
+	// ID is the unit's identity; zero: it gets one.
+	ID      [16]byte
+	Records []producer.Record
+	// Again says that a unit with this identity may have been sent before, by this
+	// process or an earlier one.
+	Again bool
+}
+
+// UnitResult is what became of a unit that was not refused.
+type UnitResult struct {
+	// Outcomes say of each record what the transaction came to; nil: nothing is known of
+	// them, as of a unit that was committed before.
+	Outcomes []producer.Outcome
+	// Receipt names the unit on disk; "": it is not there.
+	Receipt string
+}
+
+// SendUnit delivers the records in one transaction to Kafka, or as one unit to the
+// disk, by the deadline or little later. An error is about the transaction as a whole.
+// Where the unit has an ID, Replied is to be called when the reply has been noted.
+func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *producer.Error) {
+	st := q.stream(conn, policy)
+	now := time.Now()
+	for i := range u.Records {
+		stamp(&u.Records[i], now)
+	}
+	deadline = q.kafkaDeadline(deadline)
+	e := &spool.Entry{Unit: u.ID, Record: u.Records[0], Rest: u.Records[1:], Kept: now}
+	if e.Unit.IsZero() {
+		e.Unit = spool.NewUnitID()
+		return st.deliver(e, u.Records, false, deadline)
+	}
+	st.expect(e.Unit)
+	if u.Again {
+		if f, ok, err := st.recall(e.Unit, deadline); ok || err != nil {
+			return UnitResult{Receipt: f.receipt}, err
+		}
+	}
+	return st.deliver(e, u.Records, u.Again, deadline)
+}
+
+// deliver sends or keeps a unit.
+func (st *stream) deliver(e *spool.Entry, recs []producer.Record, again bool, deadline time.Time) (UnitResult, *producer.Error) {
+	if !st.unitTurn(deadline) {
+		return st.keepUnit(e, behindOthers)
+	}
+	defer func() { <-st.turn }()
+	err := st.prepare(e.Record.Topic, deadline, st.q.hurry)
+	if err == nil && again {
+		if f, ok := st.fateOf(e.Unit); ok { // now that Kafka has been asked
+			return UnitResult{Receipt: f.receipt}, nil
+		}
+	}
+	var out []producer.Outcome
+	if err == nil {
+		out, err = st.serial.Send(recs, st.markOf(e.Unit), deadline, st.q.hurry)
+	}
+	if err == nil {
+		st.committed(e.Unit)
+	}
+	if err == nil || permanent(err) {
+		return UnitResult{Outcomes: out}, err
+	}
+	return st.keepUnit(e, err)
+}
+
+// unitTurn waits until a new unit is the next to be sent, and takes the stream's turn;
+// false: it is to be kept.
+func (st *stream) unitTurn(deadline time.Time) bool {
+	for {
+		for !st.clear() {
+			if !st.awaitClear(deadline) {
+				return false
+			}
+		}
+		if !st.takeTurnBy(deadline) {
+			return false
+		}
+		if st.clear() {
+			return true
+		}
+		<-st.turn
+	}
+}
+
+// takeTurnBy takes the stream's turn; false: not in time.
+func (st *stream) takeTurnBy(deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case st.turn <- struct{}{}:
+		return true
+	case <-timer.C:
+	case <-st.q.hurry:
+	case <-st.q.stop:
+	}
+	return false
+}
+
+// keepUnit puts a unit on disk for the reason of cause. Where that leaves it open
+// whether the unit was committed, the caller has the turn.
+func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (UnitResult, *producer.Error) {
+	position, _, err := st.append(unit, nil)
+	if err != nil {
+		st.q.log.ErrorContext(logging.Every, "a unit cannot be kept on disk", "stream", st.id, "error", err)
+		return UnitResult{}, st.notKept(nil, cause, err)
+	}
+	if cause.Unconfirmed {
+		st.doubt = &spool.Entry{Unit: unit.Unit, Position: position}
+	}
+	st.keptOpen(unit.Unit, position)
+	return UnitResult{Receipt: position.Receipt()}, nil
+}
+
+// prepare makes the producer ready for the next unit, and settles what is in doubt.
+func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{}) *producer.Error {
+	if st.settled() {
+		return nil
+	}
+	marks, err := st.serial.Begin(topic, deadline, hurry)
+	if err != nil {
+		return err
+	}
+	committed := map[string]bool{}
+	for _, mark := range marks {
+		for _, text := range strings.Fields(mark) {
+			committed[text] = true
+			if id, ok := spool.ParseUnitID(text); ok {
+				st.learn(id, fate{})
+			}
+		}
+	}
+	return st.settle(committed)
+}
+
+// settle marks what is on disk and was committed.
+func (st *stream) settle(committed map[string]bool) *producer.Error {
+	if d := st.doubt; d != nil && committed[d.Unit.String()] {
+		st.resolve(st.disk.Load(), d.Position, spool.Acked)
+	}
+	st.doubt = nil
+	if !st.unsettled {
+		return nil
+	}
+	err := st.eachOnDisk(func(e *spool.Entry) {
+		if committed[e.Unit.String()] {
+			st.resolve(st.disk.Load(), e.Position, spool.Acked)
+		} else {
+			st.learn(e.Unit, fate{e.Position.Receipt()})
+		}
+	})
+	st.unsettled = err != nil
+	return err
+}
+
+// eachOnDisk calls f with each unit that is on disk.
+func (st *stream) eachOnDisk(f func(*spool.Entry)) *producer.Error {
+	disk := st.disk.Load()
+	if disk == nil {
+		return nil
+	}
+	for after := (spool.Position{}); ; {
+		if st.q.stopping() {
+			return &producer.Error{Kind: producer.KindUnavailable, Reason: "shutting down"}
+		}
+		entries, err := disk.Next(after, batchRecords, batchBytes)
+		if err != nil {
+			return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error()}
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		for i := range entries {
+			after = entries[i].Position
+			f(&entries[i])
+		}
+	}
+}
+
+// unitRound sends the next units, and returns how long to wait before the next round.
+func (st *stream) unitRound() time.Duration {
+	disk := st.disk.Load()
+	if st.rewind.Swap(false) {
+		st.after = spool.Position{}
+	}
+	entries, err := disk.Next(st.after, unitsRead, batchBytes)
+	if err != nil {
+		st.say("the spool cannot be read", err.Error())
+		return retryPause
+	}
+	if len(entries) == 0 {
+		st.after = spool.Position{}
+		return retryPause
+	}
+	if !st.settled() { // which may be the end of some of the entries
+		if err := st.prepare(entries[0].Record.Topic, time.Now().Add(unitWait), st.q.stop); err != nil {
+			return st.unitsWait(err)
+		}
+		return 0
+	}
+	for i := range entries {
+		if st.q.stopping() || st.suspension.Load() != nil {
+			return 0
+		}
+		if err := st.sendUnit(disk, &entries[i]); err != nil {
+			return st.unitsWait(err)
+		}
+		st.after = entries[i].Position
+		// To send a unit takes as long as to keep several: without a gate, one client that
+		// sends one after another would keep the stream from ever being empty again.
+		st.setGate(disk.Pending() > 0)
+	}
+	return 0
+}
+
+// unitsWait says why units wait, and returns for how long.
+func (st *stream) unitsWait(err *producer.Error) time.Duration {
+	st.setGate(false)
+	if !st.q.stopping() {
+		st.say("units wait on disk until Kafka takes them", err.Reason)
+	}
+	return retryPause
+}
+
+// sendUnit sends a unit that is on disk. The error says why it is still there.
+func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry) *producer.Error {
+	_, err := st.serial.Send(e.Records(), st.markOf(e.Unit), time.Now().Add(unitWait), st.q.stop)
+	switch {
+	case err == nil:
+		st.committed(e.Unit)
+		delete(st.missing, e.Record.Topic)
+		st.resolve(disk, e.Position, spool.Acked)
+		return nil
+	case err.Unconfirmed:
+		st.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
+		return err
+	case st.hopeless(e, err):
+		return st.refuse(disk, e, err)
+	}
+	return err
+}

@@ -1,0 +1,285 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// Serial sends the transactions of one stream, one after another, each with a mark by
+// which whoever comes later can tell that it was committed.
+//
+// Its producer has a transactional.id of the stream's own. A new producer with it, in
+// this process or in the next one, first ends what the one before has left: from then
+// on a transaction whose commit was not answered is committed or aborted, and cannot
+// change any more. Which of the two, its mark says: an offset of a consumer group with
+// the id's name, committed together with the records, whose metadata is the mark. The
+// offset is of partition 0 of the records' topic, and is 0; nobody consumes with the
+// group.
+//
+// There must be one Serial of a stream at a time, on all machines. Its methods are
+// called by one goroutine at a time.
+type Serial struct {
+	pool   *Pool
+	conn   *Connection
+	stream string
+
+	mu    sync.Mutex // held by what uses t
+	t     *transactional
+	begun bool // with t: earlier marks have been read
+	// unstable is since when Kafka does not say what the marks are; zero: it does.
+	unstable time.Time
+}
+
+// unstableWait is how long Kafka may say that marks are about to change.
+const unstableWait = 2 * time.Second
+
+// NewSerial returns the sender of a stream. conn is of the mode Transactional.
+func (p *Pool) NewSerial(conn *Connection, stream string) *Serial {
+	s := &Serial{pool: p, conn: conn, stream: stream}
+	ts := p.transactions
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.serials[s] = struct{}{}
+	return s
+}
+
+var errShuttingDown = &Error{Kind: KindUnavailable, Reason: "shutting down"}
+
+// Begun tells whether Send is possible. It is not after an outcome that is not known,
+// among others.
+func (s *Serial) Begun() bool {
+	s.mu.Lock()
+	defer s.leave()
+	return s.ready()
+}
+
+func (s *Serial) ready() bool { return s.begun && !s.t.dead.Load() }
+
+// Begin ends what earlier producers of the stream have left, and returns the marks of
+// the last transaction of each topic that was committed. topic is one that exists. It
+// returns when that is done, at the deadline, or when hurry is closed.
+func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) (marks []string, err *Error) {
+	s.mu.Lock()
+	defer s.leave()
+	if s.begun = false; s.t != nil && s.t.dead.Load() {
+		s.end()
+	}
+	name, err := s.name()
+	if err != nil {
+		return nil, err
+	}
+	if s.t == nil {
+		if s.pool.transactions.hasEnded() {
+			return nil, errShuttingDown
+		}
+		s.t = s.pool.transactions.producer(s.conn, name)
+	}
+	l := limit{deadline, hurry}
+	if err := s.t.init(l); err != nil {
+		if err.Kind == KindForbidden {
+			return nil, &Error{Kind: KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
+		}
+		return nil, err
+	}
+	return s.readMarks(&mark{group: name, topic: topic}, l)
+}
+
+// readMarks reads the marks of what was committed before. Nothing is pending any more,
+// since transactions have been initialized. Where Kafka says otherwise for long it has
+// lost track of a transaction (as a broker may that was killed), and the end of the next
+// one is what puts that right.
+func (s *Serial) readMarks(m *mark, l limit) ([]string, *Error) {
+	insist := s.unstable.IsZero() || time.Since(s.unstable) < unstableWait
+	marks, err := m.read(s.t, insist, l)
+	switch {
+	case err == nil:
+		s.begun = true
+	case err == errUnstable && s.unstable.IsZero():
+		s.unstable = time.Now()
+	}
+	if err == nil && !insist {
+		s.t.log.Warn("Kafka does not end a transaction of the stream that it says has ended; its mark is not waited for", "transactional_id", m.group)
+	}
+	if err != errUnstable {
+		s.unstable = time.Time{}
+	}
+	return marks, err
+}
+
+// errUnstable: a transaction that has the group's offsets in it has not ended.
+var errUnstable = &Error{Kind: KindUnavailable, Reason: "the stream's mark: a transaction has not ended yet"}
+
+// Send sends the records in one transaction. They have one topic. An error that is
+// Unconfirmed means that the transaction may be committed; Begin finds out.
+func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-chan struct{}) ([]Outcome, *Error) {
+	s.mu.Lock()
+	defer s.leave()
+	if !s.ready() {
+		return nil, errRetired
+	}
+	name, err := s.name()
+	if err != nil {
+		return nil, err
+	}
+	return s.t.send(recs, &mark{name, recs[0].Topic, text}, limit{deadline, hurry})
+}
+
+// name is that of the transactional.id and of the group.
+func (s *Serial) name() (string, *Error) {
+	if !s.pool.Transactions() {
+		return "", errNoTransactions
+	}
+	instance, err := s.pool.transactions.instance()
+	if err != nil {
+		return "", &Error{Kind: KindUnavailable, Reason: "the directory of transactional ids: " + err.Error()}
+	}
+	return fmt.Sprintf("kafkaupstream-%s-%s", instance, s.stream), nil
+}
+
+// end closes the producer in the background.
+func (s *Serial) end() {
+	t, ts := s.t, s.pool.transactions
+	s.t, s.begun = nil, false
+	ts.endings.Go(func() { ts.end(t) })
+}
+
+// leave ends the use of the producer, and the producer if the pool has been drained
+// meanwhile.
+func (s *Serial) leave() {
+	s.mu.Unlock()
+	if s.pool.transactions.hasEnded() {
+		s.endIfIdle()
+	}
+}
+
+// endIfIdle ends the producer unless it is in use; then leave does.
+func (s *Serial) endIfIdle() {
+	if s.mu.TryLock() {
+		if s.t != nil {
+			s.end()
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (ts *transactions) hasEnded() bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.ended
+}
+
+// mark is what a transaction leaves beside its records.
+type mark struct{ group, topic, text string }
+
+// send makes the mark a part of the producer's transaction.
+func (m *mark) send(ctx context.Context, k *kafka.Producer) error {
+	group, err := kafka.NewTestConsumerGroupMetadata(m.group)
+	if err != nil {
+		return err
+	}
+	at := kafka.TopicPartition{Topic: &m.topic, Partition: 0, Offset: 0, Metadata: &m.text}
+	return k.SendOffsetsToTransaction(ctx, []kafka.TopicPartition{at}, group)
+}
+
+// read returns the texts of the group's marks, one for each topic.
+func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
+	admin, err := kafka.NewAdminClientFromProducer(t.kafka)
+	if err != nil {
+		return nil, m.explain(err, t.redact)
+	}
+	defer admin.Close()
+	// The client library does not tell of an error that is about the group as a whole. So
+	// it is first asked for a partition that must be in the answer.
+	asked, e := m.list(admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, t, l)
+	if e != nil {
+		return nil, e
+	}
+	if len(asked) == 0 {
+		return nil, m.explain(kafka.NewError(kafka.ErrGroupAuthorizationFailed, "the group's offsets cannot be read", false), t.redact)
+	}
+	all, e := m.list(admin, nil, insist, t, l)
+	if e != nil {
+		return nil, e
+	}
+	var texts []string
+	for _, p := range all {
+		if p.Metadata != nil {
+			texts = append(texts, *p.Metadata)
+		}
+	}
+	return texts, nil
+}
+
+// list asks for the group's offsets: of these partitions, or all for nil.
+func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional, l limit) ([]kafka.TopicPartition, *Error) {
+	ctx, cancel := l.context()
+	defer cancel()
+	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
+	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
+	var found []kafka.TopicPartition
+	for _, g := range result.ConsumerGroupsTopicPartitions {
+		found = append(found, g.Partitions...)
+	}
+	for i := range found { // that a topic is gone says that its group may be looked at
+		if e := found[i].Error; e != nil && err == nil && !isUnknownTopic(e) {
+			err = e
+		}
+	}
+	if hasCode(err, kafka.ErrGroupIDNotFound) {
+		return of, nil // it has never committed anything
+	}
+	if hasCode(err, kafka.ErrUnstableOffsetCommit) {
+		return nil, errUnstable
+	}
+	if err != nil {
+		return nil, m.explain(err, t.redact)
+	}
+	return found, nil
+}
+
+func hasCode(err error, code kafka.ErrorCode) bool {
+	kerr, ok := err.(kafka.Error)
+	return ok && kerr.Code() == code
+}
+
+func isUnknownTopic(err error) bool {
+	kerr, ok := err.(kafka.Error)
+	return ok && codes[kerr.Code()] == KindTopicNotFound
+}
+
+// context returns one that ends with the limit.
+func (l limit) context() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+	if l.hurry != nil {
+		go func() {
+			select {
+			case <-l.hurry:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
+}
+
+// explain says what an error about the mark means. A missing right is the route's
+// fault, and never that of a record.
+func (m *mark) explain(err error, redact func(string) string) *Error {
+	kerr, ok := err.(kafka.Error)
+	if !ok { // of a context
+		return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + redact(err.Error())}
+	}
+	e := classify(kerr, false)
+	reason := redact(kerr.Error())
+	switch {
+	case e.Kind == KindForbidden:
+		return &Error{Kind: KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}
+	case e.Kind == KindConfig:
+		return &Error{Kind: KindConfig, Reason: "the stream's mark: " + reason}
+	}
+	return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + reason}
+}

@@ -1,0 +1,296 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+const (
+	// abortWait bounds how long a reply waits for an abort, which happens in any case.
+	abortWait = time.Second
+	// linkSlice is how often a wait for the cluster looks whether there is a hurry.
+	linkSlice = 50 * time.Millisecond
+	// limitPause is before a call that failed at once is tried again.
+	limitPause = 10 * time.Millisecond
+)
+
+// limit bounds the waiting for Kafka: until a time, or until a channel is closed.
+type limit struct {
+	deadline time.Time
+	hurry    <-chan struct{} // nil: never
+}
+
+func (l limit) over() bool {
+	select {
+	case <-l.hurry:
+		return true
+	default:
+		return !time.Now().Before(l.deadline)
+	}
+}
+
+// errHurry: the limit's hurry came during a call.
+var errHurry = kafka.NewError(kafka.ErrTimedOut, "there was no time to wait for the answer", false)
+
+// try calls f, one of librdkafka's transactional calls, until it succeeds, fails with an
+// error that no repetition changes, or the limit is reached.
+//
+// A call that has timed out is never repeated, although librdkafka says that it would go
+// on where it was: a result that comes between the two is then taken for that of another
+// step, and a transaction was said to be committed that was not (and librdkafka ended
+// the process). The producer is given up instead.
+func (t *transactional) try(l limit, f func(context.Context) error) error {
+	for {
+		err := t.call(l, f)
+		var kerr kafka.Error
+		if err == nil || !errors.As(err, &kerr) || kerr.IsFatal() || kerr.TxnRequiresAbort() || !kerr.IsRetriable() ||
+			kerr.Code() == kafka.ErrTimedOut || l.over() {
+			return err
+		}
+		l.pause()
+	}
+}
+
+// call calls f. In a hurry it does not wait for the end of that: the producer, which is
+// good for nothing more then, does before it is closed.
+func (t *transactional) call(l limit, f func(context.Context) error) error {
+	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+	if l.hurry == nil {
+		defer cancel()
+		return f(ctx)
+	}
+	done := make(chan error, 1)
+	t.calls.Go(func() {
+		defer cancel()
+		done <- f(ctx)
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-l.hurry:
+		t.dead.Store(true)
+		return errHurry
+	}
+}
+
+func (l limit) pause() {
+	timer := time.NewTimer(limitPause)
+	defer timer.Stop()
+	select {
+	case <-l.hurry:
+	case <-timer.C:
+	}
+}
+
+// send carries out one transaction, with the mark in it where there is one.
+func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error) {
+	if err := t.init(l); err != nil {
+		return nil, err
+	}
+	if err := t.awaitLink(l); err != nil {
+		return nil, err
+	}
+	out := make([]Outcome, len(recs))
+	sent := make([]*Delivery, len(recs))
+	for i := range recs { // what is refused here leaves the producer as it is
+		if _, err := t.admit(&recs[i], l.deadline); err != nil {
+			out[i].Err = err
+			return t.aborted(out, sent, nil)
+		}
+	}
+	if err := t.kafka.BeginTransaction(); err != nil {
+		t.dead.Store(true)
+		return nil, &Error{Kind: KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
+	}
+	for i := range recs {
+		d, err := t.queueInto(&recs[i], sent[:i], m != nil, l)
+		if err != nil {
+			out[i].Err = err
+			t.abort(l)
+			return t.aborted(out, sent, nil)
+		}
+		sent[i] = d
+	}
+	if m != nil {
+		if out, err := t.mark(out, sent, m, l); err != nil {
+			return out, err
+		}
+	}
+	if err := t.commit(l); err != nil {
+		// With a mark, all records have arrived before: the error is about the commit
+		// itself, whatever it says of an abort.
+		if m != nil || !err.aborted {
+			t.dead.Store(true) // the next one with this id finds out
+			t.forgetAll(sent)
+			return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
+		}
+		t.abort(l)
+		return t.aborted(out, sent, err)
+	}
+	for i, d := range sent { // a commit comes after all reports
+		if !d.Reported() && !d.Wait(l.deadline.Add(abortWait), nil) {
+			t.forgetAll(sent[i:])
+			return nil, &Error{Kind: KindInternal, Unconfirmed: true, Reason: "a committed record was not reported"}
+		}
+		out[i].Ack, out[i].Err = d.Outcome()
+		d.settle()
+	}
+	return out, nil
+}
+
+// queueInto queues a record of the transaction. With wait, it waits for earlier ones
+// where there is no room.
+func (t *transactional) queueInto(rec *Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *Error) {
+	for {
+		d, err := t.queue(rec, true, l.deadline)
+		if err == nil || err.Kind != KindQueueFull || !wait {
+			return d, err
+		}
+		for len(earlier) > 0 && earlier[0].Reported() {
+			earlier = earlier[1:]
+		}
+		if len(earlier) == 0 || !earlier[0].Wait(l.deadline, l.hurry) {
+			return nil, err
+		}
+	}
+}
+
+// mark waits until the records have arrived, so that Kafka knows of the transaction by
+// then (asked too early, librdkafka waits for retry.backoff.ms), and puts the mark
+// into it.
+func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) ([]Outcome, *Error) {
+	for _, d := range sent {
+		arrived := d.Reported() || d.Wait(l.deadline, l.hurry)
+		if arrived {
+			_, err := d.Outcome()
+			arrived = err == nil
+		}
+		if !arrived {
+			t.abort(l)
+			return t.aborted(out, sent, nil)
+		}
+	}
+	if err := t.try(l, func(ctx context.Context) error { return m.send(ctx, t.kafka) }); err != nil {
+		t.abort(l)
+		out, _ = t.aborted(out, sent, &commitError{err, true})
+		return out, m.explain(err, t.redact)
+	}
+	return out, nil
+}
+
+// init makes the producer ready for transactions, and ends those that an earlier one
+// with its id has left.
+func (t *transactional) init(l limit) *Error {
+	if t.ready {
+		return nil
+	}
+	if err := t.awaitReady(l.deadline); err != nil {
+		return err
+	}
+	if t.broken != nil {
+		t.dead.Store(true)
+		return t.broken
+	}
+	if err := t.awaitLink(l); err != nil {
+		return err
+	}
+	if err := t.try(l, t.kafka.InitTransactions); err != nil {
+		t.dead.Store(true)
+		e := classify(err, false)
+		return &Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
+	}
+	t.ready = true
+	return nil
+}
+
+// awaitLink waits while it is not known whether the cluster answers.
+func (t *transactional) awaitLink(l limit) *Error {
+	for {
+		slice := time.Now().Add(linkSlice)
+		if l.deadline.Before(slice) {
+			slice = l.deadline
+		}
+		err := t.link.await(slice, t.closing)
+		if err == nil || t.link.get() == linkDown || t.isClosing() || l.over() {
+			return err
+		}
+	}
+}
+
+// commitError says why a commit failed, and whether that is certain to end in an
+// abort.
+type commitError struct {
+	error
+	aborted bool
+}
+
+func (t *transactional) commit(l limit) *commitError {
+	err := t.try(l, t.kafka.CommitTransaction)
+	if err == nil {
+		return nil
+	}
+	var kerr kafka.Error
+	return &commitError{err, errors.As(err, &kerr) && !kerr.IsFatal() && kerr.TxnRequiresAbort()}
+}
+
+// abort ends the transaction without its records. What does not end in time is ended
+// with the producer: it is never committed. The producer goes in any case: after a
+// record that a broker refused, librdkafka's sequence numbers have a gap, of which its
+// next transaction would die. The next producer with the id begins anew.
+func (t *transactional) abort(l limit) {
+	t.dead.Store(true)
+	wait := time.Now().Add(abortWait)
+	if l.hurry != nil && l.over() {
+		return // the next producer ends it before it does anything else
+	}
+	if l.deadline.Before(wait) {
+		wait = l.deadline.Add(abortWait / 10)
+	}
+	err := t.call(limit{wait, l.hurry}, t.kafka.AbortTransaction)
+	if err != nil {
+		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
+	}
+}
+
+// aborted gathers the records' outcomes after an abort: none is in Kafka, and those
+// that Kafka refused say why.
+func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause *commitError) ([]Outcome, *Error) {
+	var first *Error
+	for i, d := range sent {
+		if d != nil && d.Reported() {
+			if _, err := d.Outcome(); err != nil && !err.Unconfirmed && out[i].Err == nil {
+				out[i].Err = err
+			}
+			d.settle()
+		} else if d != nil {
+			t.forgetAll(sent[i : i+1])
+		}
+		if out[i].Err != nil && first == nil {
+			first = out[i].Err
+		}
+	}
+	if first == nil {
+		first = &Error{Kind: KindUnavailable, Reason: "the transaction was aborted"}
+		if cause != nil {
+			first.Reason += ": " + t.redact(cause.Error())
+		}
+	}
+	for i := range out {
+		if out[i].Err == nil {
+			out[i].Err = &Error{Kind: KindAborted, Reason: "the transaction was aborted"}
+		}
+	}
+	return out, first
+}
+
+// forgetAll lets go of deliveries whose outcome says nothing any more.
+func (t *transactional) forgetAll(sent []*Delivery) {
+	for _, d := range sent {
+		if d != nil {
+			d.OnReport(func() { go d.settle() })
+		}
+	}
+}

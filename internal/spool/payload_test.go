@@ -1,0 +1,61 @@
+package spool
+
+import (
+	"encoding/hex"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// Files of earlier versions of this program hold such records.
+func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
+	at := time.Unix(1700000000, 5).UTC()
+	e := Entry{Kept: at, Reason: "r", Record: producer.Record{
+		Topic: "t", Partition: 3, Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []producer.Header{{Key: "h"}},
+	}}
+	const golden = "01" + "05002a36fe9c9717" + // kept
+		"00f1536500000000" + "05000000" + "03000000" + // timestamp, partition
+		"0100000074" + "010000006b" + "0100000076" + // topic, key, value
+		"01000000" + "0100000068" + "ffffffff" + // a header
+		"0100000072" // reason
+	if got := hex.EncodeToString(appendPayload(nil, &e)); got != golden {
+		t.Errorf("written as\n%s, want\n%s", got, golden)
+	}
+	b, _ := hex.DecodeString(golden)
+	if got, err := decodePayload(b); err != nil || !sameRecord(got, e) {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+}
+
+func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
+	for i, e := range variety() {
+		if got := int64(len(appendPayload(nil, &e))); got != payloadSize(&e) {
+			t.Errorf("entry %d takes %d bytes, and payloadSize says %d", i, got, payloadSize(&e))
+		}
+	}
+}
+
+func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
+	unit := Entry{Unit: UnitID{1}, Record: producer.Record{Topic: "t"}}
+	for name, damage := range map[string]func(b []byte){
+		"no identity":             func(b []byte) { b[9] = 0 },
+		"no record":               func(b []byte) { b[25] = 0 },
+		"more records than bytes": func(b []byte) { copy(b[25:29], "\xff\xff\xff\xff") },
+		"another version":         func(b []byte) { b[0] = 3 },
+	} {
+		b := appendPayload(nil, &unit)
+		damage(b)
+		if _, err := decodePayload(b); !errors.Is(err, ErrInvalid) || validPayload(b) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUnitIdentitiesDiffer(t *testing.T) {
+	a, b := NewUnitID(), NewUnitID()
+	if a == b || a.IsZero() || len(a.String()) != 32 {
+		t.Errorf("%s and %s", a, b)
+	}
+}
