@@ -140,13 +140,25 @@ func (st *stream) round() time.Duration {
 		}
 		st.after = entries[i].Position
 	}
-	left := disk.Pending()
-	st.setGate(b.failure == nil && left > 0 && left <= gateRecords)
+	st.gateBefore(disk.Pending(), b.failure == nil)
 	if b.failure != nil {
 		st.say("records wait on disk until Kafka takes them", b.failure.Reason)
 		return retryPause
 	}
 	return 0
+}
+
+// gateBefore has requests wait while Kafka takes what is left on disk: the last records
+// until they are gone, and before that as long as it takes to keep clients from being
+// quicker than the forwarder.
+func (st *stream) gateBefore(left int64, moving bool) {
+	pace := time.Duration(0)
+	if left > gateRecords {
+		if pace = gatePace; st.policy == Suspend {
+			pace = gateWait // it sends one record at a time
+		}
+	}
+	st.setPacedGate(moving && left > 0, pace)
 }
 
 // say logs what holds the stream up, once a minute.

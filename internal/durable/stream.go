@@ -54,6 +54,7 @@ type flight struct {
 type gate struct {
 	closed chan struct{}
 	until  time.Time
+	pace   time.Duration // if not 0, each request waits so long, however long the gate is there
 }
 
 const (
@@ -61,6 +62,9 @@ const (
 	gateRecords = 1000
 	// gateWait is how long requests wait at it.
 	gateWait = time.Second
+	// gatePace is how long a request waits while more records are left than that, so
+	// that clients do not outrun the forwarder.
+	gatePace = 100 * time.Millisecond
 )
 
 func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
@@ -107,8 +111,12 @@ func (st *stream) awaitClear(deadline time.Time) bool {
 	if g == nil {
 		return false
 	}
-	if g.until.Before(deadline) {
-		deadline = g.until
+	until := g.until
+	if g.pace > 0 {
+		until = time.Now().Add(g.pace)
+	}
+	if until.Before(deadline) {
+		deadline = until
 	}
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
@@ -123,16 +131,19 @@ func (st *stream) awaitClear(deadline time.Time) bool {
 
 // setGate sets up a gate where there is none, or one whose time is over, or takes it
 // away.
-func (st *stream) setGate(wanted bool) {
+func (st *stream) setGate(wanted bool) { st.setPacedGate(wanted, 0) }
+
+// setPacedGate is setGate for a gate with a pace.
+func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 	now := time.Now()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.gate != nil && (!wanted || now.After(st.gate.until)) {
+	if st.gate != nil && (!wanted || st.gate.pace != pace || pace == 0 && now.After(st.gate.until)) {
 		close(st.gate.closed)
 		st.gate = nil
 	}
 	if wanted && st.gate == nil {
-		st.gate = &gate{make(chan struct{}), now.Add(gateWait)}
+		st.gate = &gate{make(chan struct{}), now.Add(gateWait), pace}
 	}
 }
 
