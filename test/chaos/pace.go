@@ -37,9 +37,12 @@ func (p *pace) take() bool {
 	return true
 }
 
-// grant lets n more records be sent, at once. It returns how many were granted in
-// all.
+// grant lets n more records be sent, at once; n is 0 or more. It returns how many
+// were granted in all.
 func (p *pace) grant(n int) int {
+	if n < 0 {
+		panic("a pace takes nothing back")
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tokens += n
@@ -66,24 +69,42 @@ func (p *pace) feed(perSecond float64) {
 		close(stop)
 		<-done
 	})
+	began := time.Now()
+	tick := time.NewTicker(feedInterval)
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(feedInterval)
 		defer tick.Stop()
-		due, last := 0.0, time.Now()
+		f := feeder{pace: p, perSecond: perSecond}
 		for {
 			select {
 			case <-stop:
 				return
-			case now := <-tick.C:
-				due += perSecond * now.Sub(last).Seconds()
-				last = now
-				whole := int(due)
-				due -= float64(whole)
-				p.grant(min(whole, max(int(perSecond)-p.waiting(), 0)))
+			case <-tick.C:
+				f.at(time.Since(began))
 			}
 		}
 	}()
+}
+
+// feeder grants records at a rate.
+type feeder struct {
+	pace      *pace
+	perSecond float64
+	due       int // records that were due so far, granted or not
+}
+
+// at grants what has become due when the feed has lasted so long. A time that lies
+// before an earlier one grants nothing and takes nothing back: it once did, when a
+// ticker's first time was older than the clock's, and a pace with fewer than no
+// tokens let the workers send without end.
+func (f *feeder) at(elapsed time.Duration) {
+	due := int(f.perSecond * elapsed.Seconds())
+	if due <= f.due {
+		return
+	}
+	more := due - f.due
+	f.due = due
+	f.pace.grant(min(more, max(int(f.perSecond)-f.pace.waiting(), 0)))
 }
 
 // steady ends the feeding.

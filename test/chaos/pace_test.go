@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -35,6 +36,28 @@ func TestPace(t *testing.T) {
 	workers.Wait()
 	if p.grant(1); p.take() {
 		t.Error("it can be taken from after the end")
+	}
+}
+
+func TestPaceNeverGrantsLessThanNothing(t *testing.T) {
+	p := newPace()
+	f := feeder{pace: p, perSecond: 1000}
+	for _, step := range []struct {
+		elapsed time.Duration
+		granted int
+	}{
+		{-50 * time.Millisecond, 0}, // the clock of a goroutine that had to wait for its turn
+		{10 * time.Millisecond, 10},
+		{5 * time.Millisecond, 10},
+		{10 * time.Millisecond, 10},
+		{11500 * time.Microsecond, 11},
+		{12 * time.Millisecond, 12},
+		{time.Second, 1000},
+		{10 * time.Second, 1000}, // a second's worth waits, and no more
+	} {
+		if f.at(step.elapsed); p.grant(0) != step.granted {
+			t.Fatalf("%d granted after %v, want %d", p.grant(0), step.elapsed, step.granted)
+		}
 	}
 }
 
