@@ -114,7 +114,6 @@ extern int rd_kafka_event_log(rd_kafka_event_t *rkev, const char **fac, const ch
 
 extern int rd_kafka_message_status(const rd_kafka_message_t *rkmessage);
 extern int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *rkmessage, int *tstype);
-extern const char *rd_kafka_message_errstr(const rd_kafka_message_t *rkmessage);
 extern rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *rkmessage, rd_kafka_headers_t **hdrsp);
 
 extern rd_kafka_headers_t *rd_kafka_headers_new(size_t initial_count);

@@ -40,8 +40,13 @@ type Report struct {
 	message *C.rd_kafka_message_t
 }
 
-// Reason is the error as a text, which may come from the broker.
-func (r *Report) Reason() string { return C.GoString(C.rd_kafka_message_errstr(r.message)) }
+// Reason is the code as a text. The broker's own text is not to be had: librdkafka 2.15
+// frees it before it hands over the report that points to it
+// (rd_kafka_message_produce_errstr), and rd_kafka_message_errstr takes the record's value
+// for it.
+func (r *Report) Reason() string {
+	return C.GoString(C.rd_kafka_err2str(C.rd_kafka_resp_err_t(r.Code)))
+}
 
 // Content returns copies of the record's key, value and headers.
 func (r *Report) Content() (key, value []byte, headers []Header) {
