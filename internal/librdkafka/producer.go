@@ -7,8 +7,10 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -106,6 +108,9 @@ func NewProducer(props map[string]string, h Handler) (*Producer, error) {
 const errorSize = 512
 
 func assign(conf *C.rd_kafka_conf_t, name, value string) error {
+	if strings.ContainsRune(name+value, 0) {
+		return fmt.Errorf("%s: there is a NUL byte in it", name)
+	}
 	var text [errorSize]C.char
 	cName, cValue := C.CString(name), C.CString(value)
 	defer C.free(unsafe.Pointer(cName))
@@ -228,6 +233,9 @@ func (p *Producer) Topic(name string) (*Topic, error) {
 		return nil, ErrClosed
 	}
 	defer p.leave()
+	if strings.ContainsRune(name, 0) {
+		return nil, &Error{Code: kafka.ErrInvalidArg, Reason: "there is a NUL byte in the topic's name"}
+	}
 	p.topicsMu.Lock()
 	defer p.topicsMu.Unlock()
 	if t := p.topics[name]; t != nil {

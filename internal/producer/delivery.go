@@ -17,6 +17,7 @@ type Delivery struct {
 	size    int64     // bytes of the record in memory
 	queued  time.Time // when it was queued
 	number  int64     // in the order of queueing
+	stamp   int64     // the record's own timestamp, in ms
 	async   bool      // nobody was to wait for it
 	kept    bool      // whoever queued the record keeps it
 	suspect *suspect  // its topic, if that is one

@@ -236,12 +236,12 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	if err := send("t", "bad"); err == nil || err.Kind != KindRejected {
 		t.Fatalf("%v", err)
 	}
-	if by.refused != 2 {
-		t.Errorf("refused %d times, want once in its batch and once alone", by.refused)
+	if n := by.times(); n != 2 {
+		t.Errorf("refused %d times, want once in its batch and once alone", n)
 	}
 	main, alone := p.client(conn), p.client(conn.alone())
-	if err := send("t", "bad"); err == nil || by.refused != 3 {
-		t.Errorf("%v, refused %d times: the topic is suspect, and its records are sent alone at once", err, by.refused)
+	if err := send("t", "bad"); err == nil || by.times() != 3 {
+		t.Errorf("%v, refused %d times: the topic is suspect, and its records are sent alone at once", err, by.times())
 	}
 	if p.client(conn) != main {
 		t.Error("a refusal of a suspect topic's record has replaced the producer")

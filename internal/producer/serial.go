@@ -30,7 +30,6 @@ type Serial struct {
 	mu    sync.Mutex // held by what uses t
 	t     *transactional
 	begun bool // with t: earlier marks have been read
-	alone bool // the next t has batches of one record: see refusedTogether
 	// unstable is since when Kafka does not say what the marks are; zero: it does.
 	unstable time.Time
 }
@@ -77,11 +76,7 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 		if s.pool.transactions.hasEnded() {
 			return nil, errShuttingDown
 		}
-		conn := s.conn
-		if s.alone {
-			conn = conn.alone()
-		}
-		s.t = s.pool.transactions.producer(conn, name)
+		s.t = s.pool.transactions.producer(s.conn, name)
 	}
 	l := limit{deadline, hurry}
 	if err := s.t.init(l); err != nil {
@@ -130,13 +125,19 @@ func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-ch
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.t.send(recs, &mark{name, recs[0].Topic, text}, limit{deadline, hurry})
-	if refusedTogether(recs, err) && !s.alone {
-		s.alone = true
-		return nil, &Error{Kind: KindUnavailable, Reason: "Kafka has refused a batch of the transaction; it is sent again one record at a time: " + err.Reason}
+	m, l := &mark{name, recs[0].Topic, text}, limit{deadline, hurry}
+	out, err := s.t.send(recs, m, l)
+	if !refusedTogether(recs, err) {
+		return out, err
 	}
-	s.alone = false
-	return out, err
+	// Nothing of it was committed, and the next producer with the id ends it for good.
+	s.end()
+	s.t = s.pool.transactions.producer(s.conn.alone(), name)
+	if err := s.t.init(l); err != nil {
+		return nil, err
+	}
+	s.begun = true
+	return s.t.send(recs, m, l)
 }
 
 // name is that of the transactional.id and of the group.
