@@ -182,6 +182,7 @@ func (c *client) report() {
 // to the next record, whichever comes first.
 func (c *client) fatal(err error) {
 	c.fatalSaid.Do(func() {
+		c.pool.fatal.Add(1)
 		c.log.Error("the producer has failed for good and is replaced", "error", c.redact(err.Error()))
 	})
 	c.failed()
