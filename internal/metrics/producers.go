@@ -20,7 +20,18 @@ const (
 type Acknowledgements struct {
 	duration     prometheus.Observer
 	acknowledged prometheus.Counter
-	failed       [producer.Kinds]prometheus.Counter
+	failed       [producer.Kinds]prometheus.Counter // nil: not foreseen
+	more         *prometheus.CounterVec
+}
+
+// reported are the reasons that a report can have. The others are those of records that
+// librdkafka has not had, or reports as something else (a topic that was deleted as a
+// partition that is not there). One of them that comes all the same has a series from then
+// on.
+var reported = [...]producer.Kind{
+	producer.KindUnconfirmed, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
+	producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindTooFewReplicas,
+	producer.KindUnavailable, producer.KindInternal,
 }
 
 var _ producer.Observer = (*Acknowledgements)(nil)
@@ -33,8 +44,8 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 		Namespace: namespace, Name: "delivery_reports_total",
 		Help: "Records that librdkafka had, by what became of them: acknowledged, or the reason why not."}, []string{"result"})
 	to.MustRegister(duration, results)
-	a := &Acknowledgements{duration: duration, acknowledged: results.WithLabelValues("acknowledged")}
-	for kind := range producer.Kinds {
+	a := &Acknowledgements{duration: duration, acknowledged: results.WithLabelValues("acknowledged"), more: results}
+	for _, kind := range reported {
 		a.failed[kind] = results.WithLabelValues(kind.String())
 	}
 	return a
@@ -42,12 +53,14 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 
 // Outcome counts one.
 func (a *Acknowledgements) Outcome(took time.Duration, err *producer.Error) {
-	if err != nil {
-		a.failed[err.Kind].Inc()
-		return
+	if err == nil {
+		a.acknowledged.Inc()
+		a.duration.Observe(took.Seconds())
+	} else if counter := a.failed[err.Kind]; counter != nil {
+		counter.Inc()
+	} else {
+		a.more.WithLabelValues(err.Kind.String()).Inc()
 	}
-	a.acknowledged.Inc()
-	a.duration.Observe(took.Seconds())
 }
 
 // producers collects what the pool says of itself.
