@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -74,10 +73,15 @@ func waitForMetric(t *testing.T, address, series string, value float64) {
 func readiness(t *testing.T, address string) (status int, r admin.Readiness) {
 	t.Helper()
 	status, text := fetch(address, "/readyz")
+	return status, decodeReadiness(t, text)
+}
+
+func decodeReadiness(t *testing.T, text string) (r admin.Readiness) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		t.Fatalf("%d %s: %v", status, text, err)
+		t.Fatalf("%s: %v", text, err)
 	}
-	return status, r
+	return r
 }
 
 func startWithAdmin(t *testing.T, socket string, args ...string) (p *program.Process, address string) {
@@ -175,60 +179,6 @@ func TestMetricsOfTheSpool(t *testing.T) {
 	if status, r := readiness(t, address); status != 200 || len(r.Warnings) != 1 || r.Clusters[0].State != "down" {
 		t.Errorf("it is not ready, though records can be kept: %d %+v", status, r)
 	}
-}
-
-func TestReadiness(t *testing.T) {
-	t.Parallel()
-	const away = `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t"}`
-	c, socket := startBroker(t), socketPath(t)
-	dir := shortDir(t)
-	spool := filepath.Join(dir, "spool")
-	if err := os.WriteFile(spool, nil, 0o600); err != nil { // no directory can be made there
-		t.Fatal(err)
-	}
-	p, address := startWithAdmin(t, socket, "--spool-dir", spool)
-	reasons := func(want int, parts ...string) {
-		t.Helper()
-		var status int
-		var r admin.Readiness
-		program.Until(t, fmt.Sprintf("/readyz is %d for %q", want, parts), func() bool {
-			status, r = readiness(t, address)
-			text := strings.Join(append(r.Reasons, r.Warnings...), "; ")
-			for _, part := range parts {
-				if !strings.Contains(text, part) {
-					return false
-				}
-			}
-			return status == want && r.Ready == (want == 200) && (len(parts) > 0 || text == "")
-		})
-	}
-	reasons(503, "the spool's directory cannot be opened")
-	if err := os.Remove(spool); err != nil {
-		t.Fatal(err)
-	}
-	reasons(200)
-
-	a := connect(t, socket, away)
-	a.mustPost(t, "v", 503)
-	reasons(503, "no cluster answers")
-	if _, r := readiness(t, address); r.Clusters[0].Brokers != "127.0.0.1:1" || r.Clusters[0].Delivery != "async" || r.Clusters[0].Reason == "" {
-		t.Errorf("it is said to be %+v", r.Clusters)
-	}
-	a.prepare(t, route(c, "", ""))
-	a.mustPost(t, "v", 200)
-	reasons(200, "1 of 2 connections") // one cluster of two does not take the runner out
-
-	a.prepare(t, route(c, `,"no.such.property":"planted-secret"`, ""))
-	a.mustPost(t, "v", 500)
-	reasons(200, "1 of 3 connections cannot be made")
-	if _, text := fetch(address, "/readyz"); strings.Contains(text, "planted") {
-		t.Errorf("a property's value is shown: %s", text)
-	}
-	if !answers(address) {
-		t.Error("the process is not said to live")
-	}
-	p.Signal(syscall.SIGTERM)
-	p.Exit()
 }
 
 func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
