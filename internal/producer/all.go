@@ -24,9 +24,9 @@ func (p *Pool) SendAll(conn *Connection, recs []Record, wait bool, deadline time
 	}
 	all := make([]sent, len(recs))
 	for i := range recs {
-		out[i].Err = p.retrying(conn, deadline, func(c *client) (err *Error) {
+		out[i].Err = p.retrying(conn, recs[i].Topic, deadline, func(c *client, s *suspect) (err *Error) {
 			all[i].by = c
-			all[i].Delivery, err = c.queue(&recs[i], false, deadline)
+			all[i].Delivery, err = c.queue(&recs[i], s, false, deadline)
 			return err
 		})
 	}

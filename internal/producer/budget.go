@@ -25,6 +25,12 @@ func (b *budget) take(holder *atomic.Int64, n int64) bool {
 	return true
 }
 
+// move makes n bytes another holder's, whatever room that has.
+func (b *budget) move(from, to *atomic.Int64, n int64) {
+	from.Add(-n)
+	to.Add(n)
+}
+
 func (b *budget) give(holder *atomic.Int64, n int64) {
 	holder.Add(-n)
 	b.total.Add(-n)

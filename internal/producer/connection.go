@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -46,6 +47,9 @@ type Connection struct {
 	MessageMaxBytes int
 
 	held atomic.Int64 // bytes that Pool.Hold has given out
+
+	aloneOnce sync.Once
+	aloneConn *Connection // made by alone
 }
 
 // NewConnection makes a route's connection of its properties; see [Effective].

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 const (
@@ -57,7 +55,7 @@ func (c *client) reread() {
 	if err != nil || maps.Equal(props, c.resolved) {
 		return
 	}
-	c.log.Warn("a secret has changed; it is tried")
+	c.log.Warn("a secret has changed; reconnecting with the new value")
 	changed := func(name string) bool { return props[name] != c.resolved[name] }
 	others := 0
 	for name := range props {
@@ -70,7 +68,7 @@ func (c *client) reread() {
 		c.failed()
 		return
 	}
-	if err := c.kafka.SetSaslCredentials(props["sasl.username"], props["sasl.password"]); err != nil {
+	if err := c.kafka.SetSASLCredentials(props["sasl.username"], props["sasl.password"]); err != nil {
 		c.log.Error("the producer does not take the new secret and is replaced", "error", c.redact(err.Error()))
 		c.failed()
 	}
@@ -79,29 +77,4 @@ func (c *client) reread() {
 // unreadable is the outcome of records whose producer has no secrets.
 func unreadable(err error) *Error {
 	return &Error{Kind: KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
-}
-
-// ambiguous tells of an outcome that says nothing about an earlier attempt: the
-// connection broke, or a request took so long that it may have been repeated.
-func (c *client) ambiguous(d *Delivery, e *Error) bool {
-	switch e.Kind {
-	case KindTooLarge, KindRejected, KindTopicInvalid: // the record's own fault, at each attempt
-		return false
-	}
-	return c.breaks.Load() != d.breaks || time.Since(d.queued) > certainWait
-}
-
-// certainWait is how long an outcome may take to be about one attempt: a broker
-// and librdkafka give a request up after 30 and 60 seconds by default.
-const certainWait = 20 * time.Second
-
-// breaksConnection tells of the error events after which a request that was under
-// way may have been carried out.
-func breaksConnection(err kafka.Error) bool {
-	switch err.Code() {
-	case kafka.ErrTransport, kafka.ErrTimedOut, kafka.ErrAllBrokersDown, kafka.ErrSsl, kafka.ErrRequestTimedOut,
-		kafka.ErrTimedOutQueue, kafka.ErrNetworkException, kafka.ErrDestroyBroker:
-		return true
-	}
-	return false
 }

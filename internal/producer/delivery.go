@@ -4,34 +4,30 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 // A Delivery is a record that librdkafka has, until its outcome is known.
 type Delivery struct {
 	state atomic.Int32
-	done  chan struct{} // capacity 1; a token is the last that the report loop does here
+	done  chan struct{} // capacity 1; the report loop's last access to d is to put a token in it
 	ended bool          // the token has been taken
 	timer *time.Timer
 
-	size   int64     // bytes of the record in memory
-	breaks int64     // the client's, when the record was queued
-	queued time.Time // when it was queued
-	stamp  time.Time // the record's own timestamp
-
-	// copied is the record, for [Options.Keep]; its memory is buf.
-	copied Record
-	buf    []byte
-	kept   bool  // whoever queued the record has it himself
-	number int64 // in the order of queueing
+	topic   string
+	size    int64     // bytes of the record in memory
+	queued  time.Time // when it was queued
+	number  int64     // in the order of queueing
+	async   bool      // nobody was to wait for it
+	kept    bool      // whoever queued the record keeps it
+	suspect *suspect  // its topic, if that is one
 
 	onReport atomic.Pointer[func()]
 	ack      Ack
 	err      *Error
 }
 
-// A delivery's states. Who finds it in the other one has the last word.
+// A delivery's states. Waiter and report loop race to leave awaited; the loser frees the
+// delivery.
 const (
 	awaited   int32 = iota // somebody waits for the report
 	abandoned              // nobody waits: the report loop ends it
@@ -44,9 +40,6 @@ var deliveries = sync.Pool{New: func() any {
 	return &Delivery{done: make(chan struct{}, 1), timer: t}
 }}
 
-// maxKeptBuffer is the largest buffer of a copy that is used again, in bytes.
-const maxKeptBuffer = 64 << 10
-
 // settle ends a delivery whose outcome has come.
 func (d *Delivery) settle() {
 	if !d.ended {
@@ -56,36 +49,11 @@ func (d *Delivery) settle() {
 }
 
 func (d *Delivery) free() {
-	buf := d.buf
-	if cap(buf) > maxKeptBuffer {
-		buf = nil
-	}
-	*d = Delivery{done: d.done, timer: d.timer, buf: buf}
+	*d = Delivery{done: d.done, timer: d.timer}
 	deliveries.Put(d)
 }
 
-// copyRecord copies the record into the delivery. topic is a string that stays.
-func (d *Delivery) copyRecord(rec *Record, topic string) {
-	b := append(append(d.buf[:0], rec.Key...), rec.Value...)
-	for _, h := range rec.Headers {
-		b = append(append(b, h.Key...), h.Value...)
-	}
-	d.buf = b
-	take := func(of []byte) []byte {
-		if of == nil {
-			return nil
-		}
-		part := b[:len(of):len(of)]
-		b = b[len(of):]
-		return part
-	}
-	d.copied = Record{Topic: topic, Partition: rec.Partition, Timestamp: rec.Timestamp, Key: take(rec.Key), Value: take(rec.Value)}
-	for _, h := range rec.Headers {
-		d.copied.Headers = append(d.copied.Headers, Header{string(take([]byte(h.Key))), take(h.Value)})
-	}
-}
-
-// Wait waits for the outcome until the deadline or until hurry is closed, and tells
+// Wait waits for the outcome until the deadline or until hurry is closed, and reports
 // whether it has come.
 func (d *Delivery) Wait(deadline time.Time, hurry <-chan struct{}) bool {
 	d.timer.Reset(time.Until(deadline))
@@ -100,7 +68,7 @@ func (d *Delivery) Wait(deadline time.Time, hurry <-chan struct{}) bool {
 	return d.Reported()
 }
 
-// Reported tells whether the outcome has come.
+// Reported reports whether the outcome has come.
 func (d *Delivery) Reported() bool { return d.state.Load() == reported }
 
 // Outcome returns the outcome, once it has come.
@@ -133,10 +101,3 @@ func (d *Delivery) report(ack Ack, err *Error) bool {
 
 // abandon ends the waiting; false: the outcome has come.
 func (d *Delivery) abandon() bool { return d.state.CompareAndSwap(awaited, abandoned) }
-
-// purged tells of the reports of records that were still queued when their
-// producer was closed.
-func purged(err error) bool {
-	kerr, ok := err.(kafka.Error)
-	return ok && (kerr.Code() == kafka.ErrPurgeQueue || kerr.Code() == kafka.ErrPurgeInflight)
-}

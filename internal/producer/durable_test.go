@@ -169,7 +169,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 			var want []string
 			for i := range 100 {
 				value := []byte(fmt.Sprint(i))
-				rec := &Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []Header{{"h", value}}}
+				rec := &Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []Header{{Key: "h", Value: value}}}
 				if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
@@ -203,7 +203,8 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 	}{
 		{"refused at once", false, kerr.TopicAuthorizationFailed, KindForbidden, false},
 		{"refused after the connection broke", true, kerr.TopicAuthorizationFailed, KindUnconfirmed, true},
-		{"too large, at whatever attempt", true, kerr.MessageTooLarge, KindTooLarge, false},
+		{"too large, at once", false, kerr.MessageTooLarge, KindTooLarge, false},
+		{"too large, after the connection broke", true, kerr.MessageTooLarge, KindUnconfirmed, true},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -219,19 +220,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 				if attempts.Add(1) == 1 && tc.cut {
 					return nil, errors.New("cut"), true
 				}
-				r := req.(*kmsg.ProduceRequest)
-				resp := r.ResponseKind().(*kmsg.ProduceResponse)
-				for _, topic := range r.Topics {
-					rt := kmsg.NewProduceResponseTopic()
-					rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
-					for _, partition := range topic.Partitions {
-						rp := kmsg.NewProduceResponseTopicPartition()
-						rp.Partition, rp.ErrorCode = partition.Partition, tc.answer.Code
-						rt.Partitions = append(rt.Partitions, rp)
-					}
-					resp.Topics = append(resp.Topics, rt)
-				}
-				return resp, nil, true
+				return refusal(req.(*kmsg.ProduceRequest), tc.answer, nil), nil, true
 			})
 			_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
 			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {

@@ -2,6 +2,8 @@ package producer
 
 import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 // Kind says why a record was not acknowledged.
@@ -62,8 +64,8 @@ func (k Kind) String() string { return kindNames[k] }
 // Error is the outcome of a record that was not acknowledged.
 type Error struct {
 	Kind Kind
-	// Unconfirmed tells that the record may be in Kafka all the same, or get
-	// there yet. Otherwise it is not and never will be.
+	// Unconfirmed: the record may be in Kafka all the same, or get there yet. Otherwise
+	// it is not and never will be.
 	Unconfirmed bool
 	// Reason is for the log. It can name brokers: no client gets it.
 	Reason string
@@ -72,8 +74,8 @@ type Error struct {
 func (e *Error) Error() string { return e.Reason }
 
 // codes is the one table from librdkafka's error codes to kinds. Codes below zero
-// are the library's own, others come from the broker. A code of the broker says
-// that the record was not appended, unless unconfirmed names it too.
+// are the library's own, others come from the broker. Whether the record can be in Kafka
+// all the same, the report's status says and not the code.
 var codes = func() map[kafka.ErrorCode]Kind {
 	groups := map[Kind][]kafka.ErrorCode{
 		KindUnconfirmed: {
@@ -178,20 +180,53 @@ var codes = func() map[kafka.ErrorCode]Kind {
 	return table
 }()
 
-// classify turns librdkafka's error into an Error. handedOver tells whether the
-// record had been queued: refused before, it is certainly not in Kafka.
-func classify(err error, handedOver bool) *Error {
-	kerr, ok := err.(kafka.Error)
-	if !ok {
-		return &Error{Kind: KindInternal, Unconfirmed: handedOver, Reason: err.Error()}
+// classify turns an error about a record that was not queued, or about anything else but
+// a record, into an Error.
+func classify(err error) *Error {
+	code, known := codeOf(err)
+	if !known {
+		return &Error{Kind: KindInternal, Reason: err.Error()}
 	}
-	kind, known := codes[kerr.Code()]
-	if !known { // of a newer librdkafka or broker
-		kind = KindUnconfirmed
-	}
-	unconfirmed := handedOver && (kind == KindUnconfirmed || kind == KindInternal)
-	if kind == KindUnconfirmed && !handedOver {
+	kind := kindOf(code)
+	if kind == KindUnconfirmed { // of a record that nobody had
 		kind = KindUnavailable
 	}
-	return &Error{Kind: kind, Unconfirmed: unconfirmed, Reason: kerr.Error()}
+	return &Error{Kind: kind, Reason: err.Error()}
+}
+
+// undelivered turns the report of a record that was not acknowledged into an Error: the
+// code says why, the status whether the record can be in Kafka all the same.
+func undelivered(code librdkafka.Code, status librdkafka.Status, reason string) *Error {
+	e := &Error{Kind: kindOf(code), Reason: reason}
+	switch {
+	case status != librdkafka.NotPersisted:
+		e.Kind, e.Unconfirmed = KindUnconfirmed, true
+	case e.Kind == KindUnconfirmed: // it was never sent
+		e.Kind = KindUnavailable
+	}
+	return e
+}
+
+// kindOf looks a code up. One of a newer librdkafka or broker says nothing.
+func kindOf(code librdkafka.Code) Kind {
+	if kind, ok := codes[code]; ok {
+		return kind
+	}
+	return KindUnconfirmed
+}
+
+// codeOf returns the code of an error of librdkafka's, or of one in a cluster's metadata.
+func codeOf(err error) (librdkafka.Code, bool) {
+	switch e := err.(type) {
+	case *librdkafka.Error:
+		return e.Code, true
+	case kafka.Error:
+		return e.Code(), true
+	}
+	return 0, false
+}
+
+func hasCode(err error, code librdkafka.Code) bool {
+	c, ok := codeOf(err)
+	return ok && c == code
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 func TestEveryErrorCodeOfLibrdkafkaIsClassified(t *testing.T) {
@@ -25,33 +27,47 @@ func TestEveryErrorCodeOfLibrdkafkaIsClassified(t *testing.T) {
 	}
 }
 
-func TestWhatAnErrorSaysOfTheRecord(t *testing.T) {
+func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
+	const no, maybe, yes = librdkafka.NotPersisted, librdkafka.PossiblyPersisted, librdkafka.Persisted
 	cases := []struct {
 		says        string
-		code        kafka.ErrorCode
-		handedOver  bool
+		code        librdkafka.Code
+		status      librdkafka.Status
 		kind        Kind
 		unconfirmed bool
 	}{
-		{"a timeout leaves it open", kafka.ErrMsgTimedOut, true, KindUnconfirmed, true},
-		{"so does a purge", kafka.ErrPurgeQueue, true, KindUnconfirmed, true},
-		{"so does an append that was not replicated", kafka.ErrNotEnoughReplicasAfterAppend, true, KindUnconfirmed, true},
-		{"a refusal by the broker is certain", kafka.ErrNotEnoughReplicas, true, KindTooFewReplicas, false},
-		{"so is one for its size", kafka.ErrMsgSizeTooLarge, true, KindTooLarge, false},
-		{"an unknown topic is certain", kafka.ErrUnknownTopicOrPart, true, KindTopicNotFound, false},
-		{"before it is handed over nothing is open", kafka.ErrTransport, false, KindUnavailable, false},
-		{"a code of the future leaves it open", kafka.ErrorCode(4711), true, KindUnconfirmed, true},
-		{"one of an operation that produces nothing too", kafka.ErrRebalanceInProgress, true, KindInternal, true},
+		{"a timeout under way leaves it open", kafka.ErrMsgTimedOut, maybe, KindUnconfirmed, true},
+		{"a timeout in the queue does not", kafka.ErrMsgTimedOut, no, KindUnavailable, false},
+		{"neither does a purge of what was not sent", kafka.ErrPurgeQueue, no, KindUnavailable, false},
+		{"a purge of what waits for a second attempt does", kafka.ErrPurgeQueue, maybe, KindUnconfirmed, true},
+		{"so does an append that was not replicated", kafka.ErrNotEnoughReplicasAfterAppend, maybe, KindUnconfirmed, true},
+		{"a refusal by the broker is certain", kafka.ErrNotEnoughReplicas, no, KindTooFewReplicas, false},
+		{"but not of what an earlier attempt may have written", kafka.ErrNotEnoughReplicas, maybe, KindUnconfirmed, true},
+		{"whatever the refusal", kafka.ErrMsgSizeTooLarge, maybe, KindUnconfirmed, true},
+		{"an error about a record that is there leaves it open", kafka.ErrMsgSizeTooLarge, yes, KindUnconfirmed, true},
+		{"an unknown topic is certain", kafka.ErrUnknownTopicOrPart, no, KindTopicNotFound, false},
+		{"a code of the future says nothing beside the status", kafka.ErrorCode(4711), no, KindUnavailable, false},
+		{"an operation that produces nothing is a bug", kafka.ErrRebalanceInProgress, no, KindInternal, false},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			e := classify(kafka.NewError(c.code, "", false), c.handedOver)
+			e := undelivered(c.code, c.status, "")
 			if e.Kind != c.kind || e.Unconfirmed != c.unconfirmed {
-				t.Errorf("got kind %d, unconfirmed %v", e.Kind, e.Unconfirmed)
+				t.Errorf("got %s, unconfirmed %v", e.Kind, e.Unconfirmed)
 			}
 		})
 	}
-	if e := classify(errors.New("x"), true); e.Kind != KindInternal || !e.Unconfirmed {
-		t.Errorf("an error that is not librdkafka's: %+v", e)
+}
+
+func TestErrorOfWhatWasNotQueuedLeavesNothingOpen(t *testing.T) {
+	for err, kind := range map[error]Kind{
+		&librdkafka.Error{Code: kafka.ErrTransport}:        KindUnavailable,
+		kafka.NewError(kafka.ErrUnknownTopic, "", false):   KindTopicNotFound,
+		&librdkafka.Error{Code: kafka.ErrQueueFull}:        KindQueueFull,
+		errors.New("an error that is not of librdkafka's"): KindInternal,
+	} {
+		if e := classify(err); e.Kind != kind || e.Unconfirmed {
+			t.Errorf("%v: %s, unconfirmed %v", err, e.Kind, e.Unconfirmed)
+		}
 	}
 }

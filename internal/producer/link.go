@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 // linkState says whether a producer's cluster answers.
@@ -82,19 +84,19 @@ func (l *link) refused() bool {
 
 // note takes an error event of the client. Events about one broker only explain;
 // that all are down is the moment to doubt.
-func (l *link) note(err kafka.Error) {
+func (l *link) note(err *librdkafka.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := classify(err, false)
+	e := classify(err)
 	switch {
 	case e.Kind == KindAuthentication:
 		l.cause = e
-	case err.Code() == kafka.ErrAllBrokersDown, l.cause != nil && l.cause.Kind == KindAuthentication:
+	case err.Code == kafka.ErrAllBrokersDown, l.cause != nil && l.cause.Kind == KindAuthentication:
 		// the cause noted before says more
 	default:
 		l.cause = &Error{Kind: KindNoBroker, Reason: e.Reason}
 	}
-	if err.Code() != kafka.ErrAllBrokersDown && e.Kind != KindAuthentication {
+	if err.Code != kafka.ErrAllBrokersDown && e.Kind != KindAuthentication {
 		return
 	}
 	switch l.get() {

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 // Redactor returns a function that takes the properties' secrets out of a text.
@@ -36,8 +36,6 @@ const (
 	// retireWait is how long a producer that is replaced or idle may take to
 	// deliver what it has.
 	retireWait = 30 * time.Second
-	// maxLogBacklog bounds librdkafka's log lines that wait to be written.
-	maxLogBacklog = 1000
 )
 
 // Options of a pool.
@@ -71,20 +69,20 @@ type Options struct {
 
 // Pool keeps the producers, one for each distinct connection.
 type Pool struct {
-	log     *slog.Logger
-	idle    time.Duration
-	budget  budget
-	resolve func(string) (string, error)
-	keep    func(*Connection, *Record) bool
-	observe Observer // nil: nobody watches
-	stats   time.Duration
-	logs    chan kafka.LogEvent
-
+	log        *slog.Logger
+	idle       time.Duration
+	budget     budget
+	resolve    func(string) (string, error)
+	keep       func(*Connection, *Record) bool
+	observe    Observer // nil: nobody watches
+	stats      time.Duration
 	stuckAfter time.Duration
 
 	stop chan struct{}
 
 	transactions *transactions
+	suspects     suspects
+	handovers    handovers
 
 	breaks  atomic.Int64 // connections to brokers that broke
 	fatal   atomic.Int64 // producers that failed for good
@@ -111,7 +109,6 @@ func NewPool(opts Options) *Pool {
 		keep:    opts.Keep,
 		observe: opts.Observer,
 		stats:   opts.BrokerStatsInterval,
-		logs:    make(chan kafka.LogEvent, maxLogBacklog),
 		stop:    make(chan struct{}),
 		clients: map[string]*client{},
 
@@ -119,6 +116,9 @@ func NewPool(opts Options) *Pool {
 
 		retiring: map[*client]struct{}{},
 		inTx:     map[*client]struct{}{},
+
+		suspects:  suspects{byTopic: map[suspectKey]*suspect{}},
+		handovers: handovers{byConn: map[string][]*handover{}},
 	}
 	p.transactions = newTransactions(p, opts.TransactionsDir)
 	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
@@ -134,8 +134,7 @@ func NewPool(opts Options) *Pool {
 	if p.resolve == nil {
 		p.resolve = func(value string) (string, error) { return value, nil }
 	}
-	p.loops.Add(2)
-	go p.forwardLogs()
+	p.loops.Add(1)
 	go p.closeIdle()
 	return p
 }
@@ -158,8 +157,8 @@ func (p *Pool) Release(conn *Connection, n int) { p.budget.give(&conn.held, int6
 // Without wait, success means: the cluster answers, the topic and partition exist,
 // and the record is queued in the order of the calls. The Ack is then empty.
 func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (ack Ack, err *Error) {
-	err = p.retrying(conn, deadline, func(c *client) *Error {
-		ack, err = c.send(rec, wait, deadline)
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+		ack, err = c.send(rec, s, wait, deadline)
 		return err
 	})
 	return ack, err
@@ -168,8 +167,8 @@ func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time
 // Queue queues the record as Send does, for a sender that keeps the record until
 // its outcome is known and ends the delivery with [Pool.Settle].
 func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
-	err = p.retrying(conn, deadline, func(c *client) *Error {
-		d, err = c.queue(rec, true, deadline)
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+		d, err = c.queue(rec, s, true, deadline)
 		return err
 	})
 	return d, err
@@ -178,17 +177,57 @@ func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Deli
 // Settle gives back a delivery whose outcome has come and has been read.
 func (p *Pool) Settle(d *Delivery) { d.settle() }
 
-// retrying calls f with the connection's client, and again with the next one while
-// a client is being replaced.
-func (p *Pool) retrying(conn *Connection, deadline time.Time, f func(*client) *Error) *Error {
+// retrying calls f with the client that is to have a record of the topic, and again with
+// the next one while a client is being replaced.
+func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f func(*client, *suspect) *Error) *Error {
 	for {
-		c := p.client(conn)
-		if c == nil {
-			return &Error{Kind: KindUnavailable, Reason: "shutting down"}
-		}
-		if err := f(c); err != errRetired || time.Now().After(deadline) {
+		c, s, err := p.lane(conn, topic, deadline)
+		if err != nil {
 			return err
 		}
+		if c == nil {
+			return errShuttingDown
+		}
+		if h := p.handovers.pending(conn.id, nil); h != nil {
+			s.leave()
+			if !wait(h.done, deadline) {
+				return &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
+			}
+			continue
+		}
+		if err := f(c, s); err != errRetired || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// lane returns the client for a record of the topic and, where the topic is suspect,
+// that with the record counted in. There is no client when the pool is closed.
+func (p *Pool) lane(conn *Connection, topic string, deadline time.Time) (*client, *suspect, *Error) {
+	s, err := p.suspects.enter(conn.id, topic, deadline)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s != nil {
+		conn = conn.alone()
+	}
+	c := p.client(conn)
+	if c == nil {
+		s.leave()
+		return nil, nil, nil
+	}
+	return c, s, nil
+}
+
+// wait waits until done is closed; false: the deadline came first.
+func wait(done <-chan struct{}, deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 
@@ -219,6 +258,8 @@ func (p *Pool) client(conn *Connection) *client {
 func (p *Pool) replace(id string, c *client) {
 	p.mu.Lock()
 	if p.clients[id] == c {
+		// Before there is a successor: what it gets is to find the handover.
+		c.handover.Store(p.handovers.begin(id))
 		p.retire(id, c, time.Now().Add(retireWait))
 	}
 	p.mu.Unlock()
@@ -257,24 +298,19 @@ func (p *Pool) closeIdle() {
 				}
 			}
 			p.mu.Unlock()
+			p.suspects.sweep(now)
 		}
 	}
 }
 
-// forwardLogs writes librdkafka's lines to the log. They never hold a record's
-// content; a secret of the configuration is taken out by the client that has it.
-func (p *Pool) forwardLogs() {
-	defer p.loops.Done()
-	for {
-		select {
-		case <-p.stop:
-			return
-		case e := <-p.logs:
-			if level := logLevel(e.Level); p.log.Enabled(context.Background(), level) {
-				p.log.Log(context.Background(), level, "librdkafka", "from", e.Name+" "+e.Tag, "text", p.redact(e.Message))
-			}
-		}
+// logLine writes a line of librdkafka's to the log. It never holds a record's content; a
+// secret of the configuration is taken out by the client that has it.
+func (p *Pool) logLine(line librdkafka.LogLine) {
+	level := logLevel(line.Level)
+	if !p.log.Enabled(context.Background(), level) || ofGapless(line) {
+		return
 	}
+	p.log.Log(context.Background(), level, "librdkafka", "from", line.Tag, "text", p.redact(line.Text))
 }
 
 // redact takes the secrets of all connections out of a line of librdkafka's.

@@ -60,6 +60,47 @@ func (w testWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// answerProduce has the cluster refuse produce requests with what answer returns: n
+// counts the requests from 1 on, nil lets the cluster answer itself.
+func answerProduce(c *kfake.Cluster, answer func(n int, r *kmsg.ProduceRequest) *kerr.Error) {
+	var mu sync.Mutex
+	n := 0
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		r := req.(*kmsg.ProduceRequest)
+		err := answer(n, r)
+		if err == nil {
+			return nil, nil, false
+		}
+		return refusal(r, err, nil), nil, true
+	})
+}
+
+// refusal is the answer to a request that refuses all its batches, and names records of
+// them where named is not empty.
+func refusal(r *kmsg.ProduceRequest, err *kerr.Error, named []int32) *kmsg.ProduceResponse {
+	resp := r.ResponseKind().(*kmsg.ProduceResponse)
+	for _, topic := range r.Topics {
+		rt := kmsg.NewProduceResponseTopic()
+		rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
+		for _, partition := range topic.Partitions {
+			rp := kmsg.NewProduceResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = partition.Partition, err.Code
+			for _, i := range named {
+				e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+				e.RelativeOffset = i
+				rp.ErrorRecords = append(rp.ErrorRecords, e)
+			}
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		resp.Topics = append(resp.Topics, rt)
+	}
+	return resp
+}
+
 func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *Connection {
 	t.Helper()
 	return connectTo(t, strings.Join(c.ListenAddrs(), ","), wait, props...)
@@ -375,7 +416,15 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := p.client(conn)
-	old.kafka.TestFatalError(kafka.ErrOutOfOrderSequenceNumber, "made by the test")
+	answerProduce(c, func(n int, r *kmsg.ProduceRequest) *kerr.Error {
+		if n == 1 {
+			return kerr.OutOfOrderSequenceNumber // of the only batch under way: librdkafka has lost count
+		}
+		return nil
+	})
+	if _, err := p.Send(conn, record("t", "2"), true, in(5*time.Second)); err == nil || !err.Unconfirmed {
+		t.Fatalf("the record of which librdkafka has lost track: %v", err)
+	}
 	for i := range 10 {
 		if _, err := p.Send(conn, record("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
 			t.Fatalf("record %d: %+v", i, err)
@@ -383,6 +432,9 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 	}
 	if p.client(conn) == old {
 		t.Error("the old producer is still in use")
+	}
+	if n := p.Stats().Fatal; n != 1 {
+		t.Errorf("%d producers are counted as failed for good, want 1", n)
 	}
 	valuesOf(t, c, "t", 11)
 	await.True(t, "the log says so", func() bool { return strings.Contains(log.String(), "failed for good") })

@@ -1,21 +1,21 @@
 package producer
 
 import (
-	"cmp"
+	"errors"
 	"log/slog"
-	"slices"
+	"maps"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 // Header is one header of a record. A nil Value is null.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = librdkafka.Header
 
 // Record is what is produced.
 type Record struct {
@@ -34,9 +34,8 @@ const AnyPartition int32 = -1
 type Ack struct {
 	Partition int32
 	Offset    int64
-	// Timestamp is the record's own (CreateTime). A topic with
-	// message.timestamp.type=LogAppendTime stores the broker's instead, which
-	// the client library does not report.
+	// Timestamp is the one that Kafka has stored: the record's own, or the broker's where
+	// the topic's message.timestamp.type is LogAppendTime.
 	Timestamp time.Time
 }
 
@@ -49,7 +48,7 @@ type client struct {
 	redactor atomic.Pointer[func(string) string]
 	failed   func() // called once, when librdkafka can no longer be used
 
-	fatalSaid sync.Once
+	fatalSaid, again sync.Once // what the log is told once
 
 	resolved Properties // what librdkafka was given; the watch's
 	read     time.Time  // when the secrets among them were read; the watch's
@@ -57,7 +56,7 @@ type client struct {
 
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
-	kafka  *kafka.Producer
+	kafka  *librdkafka.Producer
 	broken *Error
 
 	link   *link
@@ -66,39 +65,38 @@ type client struct {
 
 	queued   atomic.Int64 // bytes of the records that librdkafka has
 	numbers  atomic.Int64 // records queued so far
-	breaks   atomic.Int64 // how often a connection to a broker broke
 	brokers  atomic.Pointer[[]BrokerStats]
+	breaks   int64        // connections that broke, as the last statistics have them; the report loop's
 	users    atomic.Int32 // requests that are in send
 	lastUsed atomic.Int64 // Unix nanoseconds
 
-	// mu keeps Produce and Close apart, which librdkafka does not survive.
-	mu       sync.RWMutex
-	closed   bool
-	closing  chan struct{}
-	loops    sync.WaitGroup // watch and questions to the cluster
-	reported chan struct{}  // closed when the event loop has ended
+	closing chan struct{}
+	loops   sync.WaitGroup // the watch, and the other client that it sends to look
 
 	deadline    atomic.Pointer[time.Time] // of drain
+	handover    atomic.Pointer[handover]  // of what it has not delivered, to its successor; nil: it has none
 	ending      atomic.Bool               // the pool drains: what is left is kept
 	drained     chan struct{}             // closed when drain has ended
 	undelivered int                       // by drain
 
-	outstanding atomic.Int64 // records whose outcome has not been dealt with
-	leftMu      sync.Mutex
-	left        []leftover // records that were purged
+	outstanding atomic.Int64  // records whose outcome has not been dealt with
+	settled     chan struct{} // capacity 1: outstanding may have become 0
+
+	returnedMu sync.Mutex
+	returned   []returned // records that librdkafka gave back undelivered
 }
 
 func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
-		pool:     p,
-		conn:     conn,
-		name:     name,
-		log:      log,
-		ready:    make(chan struct{}),
-		link:     newLink(),
-		closing:  make(chan struct{}),
-		reported: make(chan struct{}),
-		drained:  make(chan struct{}),
+		pool:    p,
+		conn:    conn,
+		name:    name,
+		log:     log,
+		ready:   make(chan struct{}),
+		link:    newLink(),
+		closing: make(chan struct{}),
+		drained: make(chan struct{}),
+		settled: make(chan struct{}, 1),
 	}
 	c.setRedactor(conn.props)
 	c.failed = sync.OnceFunc(func() { failed(c) })
@@ -110,152 +108,114 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 
 // start makes the librdkafka producer, which takes milliseconds, and begins to watch.
 func (c *client) start() {
+	defer close(c.ready)
 	props, err := c.resolve()
 	if err != nil {
 		c.broken = unreadable(err)
 		c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
-		close(c.reported)
-		close(c.ready)
 		time.AfterFunc(secretRetry, c.failed)
 		return
 	}
 	c.resolved, c.read = props, time.Now()
-	conf := kafka.ConfigMap{
-		"go.delivery.report.fields": "none",
-		"go.events.channel.size":    256,
-		"go.produce.channel.size":   0,
-		"go.logs.channel.enable":    true,
-		"go.logs.channel":           c.pool.logs,
+	conf := maps.Clone(props)
+	if c.pool.stats > 0 && conf["statistics.interval.ms"] == "" {
+		conf["statistics.interval.ms"] = strconv.FormatInt(c.pool.stats.Milliseconds(), 10)
 	}
-	if c.pool.stats > 0 {
-		conf["statistics.interval.ms"] = int(c.pool.stats / time.Millisecond)
+	if c.conn.gapless() {
+		conf["enable.gapless.guarantee"] = "true"
 	}
-	for name, value := range props {
-		conf[name] = value
-	}
-	k, err := kafka.NewProducer(&conf)
+	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.pool.logLine})
 	if err != nil {
 		c.broken = &Error{Kind: KindConfig, Reason: explain(c.redact(err.Error()), props)}
 		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
-		close(c.reported)
-		close(c.ready)
 		return
 	}
 	c.kafka = k
 	c.pool.started.Add(1)
 	c.loops.Add(1)
-	go c.report()
 	go c.watch()
-	close(c.ready)
 }
 
-// report reads what librdkafka says: delivery reports and errors.
-func (c *client) report() {
-	defer close(c.reported)
-	for event := range c.kafka.Events() {
-		switch e := event.(type) {
-		case *kafka.Message:
-			if e.TopicPartition.Error == nil && c.link.get() != linkUp {
-				c.link.set(linkUp)
-			}
-			c.outcome(e, e.Opaque.(*Delivery))
-		case kafka.Error:
-			if e.IsFatal() {
-				c.fatal(e)
-				continue
-			}
-			if breaksConnection(e) {
-				c.breaks.Add(1)
-				c.pool.breaks.Add(1)
-			}
-			c.link.note(e)
-		case *kafka.Stats:
-			if c.pool.stats > 0 {
-				brokers := brokerStats(e.String())
-				c.brokers.Store(&brokers)
-			}
-		}
+// event takes an error that is about the producer and not about a record.
+func (c *client) event(err *librdkafka.Error) {
+	if err.Fatal {
+		c.fatal(err)
+		return
 	}
+	c.link.note(err)
 }
 
 // fatal replaces the producer, which librdkafka says is of no more use: by an event, or
 // to the next record, whichever comes first.
-func (c *client) fatal(err error) {
-	c.fatalSaid.Do(func() {
-		c.pool.fatal.Add(1)
-		c.log.Error("the producer has failed for good and is replaced", "error", c.redact(err.Error()))
-	})
+func (c *client) fatal(err *librdkafka.Error) {
+	if err.Code != kafka.ErrGaplessGuarantee { // of a refused batch, which outcome has said
+		c.fatalSaid.Do(func() {
+			c.pool.fatal.Add(1)
+			c.log.Error("the producer has failed for good and is replaced", "error", c.redact(err.Error()))
+		})
+	}
 	c.failed()
 }
 
-// outcome notes what became of a record.
-func (c *client) outcome(m *kafka.Message, d *Delivery) {
-	c.pool.budget.give(&c.queued, d.size)
-	var ack Ack
-	var e *Error
-	cause := m.TopicPartition.Error
-	if cause == nil {
-		ack = Ack{m.TopicPartition.Partition, int64(m.TopicPartition.Offset), d.stamp}
-	} else {
-		e = classify(cause, true)
-		if !e.Unconfirmed && c.ambiguous(d, e) {
-			e = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (and an earlier attempt may have succeeded)"}
-		}
-		if e.Kind == KindTopicNotFound {
-			c.topics.forget(*m.TopicPartition.Topic)
-		}
+func (c *client) noteStats(text string) {
+	if c.pool.stats == 0 {
+		return
 	}
+	brokers, breaks := brokerStats(text)
+	c.brokers.Store(&brokers)
+	if breaks > c.breaks {
+		c.pool.breaks.Add(breaks - c.breaks)
+		c.breaks = breaks
+	}
+}
+
+// outcome notes what became of a record.
+func (c *client) outcome(r *librdkafka.Report) {
+	d := r.Opaque.(*Delivery)
+	if r.Code == kafka.ErrNoError {
+		if c.link.get() != linkUp {
+			c.link.set(linkUp)
+		}
+		c.finish(d, Ack{r.Partition, r.Offset, time.UnixMilli(r.Timestamp)}, nil)
+		return
+	}
+	e := undelivered(r.Code, r.Status, r.Reason())
+	if e.Kind == KindTopicNotFound {
+		c.topics.forget(d.topic)
+	}
+	again := c.refused(d, e) || c.handover.Load() != nil && notSent(r)
+	atEnd := c.ending.Load() && purged(r) && !d.kept
+	if (again || atEnd) && c.giveBack(r, d, e) {
+		return
+	}
+	c.finish(d, Ack{}, e)
+}
+
+// finish reports a record's outcome to whoever waits for it.
+func (c *client) finish(d *Delivery, ack Ack, e *Error) {
+	c.pool.budget.give(&c.queued, d.size)
+	d.suspect.leave()
 	if c.pool.observe != nil {
 		c.pool.observe.Outcome(time.Since(d.queued), e)
 	}
-	defer c.outstanding.Add(-1)
-	if e == nil || d.kept || !purged(cause) {
-		if !d.report(ack, e) {
-			if e != nil && !d.kept {
-				c.losses.add(*m.TopicPartition.Topic, e)
-			}
-			d.free()
+	topic, kept := d.topic, d.kept
+	if !d.report(ack, e) {
+		if e != nil && !kept {
+			c.losses.add(topic, e)
 		}
-		return
-	}
-	l := leftover{number: d.number, rec: d.copied, err: e}
-	l.rec.Topic = *m.TopicPartition.Topic
-	d.buf = nil // its memory is the leftover's
-	if l.told = d.report(ack, e); !l.told {
 		d.free()
 	}
-	c.leftMu.Lock()
-	c.left = append(c.left, l)
-	c.leftMu.Unlock()
+	c.settle()
 }
 
-// leftover is a record that was still queued when its producer ended.
-type leftover struct {
-	number int64 // in the order of queueing
-	rec    Record
-	err    *Error
-	told   bool // its sender has got err
-}
-
-// keepLeftovers offers what was purged to be kept, in the order in which it was
-// queued, and returns how many records were not.
-func (c *client) keepLeftovers() (lost int) {
-	c.leftMu.Lock()
-	left := c.left
-	c.left = nil
-	c.leftMu.Unlock()
-	slices.SortFunc(left, func(a, b leftover) int { return cmp.Compare(a.number, b.number) })
-	for i := range left {
-		l := &left[i]
-		if c.ending.Load() && c.pool.keep != nil && c.pool.keep(c.conn, &l.rec) {
-			continue
-		}
-		lost++
-		if !l.told {
-			c.losses.add(l.rec.Topic, l.err)
+// settle counts a record of which all is done.
+func (c *client) settle() {
+	if c.outstanding.Add(-1) == 0 {
+		select {
+		case c.settled <- struct{}{}:
+		default:
 		}
 	}
-	return lost
 }
 
 const (
@@ -277,7 +237,7 @@ func (c *client) watch() {
 	defer tick.Stop()
 	for failures := 0; !c.isClosing(); {
 		if c.link.get() != linkUp {
-			_, err := c.kafka.GetMetadata(nil, false, int(probeWait/time.Millisecond))
+			_, err := c.kafka.Metadata(nil, false, probeWait)
 			if err == nil {
 				failures = 0
 				c.link.set(linkUp)
@@ -317,32 +277,38 @@ func (c *client) isClosing() bool {
 
 // metadata asks the cluster, which blocks for up to metadataWait.
 func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Metadata, error) {
-	c.mu.RLock()
-	if c.closed {
-		c.mu.RUnlock()
+	var t *librdkafka.Topic
+	var err error
+	if name != nil {
+		t, err = c.kafka.Topic(*name)
+	}
+	var md *kafka.Metadata
+	if err == nil {
+		md, err = c.kafka.Metadata(t, all, min(metadataWait, max(time.Until(deadline), time.Millisecond)))
+	}
+	if err == librdkafka.ErrClosed {
 		return nil, errRetired
 	}
-	c.loops.Add(1)
-	c.mu.RUnlock()
-	defer c.loops.Done()
-	wait := min(metadataWait, max(time.Until(deadline), time.Millisecond))
-	return c.kafka.GetMetadata(name, all, int(wait/time.Millisecond))
+	return md, err
 }
 
 // errRetired: this client takes no more records; the pool has or makes another.
 var errRetired = &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
 
 // send queues the record and, if wait is set, waits for its report.
-func (c *client) send(rec *Record, wait bool, deadline time.Time) (Ack, *Error) {
+func (c *client) send(rec *Record, s *suspect, wait bool, deadline time.Time) (Ack, *Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
 	if err != nil {
+		s.leave()
 		return Ack{}, err
 	}
 	d := deliveries.Get().(*Delivery)
+	d.suspect = s
 	if !wait {
 		d.state.Store(abandoned)
+		d.async = true
 		return Ack{}, c.produce(t, rec, d)
 	}
 	if err := c.produce(t, rec, d); err != nil {
@@ -362,17 +328,18 @@ func (c *client) await(d *Delivery, topic string, deadline time.Time) (Ack, *Err
 	return ack, err
 }
 
-// queue queues the record for a sender that waits for it later. kept tells that the
-// sender keeps it meanwhile.
-func (c *client) queue(rec *Record, kept bool, deadline time.Time) (*Delivery, *Error) {
+// queue queues the record for a sender that waits for it later. kept: the sender keeps
+// it meanwhile.
+func (c *client) queue(rec *Record, s *suspect, kept bool, deadline time.Time) (*Delivery, *Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
 	if err != nil {
+		s.leave()
 		return nil, err
 	}
 	d := deliveries.Get().(*Delivery)
-	d.kept = kept
+	d.kept, d.suspect = kept, s
 	if err := c.produce(t, rec, d); err != nil {
 		return nil, err
 	}
@@ -397,7 +364,7 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
-		rec.Timestamp = now // as the report does not tell what librdkafka chose
+		rec.Timestamp = now // it is the request's, however long the record waits
 	}
 	if err := c.link.await(deadline, c.closing); err != nil {
 		return nil, err
@@ -421,55 +388,65 @@ const recordOverhead = 512
 
 // produce queues the record, of which librdkafka makes a copy. When that fails, the
 // delivery is freed.
-func (c *client) produce(t *topic, rec *Record, d *Delivery) (e *Error) {
-	size := int64(len(rec.Key) + len(rec.Value) + recordOverhead)
-	msg := kafka.Message{
-		TopicPartition: kafka.TopicPartition{Topic: &t.name, Partition: rec.Partition},
-		Key:            rec.Key,
-		Value:          rec.Value,
-		Timestamp:      rec.Timestamp,
-		Opaque:         d,
+func (c *client) produce(t *topic, rec *Record, d *Delivery) *Error {
+	d.size = int64(len(rec.Key) + len(rec.Value) + recordOverhead)
+	for i := range rec.Headers {
+		d.size += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
 	}
-	for _, h := range rec.Headers {
-		msg.Headers = append(msg.Headers, kafka.Header{Key: h.Key, Value: h.Value})
-		size += int64(len(h.Key) + len(h.Value))
-	}
-	if c.pool.keep != nil && !d.kept {
-		d.copyRecord(rec, t.name)
-		size += int64(len(d.buf))
-	}
-	d.size, d.breaks, d.stamp, d.queued = size, c.breaks.Load(), rec.Timestamp, time.Now()
-	if !c.pool.budget.take(&c.queued, size) {
+	if !c.pool.budget.take(&c.queued, d.size) {
+		d.suspect.leave()
 		d.free()
 		return &Error{Kind: KindQueueFull, Reason: "too many bytes are in flight"}
 	}
+	d.topic, d.queued = t.name, time.Now()
+	e := c.queueUp(t, rec, d)
+	if e != nil {
+		c.pool.budget.give(&c.queued, d.size)
+		d.suspect.leave()
+		d.free()
+	}
+	return e
+}
+
+// queueUp gives the record to librdkafka.
+func (c *client) queueUp(t *topic, rec *Record, d *Delivery) *Error {
+	handle := t.handle.Load()
+	if handle == nil {
+		var err error
+		if handle, err = c.kafka.Topic(t.name); err != nil {
+			return c.notQueued(t.name, err)
+		}
+		t.handle.Store(handle)
+	}
 	d.number = c.numbers.Add(1)
 	c.outstanding.Add(1)
-	defer func() {
-		if e != nil {
-			c.outstanding.Add(-1)
-			c.pool.budget.give(&c.queued, size)
-			d.free()
-		}
-	}()
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.closed {
-		return errRetired
-	}
-	err := c.kafka.Produce(&msg, nil)
+	err := c.kafka.Produce(&librdkafka.Message{
+		Topic: handle, Partition: rec.Partition, Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
+		Timestamp: rec.Timestamp.UnixMilli(), Opaque: d,
+	})
 	if err == nil {
 		return nil
 	}
-	if kerr, ok := err.(kafka.Error); ok && kerr.Code() == kafka.ErrFatal {
-		if cause := c.kafka.GetFatalError(); cause != nil {
-			err = cause
+	c.settle()
+	return c.notQueued(t.name, err)
+}
+
+// notQueued is the outcome of a record that librdkafka has not taken.
+func (c *client) notQueued(topic string, err error) *Error {
+	var cause *librdkafka.Error
+	if !errors.As(err, &cause) {
+		return errRetired // it is closed
+	}
+	if cause.Code == kafka.ErrFatal {
+		if fatal := c.kafka.FatalError(); fatal != nil {
+			cause = fatal
 		}
-		c.fatal(err)
+		c.fatal(cause)
 		return errRetired
 	}
-	if e = classify(err, false); e.Kind == KindTopicNotFound {
-		c.topics.forget(t.name)
+	e := classify(cause)
+	if e.Kind == KindTopicNotFound {
+		c.topics.forget(topic)
 	}
 	return e
 }
@@ -481,7 +458,7 @@ func (c *client) idle(since time.Time) bool {
 	default:
 		return false
 	}
-	return c.users.Load() == 0 && c.lastUsed.Load() < since.UnixNano() && (c.kafka == nil || c.kafka.Len() == 0)
+	return c.users.Load() == 0 && c.lastUsed.Load() < since.UnixNano() && c.outstanding.Load() == 0
 }
 
 // drain takes no more records and gives those that are queued until the deadline,
@@ -490,41 +467,48 @@ func (c *client) idle(since time.Time) bool {
 func (c *client) drain() {
 	defer close(c.drained)
 	<-c.ready
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
 	close(c.closing)
 	if c.kafka == nil {
+		if h := c.handover.Load(); h != nil {
+			h.end()
+		}
 		return
 	}
-	left := 0
-	for {
-		wait := min(millisUntil(c.deadline.Load().Add(-c.purgeWait())), flushMillis)
-		if left = c.kafka.Flush(wait); left == 0 || wait == 0 {
+	c.kafka.Shut()
+	if h := c.handover.Load(); h != nil {
+		c.handOver(h)
+	}
+	left := 1
+	for left > 0 {
+		wait := min(time.Until(c.deadline.Load().Add(-c.purgeWait())), flushSlice)
+		if left = c.kafka.Flush(wait); wait <= 0 {
 			break
 		}
 	}
 	if left > 0 {
-		_ = c.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
-		c.kafka.Flush(int(c.purgeWait() / time.Millisecond))
+		c.kafka.Purge(true)
 	}
 	c.awaitOutcomes(time.Now().Add(c.purgeWait()))
-	c.undelivered = int(c.outstanding.Load()) + c.keepLeftovers()
+	c.undelivered = int(c.outstanding.Load()) + c.keepReturned()
 	c.losses.flush(c.log)
 }
 
 // awaitOutcomes waits until every report has been dealt with: that they have been
 // read is not enough.
 func (c *client) awaitOutcomes(deadline time.Time) {
-	for c.outstanding.Load() > 0 && time.Now().Before(deadline) {
-		time.Sleep(outcomeInterval)
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for c.outstanding.Load() > 0 {
+		select {
+		case <-c.settled:
+		case <-timer.C:
+			return
+		}
 	}
 }
 
-const outcomeInterval = time.Millisecond
-
-// flushMillis is how often drain looks at its deadline.
-const flushMillis = 100
+// flushSlice is how often drain looks at its deadline.
+const flushSlice = 100 * time.Millisecond
 
 // purgeWait is the time for the reports of purged records to arrive, and for the
 // records to be kept where that is wanted.
@@ -543,8 +527,5 @@ func (c *client) close() {
 	}
 	c.loops.Wait()
 	c.kafka.Close()
-	<-c.reported
 	c.losses.flush(c.log)
 }
-
-func millisUntil(t time.Time) int { return int(max(time.Until(t), 0) / time.Millisecond) }

@@ -30,6 +30,7 @@ type Serial struct {
 	mu    sync.Mutex // held by what uses t
 	t     *transactional
 	begun bool // with t: earlier marks have been read
+	alone bool // the next t has batches of one record: see refusedTogether
 	// unstable is since when Kafka does not say what the marks are; zero: it does.
 	unstable time.Time
 }
@@ -76,7 +77,11 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 		if s.pool.transactions.hasEnded() {
 			return nil, errShuttingDown
 		}
-		s.t = s.pool.transactions.producer(s.conn, name)
+		conn := s.conn
+		if s.alone {
+			conn = conn.alone()
+		}
+		s.t = s.pool.transactions.producer(conn, name)
 	}
 	l := limit{deadline, hurry}
 	if err := s.t.init(l); err != nil {
@@ -125,7 +130,13 @@ func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-ch
 	if err != nil {
 		return nil, err
 	}
-	return s.t.send(recs, &mark{name, recs[0].Topic, text}, limit{deadline, hurry})
+	out, err := s.t.send(recs, &mark{name, recs[0].Topic, text}, limit{deadline, hurry})
+	if refusedTogether(recs, err) && !s.alone {
+		s.alone = true
+		return nil, &Error{Kind: KindUnavailable, Reason: "Kafka has refused a batch of the transaction; it is sent again one record at a time: " + err.Reason}
+	}
+	s.alone = false
+	return out, err
 }
 
 // name is that of the transactional.id and of the group.
@@ -175,19 +186,9 @@ func (ts *transactions) hasEnded() bool {
 // mark is what a transaction leaves beside its records.
 type mark struct{ group, topic, text string }
 
-// send makes the mark a part of the producer's transaction.
-func (m *mark) send(ctx context.Context, k *kafka.Producer) error {
-	group, err := kafka.NewTestConsumerGroupMetadata(m.group)
-	if err != nil {
-		return err
-	}
-	at := kafka.TopicPartition{Topic: &m.topic, Partition: 0, Offset: 0, Metadata: &m.text}
-	return k.SendOffsetsToTransaction(ctx, []kafka.TopicPartition{at}, group)
-}
-
 // read returns the texts of the group's marks, one for each topic.
 func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
-	admin, err := kafka.NewAdminClientFromProducer(t.kafka)
+	admin, err := t.admin()
 	if err != nil {
 		return nil, m.explain(err, t.redact)
 	}
@@ -241,14 +242,19 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 	return found, nil
 }
 
-func hasCode(err error, code kafka.ErrorCode) bool {
-	kerr, ok := err.(kafka.Error)
-	return ok && kerr.Code() == code
+// admin returns a client with which the group's offsets can be read.
+func (t *transactional) admin() (*kafka.AdminClient, error) {
+	conf := kafka.ConfigMap{"log_level": 0} // it would log to stderr, past ours
+	for name, value := range t.resolved {
+		conf[name] = value
+	}
+	delete(conf, "transactional.id") // whose owner it is not
+	return kafka.NewAdminClient(&conf)
 }
 
 func isUnknownTopic(err error) bool {
-	kerr, ok := err.(kafka.Error)
-	return ok && codes[kerr.Code()] == KindTopicNotFound
+	code, ok := codeOf(err)
+	return ok && codes[code] == KindTopicNotFound
 }
 
 // context returns one that ends with the limit.
@@ -269,12 +275,11 @@ func (l limit) context() (context.Context, context.CancelFunc) {
 // explain says what an error about the mark means. A missing right is the route's
 // fault, and never that of a record.
 func (m *mark) explain(err error, redact func(string) string) *Error {
-	kerr, ok := err.(kafka.Error)
-	if !ok { // of a context
-		return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + redact(err.Error())}
+	reason := redact(err.Error())
+	if _, ok := codeOf(err); !ok { // of a context
+		return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + reason}
 	}
-	e := classify(kerr, false)
-	reason := redact(kerr.Error())
+	e := classify(err)
 	switch {
 	case e.Kind == KindForbidden:
 		return &Error{Kind: KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}

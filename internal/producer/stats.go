@@ -22,7 +22,7 @@ type Stats struct {
 	MaxInflightBytes int64 // their bound
 	Started          int64 // producers made since the pool began
 	Fatal            int64 // of these, those that failed for good
-	ConnectionBreaks int64 // connections to brokers that broke
+	ConnectionBreaks int64 // connections to brokers that broke; 0 without [Options.BrokerStatsInterval]
 	// Producers are those that take records, by ID.
 	Producers []ProducerStats
 }
@@ -129,12 +129,14 @@ func (c *client) state() (State, string) {
 }
 
 // brokerStats reads what is wanted of librdkafka's statistics (STATISTICS.md). The
-// brokers come before the topics, so that the length of those costs nothing.
-func brokerStats(text string) (all []BrokerStats) {
+// brokers come before the topics, so that the length of those costs nothing. breaks is
+// how many connections to brokers have broken so far.
+func brokerStats(text string) (all []BrokerStats, breaks int64) {
 	const microseconds = int64(time.Microsecond)
 	gjson.Get(text, "brokers").ForEach(func(_, b gjson.Result) bool {
+		breaks += b.Get("disconnects").Int()
 		id := b.Get("nodeid").Int()
-		if id < 0 { // a bootstrap server, or the group's coordinator
+		if id < 0 || len(all) == maxBrokers { // a bootstrap server, or the group's coordinator
 			return true
 		}
 		all = append(all, BrokerStats{
@@ -144,8 +146,8 @@ func brokerStats(text string) (all []BrokerStats) {
 			Throttle: time.Duration(b.Get("throttle.max").Int()) * time.Millisecond,
 			Waiting:  b.Get("outbuf_cnt").Int() + b.Get("waitresp_cnt").Int(),
 		})
-		return len(all) < maxBrokers
+		return true
 	})
 	slices.SortFunc(all, func(a, b BrokerStats) int { return cmp.Compare(a.ID, b.ID) })
-	return all
+	return all, breaks
 }

@@ -1,9 +1,10 @@
 package producer
 
 import (
+	"maps"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 const (
@@ -63,33 +64,21 @@ func (c *client) unstick() {
 		})
 	}
 	if c.away.note(time.Now(), c.pool.stuckAfter, look) {
-		c.log.Error("the producer does not reach a cluster that answers another client, and is replaced")
+		c.log.Error("the producer cannot reach the cluster although a new client can, and is replaced")
 		c.failed()
 	}
 }
 
 // answersAnother asks the cluster with a client of its own.
 func (c *client) answersAnother(props Properties) bool {
-	conf := kafka.ConfigMap{
-		"go.events.channel.size":  256,
-		"go.produce.channel.size": 0,
-		"go.logs.channel.enable":  true,
-		"go.logs.channel":         c.pool.logs,
-	}
-	for name, value := range props {
-		conf[name] = value
-	}
+	conf := maps.Clone(props)
 	delete(conf, "transactional.id") // whose owner it is not
 	conf["client.id"] = otherClientID
-	other, err := kafka.NewProducer(&conf)
+	other, err := librdkafka.NewProducer(conf, librdkafka.Handler{Log: c.pool.logLine})
 	if err != nil {
 		return false
 	}
-	go func() {
-		for range other.Events() { // until Close
-		}
-	}()
 	defer other.Close()
-	_, err = other.GetMetadata(nil, false, int(otherWait/time.Millisecond))
+	_, err = other.Metadata(nil, false, otherWait)
 	return err == nil
 }

@@ -82,7 +82,7 @@ func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	await.True(t, "the producer is replaced", func() bool {
 		return send() != nil && p.client(conn) != first
 	})
-	if !strings.Contains(log.String(), "does not reach a cluster that answers another client") {
+	if !strings.Contains(log.String(), "cannot reach the cluster although a new client can") {
 		t.Error("the log does not say so")
 	}
 	s.closed.Store(false)

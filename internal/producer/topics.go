@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 const (
@@ -28,7 +30,8 @@ const (
 
 // topic is what is known of a topic. It stays in memory as long as its producer.
 type topic struct {
-	name       string // its address is what the records point to
+	name       string
+	handle     atomic.Pointer[librdkafka.Topic] // made with the first record
 	partitions atomic.Int32
 	asked      atomic.Int64 // Unix nanoseconds of the last answer
 	refreshing atomic.Bool
@@ -180,7 +183,7 @@ func (ts *topics) lookup(t *topic, deadline time.Time) (partitions int, _ *Error
 		return 0, errRetired, false
 	}
 	if err != nil {
-		e := classify(err, false)
+		e := classify(err)
 		return 0, &Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}, false
 	}
 	found, ok := md.Topics[t.name]
@@ -190,7 +193,7 @@ func (ts *topics) lookup(t *topic, deadline time.Time) (partitions int, _ *Error
 	case found.Error.Code() == kafka.ErrLeaderNotAvailable: // just being created
 		return 0, &Error{Kind: KindTopicNotFound, Reason: found.Error.Error()}, true
 	case found.Error.Code() != kafka.ErrNoError:
-		return 0, classify(found.Error, false), true
+		return 0, classify(found.Error), true
 	case len(found.Partitions) == 0:
 		return 0, &Error{Kind: KindTopicNotFound, Reason: "the topic has no partitions yet"}, true
 	}

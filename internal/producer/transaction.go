@@ -69,7 +69,7 @@ func newTransactions(p *Pool, dir string) *transactions {
 // errNoTransactions: the pool has no directory for transactional ids.
 var errNoTransactions = &Error{Kind: KindConfig, Reason: "transactions need a directory for their ids"}
 
-// Transactions tells whether there is a directory for transactional ids.
+// Transactions reports whether there is a directory for transactional ids.
 func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
 
 // SendTransaction sends the records in one transaction: a consumer that reads what is
@@ -79,12 +79,27 @@ func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Ti
 	if p.transactions.dir == "" {
 		return nil, errNoTransactions
 	}
-	t, err := p.transactions.take(conn, deadline)
+	out, err := p.transactions.send(conn, recs, deadline)
+	if refusedTogether(recs, err) {
+		return p.transactions.send(conn.alone(), recs, deadline)
+	}
+	return out, err
+}
+
+// refusedTogether reports whether a transaction was aborted since Kafka has refused a
+// batch, in which one record can have harmed the others. It is then sent again with
+// batches of one record: what is refused there is refused for its own sake.
+func refusedTogether(recs []Record, err *Error) bool {
+	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == KindRejected || err.Kind == KindTooLarge)
+}
+
+func (ts *transactions) send(conn *Connection, recs []Record, deadline time.Time) ([]Outcome, *Error) {
+	t, err := ts.take(conn, deadline)
 	if err != nil {
 		return nil, err
 	}
 	out, err := t.send(recs, nil, limit{deadline: deadline})
-	p.transactions.giveBack(conn, t)
+	ts.giveBack(conn, t)
 	return out, err
 }
 
@@ -200,9 +215,9 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 
 // producer makes a producer with a transactional.id.
 func (ts *transactions) producer(conn *Connection, id string) *transactional {
-	other := &Connection{mode: conn.mode, route: conn.route, origin: conn.origin, MessageMaxBytes: conn.MessageMaxBytes, props: maps.Clone(conn.props)}
-	other.props["transactional.id"] = id
-	other.id = identity(other.props)
+	props := maps.Clone(conn.props)
+	props["transactional.id"] = id
+	other := conn.derived(props)
 	t := &transactional{}
 	t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", id), func(*client) { t.dead.Store(true) })
 	ts.pool.mu.Lock()

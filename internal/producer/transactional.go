@@ -1,11 +1,12 @@
 package producer
 
 import (
-	"context"
 	"errors"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
 const (
@@ -33,7 +34,7 @@ func (l limit) over() bool {
 }
 
 // errHurry: the limit's hurry came during a call.
-var errHurry = kafka.NewError(kafka.ErrTimedOut, "there was no time to wait for the answer", false)
+var errHurry = &librdkafka.Error{Code: kafka.ErrTimedOut, Reason: "there was no time to wait for the answer"}
 
 // try calls f, one of librdkafka's transactional calls, until it succeeds, fails with an
 // error that no repetition changes, or the limit is reached.
@@ -42,12 +43,12 @@ var errHurry = kafka.NewError(kafka.ErrTimedOut, "there was no time to wait for 
 // on where it was: a result that comes between the two is then taken for that of another
 // step, and a transaction was said to be committed that was not (and librdkafka ended
 // the process). The producer is given up instead.
-func (t *transactional) try(l limit, f func(context.Context) error) error {
+func (t *transactional) try(l limit, f func(wait time.Duration) error) error {
 	for {
 		err := t.call(l, f)
-		var kerr kafka.Error
-		if err == nil || !errors.As(err, &kerr) || kerr.IsFatal() || kerr.TxnRequiresAbort() || !kerr.IsRetriable() ||
-			kerr.Code() == kafka.ErrTimedOut || l.over() {
+		var cause *librdkafka.Error
+		if err == nil || !errors.As(err, &cause) || cause.Fatal || cause.RequiresAbort || !cause.Retriable ||
+			cause.Code == kafka.ErrTimedOut || l.over() {
 			return err
 		}
 		l.pause()
@@ -56,17 +57,13 @@ func (t *transactional) try(l limit, f func(context.Context) error) error {
 
 // call calls f. In a hurry it does not wait for the end of that: the producer, which is
 // good for nothing more then, does before it is closed.
-func (t *transactional) call(l limit, f func(context.Context) error) error {
-	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
+func (t *transactional) call(l limit, f func(wait time.Duration) error) error {
+	wait := time.Until(l.deadline)
 	if l.hurry == nil {
-		defer cancel()
-		return f(ctx)
+		return f(wait)
 	}
 	done := make(chan error, 1)
-	t.calls.Go(func() {
-		defer cancel()
-		done <- f(ctx)
-	})
+	t.calls.Go(func() { done <- f(wait) })
 	select {
 	case err := <-done:
 		return err
@@ -145,7 +142,7 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 // where there is no room.
 func (t *transactional) queueInto(rec *Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *Error) {
 	for {
-		d, err := t.queue(rec, true, l.deadline)
+		d, err := t.queue(rec, nil, true, l.deadline)
 		if err == nil || err.Kind != KindQueueFull || !wait {
 			return d, err
 		}
@@ -173,7 +170,7 @@ func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) 
 			return t.aborted(out, sent, nil)
 		}
 	}
-	if err := t.try(l, func(ctx context.Context) error { return m.send(ctx, t.kafka) }); err != nil {
+	if err := t.try(l, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
 		t.abort(l)
 		out, _ = t.aborted(out, sent, &commitError{err, true})
 		return out, m.explain(err, t.redact)
@@ -199,7 +196,7 @@ func (t *transactional) init(l limit) *Error {
 	}
 	if err := t.try(l, t.kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
-		e := classify(err, false)
+		e := classify(err)
 		return &Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
 	}
 	t.ready = true
@@ -232,8 +229,8 @@ func (t *transactional) commit(l limit) *commitError {
 	if err == nil {
 		return nil
 	}
-	var kerr kafka.Error
-	return &commitError{err, errors.As(err, &kerr) && !kerr.IsFatal() && kerr.TxnRequiresAbort()}
+	var cause *librdkafka.Error
+	return &commitError{err, errors.As(err, &cause) && !cause.Fatal && cause.RequiresAbort}
 }
 
 // abort ends the transaction without its records. What does not end in time is ended

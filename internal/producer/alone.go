@@ -1,0 +1,36 @@
+package producer
+
+import "maps"
+
+// alone returns the connection with batches of one record: what Kafka refuses there, it
+// refuses for the record's own sake.
+func (c *Connection) alone() *Connection {
+	c.aloneOnce.Do(func() {
+		props := maps.Clone(c.props)
+		props["batch.num.messages"] = "1"
+		props["linger.ms"] = "0"
+		c.aloneConn = c.derived(props)
+	})
+	return c.aloneConn
+}
+
+// derived returns a connection of the same route for which librdkafka is given other
+// properties.
+func (c *Connection) derived(props Properties) *Connection {
+	return &Connection{
+		mode: c.mode, id: identity(props), route: c.route, props: props, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
+	}
+}
+
+// oneByOne reports whether each batch has one record.
+func (c *Connection) oneByOne() bool { return c.props["batch.num.messages"] == "1" }
+
+// inTransaction reports whether the producer has a transactional.id: then its records
+// have one fate, and those of a transaction are one client's.
+func (c *Connection) inTransaction() bool { return c.props["transactional.id"] != "" }
+
+// gapless reports whether librdkafka is to send nothing more after a refused batch, so
+// that its records can be sent again in order. Without idempotence it cannot.
+func (c *Connection) gapless() bool {
+	return c.props["enable.idempotence"] == "true" && c.props["enable.gapless.guarantee"] == "" && !c.oneByOne() && !c.inTransaction()
+}

@@ -1,0 +1,289 @@
+package producer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// refuser is a cluster that refuses a batch for some of its records, as Kafka does.
+type refuser struct {
+	err   *kerr.Error
+	names bool // it says which they are (KIP-467)
+
+	mu      sync.Mutex
+	refused int
+	sizes   []int // of the batches, in records
+}
+
+func (r *refuser) control(c *kfake.Cluster, bad func(value string) bool) {
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		produce := req.(*kmsg.ProduceRequest)
+		var named []int32
+		n := 0
+		for _, value := range valuesIn(produce) {
+			if bad(value) {
+				named = append(named, int32(n))
+			}
+			n++
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sizes = append(r.sizes, n)
+		if named == nil {
+			return nil, nil, false
+		}
+		r.refused++
+		if !r.names {
+			named = nil
+		}
+		return refusal(produce, r.err, named), nil, true
+	})
+}
+
+func (r *refuser) largest() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Max(r.sizes)
+}
+
+// valuesIn returns the values of a request's records.
+func valuesIn(r *kmsg.ProduceRequest) (values []string) {
+	for _, topic := range r.Topics {
+		for _, partition := range topic.Partitions {
+			var batch kmsg.RecordBatch
+			if batch.ReadFrom(partition.Records) != nil {
+				continue
+			}
+			b := batch.Records
+			for range batch.NumRecords {
+				var rec kmsg.Record
+				length, n := varint(b)
+				if rec.ReadFrom(b[:n+length]) != nil {
+					break
+				}
+				values = append(values, string(rec.Value))
+				b = b[n+length:]
+			}
+		}
+	}
+	return values
+}
+
+// varint reads a zigzag number, and says how long it is.
+func varint(b []byte) (v, n int) {
+	shift := 0
+	for {
+		c := b[n]
+		v |= int(c&0x7f) << shift
+		n++
+		if c < 0x80 {
+			return v>>1 ^ -(v & 1), n
+		}
+		shift += 7
+	}
+}
+
+func isBad(value string) bool { return strings.HasPrefix(value, "bad") }
+
+func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
+	cases := []struct {
+		name  string
+		by    *refuser
+		kind  Kind
+		props []string
+	}{
+		{"Kafka names the record", &refuser{err: kerr.InvalidRecord, names: true}, KindRejected, nil},
+		{"Kafka names none", &refuser{err: kerr.InvalidRecord}, KindRejected, nil},
+		{"a wrong timestamp", &refuser{err: kerr.InvalidTimestamp, names: true}, KindRejected, nil},
+		{"the batch is larger than the topic takes", &refuser{err: kerr.MessageTooLarge}, KindTooLarge, nil},
+		{"a policy of the broker's", &refuser{err: kerr.PolicyViolation}, KindRejected, nil},
+		{"without idempotence", &refuser{err: kerr.InvalidRecord}, KindRejected, []string{"acks", "1"}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := startFake(t)
+			p, _ := startPool(t, 0)
+			conn := connect(t, c, true, append(tc.props, "linger.ms", "100")...)
+			tc.by.control(c, isBad)
+			const records = 40
+			var senders sync.WaitGroup
+			for i := range records {
+				senders.Go(func() {
+					value := fmt.Sprint("good", i)
+					if i%20 == 7 {
+						value = fmt.Sprint("bad", i)
+					}
+					ack, err := p.Send(conn, record("t", value), true, in(10*time.Second))
+					switch {
+					case !isBad(value) && (err != nil || ack.Offset < 0):
+						t.Errorf("%s: %+v %v", value, ack, err)
+					case isBad(value) && (err == nil || err.Kind != tc.kind || err.Unconfirmed):
+						t.Errorf("%s: %+v", value, err)
+					}
+				})
+			}
+			senders.Wait()
+			got := valuesOf(t, c, "t", records-2)
+			slices.Sort(got)
+			if len(slices.Compact(got)) != records-2 {
+				t.Errorf("the topic has %v", got)
+			}
+			if tc.by.largest() < 2 {
+				t.Error("there was no batch")
+			}
+			await.True(t, "nothing is left", func() bool { return p.Stats().InflightBytes == 0 })
+		})
+	}
+}
+
+// slowReader holds up the reading of reports, at the first, until a batch has been refused
+// and librdkafka has had the time to send those behind it.
+type slowReader struct {
+	*refuser
+	first sync.Once
+}
+
+func (r *slowReader) Outcome(time.Duration, *Error) {
+	r.first.Do(func() {
+		for r.times() == 0 {
+			<-time.After(time.Millisecond)
+		}
+		<-time.After(200 * time.Millisecond)
+	})
+}
+
+func (r *refuser) times() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
+}
+
+func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
+	for _, mode := range []Mode{Async, Durable} {
+		t.Run(mode.String(), func(t *testing.T) {
+			c := startFake(t)
+			by := &refuser{err: kerr.InvalidRecord}
+			by.control(c, isBad)
+			p, _ := startPoolWith(t, Options{Observer: &slowReader{refuser: by}})
+			props := Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
+			conn, err := NewConnection(props, mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const records = 2000
+			var want []string
+			var sent []*Delivery
+			for i := range records {
+				value := fmt.Sprint(i)
+				if i%500 == 450 {
+					value = "bad" + value
+				} else {
+					want = append(want, value)
+				}
+				rec := &Record{Topic: "t", Partition: 1, Value: []byte(value)}
+				if mode == Async {
+					if _, err := p.Send(conn, rec, false, in(10*time.Second)); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				d, err := p.Queue(conn, rec, in(10*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent = append(sent, d)
+			}
+			got := valuesOf(t, c, "t", len(want))
+			if !slices.Equal(got, want) {
+				for i := range got {
+					if got[i] != want[i] {
+						t.Fatalf("from %d on the topic has %v", i, got[i:min(i+20, len(got))])
+					}
+				}
+			}
+			for i, d := range sent {
+				await.True(t, "each has an outcome", d.Reported)
+				if _, err := d.Outcome(); (err != nil) != (i%500 == 450) {
+					t.Errorf("record %d: %v", i, err)
+				}
+				p.Settle(d)
+			}
+		})
+	}
+}
+
+func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "other"))
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	by := refuser{err: kerr.InvalidRecord}
+	by.control(c, isBad)
+	send := func(topic, value string) *Error {
+		_, err := p.Send(conn, record(topic, value), true, in(10*time.Second))
+		return err
+	}
+	if err := send("t", "bad"); err == nil || err.Kind != KindRejected {
+		t.Fatalf("%v", err)
+	}
+	if by.refused != 2 {
+		t.Errorf("refused %d times, want once in its batch and once alone", by.refused)
+	}
+	main, alone := p.client(conn), p.client(conn.alone())
+	if err := send("t", "bad"); err == nil || by.refused != 3 {
+		t.Errorf("%v, refused %d times: the topic is suspect, and its records are sent alone at once", err, by.refused)
+	}
+	if p.client(conn) != main {
+		t.Error("a refusal of a suspect topic's record has replaced the producer")
+	}
+	before := alone.numbers.Load()
+	if err := send("other", "good"); err != nil || alone.numbers.Load() != before {
+		t.Errorf("a record of another topic: %v, %d sent alone", err, alone.numbers.Load()-before)
+	}
+	if err := send("t", "good"); err != nil || alone.numbers.Load() != before+1 {
+		t.Errorf("a good one of the suspect topic: %v, %d sent alone", err, alone.numbers.Load()-before)
+	}
+	p.suspects.mu.Lock()
+	p.suspects.byTopic[suspectKey{conn.id, "t"}].until = time.Now()
+	p.suspects.mu.Unlock()
+	if err := send("t", "good"); err != nil || alone.numbers.Load() != before+1 {
+		t.Errorf("after its time: %v, %d sent alone", err, alone.numbers.Load()-before)
+	}
+	if n := p.suspects.n.Load(); n != 0 {
+		t.Errorf("%d topics are suspect", n)
+	}
+}
+
+func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "shared"))
+	p, _ := startPool(t, 0)
+	by := refuser{err: kerr.InvalidRecord}
+	by.control(c, isBad)
+	good, bad := connect(t, c, true, "linger.ms", "20"), connect(t, c, true, "linger.ms", "20")
+	var senders sync.WaitGroup
+	for worker := range 16 {
+		senders.Go(func() {
+			for i := range 20 {
+				if _, err := p.Send(good, record("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
+					t.Errorf("a good record: %+v", err)
+				}
+				if worker == 0 {
+					if _, err := p.Send(bad, record("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != KindRejected {
+						t.Errorf("a bad record: %+v", err)
+					}
+				}
+			}
+		})
+	}
+	senders.Wait()
+}

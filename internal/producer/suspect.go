@@ -1,0 +1,148 @@
+package producer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Kafka refuses a whole batch for one record in it. It names the record for some reasons
+// (KIP-467), and for others it does not; what librdkafka reports of a batch without names
+// looks like a refusal of each record. So only a record that was refused alone is
+// refused. When a batch is, all its records are sent again by a producer whose batches
+// have one record each, and the topic is suspect: for a while all its records go that
+// way, so that the next bad one harms nobody, in this topic or in another.
+
+// suspectTime is how long a topic stays suspect after the last refusal.
+const suspectTime = 10 * time.Second
+
+// suspects are the suspect topics of a pool.
+type suspects struct {
+	n       atomic.Int32 // 0 is what a request sees
+	mu      sync.Mutex   // guards the map and the suspects in it
+	byTopic map[suspectKey]*suspect
+}
+
+type suspectKey struct{ conn, topic string }
+
+// suspect is a topic that goes to the producer with batches of one record.
+type suspect struct {
+	all   *suspects
+	key   suspectKey
+	until time.Time
+	// with is how many records that producer has. The topic goes back when there are none,
+	// or those that follow would overtake them.
+	with int
+	idle chan struct{} // closed when with is 0; nil: nobody waits for that
+}
+
+// refused makes the topic suspect.
+func (ss *suspects) refused(conn, topic string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	key := suspectKey{conn, topic}
+	s := ss.byTopic[key]
+	if s == nil {
+		s = &suspect{all: ss, key: key}
+		ss.byTopic[key] = s
+		ss.n.Add(1)
+	}
+	s.until = time.Now().Add(suspectTime)
+}
+
+// enter returns the suspect if the topic is one, and counts a record in, which leave
+// counts out. It waits for the last records of a topic that is suspect no more.
+func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *Error) {
+	for ss.n.Load() > 0 {
+		s, idle := ss.look(suspectKey{conn, topic})
+		if idle == nil {
+			return s, nil
+		}
+		timer := time.NewTimer(time.Until(deadline))
+		select {
+		case <-idle:
+			timer.Stop()
+		case <-timer.C:
+			return nil, &Error{Kind: KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
+		}
+	}
+	return nil, nil
+}
+
+// look returns the suspect, with a record counted in, or what is to be waited for.
+func (ss *suspects) look(key suspectKey) (*suspect, <-chan struct{}) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.byTopic[key]
+	switch {
+	case s == nil:
+		return nil, nil
+	case time.Now().Before(s.until):
+		s.with++
+		return s, nil
+	case s.with == 0:
+		ss.remove(s)
+		return nil, nil
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	return nil, s.idle
+}
+
+// remove is called with the lock.
+func (ss *suspects) remove(s *suspect) {
+	delete(ss.byTopic, s.key)
+	ss.n.Add(-1)
+}
+
+// sweep forgets the topics that are suspect no more.
+func (ss *suspects) sweep(now time.Time) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, s := range ss.byTopic {
+		if s.with == 0 && now.After(s.until) {
+			ss.remove(s)
+		}
+	}
+}
+
+// leave counts a record out. s may be nil: the record's topic was not suspect.
+func (s *suspect) leave() {
+	if s == nil {
+		return
+	}
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	if s.with--; s.with == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// refused reports whether the record is to be sent again alone, since it was refused
+// with its batch, for which its topic becomes suspect.
+func (c *client) refused(d *Delivery, e *Error) bool {
+	if e.Unconfirmed || c.conn.inTransaction() {
+		return false
+	}
+	switch e.Kind {
+	case KindRejected, KindTooLarge, KindForbidden, KindTopicInvalid:
+	default:
+		return false
+	}
+	if d.suspect != nil {
+		c.pool.suspects.refused(d.suspect.key.conn, d.suspect.key.topic)
+	}
+	if c.conn.oneByOne() {
+		return false
+	}
+	if c.pool.suspects.refused(c.conn.id, d.topic); e.Kind == KindForbidden || e.Kind == KindTopicInvalid {
+		return false // it is about the topic: it would be refused alone as well
+	}
+	c.again.Do(func() {
+		c.log.Warn("Kafka has refused a batch; its records, and those of its topic for a while, are sent one at a time", "topic", d.topic, "error", e.Reason)
+	})
+	c.failed()
+	return true
+}
