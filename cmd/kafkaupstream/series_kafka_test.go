@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"testing"
@@ -31,7 +32,16 @@ func eventsOfKafka() []event {
 		{name: "a broker goes away", do: func(_ *testing.T, o *observed) {
 			o.sends(o.route("", syncRest), 200, "v")
 			o.broker().Close()
-		}, shows: with(acknowledged, map[string]float64{"kafkaupstream_broker_connection_breaks_total": some, producerIs("down"): 1})},
+		}, shows: with(acknowledged, map[string]float64{producerIs("down"): 1})},
+		{name: "a connection to one of three brokers breaks", do: func(t *testing.T, o *observed) {
+			c, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(3, "t"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("it breaks"), true })
+			o.sends(o.prepared(route(c, `,"statistics.interval.ms":20`, syncRest+`,"timeout_ms":20000`)), 200, "v")
+		}, shows: with(acknowledged, map[string]float64{"kafkaupstream_broker_connection_breaks_total": 1})},
 		{name: "a broker has lost track of an idempotent producer", do: func(_ *testing.T, o *observed) {
 			a := o.route("", syncRest+`,"timeout_ms":20000`)
 			o.sends(a, 200, "v")

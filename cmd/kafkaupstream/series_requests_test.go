@@ -223,26 +223,24 @@ func refusals() []event {
 // a client that waits and counted among librdkafka's reports.
 func lateRefusals() (all []event) {
 	for _, c := range []struct {
-		err       *kerr.Error
-		status    int
-		delivered string
-		reason    string
+		err    *kerr.Error
+		status int
+		reason string
 	}{
-		{kerr.TopicAuthorizationFailed, 403, "no", "forbidden"},
-		{kerr.MessageTooLarge, 413, "no", "too_large"},
-		{kerr.InvalidRecord, 422, "no", "rejected"},
-		{kerr.InvalidTopicException, 400, "no", "topic_invalid"},
-		{kerr.UnsupportedCompressionType, 500, "no", "config"},
-		{kerr.NotEnoughReplicas, 503, "no", "too_few_replicas"},
-		{kerr.KafkaStorageError, 503, "no", "unavailable"},
-		{kerr.UnknownServerError, 504, "unknown", "unconfirmed"},
-		{kerr.UnknownMemberID, 500, "unknown", "internal"}, // no answer to a record
+		{kerr.TopicAuthorizationFailed, 403, "forbidden"},
+		{kerr.MessageTooLarge, 413, "too_large"},
+		{kerr.InvalidRecord, 422, "rejected"},
+		{kerr.InvalidTopicException, 400, "topic_invalid"},
+		{kerr.UnsupportedCompressionType, 500, "config"},
+		{kerr.NotEnoughReplicas, 503, "too_few_replicas"},
+		{kerr.KafkaStorageError, 503, "unavailable"},
+		{kerr.UnknownMemberID, 500, "internal"}, // no answer to a record
 	} {
 		all = append(all, event{name: "Kafka answers a record with " + c.err.Message, do: func(_ *testing.T, o *observed) {
 			o.refuses(kmsg.Produce, c.err)
 			o.sends(o.route(`,"retries":1,"retry.backoff.ms":10`, syncRest+`,"timeout_ms":20000`), c.status, "v")
 		}, shows: map[string]float64{
-			requests(c.status): 1, told("sync", c.delivered): 1, failures(c.reason): 1, reports(c.reason): 1,
+			requests(c.status): 1, told("sync", "no"): 1, failures(c.reason): 1, reports(c.reason): 1,
 		}})
 	}
 	return all
