@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,12 +69,6 @@ func waitForMetric(t *testing.T, address, series string, value float64) {
 	})
 }
 
-func readiness(t *testing.T, address string) (status int, r admin.Readiness) {
-	t.Helper()
-	status, text := fetch(address, "/readyz")
-	return status, decodeReadiness(t, text)
-}
-
 func decodeReadiness(t *testing.T, text string) (r admin.Readiness) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
@@ -92,63 +85,9 @@ func startWithAdmin(t *testing.T, socket string, args ...string) (p *program.Pro
 	return p, address
 }
 
-func TestMetricsOfARunner(t *testing.T) {
+func TestTheAdminServesTheProcessTooAndNoProfilesUnlessAsked(t *testing.T) {
 	t.Parallel()
-	c, socket := startBroker(t), socketPath(t)
-	p, address := startWithAdmin(t, socket, "--spool-dir", filepath.Join(shortDir(t), "spool"), "--spool-max-bytes", "2000000")
-	a := connect(t, socket, route(c, `,"statistics.interval.ms":50`, `,"delivery":"sync"`))
-	for range 3 {
-		a.mustPost(t, "12345", 200)
-	}
-	waitForMetric(t, address, `kafkaupstream_apisix_connections`, 1)
-	a.prepare(t, `{"wrong":1}`)
-	a.mustPost(t, "", 500)
-	a.prepare(t, route(c, "", `,"max_body_bytes":3`))
-	a.mustPost(t, "1234", 413)
-	a.prepare(t, route(c, "", `,"timeout_ms":1000,"overrides":[],"partition":7`))
-	a.mustPost(t, "1", 404)
-	unknown := *a
-	unknown.token += 1000
-	if _, err := unknown.post(""); err == nil {
-		t.Error("an unknown token was taken")
-	}
-	for series, value := range map[string]float64{
-		`kafkaupstream_requests_total{code="200"}`:                                        3,
-		`kafkaupstream_requests_total{code="413"}`:                                        1,
-		`kafkaupstream_requests_total{code="404"}`:                                        1,
-		`kafkaupstream_requests_total{code="500"}`:                                        1,
-		`kafkaupstream_requests_total{code="503"}`:                                        0,
-		`kafkaupstream_requests_in_flight`:                                                0,
-		`kafkaupstream_request_body_bytes_total`:                                          20,
-		`kafkaupstream_request_duration_seconds_count{delivery="sync"}`:                   3,
-		`kafkaupstream_request_duration_seconds_count{delivery="async"}`:                  2,
-		`kafkaupstream_records_total{delivered="yes",delivery="sync"}`:                    3,
-		`kafkaupstream_records_total{delivered="no",delivery="async"}`:                    1,
-		`kafkaupstream_record_failures_total{reason="partition_not_found"}`:               1,
-		`kafkaupstream_delivery_reports_total{result="acknowledged"}`:                     3,
-		`kafkaupstream_acknowledgement_duration_seconds_count`:                            3,
-		`kafkaupstream_configurations{state="invalid"}`:                                   1,
-		`kafkaupstream_configurations{state="valid"}`:                                     3,
-		`kafkaupstream_configurations_invalid_total`:                                      1,
-		`kafkaupstream_apisix_tokens`:                                                     4,
-		`kafkaupstream_apisix_tokens_unknown_total`:                                       1,
-		`kafkaupstream_apisix_frames_refused_total`:                                       0,
-		`kafkaupstream_inflight_bytes`:                                                    0,
-		`kafkaupstream_inflight_bytes_max`:                                                256 << 20,
-		`kafkaupstream_spool_up`:                                                          1,
-		`kafkaupstream_spool_records`:                                                     0,
-		`kafkaupstream_spool_bytes_max`:                                                   2000000,
-		`kafkaupstream_producers{state="up"}`:                                             2,
-		`kafkaupstream_producers_started_total`:                                           2,
-		`kafkaupstream_log_lines_dropped_total`:                                           0,
-		`kafkaupstream_build_info{commit="0123abc",librdkafka="2.15.0",version="v1.2.3"}`: 1,
-	} {
-		waitForMetric(t, address, series, value)
-	}
-	program.Until(t, "librdkafka says how its brokers answer", func() bool {
-		_, text := fetch(address, "/metrics")
-		return regexp.MustCompile(`(?m)^kafkaupstream_broker_round_trip_p99_seconds\{broker="0",producer="[0-9a-f]{8}"\} `).MatchString(text)
-	})
+	p, address := startWithAdmin(t, socketPath(t))
 	if _, text := fetch(address, "/metrics"); !strings.Contains(text, "\ngo_goroutines ") || !strings.Contains(text, "\nprocess_open_fds ") {
 		t.Error("nothing of the Go runtime, or of the process")
 	}
@@ -158,26 +97,6 @@ func TestMetricsOfARunner(t *testing.T) {
 	p.Signal(syscall.SIGTERM)
 	if code := p.Exit(); code != 0 {
 		t.Errorf("exit code %d", code)
-	}
-}
-
-func TestMetricsOfTheSpool(t *testing.T) {
-	t.Parallel()
-	socket := socketPath(t)
-	_, address := startWithAdmin(t, socket, "--spool-dir", filepath.Join(shortDir(t), "spool"))
-	a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":500}`)
-	a.mustPost(t, "kept", 202)
-	a.mustPost(t, "kept too", 202)
-	waitForMetric(t, address, `kafkaupstream_spool_records`, 2)
-	waitForMetric(t, address, `kafkaupstream_spool_streams`, 1)
-	waitForMetric(t, address, `kafkaupstream_records_total{delivered="pending",delivery="durable"}`, 2)
-	waitForMetric(t, address, `kafkaupstream_requests_total{code="202"}`, 2)
-	for _, name := range []string{"spool_bytes", "spool_oldest_record_age_seconds"} {
-		program.Until(t, name+" is more than nothing", func() bool { return metric(address, "kafkaupstream_"+name) > 0 })
-	}
-	waitForMetric(t, address, `kafkaupstream_producers{state="down"}`, 1)
-	if status, r := readiness(t, address); status != 200 || len(r.Warnings) != 1 || r.Clusters[0].State != "down" {
-		t.Errorf("it is not ready, though records can be kept: %d %+v", status, r)
 	}
 }
 

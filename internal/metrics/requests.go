@@ -71,7 +71,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 		Help: "Records by what the client was told of them and by the route's delivery."}, []string{"delivery", "delivered"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "record_failures_total",
-		Help: "Records that clients were told were not acknowledged, by the reason."}, []string{"reason"})
+		Help: "Records that were answered with an error, by the reason."}, []string{"reason"})
 	to.MustRegister(r.inFlight, r.bytes, byStatus, duration, records, failures)
 
 	r.other, r.more = byStatus, records
