@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -181,19 +180,25 @@ func TestProfilesOfARunner(t *testing.T) {
 
 func TestAFullSpoolIsOneLineInTheLog(t *testing.T) {
 	t.Parallel()
-	socket := socketPath(t)
-	p, address := startWithAdmin(t, socket, "--spool-dir", filepath.Join(shortDir(t), "spool"), "--spool-max-bytes", "1048576")
-	a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":300}`)
-	large := strings.Repeat("x", 900000)
-	a.mustPost(t, large, 202)
 	const refused = 20
-	for range refused {
-		a.mustPost(t, large, 503)
-	}
-	waitForMetric(t, address, `kafkaupstream_record_failures_total{reason="spool_full"}`, refused)
-	waitForMetric(t, address, `kafkaupstream_records_total{delivered="no",delivery="durable"}`, refused)
-	// More only if the test takes longer than the log's ten seconds.
-	if n := strings.Count(p.Stderr.String(), "a record cannot be kept on disk"); n != 1 {
-		t.Errorf("%d lines:\n%s", n, p.Stderr)
+	for _, c := range []struct{ name, rest, line string }{
+		{"a record", `,"delivery":"durable"`, "a record cannot be kept on disk"},
+		{"a unit", `,"delivery":"durable","transactional":true`, "a unit cannot be kept on disk"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := observe(t, "--log-level", "error", "--spool-max-bytes", "1048576")
+			o.start()
+			a := o.prepared(away(c.rest + `,"timeout_ms":300`))
+			large := strings.Repeat("x", 900000)
+			o.sends(a, 202, large)
+			for range refused {
+				o.sends(a, 503, large)
+			}
+			// More only if the test takes longer than the log's ten seconds.
+			if n := strings.Count(o.process.Stderr.String(), c.line); n != 1 {
+				t.Errorf("%d lines:\n%s", n, o.process.Stderr)
+			}
+		})
 	}
 }
