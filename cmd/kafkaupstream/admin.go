@@ -50,8 +50,9 @@ const maxClusters = 100
 
 // readiness says whether this runner does what a gateway's runner is for: it takes
 // APISIX's calls, it can keep records where it has a spool, and at least one of the
-// connections that it has can take a record. What one cluster of several does is a
-// warning: the others' routes are not to go with it.
+// connections that it has can take a record: its cluster answers, or is not known not to,
+// or its records can be kept on disk. What one cluster of several does is a warning: the
+// others' routes are not to go with it.
 func (r *runner) readiness() admin.Readiness {
 	var out admin.Readiness
 	refuse := func(reason string) { out.Reasons = append(out.Reasons, reason) }
@@ -60,10 +61,8 @@ func (r *runner) readiness() admin.Readiness {
 	if !r.server.Listening() {
 		refuse("APISIX cannot connect: the socket is not there, or the runner is stopping")
 	}
-	keeps := false
 	if r.queue != nil {
 		open, owner := r.queue.State()
-		keeps = open
 		switch {
 		case !open:
 			refuse("the spool's directory cannot be opened: durable routes can keep no record")
@@ -74,14 +73,13 @@ func (r *runner) readiness() admin.Readiness {
 	producers := r.pool.Stats().Producers
 	invalid, down, stuck := 0, 0, 0
 	for i, p := range producers {
-		switch {
-		case p.State == producer.StateInvalid:
+		switch p.State {
+		case producer.StateInvalid:
 			invalid++
-		case p.State == producer.StateDown && keeps && p.Mode == producer.Durable:
-			down++
-		case p.State == producer.StateDown:
-			down++
-			stuck++
+		case producer.StateDown:
+			if down++; r.queue == nil || !r.queue.Keeps(&p) {
+				stuck++
+			}
 		}
 		if i < maxClusters {
 			out.Clusters = append(out.Clusters, admin.Cluster{

@@ -1,6 +1,10 @@
 package durable
 
-import "time"
+import (
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
 
 // Stats is a look at a queue.
 type Stats struct {
@@ -25,6 +29,23 @@ func (q *Queue) State() (open, owner bool) {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	return q.disk != nil, q.owner
+}
+
+// Keeps reports whether records for this producer can be kept on disk while its cluster
+// does not answer. Producers of transactions say nothing of that themselves: one that a
+// durable route has belongs to a stream.
+func (q *Queue) Keeps(p *producer.ProducerStats) bool {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if q.disk == nil || p.Mode == producer.Durable {
+		return q.disk != nil
+	}
+	for _, st := range q.streams {
+		if st.conn.ProducerID() == p.ID {
+			return true
+		}
+	}
+	return false
 }
 
 // Stats returns the queue's numbers. It reads a little from disk. Before this process

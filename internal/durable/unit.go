@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
@@ -157,7 +156,7 @@ func (st *stream) takeTurnBy(deadline time.Time) bool {
 func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (UnitResult, *producer.Error) {
 	position, _, err := st.append(unit, nil)
 	if err != nil {
-		st.q.log.ErrorContext(logging.Every, "a unit cannot be kept on disk", "stream", st.id, "error", err)
+		st.q.log.Error("a unit cannot be kept on disk", "stream", st.id, "error", err)
 		return UnitResult{}, st.notKept(nil, cause, err)
 	}
 	if cause.Unconfirmed {

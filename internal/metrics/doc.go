@@ -10,6 +10,9 @@
 // statuses of the table of replies, modes and kinds of this program, brokers' numbers,
 // and the ids of connections, of both at most as many as the constants here say.
 //
+// There is a series for what can happen and none for what cannot; the table of events in
+// cmd/kafkaupstream moves every one of them.
+//
 // What each metric means and what to do about it is in docs/operations.md; a test holds
 // the two together.
 package metrics

@@ -129,11 +129,20 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 		m.Requests().Refused(status)
 	}
 	m.Requests().Record(producer.Sync, "made up")
+	for mode := range producer.Modes {
+		for _, outcome := range outcomes {
+			m.Requests().Record(mode, outcome)
+		}
+	}
+	for kind := range producer.Kinds {
+		m.Acknowledgements().Outcome(0, &producer.Error{Kind: kind})
+	}
 	text := scrape(t, m)
 	want(t, text, `kafkaupstream_producer_queue_records{producer="others"} 900`, `kafkaupstream_producers{state="down"} 1000`)
 	for name, most := range map[string]int{
 		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": int(producer.Modes) * len(outcomes),
 		"kafkaupstream_producer_queue_records": maxProducers + 1, "kafkaupstream_producer_up": maxProducers,
+		"kafkaupstream_delivery_reports_total": int(producer.Kinds) + 1,
 	} {
 		if n := strings.Count(text, "\n"+name+"{"); n != most {
 			t.Errorf("%s has %d series, want %d", name, n, most)
@@ -171,7 +180,7 @@ func TestADiskThatHangsHoldsNobodyUp(t *testing.T) {
 func TestToCountAllocatesNothing(t *testing.T) {
 	m := New(Build{})
 	r, a := m.Requests(), m.Acknowledgements()
-	failure := &producer.Error{Kind: producer.KindNoBroker}
+	failure := &producer.Error{Kind: producer.KindUnconfirmed}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Began()
 		r.Ended(producer.Durable, 202, time.Second, 10)

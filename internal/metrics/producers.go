@@ -20,7 +20,18 @@ const (
 type Acknowledgements struct {
 	duration     prometheus.Observer
 	acknowledged prometheus.Counter
-	failed       [producer.Kinds]prometheus.Counter
+	failed       [producer.Kinds]prometheus.Counter // nil: not foreseen
+	more         *prometheus.CounterVec
+}
+
+// reported are the reasons that a report can have. The others are those of records that
+// librdkafka has not had, or reports as something else (a topic that was deleted as a
+// partition that is not there). One of them that comes all the same has a series from then
+// on.
+var reported = [...]producer.Kind{
+	producer.KindUnconfirmed, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
+	producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindTooFewReplicas,
+	producer.KindUnavailable, producer.KindInternal,
 }
 
 var _ producer.Observer = (*Acknowledgements)(nil)
@@ -33,8 +44,8 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 		Namespace: namespace, Name: "delivery_reports_total",
 		Help: "Records that librdkafka had, by what became of them: acknowledged, or the reason why not."}, []string{"result"})
 	to.MustRegister(duration, results)
-	a := &Acknowledgements{duration: duration, acknowledged: results.WithLabelValues("acknowledged")}
-	for kind := range producer.Kinds {
+	a := &Acknowledgements{duration: duration, acknowledged: results.WithLabelValues("acknowledged"), more: results}
+	for _, kind := range reported {
 		a.failed[kind] = results.WithLabelValues(kind.String())
 	}
 	return a
@@ -42,12 +53,14 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 
 // Outcome counts one.
 func (a *Acknowledgements) Outcome(took time.Duration, err *producer.Error) {
-	if err != nil {
-		a.failed[err.Kind].Inc()
-		return
+	if err == nil {
+		a.acknowledged.Inc()
+		a.duration.Observe(took.Seconds())
+	} else if counter := a.failed[err.Kind]; counter != nil {
+		counter.Inc()
+	} else {
+		a.more.WithLabelValues(err.Kind.String()).Inc()
 	}
-	a.acknowledged.Inc()
-	a.duration.Observe(took.Seconds())
 }
 
 // producers collects what the pool says of itself.
@@ -59,8 +72,8 @@ var (
 	producerCount    = describe("producers", "Connections to clusters, by whether the cluster answers.", "state")
 	producersStarted = describe("producers_started_total", "Producers made: at first use, and again after a failure or ten idle minutes.")
 	producersFailed  = describe("producer_fatal_errors_total", "Producers that failed for good and were replaced.")
-	connectionBreaks = describe("broker_connection_breaks_total", "Connections to brokers that broke or timed out.")
-	producerUp       = describe("producer_up", "1: the connection's cluster answers.", "producer", "delivery")
+	connectionBreaks = describe("broker_connection_breaks_total", "Connections to brokers that broke or timed out, as of librdkafka's last statistics.")
+	producerUp       = describe("producer_up", "1: the connection's cluster answers; 0: it does not, or nothing is known of it, or the connection cannot be made.", "producer", "delivery")
 	queueRecords     = describe("producer_queue_records", "Records given to librdkafka and not reported yet.", "producer")
 	queueBytes       = describe("producer_queue_bytes", "Memory that they take.", "producer")
 	roundTripAverage = describe("broker_round_trip_average_seconds", "Time from a request to the broker's reply: average of librdkafka's last interval.", "producer", "broker")

@@ -10,13 +10,24 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
-// outcomes are what a reply says of a record, as the label has them.
-var outcomes = [...]kafkaupstream.Delivered{
-	kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
-}
+// outcomes are what a reply says of a record, as the label has them, and told is which of
+// them the replies of a delivery can say.
+var (
+	outcomes = [...]kafkaupstream.Delivered{
+		kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
+	}
+	told = [producer.Modes][len(outcomes)]bool{
+		producer.Async:         {2: true, 3: true},
+		producer.Sync:          {0: true, 2: true, 3: true},
+		producer.Durable:       {true, true, true, true},
+		producer.Transactional: {true, true, true, true},
+	}
+)
 
-// statuses are those of the replies; any other counts as "other".
-var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 413, 415, 422, 424, 500, 503, 504}
+// statuses are those of the replies; any other counts as otherStatus.
+var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 413, 415, 422, 500, 503, 504}
+
+const otherStatus = "other"
 
 const (
 	lowestStatus  = 200
@@ -27,15 +38,17 @@ const (
 // seconds.
 var requestBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-// Requests are the metrics of requests. All series are made at the beginning: to count
-// is an atomic addition, and a rate is right from the first request on.
+// Requests are the metrics of requests. All series that can move are made at the
+// beginning: to count is an atomic addition, and a rate is right from the first request
+// on. Should another one be needed all the same, it is made then.
 type Requests struct {
 	inFlight prometheus.Gauge
 	bytes    prometheus.Counter
-	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter
-	other    prometheus.Counter
+	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter // nil: otherStatus
+	other    *prometheus.CounterVec
 	duration [producer.Modes]prometheus.Observer
-	records  [producer.Modes][len(outcomes)]prometheus.Counter
+	records  [producer.Modes][len(outcomes)]prometheus.Counter // nil: not foreseen
+	more     *prometheus.CounterVec
 	failures [producer.Kinds]prometheus.Counter
 }
 
@@ -58,13 +71,10 @@ func newRequests(to prometheus.Registerer) *Requests {
 		Help: "Records by what the client was told of them and by the route's delivery."}, []string{"delivery", "delivered"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "record_failures_total",
-		Help: "Records that clients were told were not acknowledged, by the reason."}, []string{"reason"})
+		Help: "Records that were answered with an error, by the reason."}, []string{"reason"})
 	to.MustRegister(r.inFlight, r.bytes, byStatus, duration, records, failures)
 
-	r.other = byStatus.WithLabelValues("other")
-	for i := range r.byStatus {
-		r.byStatus[i] = r.other
-	}
+	r.other, r.more = byStatus, records
 	for _, status := range statuses {
 		r.byStatus[status-lowestStatus] = byStatus.WithLabelValues(strconv.Itoa(status))
 	}
@@ -72,7 +82,9 @@ func newRequests(to prometheus.Registerer) *Requests {
 		name := mode.String()
 		r.duration[mode] = duration.WithLabelValues(name)
 		for i, outcome := range outcomes {
-			r.records[mode][i] = records.WithLabelValues(name, string(outcome))
+			if told[mode][i] {
+				r.records[mode][i] = records.WithLabelValues(name, string(outcome))
+			}
 		}
 	}
 	for kind := range producer.Kinds {
@@ -94,19 +106,25 @@ func (r *Requests) Ended(mode producer.Mode, status int, took time.Duration, bod
 
 // Refused counts a reply.
 func (r *Requests) Refused(status int) {
-	if status < lowestStatus || status > highestStatus {
-		r.other.Inc()
-		return
+	if status >= lowestStatus && status <= highestStatus {
+		if counter := r.byStatus[status-lowestStatus]; counter != nil {
+			counter.Inc()
+			return
+		}
 	}
-	r.byStatus[status-lowestStatus].Inc()
+	r.other.WithLabelValues(otherStatus).Inc()
 }
 
 // Record counts a record.
 func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered) {
 	for i, outcome := range outcomes {
-		if outcome == delivered {
-			r.records[mode][i].Inc()
-			return
+		if outcome != delivered {
+			continue
+		}
+		if counter := r.records[mode][i]; counter != nil {
+			counter.Inc()
+		} else {
+			r.more.WithLabelValues(mode.String(), string(outcome)).Inc()
 		}
 	}
 }

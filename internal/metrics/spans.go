@@ -9,7 +9,7 @@ import (
 // spans collects what became of traces.
 type spans func() tracing.Stats
 
-var spansTotal = describe("spans_total", "Spans recorded, and what became of them; what is recorded and neither exported nor failed waits, or was dropped.", "result")
+var spansTotal = describe("spans_total", "Spans recorded, and what became of them: recorded - exported - failed = waiting, or dropped (queue full).", "result")
 
 // Describe names the metric.
 func (spans) Describe(out chan<- *prometheus.Desc) { out <- spansTotal }

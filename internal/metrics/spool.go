@@ -39,7 +39,7 @@ var (
 	spoolSuspended  = describe("spool_streams_suspended", "Streams that wait for an operator.")
 	spoolUnreadable = describe("spool_streams_unreadable", "Streams of which not all can be read, or none be sent.")
 	spoolCorrupt    = describe("spool_corrupt_bytes", "Damage that was set aside.")
-	spoolUp         = describe("spool_up", "1: the spool said in time what is in it; 0: the other numbers of it are older.")
+	spoolUp         = describe("spool_up", "1 if the spool could be read within 2 s; 0 if the other spool_* values are stale.")
 )
 
 // Describe names the metrics.

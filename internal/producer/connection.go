@@ -78,6 +78,9 @@ func (c *Connection) Origin() string { return c.origin }
 // shortID names the connection in log lines and metrics: eight hexadecimal digits.
 func (c *Connection) shortID() string { return c.id[:8] }
 
+// ProducerID is the ID that the connection's producers have in [ProducerStats].
+func (c *Connection) ProducerID() string { return c.shortID() }
+
 // Route returns a copy of the properties of which the connection was made. They
 // hold secrets, unless these are references.
 func (c *Connection) Route() Properties { return maps.Clone(c.route) }

@@ -123,6 +123,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	defer func() {
 		if r := recover(); r != nil {
 			h.log.Error("bug: a request panicked", "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			h.observe.Failed(producer.KindInternal)
 			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
@@ -168,10 +169,15 @@ func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	return reply
 }
 
-// failed is the reply to a record that was not acknowledged, which it logs.
+// failed is the reply to a record that was not acknowledged, which it counts and logs.
 func (h *Handler) failed(topic string, err *producer.Error) Reply {
-	reply := *failed(err)
 	h.observe.Failed(err.Kind)
+	return h.logged(topic, err)
+}
+
+// logged is the reply to a record that was not acknowledged, which it logs.
+func (h *Handler) logged(topic string, err *producer.Error) Reply {
+	reply := *failed(err)
 	if reply.Status >= 500 {
 		h.log.Warn("a record was not delivered", "status", reply.Status, "topic", topic, "error", err.Reason)
 	}
@@ -288,7 +294,10 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 		outcomes, err = h.sender.SendTransaction(route.conn, recs, deadline)
 	}
 	if outcomes == nil {
-		return h.observeUnit(route.mode, h.failed(recs[0].Topic, err), len(recs))
+		for range recs {
+			h.observe.Failed(err.Kind)
+		}
+		return h.observeUnit(route.mode, h.logged(recs[0].Topic, err), len(recs))
 	}
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
@@ -299,6 +308,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 			continue
 		}
 		replies[i] = *failed(o.Err)
+		h.observe.Failed(o.Err.Kind)
 		if blame < 0 && o.Err.Kind == err.Kind {
 			blame = i
 		}
@@ -309,7 +319,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 	reply := several(replies, form)
 	if err != nil {
 		detail := reply.Detail
-		reply = h.failed(recs[0].Topic, err)
+		reply = h.logged(recs[0].Topic, err)
 		if reply.Message = "the transaction was aborted: " + reply.Message; blame >= 0 && len(recs) > 1 {
 			reply.Message = fmt.Sprintf("the transaction was aborted: record %d: %s", blame+1, failed(err).Message)
 		}

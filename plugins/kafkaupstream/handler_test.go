@@ -435,7 +435,8 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
-			handler := NewHandler(HandlerOptions{Sender: &fakeSender{send: c.send}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			seen := &failures{}
+			handler := NewHandler(HandlerOptions{Sender: &fakeSender{send: c.send}, Log: slog.New(slog.NewTextHandler(&log, nil)), Observer: seen})
 			reply := handler.Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
 			if reply.Status != 500 || reply.Delivered != c.want {
 				t.Errorf("got %+v", reply)
@@ -443,9 +444,20 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 			if !strings.Contains(log.String(), "handler_test.go") || strings.Contains(log.String(), payload) {
 				t.Errorf("log: %s", log.String())
 			}
+			if len(seen.kinds) != 1 || seen.kinds[0] != producer.KindInternal {
+				t.Errorf("it is counted as %v", seen.kinds)
+			}
 		})
 	}
 }
+
+// failures is an observer of what fails.
+type failures struct {
+	unobserved
+	kinds []producer.Kind
+}
+
+func (f *failures) Failed(kind producer.Kind) { f.kinds = append(f.kinds, kind) }
 
 type panickingRequest struct{ fakeRequest }
 

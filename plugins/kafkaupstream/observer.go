@@ -20,7 +20,7 @@ type Observer interface {
 	// refused before a record is made of it has none.
 	Record(mode producer.Mode, delivered Delivered)
 	// Failed is called with the reason for each record that was not acknowledged, nor kept
-	// on disk; once for a transaction.
+	// on disk, and once for a request that panicked.
 	Failed(kind producer.Kind)
 }
 

@@ -26,8 +26,11 @@ const (
 	prometheus   = "../../examples/prometheus"
 )
 
-// exposition is what /metrics has: of each metric, the names of its labels.
-type exposition map[string]map[string]bool
+// exposition is what /metrics has: of each metric, its labels and their values.
+type exposition map[string]map[string]values
+
+// values are those that a label has; nil: any, as the scrape or the configuration decides.
+type values map[string]bool
 
 // scrape starts a runner of which every metric has a series, and reads them.
 func scrape(t *testing.T) (metrics exposition, text string) {
@@ -82,12 +85,15 @@ func scrape(t *testing.T) (metrics exposition, text string) {
 	})
 	metrics = exposition{}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+)`).FindAllStringSubmatch(text, -1) {
-		metrics[m[1]] = map[string]bool{"instance": true, "job": true} // of every scrape
+		metrics[m[1]] = map[string]values{"instance": nil, "job": nil} // of every scrape
 	}
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_0-9]+)\{(.*)\} `).FindAllStringSubmatch(text, -1) {
 		labels := metrics[metrics.base(m[1])]
-		for _, l := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(m[2], -1) {
-			labels[l[1]] = true
+		for _, l := range regexp.MustCompile(`([a-z_]+)="([^"]*)"`).FindAllStringSubmatch(m[2], -1) {
+			if labels[l[1]] == nil {
+				labels[l[1]] = values{}
+			}
+			labels[l[1]][l[2]] = true
 		}
 	}
 	return metrics, text
@@ -103,14 +109,15 @@ func (e exposition) base(name string) string {
 	return ""
 }
 
-// check tells of names and labels in an expression that the exposition does not have.
+// check reports names, labels and their values in an expression that the exposition does
+// not have.
 func (e exposition) check(t *testing.T, where, expr string) {
 	t.Helper()
 	selectors := regexp.MustCompile(`\b((?:kafkaupstream|go|process)_[a-z0-9_]+|up\b)(?:\{([^}]*)\})?`).FindAllStringSubmatch(expr, -1)
 	if len(selectors) == 0 {
 		t.Errorf("%s names no metric: %s", where, expr)
 	}
-	labels := map[string]bool{"le": true}
+	labels := map[string]values{"le": nil}
 	for _, s := range selectors {
 		if s[1] == "up" {
 			continue
@@ -121,19 +128,36 @@ func (e exposition) check(t *testing.T, where, expr string) {
 			continue
 		}
 		maps.Copy(labels, e[base])
-		for _, l := range regexp.MustCompile(`([a-z_]+)\s*[=!]`).FindAllStringSubmatch(s[2], -1) {
-			if !e[base][l[1]] {
+		for _, l := range regexp.MustCompile(`([a-z_]+)\s*[=!]~?\s*"([^"]*)"`).FindAllStringSubmatch(s[2], -1) {
+			has, ok := e[base][l[1]]
+			if !ok {
 				t.Errorf("%s: %s has no label %s", where, s[1], l[1])
+			}
+			for value := range strings.SplitSeq(l[2], "|") {
+				if ok && has != nil && !has.match(value) {
+					t.Errorf("%s: the label %s of %s is never %s", where, l[1], s[1], value)
+				}
 			}
 		}
 	}
 	for _, by := range regexp.MustCompile(`by \(([^)]*)\)`).FindAllStringSubmatch(expr, -1) {
 		for l := range strings.SplitSeq(by[1], ",") {
-			if !labels[strings.TrimSpace(l)] {
+			if _, ok := labels[strings.TrimSpace(l)]; !ok {
 				t.Errorf("%s: nothing has a label %s", where, l)
 			}
 		}
 	}
+}
+
+// match reports whether one of the values is as the pattern says.
+func (v values) match(pattern string) bool {
+	whole := regexp.MustCompile("^(?:" + pattern + ")$")
+	for value := range v {
+		if whole.MatchString(value) {
+			return true
+		}
+	}
+	return false
 }
 
 func read(t *testing.T, path string) string {
