@@ -17,6 +17,9 @@ type Broker struct {
 	Unusable bool
 }
 
+// separators are what people put between addresses that are not separated by it.
+const separators = "; |\t\r\n"
+
 // defaultPort is librdkafka's.
 const defaultPort = 9092
 
@@ -88,16 +91,16 @@ func (b *Broker) checkHost() {
 		}
 		return
 	}
-	if strings.Count(b.Host, ":") > 1 && !strings.ContainsAny(b.Host, ";/ ") {
+	if strings.Count(b.Host, ":") > 1 && !strings.ContainsAny(b.Host, separators) {
 		b.checkBareIPv6()
 		return
 	}
+	if strings.ContainsAny(b.Host, separators) {
+		b.refuse("addresses are separated by commas: h1:9092,h2:9092")
+		return
+	}
 	for _, c := range b.Host {
-		switch {
-		case c == ';', c == ' ', c == '\t', c == '|':
-			b.refuse("addresses are separated by commas: h1:9092,h2:9092")
-			return
-		case c < 0x80 && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", c):
+		if c < 0x80 && !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", c) {
 			b.refuse(fmt.Sprintf("expected host:port; no host's name has %q", c))
 			return
 		}

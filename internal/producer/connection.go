@@ -48,19 +48,16 @@ type Connection struct {
 	held atomic.Int64 // bytes that Pool.Hold has given out
 }
 
-// NewConnection makes a route's connection of its properties; see [Effective].
+// NewConnection makes a route's connection of its properties; see [Effective]. The error
+// is an [InvalidError].
 func NewConnection(route Properties, mode Mode) (*Connection, error) {
 	props, err := Effective(route, mode)
 	if err != nil {
 		return nil, err
 	}
-	maxBytes, err := MessageMaxBytes(props)
-	if err != nil {
-		return nil, err
-	}
 	return &Connection{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
-		origin: identity(canonical(route)), MessageMaxBytes: maxBytes,
+		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props),
 	}, nil
 }
 
@@ -81,6 +78,34 @@ func (c *Connection) Route() Properties { return maps.Clone(c.route) }
 // Properties returns a copy of what librdkafka is given, where references to secrets
 // are not resolved.
 func (c *Connection) Properties() Properties { return maps.Clone(c.props) }
+
+// Resolve returns what librdkafka is given, with the secrets that references stand for.
+// Now that these are known, they are looked at as [Check] does: an [InvalidError] is about
+// them, another error is resolve's.
+func (c *Connection) Resolve(resolve func(string) (string, error)) (Properties, error) {
+	route := Properties{}
+	for name, value := range c.route {
+		if _, used := c.props[Canonical(name)]; !used {
+			continue // acks=0, see Effective
+		}
+		secret, err := resolve(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		route[name] = secret
+	}
+	if err := Check(route, c.mode); err != nil {
+		return nil, err
+	}
+	props, err := Effective(route, c.mode)
+	if err != nil {
+		return nil, err
+	}
+	if id, ok := c.props["transactional.id"]; ok {
+		props["transactional.id"] = id
+	}
+	return props, nil
+}
 
 // As returns a connection of the same route properties with another mode.
 func (c *Connection) As(mode Mode) *Connection {

@@ -1,7 +1,7 @@
 package producer
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"time"
 
@@ -18,13 +18,9 @@ const (
 
 // resolve returns the properties with the secrets that their references stand for.
 func (c *client) resolve() (Properties, error) {
-	props := Properties{}
-	for name, value := range c.conn.props {
-		secret, err := c.pool.resolve(value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		props[name] = secret
+	props, err := c.conn.Resolve(c.pool.resolve)
+	if err != nil {
+		return nil, err
 	}
 	c.setRedactor(props)
 	return props, nil
@@ -76,8 +72,12 @@ func (c *client) reread() {
 	}
 }
 
-// unreadable is the outcome of records whose producer has no secrets.
+// unreadable is the outcome of records whose producer has no secrets, or such as it cannot
+// be made with.
 func unreadable(err error) *Error {
+	if invalid, ok := errors.AsType[InvalidError](err); ok {
+		return &Error{Kind: KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
+	}
 	return &Error{Kind: KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
 }
 

@@ -12,11 +12,7 @@ import (
 // does not say. No value is in it.
 func explain(refusal string, props Properties) string {
 	for _, name := range slices.Sorted(maps.Keys(props)) {
-		p, ok := librdkafka.Find(name)
-		if !ok {
-			return fmt.Sprintf("%s (%s: %s)", refusal, name, librdkafka.Unknown(name))
-		}
-		if err := p.Check(props[name]); err != nil {
+		if _, err := librdkafka.Normalize(name, props[name]); err != nil {
 			return fmt.Sprintf("%s (%s: %v)", refusal, name, err)
 		}
 	}

@@ -7,7 +7,7 @@ func TestARefusalIsExplained(t *testing.T) {
 		props Properties
 		want  string
 	}{
-		"a name":     {Properties{"acks": "all", "linger.mss": "5"}, `no (linger.mss: librdkafka has no such property; did you mean "linger.ms"?)`},
+		"a name":     {Properties{"acks": "-1", "linger.mss": "5"}, `no (linger.mss: librdkafka has no such property; did you mean "linger.ms"?)`},
 		"a value":    {Properties{"compression.type": "s3cret"}, "no (compression.type: expected one of none, gzip, snappy, lz4, zstd)"},
 		"both right": {Properties{"acks": "1", "sasl.password": "s3cret"}, "no"},
 	} {
