@@ -2,6 +2,7 @@ package apisixroute
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,22 @@ type Resource struct {
 func (r *Resource) Plugins() map[string]any {
 	plugins, _ := r.Fields["plugins"].(map[string]any)
 	return plugins
+}
+
+// Name is the resource's kind and id as far as the document tells them, such as "route
+// orders"; instead of the id, a route's path.
+func (r *Resource) Name() string {
+	for _, field := range []string{"id", "username", "uri"} {
+		switch id := r.Fields[field].(type) {
+		case nil, map[string]any, []any:
+		default:
+			return fmt.Sprintf("%s %.64v", cmp.Or(r.Kind, "resource"), id)
+		}
+	}
+	if uris, _ := r.Fields["uris"].([]any); len(uris) > 0 {
+		return fmt.Sprintf("%s %.64v", cmp.Or(r.Kind, "resource"), uris[0])
+	}
+	return r.Kind
 }
 
 // Entry is an element of an external plugin's conf: what one plugin of a runner is
@@ -168,6 +185,9 @@ func (d *Document) walkObject(v map[string]any, path, kind string) {
 			if strings.Contains(key, "/"+section+"/") {
 				kind = name
 			}
+		}
+		if inner, ok := v["value"].(map[string]any); ok && inner["id"] == nil {
+			inner["id"] = key[strings.LastIndex(key, "/")+1:]
 		}
 	}
 	for _, name := range []string{"value", "node", "nodes", "list"} {

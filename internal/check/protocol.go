@@ -1,12 +1,15 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 // greet speaks Kafka with the broker, and asks about the log-in without doing it.
@@ -76,6 +79,29 @@ func (w *way) noKafka(a address, err error) outcome {
 		return fail("it takes connections and answers nothing: not Kafka, or a broker that hangs")
 	}
 	return fail("it closes the connection instead of answering: not Kafka, or not for this protocol (%s)", protocolOf(w.props))
+}
+
+// protocols are what security.protocol can be, as librdkafka writes it.
+const (
+	plaintext     = "plaintext"
+	ssl           = "ssl"
+	saslPlaintext = "sasl_plaintext"
+	saslSSL       = "sasl_ssl"
+)
+
+// protocolOf returns the security.protocol of effective properties.
+func protocolOf(props producer.Properties) string {
+	return cmp.Or(props["security.protocol"], plaintext)
+}
+
+func usesTLS(props producer.Properties) bool {
+	p := protocolOf(props)
+	return p == ssl || p == saslSSL
+}
+
+func usesSASL(props producer.Properties) bool {
+	p := protocolOf(props)
+	return p == saslPlaintext || p == saslSSL
 }
 
 func withTLS(protocol string) string {

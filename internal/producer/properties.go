@@ -103,7 +103,7 @@ func Value(name, value string) (string, error) {
 
 // Invalid is a property that cannot be used.
 type Invalid struct {
-	Name string // as the route has it; "": it is about several, or one that is missing
+	Name string // as the route has it, if it has it; "": it is about several
 	Why  string // never a value
 }
 
@@ -143,7 +143,7 @@ func Read(route Properties) (given Given, invalid []Invalid) {
 	}
 	unread := func(i Invalid) bool { return Canonical(i.Name) == servers }
 	if given.Values[servers] == "" && !slices.ContainsFunc(invalid, unread) {
-		invalid = append(invalid, Invalid{"", servers + " is missing"})
+		invalid = append(invalid, Invalid{servers, "it is missing"})
 	}
 	return given, invalid
 }
@@ -216,7 +216,11 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 // contradictions returns what is wrong with the properties together, or in the mode.
 func (g Given) contradictions(mode Mode) (invalid []Invalid) {
 	problem := func(canonical, format string, args ...any) {
-		invalid = append(invalid, Invalid{g.Names[canonical], fmt.Sprintf(format, args...)})
+		name, given := g.Names[canonical]
+		if !given {
+			name = canonical
+		}
+		invalid = append(invalid, Invalid{name, fmt.Sprintf(format, args...)})
 	}
 	p := g.Values
 	if secrets.IsReference(p["message.max.bytes"]) {
@@ -276,7 +280,7 @@ func (g Given) checkLogin(problem func(canonical, format string, args ...any)) {
 	const method, unsecure, metadata = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt", "sasl.oauthbearer.metadata.authentication.type"
 	switch p := g.Values; {
 	case p["sasl.mechanisms"] == "":
-		problem("", "sasl.mechanisms is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
+		problem("sasl.mechanisms", "it is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER")
 	case p["sasl.mechanisms"] != "OAUTHBEARER" || secrets.IsReference(p[method]) || secrets.IsReference(p[unsecure]):
 	case p[metadata] == "aws_iam":
 		problem(metadata, "AWS MSK IAM is not offered yet: librdkafka gets no token by it")

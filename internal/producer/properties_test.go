@@ -111,7 +111,7 @@ func TestWhatBreaksAModesPromiseIsRefused(t *testing.T) {
 		{"no address", p{"bootstrap.servers": " , "}, Async, "bootstrap.servers: it names no broker"},
 		{"an address that is none", p{"metadata.broker.list": "h1;h2", "bootstrap.servers": "h1;h2"}, Async, "metadata.broker.list: addresses are separated by commas: h1:9092,h2:9092"},
 		{"one address of two", p{"bootstrap.servers": "h1:kafka,h2"}, Async, ""},
-		{"a log-in without a mechanism", p{"security.protocol": "SASL_SSL"}, Async, "sasl.mechanisms is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"},
+		{"a log-in without a mechanism", p{"security.protocol": "SASL_SSL"}, Async, "sasl.mechanisms: it is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"},
 		{"a token from nowhere", p{"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}, Async, "sasl.mechanism: OAUTHBEARER has no source of a token: " + oauthSources},
 		{"a token from AWS", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "OIDC", "sasl.oauthbearer.metadata.authentication.type": "AWS_IAM"}, Async,
 			"sasl.oauthbearer.metadata.authentication.type: AWS MSK IAM is not offered yet: librdkafka gets no token by it"},

@@ -41,7 +41,7 @@ func TestDefaultsOfARoute(t *testing.T) {
 }
 
 func TestEveryKeyIsRead(t *testing.T) {
-	r := mustParse(t, `{"config":{"bootstrap.servers":"a","linger.ms":12345678901234567890,"socket.keepalive.enable":true,
+	r := mustParse(t, `{"config":{"bootstrap.servers":"a","linger.ms":12.50,"socket.keepalive.enable":true,
 		"default.topic.config":{"compression.type":"gzip","acks":1}},
 		"headerprefix":"Cool-","partition":7,"topic":"orders.eu","key":"k","jsonkey":"a.b","delivery":"sync","timeout_ms":250,
 		"overrides":["key"],"topics":["orders.*","x?"],"max_body_bytes":99,"require":["json","key"]}`)
@@ -59,10 +59,10 @@ func TestPropertiesKeepTheirDigitsAndNestedOnesCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &configReader{}
+	c := newConfigReader()
 	c.readConfig("config", fields[0].value)
-	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.problems != nil {
-		t.Errorf("got %s %v", got, c.problems)
+	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.findings.Problems != nil {
+		t.Errorf("got %s %v", got, c.findings)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a key that is near nothing", `{` + brokers + `,"zzzzzzzzzzz":1}`, `zzzzzzzzzzz: unknown key; the keys are "batch", "cloudevents", "config", "delivery"`},
 		{"a key given twice", `{` + brokers + `,"topic":"a","topic":"b"}`, `the key "topic" is given twice`},
 		{"no config", `{"topic":"t"}`, "config: it is required"},
-		{"no brokers", `{"config":{}}`, "config: bootstrap.servers is missing"},
+		{"no brokers", `{"config":{}}`, "config.bootstrap.servers: it is missing"},
 		{"config as a string", `{"config":"x"}`, "config: expected an object of librdkafka properties, got a string"},
 		{"a property that is null", `{"config":{"bootstrap.servers":null}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got null"},
 		{"a property that is a list", `{"config":{"bootstrap.servers":["a"]}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got a list"},
