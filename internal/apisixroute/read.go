@@ -47,18 +47,22 @@ func (r *Resource) Plugins() map[string]any {
 	return plugins
 }
 
+// maxNameBytes bounds what is repeated of an id, in bytes.
+const maxNameBytes = 64
+
 // Name is the resource's kind and id as far as the document tells them, such as "route
 // orders"; instead of the id, a route's path.
 func (r *Resource) Name() string {
-	for _, field := range []string{"id", "username", "uri"} {
-		switch id := r.Fields[field].(type) {
-		case nil, map[string]any, []any:
-		default:
-			return fmt.Sprintf("%s %.64v", cmp.Or(r.Kind, "resource"), id)
-		}
-	}
+	candidates := []any{r.Fields["id"], r.Fields["username"], r.Fields["uri"]}
 	if uris, _ := r.Fields["uris"].([]any); len(uris) > 0 {
-		return fmt.Sprintf("%s %.64v", cmp.Or(r.Kind, "resource"), uris[0])
+		candidates = append(candidates, uris[0])
+	}
+	for _, id := range candidates {
+		switch id.(type) {
+		case string, json.Number, int:
+			text := fmt.Sprint(id)
+			return cmp.Or(r.Kind, "resource") + " " + strings.ToValidUTF8(text[:min(len(text), maxNameBytes)], "")
+		}
 	}
 	return r.Kind
 }

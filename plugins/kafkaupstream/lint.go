@@ -115,7 +115,7 @@ func (c *configReader) doubts() {
 	}
 	c.doubtSecurity(given)
 	if language, nearest := foreignPath(c.route.jsonKey); language != "" {
-		c.warn("jsonkey", "it looks like %s, and it is a path of gjson, where a part that a body does not have gives no key%s", language, nearest)
+		c.warn("jsonkey", "it looks like %s; jsonkey is a gjson path, and this one finds no key in most bodies%s", language, nearest)
 	}
 	if conn := c.route.conn; conn != nil && c.route.maxBody > conn.MessageMaxBytes {
 		c.warn("max_body_bytes", "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched from APISIX and then refused with 413", conn.MessageMaxBytes)
@@ -133,7 +133,7 @@ func (c *configReader) doubtProperty(name string, given producer.Given) {
 	case p.ConsumerOnly:
 		c.warn(path, "it is a consumer's and has no effect on a producer; remove it")
 	case !secrets.IsReference(value) && p.Misread(c.properties[asGiven], value):
-		c.warn(path, "librdkafka reads %s", value)
+		c.warn(path, "librdkafka reads it as %s", value)
 	}
 	if name != "bootstrap.servers" || secrets.IsReference(value) {
 		return
