@@ -218,7 +218,7 @@ func TestReadiness(t *testing.T) {
 	a.mustPost(t, "v", 200)
 	reasons(200, "1 of 2 connections") // one cluster of two does not take the runner out
 
-	a.prepare(t, route(c, `,"no.such.property":"planted-secret"`, ""))
+	a.prepare(t, route(c, `,"security.protocol":"ssl","ssl.ca.location":"/no/planted-secret"`, ""))
 	a.mustPost(t, "v", 500)
 	reasons(200, "1 of 3 connections cannot be made")
 	if _, text := fetch(address, "/readyz"); strings.Contains(text, "planted") {
