@@ -23,7 +23,7 @@ const maxAddresses = 50
 
 // bootstrap returns the addresses that librdkafka tries of bootstrap.servers.
 func (w *way) bootstrap() (all []address) {
-	for _, b := range producer.Brokers(w.props["bootstrap.servers"], protocolOf(w.props)) {
+	for _, b := range producer.Brokers(w.props["bootstrap.servers"], w.props.Protocol()) {
 		if !b.Unusable {
 			all = append(all, address{b.Host, b.Port})
 		}

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -49,10 +48,10 @@ func (w *way) compare(l listener) outcome {
 	switch {
 	case l.sasl && !usesSASL(w.props):
 		return fail("this port wants a log-in (%s) and security.protocol is %s; set %s, sasl.mechanisms, sasl.username and sasl.password",
-			offers, protocolOf(w.props), "sasl_"+protocolOf(w.props))
+			offers, w.props.Protocol(), "sasl_"+w.props.Protocol())
 	case !l.sasl && usesSASL(w.props):
 		return fail("this port takes no log-in and security.protocol is %s; set %s, or use the port of another listener",
-			protocolOf(w.props), strings.TrimPrefix(protocolOf(w.props), "sasl_"))
+			w.props.Protocol(), strings.TrimPrefix(w.props.Protocol(), "sasl_"))
 	case l.sasl && !l.supported:
 		return fail("the broker does not offer the mechanism %s here, only %s", w.props["sasl.mechanisms"], offers)
 	case l.sasl:
@@ -70,7 +69,7 @@ func (w *way) noKafka(a address, err error) outcome {
 	case isAlert(err):
 		return fail("%s", w.alertCause(err))
 	case !usesTLS(w.props) && w.speaksTLS(a):
-		return fail("this port speaks TLS and security.protocol is %s; set %s", protocolOf(w.props), withTLS(protocolOf(w.props)))
+		return fail("this port speaks TLS and security.protocol is %s; set %s", w.props.Protocol(), withTLS(w.props.Protocol()))
 	case strange == nil && w.speaksHTTP(a):
 		return fail("this is not Kafka: an HTTP server answers")
 	case strange != nil:
@@ -78,7 +77,7 @@ func (w *way) noKafka(a address, err error) outcome {
 	case isTimeout(err):
 		return fail("it takes connections and answers nothing: not Kafka, or a broker that hangs")
 	}
-	return fail("it closes the connection instead of answering: not Kafka, or not for this protocol (%s)", protocolOf(w.props))
+	return fail("it closes the connection instead of answering: not Kafka, or not for this protocol (%s)", w.props.Protocol())
 }
 
 // protocols are what security.protocol can be, as librdkafka writes it.
@@ -89,18 +88,13 @@ const (
 	saslSSL       = "sasl_ssl"
 )
 
-// protocolOf returns the security.protocol of effective properties.
-func protocolOf(props producer.Properties) string {
-	return cmp.Or(props["security.protocol"], plaintext)
-}
-
 func usesTLS(props producer.Properties) bool {
-	p := protocolOf(props)
+	p := props.Protocol()
 	return p == ssl || p == saslSSL
 }
 
 func usesSASL(props producer.Properties) bool {
-	p := protocolOf(props)
+	p := props.Protocol()
 	return p == saslPlaintext || p == saslSSL
 }
 

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -248,25 +249,29 @@ func (g Given) contradictions(mode Mode) (invalid []Invalid) {
 
 // checkBrokers looks for an address that can be one of a broker.
 func (g Given) checkBrokers(problem func(canonical, format string, args ...any)) {
-	list := g.Values.known(servers)
-	brokers := Brokers(list, g.protocol())
+	brokers := g.Brokers()
 	if slices.ContainsFunc(brokers, func(b Broker) bool { return !b.Unusable }) {
 		return
 	}
 	for _, b := range brokers {
 		problem(servers, "%s", b.Wrong)
 	}
-	if len(brokers) == 0 && list != "" {
+	if len(brokers) == 0 && g.Values.known(servers) != "" {
 		problem(servers, "it names no broker")
 	}
 }
 
-// protocol returns security.protocol, "" where a reference stands for it.
-func (g Given) protocol() string {
-	if p, ok := g.Values["security.protocol"]; !ok || p == "" {
-		return "plaintext"
+// Protocol returns security.protocol of properties as librdkafka reads them. A reference
+// to it stays one.
+func (p Properties) Protocol() string { return cmp.Or(p["security.protocol"], "plaintext") }
+
+// Brokers returns the entries of bootstrap.servers; none where a reference stands for it.
+func (g Given) Brokers() []Broker {
+	protocol := g.Values.Protocol()
+	if secrets.IsReference(protocol) {
+		protocol = ""
 	}
-	return g.Values.known("security.protocol")
+	return Brokers(g.Values.known(servers), protocol)
 }
 
 // oauthSources are what gives OAUTHBEARER its tokens.
@@ -274,7 +279,7 @@ const oauthSources = "sasl.oauthbearer.method=oidc with a client's id and secret
 
 // checkLogin looks at what a log-in cannot do without.
 func (g Given) checkLogin(problem func(canonical, format string, args ...any)) {
-	if !strings.HasPrefix(g.protocol(), "sasl_") {
+	if !strings.HasPrefix(g.Values.Protocol(), "sasl_") {
 		return
 	}
 	const method, unsecure, metadata = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt", "sasl.oauthbearer.metadata.authentication.type"

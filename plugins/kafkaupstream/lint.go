@@ -135,10 +135,10 @@ func (c *configReader) doubtProperty(name string, given producer.Given) {
 	case !secrets.IsReference(value) && p.Misread(c.properties[asGiven], value):
 		c.warn(path, "librdkafka reads it as %s", value)
 	}
-	if name != "bootstrap.servers" || secrets.IsReference(value) {
+	if name != "bootstrap.servers" {
 		return
 	}
-	brokers := producer.Brokers(value, protocolOf(given.Values))
+	brokers := given.Brokers()
 	if !slices.ContainsFunc(brokers, func(b producer.Broker) bool { return !b.Unusable }) {
 		return // that is a problem, and said
 	}
@@ -149,17 +149,9 @@ func (c *configReader) doubtProperty(name string, given producer.Given) {
 	}
 }
 
-// protocolOf returns security.protocol of what librdkafka has read.
-func protocolOf(props producer.Properties) string {
-	if p := props["security.protocol"]; p != "" {
-		return p
-	}
-	return "plaintext"
-}
-
 // doubtSecurity looks at properties that say how to reach the cluster and log in.
 func (c *configReader) doubtSecurity(given producer.Given) {
-	protocol := protocolOf(given.Values)
+	protocol := given.Values.Protocol()
 	if secrets.IsReference(protocol) {
 		return
 	}
