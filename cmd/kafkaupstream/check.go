@@ -41,6 +41,7 @@ func checkRoute(ctx context.Context, env environment) error {
 	if o.Text, err = readConf(*file, env); err != nil {
 		return err
 	}
+	o.Spool = env.getenv("KAFKAUPSTREAM_SPOOL_DIR") != ""
 	o.Resolve = secrets.New(*secretsDir, env.getenv).Resolve
 	if !*asJSON {
 		o.OnFinding = func(f check.Finding) { fmt.Fprintln(env.stdout, f) }

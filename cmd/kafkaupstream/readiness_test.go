@@ -68,8 +68,8 @@ func TestReadiness(t *testing.T) {
 		{"a runner is ready when another process has its spool", func(t *testing.T, o *observed) {
 			startDurable(t, o.spool)
 		}, nil, 200, []string{"another process has the spool"}},
-		{"a property that librdkafka refuses is a warning", nil, func(_ *testing.T, o *observed) {
-			o.sends(o.route(`,"no.such.property":"planted"`, ``), 500, "v")
+		{"properties that librdkafka refuses are a warning", nil, func(_ *testing.T, o *observed) {
+			o.sends(o.route(`,"security.protocol":"ssl","ssl.ca.location":"/no/planted-secret"`, ``), 500, "v")
 		}, 200, []string{"1 of 1 connections cannot be made"}},
 		{"a secret that cannot be read is a warning", nil, func(_ *testing.T, o *observed) {
 			o.sends(o.route(`,"sasl.password":"$file://planted"`, ``), 503, "v")

@@ -58,6 +58,31 @@ func TestConfigurationsAreFoundWhereverARouteIs(t *testing.T) {
 	}
 }
 
+func TestAResourceIsCalledByItsKindAndId(t *testing.T) {
+	const plugins = `"plugins":{}`
+	for text, want := range map[string]string{
+		`{"id":"orders","uri":"/a",` + plugins + `}`:                                "route orders",
+		`{"id":7,"uri":"/a",` + plugins + `}`:                                       "route 7",
+		`{"uri":"/a",` + plugins + `}`:                                              "route /a",
+		`{"uris":["/a","/b"],` + plugins + `}`:                                      "route /a",
+		`{"key":"/apisix/services/s1","value":{` + plugins + `}}`:                   "service s1",
+		`{"key":"/apisix/routes/r1","value":{"id":"r2",` + plugins + `}}`:           "route r2",
+		`{"id":{"a":1},` + plugins + `}`:                                            "",
+		"routes:\n  - {id: 7, uri: /a}\n#END":                                       "route 7",
+		"consumers:\n  - {username: jack, plugins: {}}\n#END":                       "consumer jack",
+		`{"id":"` + strings.Repeat("x", 100) + `","uri":"/a",` + plugins + `}`:      "route " + strings.Repeat("x", 64),
+		`{"id":"` + strings.Repeat("x", 63) + `\u00e4","uri":"/a",` + plugins + `}`: "route " + strings.Repeat("x", 63),
+	} {
+		doc, err := Read([]byte(text))
+		if err != nil || len(doc.Resources) != 1 {
+			t.Fatalf("%s: %+v %v", text, doc, err)
+		}
+		if got := doc.Resources[0].Name(); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestWhatIsNoRoute(t *testing.T) {
 	for _, text := range []string{`{"config":{},"topic":"a"}`, `{}`, `{"a":`, `{} {}`, `{"value":"a"}`, "\ufeff{}"} {
 		if doc, err := Read([]byte(text)); err != nil || !doc.Plugin {

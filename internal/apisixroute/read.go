@@ -2,6 +2,7 @@ package apisixroute
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,26 @@ type Resource struct {
 func (r *Resource) Plugins() map[string]any {
 	plugins, _ := r.Fields["plugins"].(map[string]any)
 	return plugins
+}
+
+// maxNameBytes bounds what is repeated of an id, in bytes.
+const maxNameBytes = 64
+
+// Name is the resource's kind and id as far as the document tells them, such as "route
+// orders"; instead of the id, a route's path.
+func (r *Resource) Name() string {
+	candidates := []any{r.Fields["id"], r.Fields["username"], r.Fields["uri"]}
+	if uris, _ := r.Fields["uris"].([]any); len(uris) > 0 {
+		candidates = append(candidates, uris[0])
+	}
+	for _, id := range candidates {
+		switch id.(type) {
+		case string, json.Number, int:
+			text := fmt.Sprint(id)
+			return cmp.Or(r.Kind, "resource") + " " + strings.ToValidUTF8(text[:min(len(text), maxNameBytes)], "")
+		}
+	}
+	return r.Kind
 }
 
 // Entry is an element of an external plugin's conf: what one plugin of a runner is
@@ -168,6 +189,9 @@ func (d *Document) walkObject(v map[string]any, path, kind string) {
 			if strings.Contains(key, "/"+section+"/") {
 				kind = name
 			}
+		}
+		if inner, ok := v["value"].(map[string]any); ok && inner["id"] == nil {
+			inner["id"] = key[strings.LastIndex(key, "/")+1:]
 		}
 	}
 	for _, name := range []string{"value", "node", "nodes", "list"} {

@@ -169,7 +169,7 @@ func (w *way) noAnswer() outcome {
 	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrSsl, kafka.ErrTransport)
 	if m := numbered.FindStringSubmatch(text); m != nil {
 		a := address{printable([]byte(m[1])), m[2]}
-		if !slices.Contains(bootstrap(w.props["bootstrap.servers"]), a) {
+		if !slices.Contains(w.bootstrap(), a) {
 			ctx, cancel := context.WithTimeout(w.interrupt, probeWait)
 			defer cancel()
 			if o := w.advertisedBroker(ctx, m[3], a); o.status == Problem {
@@ -236,7 +236,7 @@ func (w *way) advertised(ctx context.Context) {
 		w.step(ctx, "brokers", "", nil)
 		return
 	}
-	known := bootstrap(w.props["bootstrap.servers"])
+	known := w.bootstrap()
 	for _, b := range w.brokers[:min(len(w.brokers), maxAddresses)] {
 		a := brokerAddress(b)
 		if slices.Contains(known, a) {
@@ -273,4 +273,12 @@ func (w *way) advertisedBroker(ctx context.Context, id string, a address) outcom
 func millisOf(ctx context.Context) int {
 	deadline, _ := ctx.Deadline()
 	return max(int(time.Until(deadline)/time.Millisecond), 1)
+}
+
+// errorText is an error without the code that kafka.Error writes into it.
+func errorText(err error) string {
+	if e, ok := err.(kafka.Error); ok {
+		return e.String()
+	}
+	return err.Error()
 }

@@ -2,7 +2,6 @@ package check
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,21 +15,27 @@ const pluginName = "kafkaupstream"
 
 // Config is a configuration of the plugin that was found in a document.
 type Config struct {
-	Path  string               // "" for the document itself
-	Route *kafkaupstream.Route // nil when it is invalid
+	Resource string               // what it is in, such as "route orders"; "" for the document itself
+	Path     string               // "" for the document itself
+	Route    *kafkaupstream.Route // nil when it is invalid
 }
 
 // linter collects findings.
 type linter struct {
 	findings []Finding
+	within   string // the resource that is being looked at
+}
+
+func (l *linter) add(status Status, path, message string) {
+	l.findings = append(l.findings, Finding{status, l.within, path, message})
 }
 
 func (l *linter) problem(path, format string, args ...any) {
-	l.findings = append(l.findings, Finding{Problem, path, fmt.Sprintf(format, args...)})
+	l.add(Problem, path, fmt.Sprintf(format, args...))
 }
 
 func (l *linter) warn(path, format string, args ...any) {
-	l.findings = append(l.findings, Finding{Warning, path, fmt.Sprintf(format, args...)})
+	l.add(Warning, path, fmt.Sprintf(format, args...))
 }
 
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
@@ -43,7 +48,7 @@ func Lint(text []byte) ([]Finding, []Config) {
 		return l.findings, nil
 	}
 	if doc.Plugin {
-		configs := []Config{{"", l.config("", text)}}
+		configs := []Config{{Route: l.config("", text)}}
 		return l.findings, configs
 	}
 	return l.document(doc)
@@ -65,6 +70,7 @@ func (l *linter) document(doc *apisixroute.Document) (_ []Finding, configs []Con
 	var others []string
 	for i := range doc.Resources {
 		r := &doc.Resources[i]
+		l.within = r.Name()
 		var here []Config
 		for _, e := range r.Entries {
 			if e.Name != pluginName {
@@ -77,6 +83,7 @@ func (l *linter) document(doc *apisixroute.Document) (_ []Finding, configs []Con
 		}
 		l.resource(r, here)
 		configs = append(configs, here...)
+		l.within = ""
 	}
 	if len(configs) == 0 && len(l.findings) == 0 {
 		l.nothing(others)
@@ -116,7 +123,7 @@ func (l *linter) entry(e apisixroute.Entry) (Config, bool) {
 		}
 		text = string(object)
 	}
-	return Config{e.Path, l.config(e.Path, []byte(text))}, true
+	return Config{l.within, e.Path, l.config(e.Path, []byte(text))}, true
 }
 
 func typeName(v any) string {
@@ -133,44 +140,29 @@ func typeName(v any) string {
 
 // config looks at a plugin's configuration and returns its route if it is valid.
 func (l *linter) config(path string, text []byte) *kafkaupstream.Route {
-	route, err := kafkaupstream.ParseRoute(text)
-	for _, p := range problemsOf(err) {
-		l.problem(join(path, p.Path), "%s", p.Message)
+	route, findings := kafkaupstream.Lint(text)
+	for _, p := range findings.Problems {
+		l.add(Problem, join(path, p.Path), p.Message)
 	}
-	before := len(l.findings)
-	l.properties(path, text, route)
-	if slices.ContainsFunc(l.findings[before:], func(f Finding) bool { return f.Status == Problem }) {
-		return nil
-	}
-	if route != nil {
-		l.sizes(path, route)
+	for _, p := range findings.Warnings {
+		l.add(Warning, join(path, p.Path), p.Message)
 	}
 	return route
 }
 
-// sizes compares the limits of a route.
-func (l *linter) sizes(path string, route *kafkaupstream.Route) {
-	if most := route.Connection().MessageMaxBytes; route.MaxBodyBytes() > most {
-		l.warn(join(path, "max_body_bytes"), "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched from APISIX and then refused with 413", most)
-	}
-}
-
-// problemsOf takes the error of ParseRoute apart.
-func problemsOf(err error) []kafkaupstream.Problem {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []kafkaupstream.Problem
-		for _, err := range joined.Unwrap() {
-			all = append(all, problemsOf(err)...)
+// spoolNotes says which of the configurations only a process with a spool serves.
+func spoolNotes(configs []Config) []Finding {
+	l := &linter{}
+	for _, c := range configs {
+		if c.Route == nil {
+			continue
 		}
-		return all
+		l.within = c.Resource
+		for _, need := range c.Route.NeedsSpool() {
+			l.add(Note, join(c.Path, need.Path), need.Message+"; without it every request is answered 500")
+		}
 	}
-	if p, ok := errors.AsType[kafkaupstream.Problem](err); ok {
-		return []kafkaupstream.Problem{p}
-	}
-	return []kafkaupstream.Problem{{Message: err.Error()}}
+	return l.findings
 }
 
 func join(path, name string) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // FuzzLint gives it documents, and configurations with a secret in them that it must
@@ -45,10 +47,39 @@ func TestSummaries(t *testing.T) {
 	for want, r := range map[string]Report{
 		"no problem found":      {Steps: []Step{{Status: Skipped}, {Status: OK}}},
 		"1 problem, 0 warnings": {Findings: []Finding{f(Problem)}},
-		"2 problems, 1 warning": {Findings: []Finding{f(Problem), f(Warning)}, Steps: []Step{{Status: Problem}}},
+		"2 problems, 1 warning": {Findings: []Finding{f(Problem), f(Warning), f(Note)}, Steps: []Step{{Status: Problem}}},
 	} {
 		if got := r.Summary(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestWhatALoadedRouteIsRefusedForIsWhatCheckSays has configurations that are right but
+// for one thing: the plugin and check must not disagree about any.
+func TestWhatALoadedRouteIsRefusedForIsWhatCheckSays(t *testing.T) {
+	for _, conf := range []string{
+		`{"config":{"bootstrap.servers":"k"},"topic":"a"}`,
+		`{"config":{"bootstrap.servers":"k","linger.mss":5}}`,
+		`{"config":{"bootstrap.servers":"k","acks":"0x0"},"delivery":"sync"}`,
+		`{"config":{"bootstrap.servers":"k","enable.idempotence":"F"},"transactional":true}`,
+		`{"config":{"bootstrap.servers":"k","queuing.strategy":"LIFO"},"delivery":"durable"}`,
+		`{"config":{"bootstrap.servers":"k","max.request.size":"2000000"}}`,
+		`{"config":{"bootstrap.servers":"k","linger.ms":600000,"message.timeout.ms":1000}}`,
+		`{"config":{"bootstrap.servers":"k","acks":1,"enable.idempotence":true}}`,
+		`{"config":{"bootstrap.servers":"http://k"}}`,
+		`{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"OAUTHBEARER"}}`,
+	} {
+		_, err := kafkaupstream.ParseRoute([]byte(conf))
+		findings, route := LintConfig([]byte(conf))
+		var said []string
+		for _, f := range findings {
+			if f.Status == Problem {
+				said = append(said, f.Path+": "+f.Message)
+			}
+		}
+		if (err == nil) != (route != nil) || err != nil && err.Error() != strings.Join(said, "\n") {
+			t.Errorf("%s: the plugin says %v, check says %q", conf, err, said)
 		}
 	}
 }

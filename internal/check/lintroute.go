@@ -26,6 +26,7 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 	first := true
 	for _, e := range r.Entries {
 		if e.Name != pluginName {
+			l.neighbour(e, first)
 			continue
 		}
 		l.phase(r, e)
@@ -39,6 +40,17 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 		l.warn(join(r.Path, "status"), "the %s is disabled", cmp.Or(r.Kind, "resource"))
 	}
 	l.methods(r, configs[0])
+}
+
+// neighbour looks at another plugin in conf. APISIX gives all of a conf to one runner, and
+// this one knows no other plugin.
+func (l *linter) neighbour(e apisixroute.Entry, before bool) {
+	path := strings.TrimSuffix(e.Path, ".value") + ".name"
+	if before {
+		l.problem(path, "%.40q runs before %s, which is the only plugin of this runner: every request is answered 500; remove it", e.Name, pluginName)
+		return
+	}
+	l.warn(path, "%.40q is never reached: %s answers every request; remove it", e.Name, pluginName)
 }
 
 // phase looks at when the plugin runs.

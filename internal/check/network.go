@@ -18,24 +18,15 @@ type address struct{ host, port string }
 
 func (a address) String() string { return net.JoinHostPort(a.host, a.port) }
 
-// defaultPort is librdkafka's.
-const defaultPort = "9092"
-
 // maxAddresses bounds what is looked at of a list of brokers.
 const maxAddresses = 50
 
-// bootstrap reads bootstrap.servers as librdkafka does: host, host:port, or either
-// after "protocol://", separated by commas or spaces.
-func bootstrap(list string) (all []address) {
-	for _, item := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		if _, rest, ok := strings.Cut(item, "://"); ok {
-			item = rest
+// bootstrap returns the addresses that librdkafka tries of bootstrap.servers.
+func (w *way) bootstrap() (all []address) {
+	for _, b := range producer.Brokers(w.props["bootstrap.servers"], w.props.Protocol()) {
+		if !b.Unusable {
+			all = append(all, address{b.Host, b.Port})
 		}
-		host, port, err := net.SplitHostPort(item)
-		if err != nil {
-			host, port = strings.Trim(item, "[]"), defaultPort
-		}
-		all = append(all, address{host, port})
 	}
 	return all[:min(len(all), maxAddresses)]
 }
@@ -45,7 +36,7 @@ func bootstrap(list string) (all []address) {
 func (w *way) network(ctx context.Context) {
 	addresses := []address{{}} // one line for what is skipped
 	if w.blocked == "" {
-		if addresses = bootstrap(w.props["bootstrap.servers"]); len(addresses) == 0 {
+		if addresses = w.bootstrap(); len(addresses) == 0 {
 			w.needs(ctx, "names", "", func(context.Context) outcome { return fail("bootstrap.servers names no broker") })
 			addresses = []address{{}}
 		}
@@ -105,7 +96,7 @@ func lookUp(ctx context.Context, host string) outcome {
 // dial connects as librdkafka would.
 func dial(ctx context.Context, a address, props producer.Properties) (net.Conn, error) {
 	network := "tcp"
-	switch strings.ToLower(props["broker.address.family"]) {
+	switch props["broker.address.family"] {
 	case "v4":
 		network = "tcp4"
 	case "v6":

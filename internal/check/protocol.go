@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 // greet speaks Kafka with the broker, and asks about the log-in without doing it.
@@ -46,10 +48,10 @@ func (w *way) compare(l listener) outcome {
 	switch {
 	case l.sasl && !usesSASL(w.props):
 		return fail("this port wants a log-in (%s) and security.protocol is %s; set %s, sasl.mechanisms, sasl.username and sasl.password",
-			offers, protocolOf(w.props), "sasl_"+protocolOf(w.props))
+			offers, w.props.Protocol(), "sasl_"+w.props.Protocol())
 	case !l.sasl && usesSASL(w.props):
 		return fail("this port takes no log-in and security.protocol is %s; set %s, or use the port of another listener",
-			protocolOf(w.props), strings.TrimPrefix(protocolOf(w.props), "sasl_"))
+			w.props.Protocol(), strings.TrimPrefix(w.props.Protocol(), "sasl_"))
 	case l.sasl && !l.supported:
 		return fail("the broker does not offer the mechanism %s here, only %s", w.props["sasl.mechanisms"], offers)
 	case l.sasl:
@@ -67,7 +69,7 @@ func (w *way) noKafka(a address, err error) outcome {
 	case isAlert(err):
 		return fail("%s", w.alertCause(err))
 	case !usesTLS(w.props) && w.speaksTLS(a):
-		return fail("this port speaks TLS and security.protocol is %s; set %s", protocolOf(w.props), withTLS(protocolOf(w.props)))
+		return fail("this port speaks TLS and security.protocol is %s; set %s", w.props.Protocol(), withTLS(w.props.Protocol()))
 	case strange == nil && w.speaksHTTP(a):
 		return fail("this is not Kafka: an HTTP server answers")
 	case strange != nil:
@@ -75,7 +77,25 @@ func (w *way) noKafka(a address, err error) outcome {
 	case isTimeout(err):
 		return fail("it takes connections and answers nothing: not Kafka, or a broker that hangs")
 	}
-	return fail("it closes the connection instead of answering: not Kafka, or not for this protocol (%s)", protocolOf(w.props))
+	return fail("it closes the connection instead of answering: not Kafka, or not for this protocol (%s)", w.props.Protocol())
+}
+
+// protocols are what security.protocol can be, as librdkafka writes it.
+const (
+	plaintext     = "plaintext"
+	ssl           = "ssl"
+	saslPlaintext = "sasl_plaintext"
+	saslSSL       = "sasl_ssl"
+)
+
+func usesTLS(props producer.Properties) bool {
+	p := props.Protocol()
+	return p == ssl || p == saslSSL
+}
+
+func usesSASL(props producer.Properties) bool {
+	p := props.Protocol()
+	return p == saslPlaintext || p == saslSSL
 }
 
 func withTLS(protocol string) string {

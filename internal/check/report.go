@@ -16,11 +16,15 @@ const (
 	Warning Status = "warning"
 	Problem Status = "problem"
 	Skipped Status = "skipped"
+	Note    Status = "note" // of what a check cannot see, and an operator should
 )
 
 // Finding is one thing about a configuration that is wrong or doubtful.
 type Finding struct {
-	Status Status `json:"status"` // Problem or Warning
+	Status Status `json:"status"` // Problem, Warning or Note
+	// Resource is what the key is in, its kind and id, such as "route orders"; "" where the
+	// document is a configuration alone.
+	Resource string `json:"resource,omitempty"`
 	// Path is of the key in the document; below a plugin's value it goes on in the
 	// JSON text that is there.
 	Path    string `json:"path"`
@@ -28,10 +32,13 @@ type Finding struct {
 }
 
 func (f Finding) String() string {
-	if f.Path == "" {
-		return fmt.Sprintf("%-8s %s", f.Status, f.Message)
+	text := fmt.Sprintf("%-8s ", f.Status)
+	for _, where := range []string{f.Resource, f.Path} {
+		if where != "" {
+			text += where + ": "
+		}
 	}
-	return fmt.Sprintf("%-8s %s: %s", f.Status, f.Path, f.Message)
+	return text + f.Message
 }
 
 // Step is one thing on the way to Kafka, tried.
@@ -77,7 +84,7 @@ func millis(d time.Duration) string {
 
 // Report is all that a check has found.
 type Report struct {
-	// Status is the worst of all, and never Skipped.
+	// Status is the worst of all, and never Skipped or Note.
 	Status   Status    `json:"status"`
 	Findings []Finding `json:"findings"`
 	Steps    []Step    `json:"steps"`

@@ -25,6 +25,8 @@ type Options struct {
 	// Large sends a record at the limit, Transactions one in a transaction. Both need
 	// Topic.
 	Large, Transactions bool
+	// Spool: the process that serves the routes is known to have a spool.
+	Spool bool
 	// Timeout is how long each step may take.
 	Timeout time.Duration
 	// Resolve returns the secret behind a reference; see [secrets.Resolver].
@@ -40,6 +42,9 @@ type Options struct {
 // Run checks a document. It returns early when ctx ends.
 func Run(ctx context.Context, o Options) Report {
 	findings, configs := Lint(o.Text)
+	if !o.Spool {
+		findings = append(findings, spoolNotes(configs)...)
+	}
 	report := Report{Status: OK, Findings: append([]Finding{}, findings...), Steps: []Step{}}
 	for _, f := range findings {
 		report.worsen(f.Status)
@@ -178,13 +183,11 @@ func (w *way) secrets(ctx context.Context) {
 		return
 	}
 	w.needs(ctx, "secrets", "", func(context.Context) outcome {
-		for name, value := range w.props {
-			secret, err := w.opts.Resolve(value)
-			if err != nil {
-				return fail("config.%s: %v", name, err)
-			}
-			w.props[name] = secret
+		props, err := w.config.Route.Connection().Resolve(w.opts.Resolve)
+		if err != nil {
+			return fail("config.%v", err)
 		}
+		w.props = props
 		w.redact = producer.Redactor(w.props)
 		return ok("%s read", plural(references, "secret"))
 	})

@@ -49,7 +49,7 @@ func (w *way) noTLS(a address, err error) outcome {
 		return fail("%s", w.alertCause(err))
 	case w.speaksPlainKafka(a):
 		return fail("this port speaks Kafka without TLS and security.protocol is %s; set %s, or use the port of a TLS listener",
-			protocolOf(w.props), withoutTLS(protocolOf(w.props)))
+			w.props.Protocol(), withoutTLS(w.props.Protocol()))
 	case w.speaksHTTP(a):
 		return fail("this is not Kafka: an HTTP server answers, without TLS")
 	case isTimeout(err):

@@ -144,7 +144,11 @@ func TestTheFilesOfTLS(t *testing.T) {
 }
 
 func TestBootstrapServers(t *testing.T) {
-	got := bootstrap("a, b:1,SASL_SSL://c:2 [::1]:3,[::1],d")
+	bootstrap := func(list string) []address {
+		w := &way{props: producer.Properties{"bootstrap.servers": list, "security.protocol": "sasl_ssl"}}
+		return w.bootstrap()
+	}
+	got := bootstrap("a, b:1,SASL_SSL://c:2,[::1]:3,[::1],d;e,d")
 	want := []address{{"a", "9092"}, {"b", "1"}, {"c", "2"}, {"::1", "3"}, {"::1", "9092"}, {"d", "9092"}}
 	if len(got) != len(want) {
 		t.Fatal(got)

@@ -27,12 +27,9 @@ type tlsSettings struct {
 }
 
 func newTLSSettings(props producer.Properties) (tlsSettings, error) {
-	s := tlsSettings{rootsFrom: "the system's CAs", verify: true}
-	switch strings.ToLower(props["enable.ssl.certificate.verification"]) {
-	case "false", "f", "0":
-		s.verify = false
-	}
-	s.verifyName = s.verify && !strings.EqualFold(props["ssl.endpoint.identification.algorithm"], "none")
+	s := tlsSettings{rootsFrom: "the system's CAs"}
+	s.verify = props["enable.ssl.certificate.verification"] != "false"
+	s.verifyName = s.verify && props["ssl.endpoint.identification.algorithm"] != "none"
 	if err := s.setRoots(props); err != nil {
 		return s, err
 	}

@@ -156,7 +156,7 @@ func (w *way) partitions(t kafka.TopicDescription, config map[string]string) str
 
 func (w *way) acksAll() bool {
 	acks := w.props["acks"]
-	return acks == "" || acks == "all" || acks == "-1"
+	return acks == "" || acks == "-1"
 }
 
 // recordOverhead is what a batch of one record has beside the value and the key, at most.
@@ -169,10 +169,23 @@ func (w *way) doubts(t kafka.TopicDescription, config map[string]string) (doubts
 		doubts = append(doubts, fmt.Sprintf("the route takes bodies of %d bytes, the topic none of more than about %d (before compression): set max_body_bytes, or raise max.message.bytes",
 			body, max(limit-recordOverhead, 0)))
 	}
+	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < w.batchBytes() {
+		doubts = append(doubts, fmt.Sprintf("the producer makes batches of up to %d bytes, and the topic takes none of more than %d (before compression): a batch of small records is refused as a whole; set batch.size to %d",
+			w.batchBytes(), limit, limit))
+	}
 	if n, err := strconv.Atoi(config["min.insync.replicas"]); err == nil && n >= replicas(t) && n > 1 && w.acksAll() {
 		doubts = append(doubts, "min.insync.replicas is the number of replicas: one broker away stops writing")
 	}
 	return doubts
+}
+
+// batchBytes is the size of the producer's largest batch of several records.
+func (w *way) batchBytes() int {
+	size, err := strconv.Atoi(w.props["batch.size"])
+	if most := w.config.Route.Connection().MessageMaxBytes; err != nil || size > most {
+		return most
+	}
+	return size
 }
 
 // maxBody is the largest body that APISIX's protocol carries, in bytes.
@@ -257,15 +270,17 @@ const transactionPrefix = "kafkaupstream-"
 
 // transactional returns the properties for a transactional producer.
 func (w *way) transactional(id string) (producer.Properties, error) {
-	conn, err := producer.NewConnection(w.config.Route.Connection().Route(), producer.Transactional)
+	route := w.config.Route.Connection().Route()
+	if err := producer.Check(route, producer.Transactional); err != nil {
+		return nil, err
+	}
+	conn, err := producer.NewConnection(route, producer.Transactional)
 	if err != nil {
 		return nil, err
 	}
-	props := conn.Properties()
-	for name, value := range props {
-		if props[name], err = w.opts.Resolve(value); err != nil {
-			return nil, err
-		}
+	props, err := conn.Resolve(w.opts.Resolve)
+	if err != nil {
+		return nil, err
 	}
 	props["transactional.id"] = id
 	return props, nil

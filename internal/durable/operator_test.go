@@ -433,7 +433,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 		{"no stream has this name", Selection{Stream: "zzz"}, nil, "there is no stream \"zzz\""},
 		{"no stream at all is named", Selection{}, nil, "there is no stream \"\""},
 		{"a receipt has its form", Selection{Receipt: "../x"}, nil, "is no receipt"},
-		{"a target names brokers", Selection{Stream: id}, &Target{}, "bootstrap.servers is missing"},
+		{"a target names brokers", Selection{Stream: id}, &Target{}, "bootstrap.servers: it is missing"},
 		{"a target loads no code", Selection{Stream: id}, &Target{Config: producer.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
 		{"a target's reaction has a name", Selection{Stream: id}, &Target{OnPermanentError: "ignore"}, "on_permanent_error: expected"},
 	}

@@ -1,11 +1,10 @@
-// Package librdkafka knows librdkafka's configuration properties: their names, what
-// they may be, which are deprecated, and which do something for a producer. The
-// table is the linked library's own, see generate/.
+// Package librdkafka knows librdkafka's configuration properties: their names, which are
+// deprecated, which do something for a producer, and what librdkafka reads in a value
+// ([Normalize]). The table and the reading are the linked library's own, see generate/.
 //
 // It is for telling people what is wrong with a property before librdkafka refuses
-// it, one at a time and without saying what would be right. It sets nothing and
-// connects to nothing; which properties a route may set is internal/producer's.
-// internal/check calls it, and internal/producer for what it logs.
+// it, one at a time and without saying what would be right. It connects to nothing;
+// which properties a route may set is internal/producer's, which calls it.
 package librdkafka
 
 import (
@@ -52,6 +51,8 @@ const (
 	typeEnum    = "enum value"
 	typeFlags   = "CSV flags"
 	typeString  = "string"
+
+	typePatterns = "pattern list"
 )
 
 var properties = sync.OnceValue(func() map[string]Property {
@@ -101,7 +102,6 @@ var java = map[string]string{
 	"buffer.memory":           "queue.buffering.max.kbytes takes its place",
 	"key.serializer":          "a record is the request's bytes, nothing serializes it",
 	"max.block.ms":            "the route's timeout_ms takes its place",
-	"max.request.size":        "message.max.bytes takes its place",
 	"partitioner.class":       "partitioner takes its place",
 	"sasl.jaas.config":        "sasl.username and sasl.password take its place",
 	"ssl.keystore.type":       "ssl.keystore.location takes a PKCS#12 file, ssl.certificate.location and ssl.key.location take PEM files",
@@ -131,70 +131,60 @@ func Unknown(name string) string {
 }
 
 // texts are the values of properties that the library calls strings, and of which this
-// build knows these only. Letter case counts.
+// build knows these only. Letter case counts. The library says so of sasl.mechanisms only
+// when a producer is made.
 var texts = map[string][]string{
 	"partitioner":     {"random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"},
 	"sasl.mechanisms": {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"},
 }
 
-// IsText tells whether any text is a value of the property.
+// IsText reports whether any text is a value of the property.
 func (p Property) IsText() bool { return p.kind == typeString }
 
-// Check returns what is wrong with a value, and what is allowed. Most texts are not
-// looked into, and the value, which may be a secret, is in no error.
-func (p Property) Check(value string) error {
+// expected is the error for a value that is refused. The value, which may be a secret, is
+// not in it.
+func (p Property) expected(value string) error {
 	switch p.kind {
 	case typeInteger:
-		return p.checkInteger(value)
+		if p.Canonical == "request.required.acks" {
+			return errors.New("expected all, 1 or 0")
+		}
+		return fmt.Errorf("expected an integer from %d to %d", p.min, p.max)
 	case typeFloat:
-		if f, err := strconv.ParseFloat(value, 64); err != nil || f < float64(p.min) || f > float64(p.max) {
-			return fmt.Errorf("expected a number from %d to %d", p.min, p.max)
-		}
+		return fmt.Errorf("expected a number from %d to %d", p.min, p.max)
 	case typeBoolean:
-		switch strings.ToLower(value) {
-		case "true", "t", "1", "false", "f", "0":
-		default:
-			return errors.New("expected true or false")
-		}
+		return errors.New("expected true or false")
 	case typeEnum:
-		return p.checkValue(value)
+		return oneOf(p.values, value)
 	case typeFlags:
-		return p.checkFlags(value)
+		return oneOf(p.values, p.strange(value))
+	case typePatterns:
+		return errors.New("expected regular expressions, separated by commas")
 	case typeString:
-		if p.values = texts[p.Canonical]; p.values != nil && !slices.Contains(p.values, value) {
-			return p.expected(value)
+		if known := texts[p.Canonical]; known != nil {
+			return oneOf(known, value)
+		}
+		return errors.New("this build of librdkafka does not have it")
+	}
+	return errors.New("it can only be set by a program")
+}
+
+// strange is the first of a list of flags that is none.
+func (p Property) strange(list string) string {
+	for flag := range strings.SplitSeq(list, ",") {
+		flag = strings.TrimLeft(strings.TrimSpace(flag), "+-")
+		if flag != "" && !slices.ContainsFunc(p.values, func(v string) bool { return strings.EqualFold(v, flag) }) {
+			return flag
 		}
 	}
-	return nil
+	return ""
 }
 
-func (p Property) checkInteger(value string) error {
-	all := p.Canonical == "request.required.acks"
-	if all && value == "all" {
-		return nil
-	}
-	n, err := strconv.ParseInt(value, 0, 64)
-	if err == nil && n >= p.min && n <= p.max {
-		return nil
-	}
-	if all {
-		return errors.New("expected all, 1 or 0")
-	}
-	return fmt.Errorf("expected an integer from %d to %d", p.min, p.max)
-}
-
-func (p Property) checkValue(value string) error {
-	if slices.ContainsFunc(p.values, func(v string) bool { return strings.EqualFold(v, value) }) {
-		return nil
-	}
-	return p.expected(value)
-}
-
-// expected is the error for what is none of the values.
-func (p Property) expected(value string) error {
-	best := nearest.Name(value, p.values, len(value)/3+2)
-	for _, v := range p.values {
-		if strings.EqualFold(v, value) {
+// oneOf is the error for what is none of the values.
+func oneOf(values []string, value string) error {
+	best := nearest.Name(value, values, len(value)/3+2)
+	for _, v := range values {
+		if strings.EqualFold(v, strings.TrimSpace(value)) {
 			best = v
 		}
 	}
@@ -202,20 +192,5 @@ func (p Property) expected(value string) error {
 	if best != "" {
 		hint = fmt.Sprintf("; did you mean %q?", best)
 	}
-	return fmt.Errorf("expected one of %s%s", strings.Join(p.values, ", "), hint)
-}
-
-func (p Property) checkFlags(value string) error {
-	if len(p.values) == 0 {
-		return nil
-	}
-	for flag := range strings.SplitSeq(value, ",") {
-		if flag = strings.TrimSpace(flag); flag == "" {
-			continue
-		}
-		if err := p.checkValue(strings.TrimLeft(flag, "+-")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return fmt.Errorf("expected one of %s%s", strings.Join(values, ", "), hint)
 }

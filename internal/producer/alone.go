@@ -6,19 +6,20 @@ import "maps"
 // refuses for the record's own sake.
 func (c *Connection) alone() *Connection {
 	c.aloneOnce.Do(func() {
-		props := maps.Clone(c.props)
-		props["batch.num.messages"] = "1"
-		props["linger.ms"] = "0"
-		c.aloneConn = c.derived(props)
+		c.aloneConn = c.derived(Properties{"batch.num.messages": "1", "linger.ms": "0"})
 	})
 	return c.aloneConn
 }
 
-// derived returns a connection of the same route for which librdkafka is given other
-// properties.
-func (c *Connection) derived(props Properties) *Connection {
+// derived returns a connection of the same route for which librdkafka is given more, or
+// other properties.
+func (c *Connection) derived(more Properties) *Connection {
+	all, props := Properties{}, maps.Clone(c.props)
+	maps.Copy(all, c.more)
+	maps.Copy(all, more)
+	maps.Copy(props, all)
 	return &Connection{
-		mode: c.mode, id: identity(props), route: c.route, props: props, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
+		mode: c.mode, id: identity(props), route: c.route, props: props, more: all, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
 	}
 }
 

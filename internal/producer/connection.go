@@ -42,6 +42,7 @@ type Connection struct {
 	id     string     // equal for equal effective properties
 	route  Properties // as the route has them; values may be references to secrets
 	props  Properties // effective
+	more   Properties // those of props that neither the route nor its mode has: see derived
 	origin string     // equal for equal properties of the route, whatever the mode
 	// MessageMaxBytes is the largest record the producer takes, in bytes.
 	MessageMaxBytes int
@@ -52,19 +53,16 @@ type Connection struct {
 	aloneConn *Connection // made by alone
 }
 
-// NewConnection makes a route's connection of its properties; see [Effective].
+// NewConnection makes a route's connection of its properties; see [Effective]. The error
+// is an [InvalidError].
 func NewConnection(route Properties, mode Mode) (*Connection, error) {
 	props, err := Effective(route, mode)
 	if err != nil {
 		return nil, err
 	}
-	maxBytes, err := MessageMaxBytes(props)
-	if err != nil {
-		return nil, err
-	}
 	return &Connection{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
-		origin: identity(canonical(route)), MessageMaxBytes: maxBytes,
+		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props),
 	}, nil
 }
 
@@ -88,6 +86,32 @@ func (c *Connection) Route() Properties { return maps.Clone(c.route) }
 // Properties returns a copy of what librdkafka is given, where references to secrets
 // are not resolved.
 func (c *Connection) Properties() Properties { return maps.Clone(c.props) }
+
+// Resolve returns what librdkafka is given, with the secrets that references stand for.
+// Now that these are known, they are looked at as [Check] does: an [InvalidError] is about
+// them, another error is resolve's.
+func (c *Connection) Resolve(resolve func(string) (string, error)) (Properties, error) {
+	route := Properties{}
+	for name, value := range c.route {
+		if _, used := c.props[Canonical(name)]; !used {
+			continue // acks=0, see Effective
+		}
+		secret, err := resolve(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		route[name] = secret
+	}
+	if err := Check(route, c.mode); err != nil {
+		return nil, err
+	}
+	props, err := Effective(route, c.mode)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(props, c.more)
+	return props, nil
+}
 
 // As returns a connection of the same route properties with another mode.
 func (c *Connection) As(mode Mode) *Connection {

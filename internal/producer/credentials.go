@@ -1,7 +1,7 @@
 package producer
 
 import (
-	"fmt"
+	"errors"
 	"maps"
 	"time"
 )
@@ -16,13 +16,9 @@ const (
 
 // resolve returns the properties with the secrets that their references stand for.
 func (c *client) resolve() (Properties, error) {
-	props := Properties{}
-	for name, value := range c.conn.props {
-		secret, err := c.pool.resolve(value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		props[name] = secret
+	props, err := c.conn.Resolve(c.pool.resolve)
+	if err != nil {
+		return nil, err
 	}
 	c.setRedactor(props)
 	return props, nil
@@ -74,7 +70,13 @@ func (c *client) reread() {
 	}
 }
 
-// unreadable is the outcome of records whose producer has no secrets.
-func unreadable(err error) *Error {
+// unresolved logs why the producer has no secrets, or such as it cannot be made with, and
+// returns the outcome of its records.
+func (c *client) unresolved(err error) *Error {
+	if invalid, ok := errors.AsType[InvalidError](err); ok {
+		c.log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
+		return &Error{Kind: KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
+	}
+	c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
 	return &Error{Kind: KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
 }

@@ -283,6 +283,32 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	})
 }
 
+func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
+	c := startFake(t)
+	var acks atomic.Pointer[string]
+	set := func(s string) { acks.Store(&s) }
+	set("-0")
+	p, log := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
+		if value == "$file://acks" {
+			return *acks.Load(), nil
+		}
+		return value, nil
+	}})
+	conn := connect(t, c, true, "acks", "$file://acks")
+	_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+	if err == nil || err.Kind != KindConfig || err.Unconfirmed || !strings.Contains(err.Reason, "acks: sync delivery needs acknowledgements") {
+		t.Fatalf("without acknowledgements: %+v", err)
+	}
+	set("ALL")
+	await.True(t, "the new value is used", func() bool {
+		ack, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+		return err == nil && ack.Offset >= 0
+	})
+	if text := log(); !strings.Contains(text, "acks: sync delivery needs acknowledgements") {
+		t.Errorf("the log says nothing of it:\n%s", text)
+	}
+}
+
 func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
 	for _, mode := range []Mode{Async, Sync, Durable} {
 		props, err := Effective(Properties{"bootstrap.servers": "b"}, mode)

@@ -111,8 +111,7 @@ func (c *client) start() {
 	defer close(c.ready)
 	props, err := c.resolve()
 	if err != nil {
-		c.broken = unreadable(err)
-		c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
+		c.broken = c.unresolved(err)
 		time.AfterFunc(secretRetry, c.failed)
 		return
 	}
@@ -126,7 +125,7 @@ func (c *client) start() {
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.pool.logLine})
 	if err != nil {
-		c.broken = &Error{Kind: KindConfig, Reason: explain(c.redact(err.Error()), props)}
+		c.broken = &Error{Kind: KindConfig, Reason: c.redact(err.Error())}
 		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		return
 	}

@@ -215,9 +215,7 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 
 // producer makes a producer with a transactional.id.
 func (ts *transactions) producer(conn *Connection, id string) *transactional {
-	props := maps.Clone(conn.props)
-	props["transactional.id"] = id
-	other := conn.derived(props)
+	other := conn.derived(Properties{"transactional.id": id})
 	t := &transactional{}
 	t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", id), func(*client) { t.dead.Store(true) })
 	ts.pool.mu.Lock()

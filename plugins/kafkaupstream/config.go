@@ -2,7 +2,6 @@ package kafkaupstream
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -118,13 +117,26 @@ func (p Problem) Error() string {
 type configReader struct {
 	route      Route
 	properties producer.Properties
+	paths      map[string]string // where they are, by the same names
+	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
 	maxBodySet bool
-	problems   []error
+	findings   Findings
+}
+
+func newConfigReader() *configReader {
+	return &configReader{
+		route: Route{
+			partition: producer.AnyPartition,
+			timeout:   defaultTimeout,
+			allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
+		},
+		paths: map[string]string{}, unread: map[string]bool{},
+	}
 }
 
 func (c *configReader) problem(path, format string, args ...any) {
-	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
+	c.findings.Problems = append(c.findings.Problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
 // configKeys is the table of the configuration's keys.
@@ -166,29 +178,10 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 }
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The
-// error joins a [Problem] for each thing that is wrong.
+// error joins a [Problem] for each thing that is wrong; [Lint] has warnings as well.
 func ParseRoute(text []byte) (*Route, error) {
-	c := &configReader{route: Route{
-		partition: producer.AnyPartition,
-		timeout:   defaultTimeout,
-		allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
-	}}
-	fields, err := readObject(text)
-	if err != nil {
-		return nil, Problem{"", err.Error()}
-	}
-	for _, f := range fields {
-		if read, ok := configKeys[f.name]; ok {
-			read(c, f.name, f.value)
-		} else {
-			c.problem(f.name, "unknown key%s", didYouMean(f.name, configKeys))
-		}
-	}
-	c.finish()
-	if len(c.problems) > 0 {
-		return nil, errors.Join(c.problems...)
-	}
-	return &c.route, nil
+	route, findings := Lint(text)
+	return route, findings.Err()
 }
 
 // finish sets what depends on several keys.
@@ -210,27 +203,12 @@ func (c *configReader) finish() {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
 	}
 	if c.properties == nil {
-		if len(c.problems) == 0 {
+		if len(c.findings.Problems) == 0 {
 			c.problem("config", "it is required: an object of librdkafka properties (or transport_url)")
 		}
 		return
 	}
-	if c.route.durable {
-		for name, value := range c.properties {
-			if producer.Canonical(name) == "acks" && value == "0" {
-				c.problem("config."+name, "durable delivery needs acknowledgements: all, or 1")
-			}
-		}
-	}
-	conn, err := producer.NewConnection(c.properties, c.route.mode)
-	if err != nil {
-		c.problem("config", "%s", err)
-		return
-	}
-	c.route.conn = conn
-	if !c.maxBodySet {
-		c.route.maxBody = conn.MessageMaxBytes
-	}
+	c.connect()
 }
 
 // nestedConfig is the only nested object that librdkafka's clients know.
@@ -254,12 +232,10 @@ func (c *configReader) readConfig(path string, v any) {
 	}
 }
 
+// property reads one property. What its value may be is internal/producer's to say.
 func (c *configReader) property(path string, f field) {
-	if why := producer.Refused(f.name); why != "" {
-		c.problem(path, "it may not be set: %s", why)
-		return
-	}
 	var value string
+	c.unread[producer.Canonical(f.name)] = true
 	switch v := f.value.(type) {
 	case string:
 		value = v
@@ -270,6 +246,13 @@ func (c *configReader) property(path string, f field) {
 	case []field:
 		c.problem(path, "only %s may be a nested object", nestedConfig)
 		return
+	case []any:
+		hint := ""
+		if producer.Canonical(f.name) == "bootstrap.servers" {
+			hint = ": the addresses in one string, separated by commas, \"h1:9092,h2:9092\""
+		}
+		c.problem(path, "expected a string, a number or a boolean, got a list%s", hint)
+		return
 	default:
 		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
 		return
@@ -277,10 +260,15 @@ func (c *configReader) property(path string, f field) {
 	if !c.checkSecret(path, value) {
 		return
 	}
-	c.properties[f.name] = value
+	if other, twice := c.properties[f.name]; twice && other != value {
+		c.problem(path, "it is given twice, in config and in %s, with different values", nestedConfig)
+		return
+	}
+	c.properties[f.name], c.paths[f.name] = value, path
+	delete(c.unread, producer.Canonical(f.name))
 }
 
-// checkSecret tells whether a value can be used: a reference to a secret must be one.
+// checkSecret reports whether a value can be used: a reference to a secret must be one.
 func (c *configReader) checkSecret(path, value string) bool {
 	err := secrets.Check(value)
 	if err != nil {

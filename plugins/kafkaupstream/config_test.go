@@ -41,7 +41,7 @@ func TestDefaultsOfARoute(t *testing.T) {
 }
 
 func TestEveryKeyIsRead(t *testing.T) {
-	r := mustParse(t, `{"config":{"bootstrap.servers":"a","linger.ms":12345678901234567890,"socket.keepalive.enable":true,
+	r := mustParse(t, `{"config":{"bootstrap.servers":"a","linger.ms":12.50,"socket.keepalive.enable":true,
 		"default.topic.config":{"compression.type":"gzip","acks":1}},
 		"headerprefix":"Cool-","partition":7,"topic":"orders.eu","key":"k","jsonkey":"a.b","delivery":"sync","timeout_ms":250,
 		"overrides":["key"],"topics":["orders.*","x?"],"max_body_bytes":99,"require":["json","key"]}`)
@@ -59,10 +59,10 @@ func TestPropertiesKeepTheirDigitsAndNestedOnesCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &configReader{}
+	c := newConfigReader()
 	c.readConfig("config", fields[0].value)
-	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.problems != nil {
-		t.Errorf("got %s %v", got, c.problems)
+	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.findings.Problems != nil {
+		t.Errorf("got %s %v", got, c.findings)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a key that is near nothing", `{` + brokers + `,"zzzzzzzzzzz":1}`, `zzzzzzzzzzz: unknown key; the keys are "batch", "cloudevents", "config", "delivery"`},
 		{"a key given twice", `{` + brokers + `,"topic":"a","topic":"b"}`, `the key "topic" is given twice`},
 		{"no config", `{"topic":"t"}`, "config: it is required"},
-		{"no brokers", `{"config":{}}`, "config: bootstrap.servers is missing"},
+		{"no brokers", `{"config":{}}`, "config.bootstrap.servers: it is missing"},
 		{"config as a string", `{"config":"x"}`, "config: expected an object of librdkafka properties, got a string"},
 		{"a property that is null", `{"config":{"bootstrap.servers":null}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got null"},
 		{"a property that is a list", `{"config":{"bootstrap.servers":["a"]}}`, "config.bootstrap.servers: expected a string, a number or a boolean, got a list"},
@@ -101,6 +101,22 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a policy that there is not", `{` + brokers + `,"delivery":"durable","on_permanent_error":"stop"}`, `on_permanent_error: expected one of "deadletter", "suspend", got "stop"`},
 		{"a policy for records that are not on disk", `{` + brokers + `,"delivery":"sync","on_permanent_error":"suspend"}`, `on_permanent_error: suspend is for "delivery": "durable"`},
 		{"durable delivery that nobody acknowledges", `{"config":{"bootstrap.servers":"b:1","request.required.acks":0},"delivery":"durable"}`, "config.request.required.acks: durable delivery needs acknowledgements"},
+		{"sync delivery that nobody acknowledges", `{"config":{"bootstrap.servers":"b:1","acks":-0},"delivery":"sync"}`, "config.acks: sync delivery needs acknowledgements: all, or 1"},
+		{"the same in another notation", `{"config":{"bootstrap.servers":"b:1","default.topic.config":{"acks":"0x0"}},"delivery":"durable"}`, "config.default.topic.config.acks: durable delivery needs acknowledgements: all, or 1"},
+		{"a transaction that nobody acknowledges", `{"config":{"bootstrap.servers":"b:1","acks":"00"},"transactional":true}`, "config.acks: transactions need acks=all"},
+		{"a transaction without idempotence", `{"config":{"bootstrap.servers":"b:1","enable.idempotence":"False"},"transactional":true}`, "config.enable.idempotence: transactions need"},
+		{"a number of replicas that Kafka refuses", `{"config":{"bootstrap.servers":"b:1","acks":2}}`, "config.acks: expected all, 1 or 0"},
+		{"a property that there is not", `{"config":{"bootstrap.servers":"b:1","linger.mss":5}}`, `config.linger.mss: librdkafka has no such property; did you mean "linger.ms"?`},
+		{"a value that there is not", `{"config":{"bootstrap.servers":"b:1","compression.type":"gzipp"}}`, `config.compression.type: expected one of none, gzip, snappy, lz4, zstd; did you mean "gzip"?`},
+		{"a value with a zero byte, which would end it", `{"config":{"bootstrap.servers":"b:1","sasl.password":"a\u0000b"}}`, "config.sasl.password: it has a zero byte"},
+		{"properties that librdkafka refuses together", `{"config":{"bootstrap.servers":"b:1","acks":1,"enable.idempotence":true}}`, "config: librdkafka refuses it: `acks` must be set to `all` when `enable.idempotence` is true"},
+		{"a property in config and in the nested object", `{"config":{"bootstrap.servers":"b:1","acks":1,"default.topic.config":{"acks":"all"}}}`, "config.default.topic.config.acks: it is given twice, in config and in default.topic.config"},
+		{"addresses with a scheme", `{"config":{"bootstrap.servers":"http://h:8082"}}`, `config.bootstrap.servers: expected host:port, such as "h:8082", without http://`},
+		{"addresses with semicolons", `{"config":{"bootstrap.servers":"h1:9092;h2:9092"}}`, "config.bootstrap.servers: addresses are separated by commas: h1:9092,h2:9092"},
+		{"a port that is no number", `{"config":{"metadata.broker.list":"h:kafka"}}`, "config.metadata.broker.list: a port is a number from 1 to 65535"},
+		{"an IPv6 address without brackets", `{"config":{"bootstrap.servers":"::1:9092"}}`, "config.bootstrap.servers: an IPv6 address is in brackets: [::1]:9092"},
+		{"OAUTHBEARER without a token", `{"config":{"bootstrap.servers":"b:1","security.protocol":"SASL_SSL","sasl.mechanisms":"OAUTHBEARER"}}`, "config.sasl.mechanisms: OAUTHBEARER has no source of a token: sasl.oauthbearer.method=oidc"},
+		{"a token of AWS", `{"config":{"bootstrap.servers":"b:1","security.protocol":"SASL_SSL","sasl.mechanisms":"OAUTHBEARER","sasl.oauthbearer.metadata.authentication.type":"aws_iam"}}`, "config.sasl.oauthbearer.metadata.authentication.type: AWS MSK IAM is not offered yet"},
 		{"a secret's reference that leads out", `{"config":{"bootstrap.servers":"b:1","sasl.password":"$file://../x"}}`, "config.sasl.password: "},
 		{"a secret's reference without a name", `{"config":{"bootstrap.servers":"b:1","sasl.password":"$env://"}}`, "config.sasl.password: "},
 		{"a variable without a name", `{` + brokers + `,"topic":"orders.$"}`, "topic: after a $ comes a variable's name"},
@@ -110,8 +126,8 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a record header without a name", `{` + brokers + `,"record_headers":{"":"a"}}`, "record_headers: a header's name cannot be empty"},
 		{"a switch that is no boolean", `{` + brokers + `,"tombstone_on_delete":1}`, "tombstone_on_delete: expected true or false, got a number"},
 		{"the Java client's limit and librdkafka's", `{"config":{"bootstrap.servers":"b:1","max.request.size":2000,"message.max.bytes":3000}}`, "config: message.max.bytes is given twice"},
-		{"what only the Java client has", `{"config":{"bootstrap.servers":"b:1","sasl.jaas.config":"Module required password=\"planted\";"}}`, "config.sasl.jaas.config: it may not be set: it is the Java client's; here it is sasl.username and sasl.password"},
-		{"a transaction of which the broker says nothing", `{"config":{"bootstrap.servers":"b:1","acks":1},"transactional":true}`, "config: transactions need acks=all"},
+		{"what only the Java client has", `{"config":{"bootstrap.servers":"b:1","sasl.jaas.config":"Module required password=\"planted\";"}}`, "config.sasl.jaas.config: librdkafka has no such property, it is one of Kafka's Java client; sasl.username and sasl.password take its place"},
+		{"a transaction of which the broker says nothing", `{"config":{"bootstrap.servers":"b:1","acks":1},"transactional":true}`, "config.acks: transactions need acks=all"},
 		{"events in a form that there is not", `{` + brokers + `,"cloudevents":"avro"}`, `cloudevents: expected true, false, "binary" or "structured"`},
 		{"a registry's password that leads out", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","username":"u","password":"$file://../x"}}`, "schema.password: "},
 		{"an id for a schema that has none", `{` + brokers + `,"schema":{"inline":{},"wire_format":true}}`, "schema.wire_format: an inline schema has no id"},
@@ -135,6 +151,55 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("it quotes a secret: %q", err)
+			}
+		})
+	}
+}
+
+func TestAListOfAddressesIsOneProblem(t *testing.T) {
+	_, findings := Lint([]byte(`{"config":{"bootstrap.servers":["h1:9092"]},"topic":"t"}`))
+	const want = `config.bootstrap.servers: expected a string, a number or a boolean, got a list: the addresses in one string, separated by commas, "h1:9092,h2:9092"`
+	if len(findings.Problems) != 1 || findings.Problems[0].Error() != want || len(findings.Warnings) != 0 {
+		t.Errorf("%v", findings)
+	}
+}
+
+func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
+	const gjson = "; jsonkey is a gjson path, and this one finds no key in most bodies"
+	cases := []struct{ says, conf, want string }{
+		{"a key by a path of gjson", `"jsonkey":"data.*.0.links.#(rel==\"self\").urn"`, ""},
+		{"a key by several paths", `"jsonkey":"[a,b.0]"`, ""},
+		{"a key by a query that compares a bracket", `"jsonkey":"a.#(b==\"c[0]\").d"`, ""},
+		{"a key by a name with a dollar", `"jsonkey":"$id"`, ""},
+		{"a key by JSONPath", `"jsonkey":"$.id"`, "jsonkey: it looks like JSONPath" + gjson + `; did you mean "id"?`},
+		{"a key by JSONPath with subscripts", `"jsonkey":"$['a'][0][1].b[*].c"`, "jsonkey: it looks like JSONPath" + gjson + `; did you mean "a.0.1.b.#.c"?`},
+		{"a key by a subscript", `"jsonkey":"items[0].id"`, "jsonkey: it looks like JSONPath" + gjson + `; did you mean "items.0.id"?`},
+		{"a key by JSONPath that gjson has not", `"jsonkey":"$..id"`, "jsonkey: it looks like JSONPath" + gjson},
+		{"a key by a JSON pointer", `"jsonkey":"/items/0/id"`, "jsonkey: it looks like a JSON pointer" + gjson + `; did you mean "items.0.id"?`},
+		{"a key by the root", `"jsonkey":"$"`, "jsonkey: it looks like JSONPath" + gjson},
+		{"one wrong address of two", `"config":{"bootstrap.servers":"h1,h2:kafka"}`, "config.bootstrap.servers: address 2 of 2: a port is a number from 1 to 65535, such as 9092"},
+		{"an IPv6 address alone", `"config":{"bootstrap.servers":"fd00::5"}`, "config.bootstrap.servers: address 1 of 1: an IPv6 address is in brackets: [fd00::5]:9092"},
+		{"an address with a protocol that is known later", `"config":{"bootstrap.servers":"SSL://h1","security.protocol":"$env://PROTOCOL"}`, ""},
+		{"a number with a unit", `"config":{"bootstrap.servers":"h1","message.timeout.ms":"50s"}`, "config.message.timeout.ms: librdkafka reads it as 50"},
+		{"a number with an exponent", `"config":{"bootstrap.servers":"h1","retries":1e3}`, "config.retries: librdkafka reads it as 1"},
+		{"no certificate is looked at", `"config":{"bootstrap.servers":"h1","security.protocol":"SSL","enable.ssl.certificate.verification":"F"}`, "config.enable.ssl.certificate.verification: anybody can pose as the broker; name its CA in ssl.ca.location instead"},
+		{"the Java client's limit", `"config":{"bootstrap.servers":"h1","max.request.size":2000000}`, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			if !strings.Contains(c.conf, `"config"`) {
+				c.conf = brokers + "," + c.conf
+			}
+			route, findings := Lint([]byte("{" + c.conf + "}"))
+			if route == nil {
+				t.Fatal(findings.Err())
+			}
+			got := ""
+			for _, w := range findings.Warnings {
+				got += w.Error()
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

@@ -37,8 +37,11 @@ func (c *configReader) checkEnvelope() {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		if producer.Canonical(name) != "compression.type" || slices.Contains(e.Codecs, strings.ToLower(c.properties[name])) {
+		if producer.Canonical(name) != "compression.type" {
 			continue
+		}
+		if codec, err := producer.Value(name, c.properties[name]); err != nil || slices.Contains(e.Codecs, codec) {
+			continue // what is no codec is refused as such
 		}
 		path := "config." + name
 		if c.transport != nil && c.transport.Properties[name] != "" {

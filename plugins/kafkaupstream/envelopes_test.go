@@ -89,7 +89,7 @@ func TestATransportURLThatCannotBeUsedIsToldWithoutItsSecret(t *testing.T) {
 		{`"transport_url":"kafka://h","config":{"bootstrap.servers":"h"}`, "transport_url: it and config.bootstrap.servers say different things"},
 		{`"transport_url":"kafka://h/?sasl_mechanism=PLAIN","config":{"sasl.mechanism":"SCRAM-SHA-256"}`, "transport_url: it and config.sasl.mechanism say different things"},
 		{`"transport_url":"kafka://h/?producer_batch_timeout=1","config":{"queue.buffering.max.ms":5}`, "transport_url: it and config.queue.buffering.max.ms say different things"},
-		{`"transport_url":"kafka:///"`, "bootstrap.servers is missing"},
+		{`"transport_url":"kafka:///"`, "config.bootstrap.servers: it is missing"},
 		{`"transport_url":"kafka://h/?ssl_cafile=/ca"`, "transport_url: it says something of TLS (ssl.ca.location), and the connection has none"},
 		{`"transport_url":"kafka://u:s3cret@h/?ssl_cafile=/ca"`, "transport_url: it says something of TLS"},
 		{`"topic":"t"`, "config: it is required: an object of librdkafka properties (or transport_url)"},

@@ -82,16 +82,33 @@ func NewHandler(opts HandlerOptions) *Handler {
 
 // Prepare makes a route ready to be served, and returns why it cannot be.
 func (h *Handler) Prepare(route *Route) error {
-	if route.durable && h.durable == nil {
-		return Problem{"delivery", "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
-	}
-	if route.transactional && !h.sender.Transactions() {
-		return Problem{"transactional", "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"}
+	for _, need := range route.NeedsSpool() {
+		if need.Path == keyDelivery && h.durable == nil || need.Path == keyTransactional && !h.sender.Transactions() {
+			return need
+		}
 	}
 	if route.idempotent != nil && h.opts.Idempotency == nil {
 		return Problem{"idempotency", "this program remembers no keys"}
 	}
 	return h.prepareSchema(route)
+}
+
+// The keys of a configuration that may need a spool.
+const (
+	keyDelivery      = "delivery"
+	keyTransactional = "transactional"
+)
+
+// NeedsSpool says for which of its keys the route can be served only by a process with
+// --spool-dir.
+func (r *Route) NeedsSpool() (needs []Problem) {
+	if r.durable {
+		needs = append(needs, Problem{keyDelivery, "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"})
+	}
+	if r.transactional {
+		needs = append(needs, Problem{keyTransactional, "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"})
+	}
+	return needs
 }
 
 // InvalidRoute is the reply to every request of a route whose configuration

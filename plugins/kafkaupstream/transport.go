@@ -52,17 +52,24 @@ func (c *configReader) mergeTransport() {
 	for _, name := range slices.Sorted(maps.Keys(u.Properties)) {
 		switch other, twice := inConfig[name]; {
 		case !twice:
-			c.properties[name] = u.Properties[name]
-		case c.properties[other] != u.Properties[name]:
+			c.properties[name], c.paths[name] = u.Properties[name], "transport_url"
+		case !sameValue(name, c.properties[other], u.Properties[name]):
 			c.problem("transport_url", "it and config.%s say different things", other)
 		}
 	}
 	for name, value := range u.Defaults {
 		if _, set := c.properties[name]; !set && inConfig[name] == "" {
-			c.properties[name] = value
+			c.properties[name], c.paths[name] = value, "transport_url"
 		}
 	}
 	c.checkTransportTLS()
+}
+
+// sameValue reports whether librdkafka reads the same in two values of a property.
+func sameValue(name, a, b string) bool {
+	readA, errA := producer.Value(name, a)
+	readB, errB := producer.Value(name, b)
+	return a == b || errA == nil && errB == nil && readA == readB
 }
 
 // checkTransportTLS refuses options for TLS where there will be none: the driver connects

@@ -27,6 +27,16 @@ func TestOfflineFindings(t *testing.T) {
 	}
 }
 
+func TestTheExampleOfTheRegistryIsFine(t *testing.T) {
+	const example = "../../examples/neighbours/registry/route.json"
+	for _, args := range [][]string{{"check", "--offline", "-f", example}, {"route", "-f", example, "--uri", "/structures", "--id", "s"}} {
+		p, code := program.Run(t, binary, program.Options{Args: args, Env: []string{"KAFKAUPSTREAM_SPOOL_DIR=/spool"}})
+		if out := p.Stdout.String(); code != 0 || p.Stderr.String() != "" || args[0] == "check" && out != "no problem found\n" {
+			t.Errorf("%v: exit code %d, %s%s", args, code, out, p.Stderr)
+		}
+	}
+}
+
 func TestADocumentFromStandardInput(t *testing.T) {
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"check", "--offline", "-f", "-"}, Stdin: strings.NewReader(`{"config":{"bootstrap.servers":"k"},"topic":"a"}`),

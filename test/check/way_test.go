@@ -189,15 +189,26 @@ func TestFailuresAfterWhichTheCheckGoesOn(t *testing.T) {
 		t.Parallel()
 		r := check(t, 1, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN"), "compression.type": "gzip"}), "--topic", "small", "--large")
 		r.has(t, "topic", "warning", "the route takes bodies of 1000000 bytes, the topic none of more than about 19900")
+		r.has(t, "topic", "warning", "the producer makes batches of up to 131072 bytes, and the topic takes none of more than 20000 (before compression): a batch of small records is refused as a whole; set batch.size to 20000")
 		r.has(t, "record", "ok", "written")
 		r.has(t, "large", "problem", " bytes is more than the topic takes (its max.message.bytes=20000)")
 		r.has(t, "roundtrip", "ok", "10 acknowledged records")
 	})
 	t.Run("a route that keeps to the topic's limit", func(t *testing.T) {
 		t.Parallel()
-		r := check(t, 0, "-f", conf(t, plain, `"topic":"small"`, `"max_body_bytes":19000`), "--topic", "small", "--large")
+		r := check(t, 0, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN"), "batch.size": "20000"}, `"topic":"small"`, `"max_body_bytes":19000`), "--topic", "small", "--large")
 		r.has(t, "topic", "ok", "max.message.bytes=20000")
 		r.has(t, "large", "ok", "a record of 19000 random bytes is acknowledged, the largest that the route takes (max_body_bytes)")
+	})
+	t.Run("a producer that no record is too large for, as its limit is low, makes no batch that is", func(t *testing.T) {
+		t.Parallel()
+		r := check(t, 0, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN"), "message.max.bytes": "19000"}, `"topic":"small"`))
+		r.has(t, "topic", "ok", "max.message.bytes=20000")
+	})
+	t.Run("acknowledgements that a secret turns off", func(t *testing.T) {
+		t.Parallel()
+		r := checkEnv(t, 1, []string{"ACKS=0x0"}, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN"), "acks": "$env://ACKS"}, `"topic":"orders"`, `"delivery":"sync"`))
+		r.has(t, "secrets", "problem", "config.acks: sync delivery needs acknowledgements: all, or 1")
 	})
 	t.Run("no right to transactions", func(t *testing.T) {
 		t.Parallel()

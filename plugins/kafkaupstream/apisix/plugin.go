@@ -48,7 +48,11 @@ func (invalid) Invalid() bool { return true }
 // ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
 // holds a lock over all routes meanwhile.
 func (p *Plugin) ParseConf(in []byte) (any, error) {
-	route, err := kafkaupstream.ParseRoute(in)
+	route, findings := kafkaupstream.Lint(in)
+	for _, w := range findings.Warnings {
+		p.log.Warn("a route's configuration is doubtful", "warning", w)
+	}
+	err := findings.Err()
 	if err == nil {
 		err = p.handler.Prepare(route)
 	}

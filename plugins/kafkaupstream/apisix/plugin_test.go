@@ -332,6 +332,7 @@ func TestAnInvalidConfigurationNeverFailsOpen(t *testing.T) {
 		{"a value of the wrong type", config(`,"partition":"first"`), "partition: expected an integer"},
 		{"a property that may not be set", `{"config":{"plugin.library.paths":"x"}}`, "config.plugin.library.paths: it may not be set"},
 		{"a property that librdkafka does not know", `{"config":{"bootstrap.servers":"%s","no.such.property":1},"topic":"orders"}`, "no.such.property"},
+		{"sync delivery that nobody acknowledges", `{"config":{"bootstrap.servers":"%s","acks":"0x0"},"topic":"orders","delivery":"sync"}`, "config.acks: sync delivery needs acknowledgements: all, or 1"},
 		{"no JSON", "moin", "the configuration is not valid JSON"},
 		{"nothing", "", "the configuration is not valid JSON"},
 	}
@@ -351,6 +352,17 @@ func TestAnInvalidConfigurationNeverFailsOpen(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func TestADoubtfulConfigurationIsServedAndLogged(t *testing.T) {
+	h := startHost(t, startOwnHost)
+	defer h.stop()
+	r := request{conf: config(`,"topic":"orders","jsonkey":"$.id"`), body: "x", status: 200}
+	r.verify(t, h.do(t, &r))
+	const want = `msg="a route's configuration is doubtful" warning="jsonkey: it looks like JSONPath; jsonkey is a gjson path, and this one finds no key in most bodies; did you mean \"id\"?"`
+	if log := h.log.String(); !strings.Contains(log, want) {
+		t.Errorf("it is not in the log:\n%s", log)
 	}
 }
 
