@@ -3,7 +3,6 @@ package extplugin
 import (
 	"net/http"
 
-	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
@@ -62,12 +61,9 @@ func (s *session) httpReqCall(frame []byte) error {
 			s.answerItself(badConfBody)
 			break
 		}
-		panicked, err := s.callPlugin(c.name, &s.req.decoding, func() {
+		panicked := s.callPlugin(c.name, func() {
 			c.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
 		})
-		if err != nil {
-			return err
-		}
 		if s.req.ask.lost != nil {
 			return errConnLost
 		}
@@ -107,6 +103,7 @@ var jsonContentType = []string{"application/json"}
 func (s *session) beginRequest(frame []byte) (token, id uint32, err error) {
 	defer malformed(&err)
 	s.req.reset(s, frame)
+	s.req.try()
 	return s.req.fb.ConfToken(), s.req.fb.Id(), nil
 }
 
@@ -124,12 +121,9 @@ func (s *session) httpRespCall(frame []byte) error {
 		if c.err != nil {
 			continue // the upstream has answered; there is nothing to protect
 		}
-		panicked, err := s.callPlugin(c.name, &w.decoding, func() {
+		panicked := s.callPlugin(c.name, func() {
 			c.plugin.ResponseFilter(c.conf, w)
 		})
-		if err != nil {
-			return err
-		}
 		if w.ask.lost != nil {
 			return errConnLost
 		}
@@ -149,6 +143,7 @@ func (s *session) httpRespCall(frame []byte) error {
 
 func (s *session) beginResponse(frame []byte) (w *response, token, id uint32, err error) {
 	defer malformed(&err)
-	req := hrespc.GetRootAsReq(frame, 0)
-	return newResponse(s, frame), req.ConfToken(), req.Id(), nil
+	w = newResponse(s, frame)
+	w.try()
+	return w, w.fb.ConfToken(), w.fb.Id(), nil
 }

@@ -66,6 +66,8 @@ type Options struct {
 	// ConfTTL is how long APISIX keeps a token; the server keeps an unused one a
 	// fifth longer. 0 means one hour.
 	ConfTTL time.Duration
+	// Memory bounds the memory of frames larger than 64 kB; nil: they are not bounded.
+	Memory Memory
 	// Log gets the server's lines; no configuration, header or body is in them.
 	Log *slog.Logger
 }
@@ -73,6 +75,7 @@ type Options struct {
 // Server serves plugins to APISIX on a Unix socket.
 type Server struct {
 	log      *slog.Logger
+	memory   Memory
 	confs    *confStore
 	draining atomic.Bool
 	large    atomic.Bool // a large buffer has become garbage
@@ -96,10 +99,11 @@ func Listen(opts Options, plugins ...Plugin) (*Server, error) {
 		ttl = defaultConfTTL
 	}
 	s := &Server{
-		log:   opts.Log,
-		confs: newConfStore(plugins, ttl+ttl/5, opts.Log),
-		stop:  make(chan struct{}),
-		live:  map[*session]struct{}{},
+		log:    opts.Log,
+		memory: opts.Memory,
+		confs:  newConfStore(plugins, ttl+ttl/5, opts.Log),
+		stop:   make(chan struct{}),
+		live:   map[*session]struct{}{},
 	}
 	l, err := listen(opts.SocketPath)
 	if err != nil {
