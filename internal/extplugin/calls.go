@@ -51,17 +51,18 @@ func (s *session) httpReqCall(frame []byte) error {
 		return err
 	}
 	defer s.req.end()
-	confs, ok := s.srv.confs.get(token)
+	rule, ok := s.srv.confs.get(token)
 	if !ok {
 		return errTokenNotFound
 	}
+	s.req.route = rule.route
 	s.rsp.reset()
-	for _, c := range confs {
+	for _, c := range rule.confs {
 		if c.err != nil {
 			s.answerItself(badConfBody)
 			break
 		}
-		panicked := s.callPlugin(c.name, func() {
+		panicked := s.callPlugin(c.name, rule.route, func() {
 			c.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
 		})
 		if s.req.ask.lost != nil {
@@ -77,7 +78,7 @@ func (s *session) httpReqCall(frame []byte) error {
 	s.b.Reset()
 	if s.rsp.written() {
 		if len(s.rsp.body) > maxFrameLen-maxReplyOverhead {
-			s.srv.log.Error("a plugin's reply is larger than a frame", "bytes", len(s.rsp.body))
+			s.srv.log.Error("a plugin's reply is larger than a frame", "route", rule.route, "bytes", len(s.rsp.body))
 			s.answerItself(panicBody)
 		}
 		s.rsp.appendTo(s.b, id)
@@ -113,15 +114,15 @@ func (s *session) httpRespCall(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	confs, ok := s.srv.confs.get(token)
+	rule, ok := s.srv.confs.get(token)
 	if !ok {
 		return errTokenNotFound
 	}
-	for _, c := range confs {
+	for _, c := range rule.confs {
 		if c.err != nil {
 			continue // the upstream has answered; there is nothing to protect
 		}
-		panicked := s.callPlugin(c.name, func() {
+		panicked := s.callPlugin(c.name, rule.route, func() {
 			c.plugin.ResponseFilter(c.conf, w)
 		})
 		if w.ask.lost != nil {

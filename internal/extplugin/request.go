@@ -24,8 +24,9 @@ const callTimeout = 56 * time.Second
 // request decodes an HTTPReqCall frame as the plugin asks for its parts. It is
 // reused for the next call of its session.
 type request struct {
-	s  *session
-	fb hrc.Req
+	s     *session
+	fb    hrc.Req
+	route string
 
 	path    []byte // as set by the plugin
 	hdr     header
@@ -47,8 +48,15 @@ func (r *request) reset(s *session, frame []byte) {
 	r.ask.reset(s)
 }
 
+// maxEntries bounds the headers and arguments of a call: APISIX sends 100 at most, a
+// frame could name millions.
+const maxEntries = 10_000
+
 // try reads everything once: it panics where the frame is malformed.
 func (r *request) try() {
+	if r.fb.HeadersLength() > maxEntries || r.fb.ArgsLength() > maxEntries {
+		panic(errMalformed)
+	}
 	_, _, _, _ = r.ID(), r.SrcIP(), r.Method(), r.fb.Path()
 	r.hdr.index()
 	var e A6.TextEntry
@@ -79,6 +87,9 @@ func emptied[E any](s []E) []E {
 	clear(s)
 	return s[:0]
 }
+
+// Route returns the id of the route that the request came by, for the log.
+func (r *request) Route() string { return r.route }
 
 // ID returns APISIX's number of the request, for debugging only.
 func (r *request) ID() uint32 { return r.fb.Id() }

@@ -30,6 +30,9 @@ func newResponse(s *session, frame []byte) *response {
 
 // try reads everything once: it panics where the frame is malformed.
 func (w *response) try() {
+	if w.fb.HeadersLength() > maxEntries {
+		panic(errMalformed)
+	}
 	_, _ = w.ID(), w.fb.Status()
 	w.hdr.index()
 }

@@ -279,11 +279,11 @@ func malformed(err *error) {
 
 // callPlugin runs f. A panic of the plugin is logged with its stack and answered
 // by the caller.
-func (s *session) callPlugin(name string, f func()) (panicked bool) {
+func (s *session) callPlugin(name, route string, f func()) (panicked bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked = true
-			s.srv.log.Error("plugin panicked", "plugin", name, "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			s.srv.log.Error("plugin panicked", "plugin", name, "route", route, "panic", logging.Panic(r), "stack", string(debug.Stack()))
 		}
 	}()
 	f()

@@ -1,6 +1,7 @@
 package kafkaupstream
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -105,7 +106,7 @@ func (h *Handler) InvalidRoute() Reply {
 // Handle makes a record of the request, produces it and says what became of it.
 func (h *Handler) Handle(route *Route, req Request) Reply {
 	w := works.Get().(*work)
-	w.sender, w.conn = h.sender, route.conn
+	w.sender, w.conn, w.req = h.sender, route.conn, req
 	defer w.release()
 	if h.opts.Observer == nil {
 		return h.handle(route, req, w, time.Now())
@@ -122,7 +123,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
-			h.log.Error("bug: a request panicked", "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			h.log.Error("bug: a request panicked", "route", req.Route(), "panic", logging.Panic(r), "stack", string(debug.Stack()))
 			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
@@ -134,7 +135,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	w.deadline = deadline
 	if refused := route.record(req, w, tombstone); refused != nil {
 		if refused.cause != "" {
-			h.log.Warn("a request was refused", "status", refused.Status, "error", refused.cause)
+			h.log.Warn("a request was refused", "route", req.Route(), "status", refused.Status, "error", refused.cause)
 		}
 		return *refused
 	}
@@ -154,26 +155,26 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	switch {
 	case route.transactional && w.isBatch:
-		return h.transaction(route, w.unit(w.recs), deadline, w.form)
+		return h.transaction(route, w, w.unit(w.recs), deadline, w.form)
 	case route.transactional:
-		return h.transaction(route, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
+		return h.transaction(route, w, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
 	case w.isBatch:
-		return several(h.deliverAll(route, w.recs, deadline), w.form)
+		return several(h.deliverAll(route, w, deadline), w.form)
 	}
 	reply, err := h.deliver(route, &w.rec, deadline)
 	if err != nil {
-		reply = h.failed(w.rec.Topic, err)
+		reply = h.failed(w, w.rec.Topic, err)
 	}
 	h.observe.Record(route.mode, reply.Delivered)
 	return reply
 }
 
 // failed is the reply to a record that was not acknowledged, which it logs.
-func (h *Handler) failed(topic string, err *producer.Error) Reply {
+func (h *Handler) failed(w *work, topic string, err *producer.Error) Reply {
 	reply := *failed(err)
 	h.observe.Failed(err.Kind)
 	if reply.Status >= 500 {
-		h.log.Warn("a record was not delivered", "status", reply.Status, "topic", topic, "error", err.Reason)
+		h.log.Warn("a record was not delivered", "route", w.req.Route(), "topic", topic, "status", reply.Status, "error", err.Reason)
 	}
 	return reply
 }
@@ -225,14 +226,15 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 }
 
 // deliverAll delivers the records of a batch and says what became of each.
-func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time.Time) []Reply {
+func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply {
+	recs := w.recs
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
 	if route.mode == producer.Durable {
 		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
 			switch {
 			case o.Err != nil:
-				replies[i] = h.failed(recs[i].Topic, o.Err)
+				replies[i] = h.failed(w, recs[i].Topic, o.Err)
 			case o.Receipt != "":
 				replies[i] = kept(o.Receipt)
 			default:
@@ -245,7 +247,7 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 	for i, o := range h.sender.SendAll(route.conn, recs, wait, deadline) {
 		switch {
 		case o.Err != nil:
-			replies[i] = h.failed(recs[i].Topic, o.Err)
+			replies[i] = h.failed(w, recs[i].Topic, o.Err)
 		case wait:
 			replies[i] = written(recs[i].Topic, o.Ack)
 		default:
@@ -271,7 +273,7 @@ func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Repl
 
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
-func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
+func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
 	recs := unit.Records
 	var outcomes []producer.Outcome
 	var err *producer.Error
@@ -288,7 +290,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 		outcomes, err = h.sender.SendTransaction(route.conn, recs, deadline)
 	}
 	if outcomes == nil {
-		return h.observeUnit(route.mode, h.failed(recs[0].Topic, err), len(recs))
+		return h.observeUnit(route.mode, h.failed(w, recs[0].Topic, err), len(recs))
 	}
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
@@ -309,7 +311,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 	reply := several(replies, form)
 	if err != nil {
 		detail := reply.Detail
-		reply = h.failed(recs[0].Topic, err)
+		reply = h.failed(w, recs[0].Topic, err)
 		if reply.Message = "the transaction was aborted: " + reply.Message; blame >= 0 && len(recs) > 1 {
 			reply.Message = fmt.Sprintf("the transaction was aborted: record %d: %s", blame+1, failed(err).Message)
 		}
@@ -332,6 +334,7 @@ type work struct {
 	scratch []byte   // of the compacted body
 
 	deadline time.Time
+	req      Request
 	sender   Sender
 	conn     *producer.Connection
 	held     int // bytes of memory taken from sender
@@ -352,15 +355,32 @@ var works = sync.Pool{New: func() any { return new(work) }}
 // maxScratch is the largest scratch that is kept for the next request, in bytes.
 const maxScratch = 256 << 10
 
-// hold takes memory for so many bytes of body in all; false: there is no room.
-func (w *work) hold(bytes int) bool {
-	if more := bytes - w.held; more > 0 {
-		if !w.sender.Hold(w.conn, more) {
-			return false
-		}
-		w.held = bytes
+// errNoRoom: the memory that requests may take is used up.
+var errNoRoom = errors.New("no room in memory")
+
+// noRoom is the reply to a request for which there is no room in memory.
+func noRoom() *Reply { return unavailable("too many requests are in flight") }
+
+// bodyFailed is the reply to a request whose body could not be had.
+func bodyFailed(err error) *Reply {
+	if errors.Is(err, errNoRoom) {
+		return noRoom()
 	}
-	return true
+	return unavailable("the gateway did not hand the body over")
+}
+
+// Hold takes memory for so many bytes in all, or returns errNoRoom.
+func (w *work) Hold(bytes int) error { return w.holdMore(bytes - w.held) }
+
+// holdMore takes memory for so many bytes beside those held, or returns errNoRoom.
+func (w *work) holdMore(bytes int) error {
+	if bytes > 0 {
+		if !w.sender.Hold(w.conn, bytes) {
+			return errNoRoom
+		}
+		w.held += bytes
+	}
+	return nil
 }
 
 // release gives the memory back; what a large body took is left to the garbage
