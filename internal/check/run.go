@@ -29,6 +29,9 @@ type Options struct {
 	Timeout time.Duration
 	// Resolve returns the secret behind a reference; see [secrets.Resolver].
 	Resolve func(string) (string, error)
+	// AllowReference refuses references to secrets that the runner would refuse; nil:
+	// every one is allowed.
+	AllowReference func(value string) error
 	// OnFinding, OnConfig and OnStep are told as soon as something is known; nil for
 	// nobody. OnConfig is called where a document has several configurations, with
 	// the path of the one to which the following steps belong.
@@ -40,6 +43,7 @@ type Options struct {
 // Run checks a document. It returns early when ctx ends.
 func Run(ctx context.Context, o Options) Report {
 	findings, configs := Lint(o.Text)
+	findings = append(findings, o.references(configs)...)
 	report := Report{Status: OK, Findings: append([]Finding{}, findings...), Steps: []Step{}}
 	for _, f := range findings {
 		report.worsen(f.Status)
@@ -69,6 +73,23 @@ func Run(ctx context.Context, o Options) Report {
 		report.worsen(Problem)
 	}
 	return report
+}
+
+// references returns what AllowReference refuses. A configuration with such a reference
+// has no route: nothing of it is resolved.
+func (o *Options) references(configs []Config) []Finding {
+	l := &linter{}
+	for i := range configs {
+		c := &configs[i]
+		if c.Route == nil || o.AllowReference == nil {
+			continue
+		}
+		for _, p := range problemsOf(c.Route.CheckReferences(o.AllowReference)) {
+			l.problem(join(c.Path, p.Path), "%s", p.Message)
+			c.Route = nil
+		}
+	}
+	return l.findings
 }
 
 // way is the way of one configuration to Kafka, walked step by step.

@@ -12,7 +12,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
@@ -69,6 +68,7 @@ type Route struct {
 	envelope      *envelope.Envelope // nil: none
 	envelopeName  string
 	idempotent    *idempotent
+	references    []reference // to secrets
 
 	mode        producer.Mode
 	durable     bool // to the disk where Kafka does not answer
@@ -274,19 +274,10 @@ func (c *configReader) property(path string, f field) {
 		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
 		return
 	}
-	if !c.checkSecret(path, value) {
-		return
-	}
-	c.properties[f.name] = value
-}
-
-// checkSecret tells whether a value can be used: a reference to a secret must be one.
-func (c *configReader) checkSecret(path, value string) bool {
-	err := secrets.Check(value)
-	if err != nil {
+	if err := c.reference(path, f.name, value); err != nil {
 		c.problem(path, "%s", err)
 	}
-	return err == nil
+	c.properties[f.name] = value
 }
 
 func (c *configReader) readHeaderPrefix(path string, v any) {

@@ -52,6 +52,9 @@ type HandlerOptions struct {
 	// secrets of these.
 	Schemas *schema.Cache
 	Resolve func(value string) (string, error)
+	// AllowReference refuses references to secrets that the operator does not allow; nil:
+	// every one is allowed.
+	AllowReference func(value string) error
 	// Idempotency is for routes with idempotency.
 	Idempotency *idempotency.Store
 	// Log gets no header, key or payload.
@@ -91,6 +94,11 @@ func (h *Handler) Prepare(route *Route) error {
 	}
 	if route.idempotent != nil && h.opts.Idempotency == nil {
 		return Problem{"idempotency", "this program remembers no keys"}
+	}
+	if h.opts.AllowReference != nil {
+		if err := route.CheckReferences(h.opts.AllowReference); err != nil {
+			return err
+		}
 	}
 	return h.prepareSchema(route)
 }
