@@ -406,6 +406,41 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	}
 }
 
+func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
+	const post = `{` + brokers + `,"topic":"t"}`
+	unavailable := func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		return producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker, Reason: "why"}
+	}
+	cases := []struct {
+		says, conf string
+		send       func(*producer.Record, bool) (producer.Ack, *producer.Error)
+		body, want string
+	}{
+		{"a record that was not delivered", post, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"one of a batch", `{` + brokers + `,"topic":"t","batch":true}`, unavailable, "[1,2]", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"one of a transaction", `{` + brokers + `,"topic":"t","transactional":true}`, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"a bug", post, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic("bug") }, "1", `msg="bug: a request panicked" route=r1`},
+		{"a schema that cannot be had", `{` + brokers + `,"topic":"t","timeout_ms":1,"schema":{"registry":"http://127.0.0.1:1","subject":"s"}}`, nil, "1", `msg="a request was refused" route=r1 status=503 error=`},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			var log bytes.Buffer
+			h := newHandler(&fakeSender{send: c.send}, nil)
+			h.log = slog.New(slog.NewTextHandler(&log, nil))
+			h.opts.Schemas = schema.NewCache(0, h.log)
+			defer h.opts.Schemas.Close()
+			route := mustParse(t, c.conf)
+			if err := h.Prepare(route); err != nil {
+				t.Fatal(err)
+			}
+			h.Handle(route, &fakeRequest{method: "POST", headers: map[string]string{"content-type": "application/json"}, body: c.body})
+			if !strings.Contains(log.String(), c.want) {
+				t.Errorf("the log:\n%s", log.String())
+			}
+		})
+	}
+}
+
 func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
 	for kind := producer.KindUnconfirmed; kind <= producer.KindInternal; kind++ {
 		o, ok := outcomes[kind]

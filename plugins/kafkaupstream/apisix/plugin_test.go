@@ -216,6 +216,31 @@ func (h *host) records(t *testing.T, n int) (got []record) {
 	return got
 }
 
+func TestALineAboutARequestNamesItsRoute(t *testing.T) {
+	for name, start := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := startHost(t, start)
+			conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"orders"}`}
+			for _, route := range []string{"shop", "bank"} {
+				token, err := h.PrepareConf(context.Background(), "route#"+route+"#ext-plugin-post-req#7", []gateway.ConfEntry{conf})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = h.Call(context.Background(), token, &gateway.Request{
+					Method: "POST", Path: "/", Body: func() ([]byte, error) { return []byte("x"), nil },
+					Var: func(name string) (string, bool) { return route, name == "route_id" },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				line := `msg="a record was not delivered" route=` + route + " topic=orders status=503 error="
+				program.Until(t, line, func() bool { return strings.Contains(h.log.String(), line) })
+			}
+			h.stop()
+		})
+	}
+}
+
 var jsonType = header("content-type", "application/json")
 
 func requests() []request {
