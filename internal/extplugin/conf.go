@@ -172,13 +172,17 @@ func (c *parsedConf) parse(text string, log *slog.Logger) {
 	c.conf, c.err = c.plugin.ParseConf([]byte(text))
 }
 
+// maxRouteName bounds what the log shows of a key that is not APISIX's, in bytes.
+const maxRouteName = 64
+
 // routeOf returns the route's id of APISIX's key, which is conf_type#conf_id#plugin#conf_version
 // (apisix/core/lrucache.lua): a conf_id is "&" and that of a service or consumer longer
-// where there is one. What is no route keeps its type, and another key stays as it is.
+// where there is one. What is no route keeps its type, and of another key the beginning
+// stays as it is.
 func routeOf(key string) string {
 	parts := strings.Split(key, "#")
 	if len(parts) < 4 {
-		return key
+		return key[:min(len(key), maxRouteName)]
 	}
 	id, _, _ := strings.Cut(parts[1], "&")
 	if kind, _, _ := strings.Cut(parts[0], "&"); kind != "route" {

@@ -1,6 +1,9 @@
 package extplugin
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestARouteIsNamedByItsID(t *testing.T) {
 	for key, want := range map[string]string{
@@ -10,6 +13,7 @@ func TestARouteIsNamedByItsID(t *testing.T) {
 		"route&service#orders&s1#ext-plugin-post-req#12&5":    "orders",
 		"global_rule#1#ext-plugin-pre-req#1234":               "global_rule#1",
 		"of another gateway":                                  "of another gateway",
+		strings.Repeat("long", 1000):                          strings.Repeat("long", 16),
 		"":                                                    "",
 	} {
 		if got := routeOf(key); got != want {
