@@ -24,6 +24,7 @@ func checkRoute(ctx context.Context, env environment) error {
 	file := fs.String("f", "", "what to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "where $file:// references are looked up")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name, as in run")
 	var o check.Options
 	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
 	fs.StringVar(&o.Topic, "topic", "", "send records to this topic; without it none is sent anywhere")
@@ -37,12 +38,17 @@ func checkRoute(ctx context.Context, env environment) error {
 		fmt.Fprintln(env.stderr, "kafkaupstream check:", wrong)
 		return errUsage
 	}
-	var err error
+	names, err := secrets.ParseNames(*secretsEnv)
+	if err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream check: --secrets-env:", err)
+		return errUsage
+	}
 	if o.Text, err = readConf(*file, env); err != nil {
 		return err
 	}
 	o.Spool = env.getenv("KAFKAUPSTREAM_SPOOL_DIR") != ""
-	o.Resolve = secrets.New(*secretsDir, env.getenv).Resolve
+	resolver := secrets.New(*secretsDir, env.getenv, names)
+	o.Resolve, o.AllowReference = resolver.Resolve, resolver.Check
 	if !*asJSON {
 		o.OnFinding = func(f check.Finding) { fmt.Fprintln(env.stdout, f) }
 		o.OnConfig = func(path string) { fmt.Fprintf(env.stdout, "\n%s\n", path) }

@@ -86,13 +86,14 @@ func dev(ctx context.Context, env environment) error {
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "runner.sock")
-	resolver := secrets.New(defaultSecretsDir, env.getenv)
+	names, _ := secrets.ParseNames(secrets.DefaultNames) // which is a list of names
+	resolver := secrets.New(defaultSecretsDir, env.getenv, names)
 	access, err := route.Connection().Access(resolver.Resolve)
 	if err != nil {
 		return err
 	}
 	r, err := startRunner(runnerOptions{
-		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir,
+		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir, secretNames: names,
 		getenv: env.getenv, log: log.Logger,
 	})
 	if err != nil {

@@ -59,6 +59,8 @@ func run(ctx context.Context, env environment) error {
 	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
 	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
 	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
+	socketUsers := fs.String("socket-users", "", "users beside APISIX's that may speak to the socket: names or ids, * for everybody")
 	fs.StringVar(&opts.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	fs.BoolVar(&opts.pprof, "pprof", false, "serve /debug/pprof at --admin too")
 	fs.StringVar(&opts.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
@@ -86,6 +88,14 @@ func run(ctx context.Context, env environment) error {
 	}
 	if err := opts.checkAdmin(); err != nil {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return errUsage
+	}
+	if opts.secretNames, err = secrets.ParseNames(*secretsEnv); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream: --secrets-env:", err)
+		return errUsage
+	}
+	if opts.peers, err = extplugin.ParsePeers(*socketUsers); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream: --socket-users:", err)
 		return errUsage
 	}
 	opts.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
@@ -123,6 +133,8 @@ type runnerOptions struct {
 	spoolMaxBytes    int64
 	maxInflightBytes int64
 	secretsDir       string
+	secretNames      secrets.Names
+	peers            extplugin.Peers
 	notify           notify.Options
 	admin            string // "": nobody is told of metrics and health
 	pprof            bool
@@ -147,9 +159,10 @@ type runner struct {
 func startRunner(opts runnerOptions) (*runner, error) {
 	opts.notify.Log = opts.log
 	r := &runner{log: opts.log, notifier: notify.New(opts.notify)}
-	resolve := secrets.New(opts.secretsDir, opts.getenv).Resolve
+	resolver := secrets.New(opts.secretsDir, opts.getenv, opts.secretNames)
+	resolve := resolver.Resolve
 	pool := producer.Options{Log: opts.log, MaxInflightBytes: opts.maxInflightBytes, Resolve: resolve}
-	handler := kafkaupstream.HandlerOptions{Resolve: resolve, Log: opts.log}
+	handler := kafkaupstream.HandlerOptions{Resolve: resolve, AllowReference: resolver.Check, Log: opts.log}
 	r.tracer = tracing.New(tracing.Options{Getenv: opts.getenv, Version: build().Version, Log: opts.log})
 	handler.Tracer = r.tracer
 	var m *metrics.Metrics
@@ -178,7 +191,10 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	}
 	handler.Schemas, handler.Idempotency = r.schemas, r.keys
 	plugin := apisix.New(r.pool, handler)
-	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Log: opts.log}
+	host := extplugin.Options{
+		SocketPath: opts.socket, ConfTTL: opts.confTTL, Peers: opts.peers, Log: opts.log,
+		Memory: &frameMemory{pool: r.pool},
+	}
 	if r.server, err = extplugin.Listen(host, plugin); err != nil {
 		_ = r.drain(context.Background()) // nothing was served
 		return nil, err
@@ -188,6 +204,17 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	}
 	return r, nil
 }
+
+// frameMemory counts frames that are no bodies together with what requests take: they
+// have a share of it as a connection to Kafka has.
+type frameMemory struct {
+	pool   *producer.Pool
+	holder producer.Connection
+}
+
+func (m *frameMemory) Hold(n int) bool { return m.pool.Hold(&m.holder, n) }
+
+func (m *frameMemory) Release(n int) { m.pool.Release(&m.holder, n) }
 
 // stop finishes calls and delivers or keeps queued records, for drain at most; grace
 // of it is for the next runner to take over. Calls get five eighths of the time: what

@@ -31,6 +31,9 @@ type Options struct {
 	Timeout time.Duration
 	// Resolve returns the secret behind a reference; see [secrets.Resolver].
 	Resolve func(string) (string, error)
+	// AllowReference refuses references to secrets that the runner would refuse; nil:
+	// every one is allowed.
+	AllowReference func(value string) error
 	// OnFinding, OnConfig and OnStep are told as soon as something is known; nil for
 	// nobody. OnConfig is called where a document has several configurations, with
 	// the path of the one to which the following steps belong.
@@ -45,6 +48,7 @@ func Run(ctx context.Context, o Options) Report {
 	if !o.Spool {
 		findings = append(findings, spoolNotes(configs)...)
 	}
+	findings = append(findings, o.references(configs)...)
 	report := Report{Status: OK, Findings: append([]Finding{}, findings...), Steps: []Step{}}
 	for _, f := range findings {
 		report.worsen(f.Status)
@@ -74,6 +78,24 @@ func Run(ctx context.Context, o Options) Report {
 		report.worsen(Problem)
 	}
 	return report
+}
+
+// references returns what AllowReference refuses. A configuration with such a reference
+// has no route: nothing of it is resolved.
+func (o *Options) references(configs []Config) []Finding {
+	l := &linter{}
+	for i := range configs {
+		c := &configs[i]
+		if c.Route == nil || o.AllowReference == nil {
+			continue
+		}
+		l.within = c.Resource
+		for _, p := range c.Route.CheckReferences(o.AllowReference) {
+			l.problem(join(c.Path, p.Path), "%s", p.Message)
+			c.Route = nil
+		}
+	}
+	return l.findings
 }
 
 // way is the way of one configuration to Kafka, walked step by step.

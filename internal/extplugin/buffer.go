@@ -17,16 +17,24 @@ const (
 
 var bufferPools [21]sync.Pool // by the power of two, up to pooledBuffer
 
+// bufferSize returns how large a buffer getBuffer gives for n bytes.
+func bufferSize(n int) int {
+	if n > pooledBuffer {
+		return n
+	}
+	return 1 << bits.Len(uint(max(n, smallBuffer)-1))
+}
+
 // getBuffer returns a buffer of at least n bytes, its length being its capacity.
 func getBuffer(n int) []byte {
-	if n > pooledBuffer {
-		return make([]byte, n)
+	size := bufferSize(n)
+	if size > pooledBuffer {
+		return make([]byte, size)
 	}
-	class := bits.Len(uint(max(n, smallBuffer) - 1))
-	if p, ok := bufferPools[class].Get().(*[]byte); ok {
+	if p, ok := bufferPools[bits.Len(uint(size-1))].Get().(*[]byte); ok {
 		return *p
 	}
-	return make([]byte, 1<<class)
+	return make([]byte, size)
 }
 
 func putBuffer(b []byte) {
@@ -39,27 +47,43 @@ func putBuffer(b []byte) {
 // inbox collects the bytes that come in on a connection. Frames stay where they
 // were read until release; growing moves only what is not yet consumed, so a
 // frame handed out before stays valid.
+//
+// A buffer larger than keptBuffer is not read into beyond the frame that is wanted, so
+// that it can be dropped when the call ends.
 type inbox struct {
 	buf  []byte
 	r, w int // unread bytes are buf[r:w]
+	end  int // bytes may be read into buf[w:end]
 	// old buffers that frames of the present call still point into
 	old [][]byte
 }
 
-// room makes space for at least n unread bytes from r on.
-func (in *inbox) room(n int) {
+// growth returns the size of the buffer that room would make for n bytes, 0 when the
+// present one has room.
+func (in *inbox) growth(n int) int {
 	if len(in.buf)-in.r >= n {
-		return
+		return 0
 	}
-	grown := getBuffer(n)
-	copy(grown, in.buf[in.r:in.w])
-	if in.buf != nil {
-		in.old = append(in.old, in.buf)
-	}
-	in.buf, in.w, in.r = grown, in.w-in.r, 0
+	return bufferSize(n)
 }
 
-// release forgets all consumed frames. Unread bytes stay. It tells whether memory
+// room makes space for n unread bytes from r on.
+func (in *inbox) room(n int) {
+	if in.growth(n) > 0 {
+		grown := getBuffer(n)
+		copy(grown, in.buf[in.r:in.w])
+		if in.buf != nil {
+			in.old = append(in.old, in.buf)
+		}
+		in.buf, in.w, in.r = grown, in.w-in.r, 0
+	}
+	in.end = len(in.buf)
+	if in.end > keptBuffer {
+		in.end = in.r + n
+	}
+}
+
+// release forgets all consumed frames. Unread bytes stay. It reports whether memory
 // was left to the garbage collector that is worth a collection of its own.
 func (in *inbox) release() (garbage bool) {
 	garbage = len(in.buf) > pooledBuffer
@@ -70,8 +94,8 @@ func (in *inbox) release() (garbage bool) {
 	}
 	in.old = in.old[:0]
 	unread := in.buf[in.r:in.w]
-	if len(in.buf) > keptBuffer && len(unread) <= smallBuffer {
-		small := getBuffer(smallBuffer)
+	if len(in.buf) > keptBuffer {
+		small := getBuffer(len(unread)) // at most keptBuffer: see inbox
 		copy(small, unread)
 		putBuffer(in.buf)
 		in.buf = small

@@ -3,7 +3,6 @@ package extplugin
 import (
 	"net/http"
 
-	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
@@ -52,22 +51,20 @@ func (s *session) httpReqCall(frame []byte) error {
 		return err
 	}
 	defer s.req.end()
-	confs, ok := s.srv.confs.get(token)
+	rule, ok := s.srv.confs.get(token)
 	if !ok {
 		return errTokenNotFound
 	}
+	s.req.route = rule.route
 	s.rsp.reset()
-	for _, c := range confs {
+	for _, c := range rule.confs {
 		if c.err != nil {
 			s.answerItself(badConfBody)
 			break
 		}
-		panicked, err := s.callPlugin(c.name, &s.req.decoding, func() {
+		panicked := s.callPlugin(c.name, rule.route, func() {
 			c.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
 		})
-		if err != nil {
-			return err
-		}
 		if s.req.ask.lost != nil {
 			return errConnLost
 		}
@@ -81,7 +78,7 @@ func (s *session) httpReqCall(frame []byte) error {
 	s.b.Reset()
 	if s.rsp.written() {
 		if len(s.rsp.body) > maxFrameLen-maxReplyOverhead {
-			s.srv.log.Error("a plugin's reply is larger than a frame", "bytes", len(s.rsp.body))
+			s.srv.log.Error("a plugin's reply is larger than a frame", "route", rule.route, "bytes", len(s.rsp.body))
 			s.answerItself(panicBody)
 		}
 		s.rsp.appendTo(s.b, id)
@@ -107,6 +104,7 @@ var jsonContentType = []string{"application/json"}
 func (s *session) beginRequest(frame []byte) (token, id uint32, err error) {
 	defer malformed(&err)
 	s.req.reset(s, frame)
+	s.req.try()
 	return s.req.fb.ConfToken(), s.req.fb.Id(), nil
 }
 
@@ -116,20 +114,17 @@ func (s *session) httpRespCall(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	confs, ok := s.srv.confs.get(token)
+	rule, ok := s.srv.confs.get(token)
 	if !ok {
 		return errTokenNotFound
 	}
-	for _, c := range confs {
+	for _, c := range rule.confs {
 		if c.err != nil {
 			continue // the upstream has answered; there is nothing to protect
 		}
-		panicked, err := s.callPlugin(c.name, &w.decoding, func() {
+		panicked := s.callPlugin(c.name, rule.route, func() {
 			c.plugin.ResponseFilter(c.conf, w)
 		})
-		if err != nil {
-			return err
-		}
 		if w.ask.lost != nil {
 			return errConnLost
 		}
@@ -149,6 +144,7 @@ func (s *session) httpRespCall(frame []byte) error {
 
 func (s *session) beginResponse(frame []byte) (w *response, token, id uint32, err error) {
 	defer malformed(&err)
-	req := hrespc.GetRootAsReq(frame, 0)
-	return newResponse(s, frame), req.ConfToken(), req.Id(), nil
+	w = newResponse(s, frame)
+	w.try()
+	return w, w.fb.ConfToken(), w.fb.Id(), nil
 }

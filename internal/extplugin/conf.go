@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type textID struct {
 // rule is the plugins of one token, in the order in which they run.
 type rule struct {
 	key      string
+	route    string // for the log
 	confs    []*parsedConf
 	lastUsed atomic.Int64 // seconds since the epoch
 }
@@ -99,7 +101,7 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 			return token
 		}
 	}
-	r := &rule{key: key}
+	r := &rule{key: key, route: routeOf(key)}
 	r.lastUsed.Store(now)
 	var created []int // of r.confs: those to be parsed here
 	for i, t := range texts {
@@ -127,7 +129,7 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 	}
 	for _, c := range r.confs {
 		if <-c.ready; c.invalid() {
-			s.log.Error("the requests of this route are answered 500", "route", key, "plugin", c.name)
+			s.log.Error("the requests of this route are answered 500", "route", r.route, "plugin", c.name)
 		}
 	}
 	return token
@@ -170,8 +172,27 @@ func (c *parsedConf) parse(text string, log *slog.Logger) {
 	c.conf, c.err = c.plugin.ParseConf([]byte(text))
 }
 
-// get returns the configurations behind a token.
-func (s *confStore) get(token uint32) ([]*parsedConf, bool) {
+// maxRouteName bounds what the log shows of a key that is not APISIX's, in bytes.
+const maxRouteName = 64
+
+// routeOf returns the route's id of APISIX's key, which is conf_type#conf_id#plugin#conf_version
+// (apisix/core/lrucache.lua): a conf_id is "&" and that of a service or consumer longer
+// where there is one. What is no route keeps its type, and of another key the beginning
+// stays as it is.
+func routeOf(key string) string {
+	parts := strings.Split(key, "#")
+	if len(parts) < 4 {
+		return key[:min(len(key), maxRouteName)]
+	}
+	id, _, _ := strings.Cut(parts[1], "&")
+	if kind, _, _ := strings.Cut(parts[0], "&"); kind != "route" {
+		return kind + "#" + id
+	}
+	return id
+}
+
+// get returns the rule behind a token.
+func (s *confStore) get(token uint32) (*rule, bool) {
 	s.mu.RLock()
 	r, ok := s.tokens[token]
 	s.mu.RUnlock()
@@ -184,7 +205,7 @@ func (s *confStore) get(token uint32) ([]*parsedConf, bool) {
 	for _, c := range r.confs {
 		<-c.ready
 	}
-	return r.confs, true
+	return r, true
 }
 
 // expire forgets the tokens that were not used for the store's ttl.

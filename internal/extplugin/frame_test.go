@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,6 +150,40 @@ func TestFramesThatAreNotTheProtocolsAreRefusedAndTheConnectionGoesOn(t *testing
 		})
 	}
 	c.prepare()
+}
+
+func TestAPluginNeverSeesAMalformedFrame(t *testing.T) {
+	h := startHost(t, "", &fakePlugin{name: "p", request: func(conf any, w http.ResponseWriter, r pkghttp.Request) {
+		defer func() { // as a plugin does that answers for its own bugs
+			if p := recover(); p != nil {
+				t.Errorf("the plugin panicked: %v", p)
+			}
+		}()
+		nosy(conf, w, r)
+	}})
+	c := dialRaw(t, h)
+	call := reqCallFrame(c.prepare())
+	refused := 0
+	for i := frameHeaderLen; i < len(call); i++ {
+		for _, b := range []byte{0, 1, 0x7f, 0xff} {
+			frame := bytes.Clone(call)
+			frame[i] = b
+			c.send(frame)
+			typ, payload := c.receive()
+			for ; typ == typeExtraInfo; typ, payload = c.receive() {
+				c.send(extraInfoFrame(nil))
+			}
+			if typ == typeError && a6err.GetRootAsResp(payload, 0).Code() == a6err.CodeBAD_REQUEST {
+				refused++
+			}
+		}
+	}
+	if refused == 0 {
+		t.Error("no frame was refused")
+	}
+	if text := h.log.String(); strings.Contains(text, "panic") || strings.Contains(text, "stack") || !strings.Contains(text, "malformed frame") {
+		t.Errorf("the log:\n%.2000s", text)
+	}
 }
 
 func TestFramesMayComeInAnyPieces(t *testing.T) {

@@ -60,14 +60,17 @@ type testHost struct {
 
 func startHost(t testing.TB, path string, plugins ...Plugin) *testHost {
 	t.Helper()
-	if path == "" {
-		path = filepath.Join(t.TempDir(), "runner.sock")
+	return startHostWith(t, Options{SocketPath: path}, plugins...)
+}
+
+func startHostWith(t testing.TB, opts Options, plugins ...Plugin) *testHost {
+	t.Helper()
+	if opts.SocketPath == "" {
+		opts.SocketPath = filepath.Join(t.TempDir(), "runner.sock")
 	}
-	log := &await.Log{}
-	server, err := Listen(Options{
-		SocketPath: path,
-		Log:        slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}, plugins...)
+	path, log := opts.SocketPath, &await.Log{}
+	opts.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	server, err := Listen(opts, plugins...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,6 @@ import (
 	"time"
 )
 
-// socketMode lets APISIX's workers in, which may run as another user than the
-// master that started this process.
-const socketMode = 0o766
-
 // listener is a Unix socket at a path that other processes also claim: APISIX
 // starts a new runner while the old one still runs, with the same path. It is made
 // beside the path and renamed onto it, so that the path always leads to a runner
@@ -24,7 +20,7 @@ type listener struct {
 	file os.FileInfo
 }
 
-func listen(path string) (*listener, error) {
+func listen(path string, mode fs.FileMode) (*listener, error) {
 	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err // left by a process that had this pid before
@@ -39,7 +35,7 @@ func listen(path string) (*listener, error) {
 		os.Remove(beside)
 		return nil, err
 	}
-	if err := os.Chmod(beside, socketMode); err != nil {
+	if err := os.Chmod(beside, mode); err != nil {
 		return fail(err)
 	}
 	file, err := os.Lstat(beside)

@@ -24,12 +24,9 @@ const callTimeout = 56 * time.Second
 // request decodes an HTTPReqCall frame as the plugin asks for its parts. It is
 // reused for the next call of its session.
 type request struct {
-	s  *session
-	fb hrc.Req
-
-	// decoding is set while the generated accessors work, which panic on
-	// malformed frames: a panic then is the frame's fault, not the plugin's.
-	decoding bool
+	s     *session
+	fb    hrc.Req
+	route string
 
 	path    []byte // as set by the plugin
 	hdr     header
@@ -46,11 +43,28 @@ var _ pkghttp.Request = (*request)(nil)
 
 func (r *request) reset(s *session, frame []byte) {
 	r.s = s
-	r.decoding = true
 	r.fb.Init(frame, flatbuffers.GetUOffsetT(frame))
 	r.hdr.reset(r)
 	r.ask.reset(s)
-	r.decoding = false
+}
+
+// maxEntries bounds the headers and arguments of a call: APISIX sends 100 at most, a
+// frame could name millions.
+const maxEntries = 10_000
+
+// try reads everything once: it panics where the frame is malformed.
+func (r *request) try() {
+	if r.fb.HeadersLength() > maxEntries || r.fb.ArgsLength() > maxEntries {
+		panic(errMalformed)
+	}
+	_, _, _, _ = r.ID(), r.SrcIP(), r.Method(), r.fb.Path()
+	r.hdr.index()
+	var e A6.TextEntry
+	for i, n := 0, r.fb.ArgsLength(); i < n; i++ {
+		if r.fb.Args(&e, i) {
+			_, _ = e.Name(), e.Value()
+		}
+	}
 }
 
 // end releases what the call held. The frame's bytes are not valid after it.
@@ -74,41 +88,24 @@ func emptied[E any](s []E) []E {
 	return s[:0]
 }
 
-func (r *request) id() (id uint32) {
-	r.decoding = true
-	id = r.fb.Id()
-	r.decoding = false
-	return id
-}
+// Route returns the id of the route that the request came by, for the log.
+func (r *request) Route() string { return r.route }
 
 // ID returns APISIX's number of the request, for debugging only.
-func (r *request) ID() uint32 { return r.id() }
+func (r *request) ID() uint32 { return r.fb.Id() }
 
 // SrcIP returns the client's address, 4 or 16 bytes.
-func (r *request) SrcIP() net.IP {
-	r.decoding = true
-	ip := r.fb.SrcIpBytes()
-	r.decoding = false
-	return ip
-}
+func (r *request) SrcIP() net.IP { return r.fb.SrcIpBytes() }
 
 // Method returns the HTTP method, one of the protocol's fifteen.
-func (r *request) Method() string {
-	r.decoding = true
-	m := r.fb.Method()
-	r.decoding = false
-	return m.String()
-}
+func (r *request) Method() string { return r.fb.Method().String() }
 
 // Path returns the path without the query, as the plugin set it or APISIX sent it.
 func (r *request) Path() []byte {
 	if r.path != nil {
 		return r.path
 	}
-	r.decoding = true
-	p := r.fb.Path()
-	r.decoding = false
-	return p
+	return r.fb.Path()
 }
 
 // SetPath rewrites the path for the upstream.
@@ -121,7 +118,6 @@ func (r *request) Header() pkghttp.Header { return &r.hdr }
 func (r *request) Args() url.Values {
 	if r.args == nil {
 		r.args, r.rawArgs = url.Values{}, url.Values{}
-		r.decoding = true
 		var e A6.TextEntry
 		for i, n := 0, r.fb.ArgsLength(); i < n; i++ {
 			if r.fb.Args(&e, i) {
@@ -130,7 +126,6 @@ func (r *request) Args() url.Values {
 				r.rawArgs.Add(name, value)
 			}
 		}
-		r.decoding = false
 	}
 	return r.args
 }
@@ -140,8 +135,14 @@ func (r *request) Args() url.Values {
 func (r *request) Var(name string) ([]byte, error) { return r.ask.variable(name) }
 
 // Body returns the request's body, asked of APISIX once a call. It is valid until
-// RequestFilter returns. When APISIX cannot read the body it sends an empty one.
-func (r *request) Body() ([]byte, error) { return r.ask.body(askReqBody) }
+// RequestFilter returns. When APISIX cannot read the body it sends an empty one. An
+// error is a connection that broke, or that there is no memory for the body.
+func (r *request) Body() ([]byte, error) { return r.ask.body(askReqBody, &r.s.room) }
+
+// BodyWithin is Body for a plugin that counts what its requests take: room is asked
+// before the body is read, and its error returned; the body is then thrown away.
+// Bodies for which the connection has the memory anyway are not asked for.
+func (r *request) BodyWithin(room Room) ([]byte, error) { return r.ask.body(askReqBody, room) }
 
 // Context ends a little before APISIX gives the call up.
 func (r *request) Context() context.Context {
@@ -173,14 +174,12 @@ type headerSource interface {
 type headerEntry struct{ name, value []byte }
 
 func (r *request) headerEntries(dst []headerEntry) []headerEntry {
-	r.decoding = true
 	var e A6.TextEntry
 	for i, n := 0, r.fb.HeadersLength(); i < n; i++ {
 		if r.fb.Headers(&e, i) {
 			dst = append(dst, headerEntry{e.Name(), e.Value()})
 		}
 	}
-	r.decoding = false
 	return dst
 }
 
@@ -312,7 +311,11 @@ func (a *asker) variable(name string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("the variable's name does not fit a frame")
 	}
-	value, err := a.ask(frame)
+	value, err := a.ask(frame, &a.s.room)
+	if errors.Is(err, errNoMemory) { // a plugin would take it for a variable without a value
+		a.lost = errConnLost
+		err = a.lost
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -320,11 +323,11 @@ func (a *asker) variable(name string) ([]byte, error) {
 	return value, nil
 }
 
-func (a *asker) body(question []byte) ([]byte, error) {
+func (a *asker) body(question []byte, room Room) ([]byte, error) {
 	if a.asked {
 		return a.content, a.lost
 	}
-	content, err := a.ask(question)
+	content, err := a.ask(question, room)
 	if err != nil {
 		return nil, err
 	}
@@ -355,12 +358,16 @@ func question(b *flatbuffers.Builder, kind ei.Info, info flatbuffers.UOffsetT) (
 	return finishFrame(b, typeExtraInfo)
 }
 
-// ask sends a question. The result is valid until the call ends.
-func (a *asker) ask(question []byte) (result []byte, err error) {
+// ask sends a question. The result is valid until the call ends. An error is that of
+// room, after which the call goes on, or that the connection broke.
+func (a *asker) ask(question []byte, room Room) (result []byte, err error) {
 	if a.lost != nil {
 		return nil, a.lost
 	}
-	typ, frame, err := a.s.exchange(question)
+	typ, frame, err := a.s.exchange(question, room)
+	if refused, ok := err.(refusedError); ok && typ == typeExtraInfo {
+		return nil, refused.error
+	}
 	if err != nil || typ != typeExtraInfo {
 		a.lost = errConnLost
 		return nil, a.lost

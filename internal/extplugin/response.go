@@ -10,13 +10,12 @@ import (
 // response decodes an HTTPRespCall frame (ext-plugin-post-resp) and collects what
 // the plugin changes in the upstream's response.
 type response struct {
-	fb       hrespc.Req
-	decoding bool
-	hdr      header
-	ask      asker
-	status   int
-	body     []byte
-	wrote    bool
+	fb     hrespc.Req
+	hdr    header
+	ask    asker
+	status int
+	body   []byte
+	wrote  bool
 }
 
 var _ pkghttp.Response = (*response)(nil)
@@ -29,35 +28,34 @@ func newResponse(s *session, frame []byte) *response {
 	return w
 }
 
+// try reads everything once: it panics where the frame is malformed.
+func (w *response) try() {
+	if w.fb.HeadersLength() > maxEntries {
+		panic(errMalformed)
+	}
+	_, _ = w.ID(), w.fb.Status()
+	w.hdr.index()
+}
+
 func (w *response) headerEntries(dst []headerEntry) []headerEntry {
-	w.decoding = true
 	var e A6.TextEntry
 	for i, n := 0, w.fb.HeadersLength(); i < n; i++ {
 		if w.fb.Headers(&e, i) {
 			dst = append(dst, headerEntry{e.Name(), e.Value()})
 		}
 	}
-	w.decoding = false
 	return dst
 }
 
 // ID returns APISIX's number of the request, for debugging only.
-func (w *response) ID() uint32 {
-	w.decoding = true
-	id := w.fb.Id()
-	w.decoding = false
-	return id
-}
+func (w *response) ID() uint32 { return w.fb.Id() }
 
 // StatusCode returns the status as the plugin set it or the upstream sent it.
 func (w *response) StatusCode() int {
 	if w.status != 0 {
 		return w.status
 	}
-	w.decoding = true
-	status := int(w.fb.Status())
-	w.decoding = false
-	return status
+	return int(w.fb.Status())
 }
 
 // Header returns the response's headers.
@@ -67,7 +65,7 @@ func (w *response) Header() pkghttp.Header { return &w.hdr }
 func (w *response) Var(name string) ([]byte, error) { return w.ask.variable(name) }
 
 // ReadBody returns the upstream's body, asked of APISIX once a call.
-func (w *response) ReadBody() ([]byte, error) { return w.ask.body(askRespBody) }
+func (w *response) ReadBody() ([]byte, error) { return w.ask.body(askRespBody, &w.ask.s.room) }
 
 // Write replaces the upstream's body, piece by piece.
 func (w *response) Write(p []byte) (int, error) {

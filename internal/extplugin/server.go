@@ -66,6 +66,10 @@ type Options struct {
 	// ConfTTL is how long APISIX keeps a token; the server keeps an unused one a
 	// fifth longer. 0 means one hour.
 	ConfTTL time.Duration
+	// Memory bounds the memory of frames larger than 64 kB; nil: they are not bounded.
+	Memory Memory
+	// Peers are who may speak to the server.
+	Peers Peers
 	// Log gets the server's lines; no configuration, header or body is in them.
 	Log *slog.Logger
 }
@@ -73,6 +77,8 @@ type Options struct {
 // Server serves plugins to APISIX on a Unix socket.
 type Server struct {
 	log      *slog.Logger
+	memory   Memory
+	peers    Peers
 	confs    *confStore
 	draining atomic.Bool
 	large    atomic.Bool // a large buffer has become garbage
@@ -96,12 +102,14 @@ func Listen(opts Options, plugins ...Plugin) (*Server, error) {
 		ttl = defaultConfTTL
 	}
 	s := &Server{
-		log:   opts.Log,
-		confs: newConfStore(plugins, ttl+ttl/5, opts.Log),
-		stop:  make(chan struct{}),
-		live:  map[*session]struct{}{},
+		log:    opts.Log,
+		memory: opts.Memory,
+		peers:  opts.Peers,
+		confs:  newConfStore(plugins, ttl+ttl/5, opts.Log),
+		stop:   make(chan struct{}),
+		live:   map[*session]struct{}{},
 	}
-	l, err := listen(opts.SocketPath)
+	l, err := listen(opts.SocketPath, opts.Peers.mode())
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", opts.SocketPath, err)
 	}
@@ -147,8 +155,13 @@ func (s *Server) accept(l *listener) {
 	}
 }
 
-// begin serves a connection.
+// begin serves a connection, if its peer may have one.
 func (s *Server) begin(conn *net.UnixConn) {
+	if uid, ok := s.peers.allowed(conn); !ok {
+		s.log.Error("a connection to the socket was refused: its user is not APISIX's; --socket-users lets others in", "user", uid)
+		conn.Close()
+		return
+	}
 	session, err := newSession(s, conn)
 	if err != nil {
 		conn.Close()
@@ -203,7 +216,7 @@ func (s *Server) restoreSocket() {
 	if len(listeners) == 0 || !listeners[0].missing() {
 		return
 	}
-	l, err := listen(listeners[0].path)
+	l, err := listen(listeners[0].path, s.peers.mode())
 	if err != nil {
 		s.log.Error("the socket was removed and cannot be made again", "error", err)
 		return

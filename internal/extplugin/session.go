@@ -20,10 +20,11 @@ type session struct {
 	conn *net.UnixConn
 	raw  syscall.RawConn
 
-	in  inbox
-	b   *flatbuffers.Builder
-	req request
-	rsp reply
+	in   inbox
+	room frameRoom
+	b    *flatbuffers.Builder
+	req  request
+	rsp  reply
 
 	// busy is set while a call is served, calls counts them, and ending makes the
 	// present or next call the last one: what Server.Shutdown sees and sets.
@@ -43,7 +44,7 @@ func newSession(srv *Server, conn *net.UnixConn) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{srv: srv, conn: conn, raw: raw, b: flatbuffers.NewBuilder(1024)}
+	s := &session{srv: srv, conn: conn, raw: raw, b: flatbuffers.NewBuilder(1024), room: frameRoom{memory: srv.memory}}
 	s.poll = s.writeThenRead
 	s.in.buf = getBuffer(smallBuffer)
 	return s, nil
@@ -53,12 +54,18 @@ func newSession(srv *Server, conn *net.UnixConn) (*session, error) {
 // shuts down.
 func (s *session) serve() {
 	defer s.conn.Close()
+	defer s.room.release()
 	var out []byte
 	for {
 		if s.in.release() {
 			s.srv.large.Store(true)
 		}
-		typ, frame, err := s.exchange(out)
+		s.room.release()
+		typ, frame, err := s.exchange(out, &s.room)
+		if refused, ok := err.(refusedError); ok {
+			out = s.refuse(typ, refused.error)
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
 				s.srv.count.broken.Add(1)
@@ -86,12 +93,13 @@ func (s *session) serve() {
 }
 
 // exchange writes out, which may be empty, and reads the next frame. The payload
-// is valid until the call it belongs to has ended.
+// is valid until the call it belongs to has ended. A frame for which room refuses a
+// buffer is read and thrown away: the error is then a refusedError.
 //
 // It arms the poller first, then writes and then reads only when the peer has
 // answered: an ordinary read would be tried first and fail every time, since the
 // peer sends nothing before it has its answer.
-func (s *session) exchange(out []byte) (typ byte, payload []byte, err error) {
+func (s *session) exchange(out []byte, room Room) (typ byte, payload []byte, err error) {
 	in := &s.in
 	need := frameHeaderLen
 	for {
@@ -110,7 +118,16 @@ func (s *session) exchange(out []byte) (typ byte, payload []byte, err error) {
 				return typ, payload, nil
 			}
 		}
-		in.room(max(need, smallBuffer/2))
+		want := max(need, smallBuffer/2)
+		if size := in.growth(want); size > keptBuffer {
+			if refused := room.Hold(size); refused != nil {
+				if err := s.discard(out, need); err != nil {
+					return 0, nil, err
+				}
+				return typ, nil, refusedError{refused}
+			}
+		}
+		in.room(want)
 		if err := s.read(out); err != nil {
 			if errors.Is(err, io.EOF) && in.w > in.r {
 				err = io.ErrUnexpectedEOF
@@ -119,6 +136,28 @@ func (s *session) exchange(out []byte) (typ byte, payload []byte, err error) {
 		}
 		out = nil
 	}
+}
+
+// discard reads the next n bytes and forgets them, in memory that the session may keep.
+// The peer goes on as if they had been read.
+func (s *session) discard(out []byte, n int) error {
+	in := &s.in
+	n -= in.w - in.r
+	in.w = in.r
+	in.room(keptBuffer)
+	for n > 0 {
+		in.end = min(len(in.buf), in.r+n)
+		if err := s.read(out); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		out = nil
+		n -= in.w - in.r
+		in.w = in.r
+	}
+	return nil
 }
 
 // read writes out and then reads at least one byte into the inbox.
@@ -153,7 +192,7 @@ func (s *session) writeThenRead(fd uintptr) bool {
 		s.pollOut = s.pollOut[max(n, 0):]
 		return len(s.pollOut) > 0
 	}
-	n, err := retryEINTR(sysRead, fd, s.in.buf[s.in.w:])
+	n, err := retryEINTR(sysRead, fd, s.in.buf[s.in.w:s.in.end])
 	switch {
 	case err == syscall.EAGAIN:
 		return false
@@ -201,19 +240,24 @@ func (s *session) dispatch(typ byte, frame []byte) ([]byte, error) {
 		}
 		err = errors.New("the answer is larger than a frame can be")
 	}
+	return s.refuse(typ, err), nil
+}
+
+// refuse logs why a call is not served and returns the frame that says so to APISIX.
+func (s *session) refuse(typ byte, err error) []byte {
 	if errors.Is(err, errTokenNotFound) {
 		s.srv.count.unknownTokens.Add(1)
 		s.srv.log.Info("APISIX used a token of another process or an expired one; it will prepare the configuration again")
 	} else {
 		s.srv.count.refused.Add(1)
-		s.srv.log.Warn("call refused", "type", typ, "bytes", len(frame), "error", err)
+		s.srv.log.Warn("call refused", "type", typ, "error", err)
 	}
 	s.b.Reset()
 	a6err.RespStart(s.b)
 	a6err.RespAddCode(s.b, errorCode(err))
 	s.b.Finish(a6err.RespEnd(s.b))
 	out, _ := finishFrame(s.b, typeError)
-	return out, nil
+	return out
 }
 
 // trimBuilder keeps a large answer's buffer from staying with an idle connection.
@@ -225,7 +269,8 @@ func (s *session) trimBuilder() {
 }
 
 // malformed is deferred around the generated accessors: they panic on malformed
-// frames, which becomes errMalformed.
+// frames, which becomes errMalformed. What reads a frame for a plugin has been tried
+// by then, so that a panic under a plugin is the plugin's.
 func malformed(err *error) {
 	if recover() != nil {
 		*err = errMalformed
@@ -233,19 +278,14 @@ func malformed(err *error) {
 }
 
 // callPlugin runs f. A panic of the plugin is logged with its stack and answered
-// by the caller; a panic of the decoder that the plugin's access to the request
-// caused is errMalformed; a connection lost under the plugin is errConnLost.
-func (s *session) callPlugin(name string, decoding *bool, f func()) (panicked bool, err error) {
+// by the caller.
+func (s *session) callPlugin(name, route string, f func()) (panicked bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			if *decoding {
-				err = errMalformed
-				return
-			}
 			panicked = true
-			s.srv.log.Error("plugin panicked", "plugin", name, "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			s.srv.log.Error("plugin panicked", "plugin", name, "route", route, "panic", logging.Panic(r), "stack", string(debug.Stack()))
 		}
 	}()
 	f()
-	return false, nil
+	return false
 }

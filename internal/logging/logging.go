@@ -22,8 +22,10 @@ const (
 	backlog = 1024
 	// repeatWindow is how long a line like one before is only counted.
 	repeatWindow = 10 * time.Second
-	// maxKinds bounds the kinds of lines that are told apart within a window.
-	maxKinds = 1000
+	// maxKinds bounds the kinds of lines that are told apart within a window, and
+	// maxOfMessage those of them that have the same message: clients choose topics.
+	maxKinds     = 1000
+	maxOfMessage = 100
 )
 
 // Logger is a slog.Logger with a writer of its own.
@@ -67,7 +69,7 @@ func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
 	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
 	go out.run()
 	text := format.handler(out, level)
-	r := &repeats{kinds: map[string]*kind{}}
+	r := &repeats{kinds: map[string]*kind{}, ofMessage: map[string]int{}}
 	stop := make(chan struct{})
 	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, sync.OnceFunc(func() { close(stop) })}
 	go l.summarize(stop)
@@ -198,23 +200,59 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(r), h.next, r) {
+	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(&r), h.next, r) {
 		return nil
 	}
 	return h.next.Handle(ctx, r)
 }
 
-// kindOf names what a line is about: its message and its first attribute.
-func (h *handler) kindOf(r slog.Record) string {
-	var b strings.Builder
-	b.WriteString(h.context)
-	b.WriteByte(0)
-	b.WriteString(r.Message)
+// kindOf names what a line is about: its message and its attributes. Of two lines that
+// differ in numbers alone the second says nothing new: how many, how long, how often. So
+// a number tells lines apart only where it comes first, and in a reason not at all.
+func (h *handler) kindOf(r *slog.Record) string {
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, h.context...), 0), r.Message...)
+	first := true
 	r.Attrs(func(a slog.Attr) bool {
-		fmt.Fprintf(&b, "\x00%v", a)
-		return false
+		if number := isNumber(a.Value.Kind()); first || !number {
+			b = append(append(append(b, 0), a.Key...), '=')
+			text := a.Value.String()
+			if a.Key == "error" || a.Key == "text" {
+				b = appendWithoutNumbers(b, text)
+			} else {
+				b = append(b, text...)
+			}
+		}
+		first = false
+		return true
 	})
-	return b.String()
+	return string(b)
+}
+
+func isNumber(k slog.Kind) bool {
+	switch k {
+	case slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
+		return true
+	}
+	return false
+}
+
+// appendWithoutNumbers appends text with a 0 for each row of digits.
+func appendWithoutNumbers(b []byte, text string) []byte {
+	digit := false
+	for i := range len(text) {
+		c := text[i]
+		if '0' <= c && c <= '9' {
+			if !digit {
+				b = append(b, '0')
+			}
+			digit = true
+			continue
+		}
+		digit = false
+		b = append(b, c)
+	}
+	return b
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -227,30 +265,45 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // repeats counts the lines of each kind since the last one that was written.
 type repeats struct {
-	mu    sync.Mutex
-	kinds map[string]*kind
+	mu        sync.Mutex
+	kinds     map[string]*kind
+	ofMessage map[string]int // how many of kinds have the message
 }
 
 type kind struct {
 	since    time.Time
+	message  string
+	others   bool // the lines are of several kinds, for which there was no room
 	repeated int
 	to       slog.Handler
 	last     slog.Record
 }
 
-// isRepeated tells whether the line is only counted.
+// isRepeated reports whether the line is only counted.
 func (r *repeats) isRepeated(name string, to slog.Handler, line slog.Record) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k, ok := r.kinds[name]; ok {
+	k, known := r.kinds[name]
+	if !known && (len(r.kinds) >= maxKinds || r.ofMessage[line.Message] >= maxOfMessage) {
+		// No kind of a line has this name: each begins with what With has added, and a 0.
+		name = "others of " + line.Message
+		if k, known = r.kinds[name]; !known {
+			r.add(name, &kind{since: line.Time, message: line.Message, others: true, repeated: 1, to: to, last: line})
+			return true
+		}
+	}
+	if known {
 		k.repeated++
 		k.to, k.last = to, line
 		return true
 	}
-	if len(r.kinds) < maxKinds {
-		r.kinds[name] = &kind{since: line.Time}
-	}
+	r.add(name, &kind{since: line.Time, message: line.Message})
 	return false
+}
+
+func (r *repeats) add(name string, k *kind) {
+	r.kinds[name] = k
+	r.ofMessage[k.message]++
 }
 
 // summarize ends the windows that are over and writes what was counted in them.
@@ -262,10 +315,18 @@ func (r *repeats) summarize(now time.Time) {
 			continue
 		}
 		delete(r.kinds, name)
-		if k.repeated > 0 {
-			line := k.last.Clone()
-			line.AddAttrs(slog.Int("repeated", k.repeated))
-			_ = k.to.Handle(context.Background(), line)
+		if r.ofMessage[k.message]--; r.ofMessage[k.message] == 0 {
+			delete(r.ofMessage, k.message)
 		}
+		if k.repeated == 0 {
+			continue
+		}
+		line := k.last.Clone()
+		if k.others {
+			line.AddAttrs(slog.Int("others", k.repeated-1))
+		} else {
+			line.AddAttrs(slog.Int("repeated", k.repeated))
+		}
+		_ = k.to.Handle(context.Background(), line)
 	}
 }

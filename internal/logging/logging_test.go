@@ -80,6 +80,19 @@ func TestARepeatedLineIsCounted(t *testing.T) {
 		{"another first attribute is another line",
 			func(l *Logger) { l.Warn("m", "a", 1); l.Warn("m", "a", 2); l.Warn("m", "b", 1) },
 			[]string{"level=WARN msg=m a=1", "level=WARN msg=m a=2", "level=WARN msg=m b=1"}, nil},
+		{"what is about another route, topic or cause is another line",
+			func(l *Logger) {
+				for i := range 3 {
+					l.Warn("m", "route", "r1", "topic", "a1", "status", 503, "error", fmt.Sprintf("no broker after %d ms", 7*i+3))
+					l.Warn("m", "route", "r2", "topic", "a1", "status", 503, "error", "no broker")
+					l.Warn("m", "route", "r1", "topic", "a2", "status", 503, "error", "no broker")
+					l.Warn("m", "route", "r1", "topic", "a1", "status", 503, "error", errors.New("queue full"))
+				}
+			},
+			[]string{`level=WARN msg=m route=r1 topic=a1 status=503 error="no broker after 3 ms"`, `level=WARN msg=m route=r2 topic=a1 status=503 error="no broker"`,
+				`level=WARN msg=m route=r1 topic=a2 status=503 error="no broker"`, `level=WARN msg=m route=r1 topic=a1 status=503 error="queue full"`},
+			[]string{`level=WARN msg=m route=r1 topic=a1 status=503 error="no broker after 17 ms" repeated=2`, `level=WARN msg=m route=r2 topic=a1 status=503 error="no broker" repeated=2`,
+				`level=WARN msg=m route=r1 topic=a2 status=503 error="no broker" repeated=2`, `level=WARN msg=m route=r1 topic=a1 status=503 error="queue full" repeated=2`}},
 		{"what With adds tells lines apart, and is in the summary",
 			func(l *Logger) {
 				for range 2 {
@@ -137,29 +150,51 @@ func TestEveryIsNeverSuppressed(t *testing.T) {
 
 func TestTheKindsOfLinesAreBounded(t *testing.T) {
 	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
-		for i := range 3 * maxKinds {
-			l.Info("m", "n", i)
-			l.Info("m", "n", i)
+		for i := range 10 * maxOfMessage { // as clients do that choose topics
+			l.Info("m", "topic", fmt.Sprint("t", i))
+			l.Info("m", "topic", fmt.Sprint("t", i))
 			synctest.Wait()
 		}
-		l.repeats.mu.Lock()
-		kinds := len(l.repeats.kinds)
-		l.repeats.mu.Unlock()
-		if kinds != maxKinds {
-			t.Errorf("%d kinds are kept", kinds)
-		}
-		// More kinds than that are written each time rather than lost.
-		if got, want := len(out.lines()), maxKinds+2*2*maxKinds; got != want {
+		l.Info("another message", "topic", "t") // is not among them
+		synctest.Wait()
+		if got, want := len(out.lines()), maxOfMessage+1; got != want {
 			t.Errorf("%d lines, want %d", got, want)
 		}
 		after(2 * repeatWindow)
-		l.repeats.mu.Lock()
-		kinds = len(l.repeats.kinds)
-		l.repeats.mu.Unlock()
-		if kinds != 0 {
-			t.Errorf("%d kinds are kept after their window", kinds)
+		got := out.lines()[maxOfMessage+1:]
+		if len(got) != maxOfMessage+1 || !slices.Contains(got, "level=INFO msg=m topic=t0 repeated=1") ||
+			!slices.Contains(got, fmt.Sprintf("level=INFO msg=m topic=t%d others=%d", 10*maxOfMessage-1, 2*9*maxOfMessage-1)) {
+			t.Errorf("%d lines, the last %q", len(got), got[len(got)-1])
 		}
+		empty(t, l)
 	})
+}
+
+func TestAllMessagesTogetherAreBounded(t *testing.T) {
+	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
+		for i := range 20 * maxOfMessage {
+			l.Info(fmt.Sprint("message ", i%20), "topic", i)
+			synctest.Wait()
+		}
+		if got := len(out.lines()); got != maxKinds {
+			t.Errorf("%d lines", got)
+		}
+		after(2 * repeatWindow)
+		if got := len(out.lines()); got != maxKinds+20 {
+			t.Errorf("%d lines with what was left out", got)
+		}
+		empty(t, l)
+	})
+}
+
+// empty: nothing is kept when the windows are over.
+func empty(t *testing.T, l *Logger) {
+	t.Helper()
+	l.repeats.mu.Lock()
+	defer l.repeats.mu.Unlock()
+	if n := len(l.repeats.kinds) + len(l.repeats.ofMessage); n != 0 {
+		t.Errorf("%d kinds are kept after their window", n)
+	}
 }
 
 func TestCloseWritesWhatThereIs(t *testing.T) {
@@ -212,7 +247,7 @@ func TestDroppedLinesAreCounted(t *testing.T) {
 		l.Info("taken by the writer")
 		<-w.entered
 		for i := range backlog + 7 {
-			l.Info("m", "i", i)
+			l.InfoContext(Every, "m", "i", i)
 		}
 		close(w.release)
 		synctest.Wait()

@@ -17,8 +17,8 @@ import (
 func Redactor(props Properties) func(string) string {
 	var values []string
 	for name, value := range props {
-		if isSecret(name) && value != "" {
-			values = append(values, value)
+		if value != "" {
+			values = append(values, secretsIn(name, value)...)
 		}
 	}
 	// The longest first: where one secret begins another, nothing of either stays.

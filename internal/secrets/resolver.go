@@ -13,34 +13,39 @@ const DefaultDir = "/run/secrets"
 
 // Resolver reads secrets. It can be used by several goroutines at once.
 type Resolver struct {
+	Names
 	dir    string
 	getenv func(string) string
 }
 
 // New returns a resolver of files below dir, which need not exist, and of variables
-// that getenv knows. An empty dir is DefaultDir, a nil getenv is os.Getenv.
-func New(dir string, getenv func(string) string) *Resolver {
+// that have one of the names and that getenv knows. An empty dir is DefaultDir, a nil
+// getenv is os.Getenv.
+func New(dir string, getenv func(string) string, names Names) *Resolver {
 	if dir == "" {
 		dir = DefaultDir
 	}
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	return &Resolver{dir, getenv}
+	return &Resolver{names, dir, getenv}
 }
 
 // Resolve returns the secret that the value refers to, read at this moment, or the
 // value itself if it is no reference. Of a file, one newline at its end (LF or
 // CRLF) is not part of the secret.
 //
-// An error is that of [Check], or names the reference and says why it cannot be
+// An error is that of [Names.Check], or names the reference and says why it cannot be
 // resolved: the variable is not set or empty, or the file is missing
 // (fs.ErrNotExist), empty, outside the directory, no regular file, not readable,
 // larger than 64 kB, or not text. It never has the secret or the directory's path.
 func (r *Resolver) Resolve(value string) (string, error) {
-	where, name, err := parse(value)
-	if err != nil || where == literal {
+	if err := r.Check(value); err != nil {
 		return value, err
+	}
+	where, name, _ := parse(value)
+	if where == literal {
+		return value, nil
 	}
 	secret, err := r.read(where, name)
 	if err != nil {

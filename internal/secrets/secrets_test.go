@@ -55,12 +55,15 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// all lets every variable be named.
+var all = Names{[]string{"*"}}
+
 func environment(name string) string {
 	return map[string]string{"PASSWORD": "from-env", "_p1": "underscore", "NEWLINE": "kept\n", "REFERENCE": "$env://PASSWORD"}[name]
 }
 
 func TestReferencesAreResolved(t *testing.T) {
-	r := New(mount(t), environment)
+	r := New(mount(t), environment, all)
 	cases := []struct{ says, value, want string }{
 		{"a value that is no reference stays", "hunter2", "hunter2"},
 		{"an empty value stays", "", ""},
@@ -97,7 +100,7 @@ func TestReferencesAreResolved(t *testing.T) {
 
 func TestWhatCannotBeResolvedIsAnErrorThatNamesTheReference(t *testing.T) {
 	dir := mount(t)
-	r := New(dir, environment)
+	r := New(dir, environment, all)
 	cases := []struct {
 		says, value, want string
 		missing           bool
@@ -146,7 +149,7 @@ func TestWhatCannotBeResolvedIsAnErrorThatNamesTheReference(t *testing.T) {
 }
 
 func TestReferencesThatCanNeverBeResolvedAreRefused(t *testing.T) {
-	r := New(mount(t), func(string) string { return "a variable" })
+	r := New(mount(t), func(string) string { return "a variable" }, all)
 	cases := []struct{ says, value, want string }{
 		{"no variable", "$env://", "$env:// wants"},
 		{"a digit first", "$env://1A", "$env:// wants"},
@@ -188,9 +191,53 @@ func TestReferencesThatCanNeverBeResolvedAreRefused(t *testing.T) {
 	}
 }
 
+func TestVariablesAreReadThatTheOperatorAllows(t *testing.T) {
+	cases := []struct {
+		says, list, value string
+		allowed           bool
+	}{
+		{"a name with the prefix", DefaultNames, "$env://KAFKA_PASSWORD", true},
+		{"the prefix alone is one", DefaultNames, "$env://KAFKA_", true},
+		{"a name without it", DefaultNames, "$env://AWS_SECRET_ACCESS_KEY", false},
+		{"a name that has it further on", DefaultNames, "$env://MY_KAFKA_PASSWORD", false},
+		{"capitals count", DefaultNames, "$env://kafka_password", false},
+		{"a name that is listed", "PW, TOKEN", "$env://TOKEN", true},
+		{"one that begins so", "PW,TOKEN", "$env://TOKENS", false},
+		{"the default is gone then", "PW,TOKEN", "$env://KAFKA_PASSWORD", false},
+		{"a list of nothing", "", "$env://KAFKA_PASSWORD", false},
+		{"any", "*", "$env://AWS_SECRET_ACCESS_KEY", true},
+		{"a file is no variable", "", "$file://password", true},
+		{"nor is what is no reference", "", "hunter2", true},
+	}
+	dir := mount(t)
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			names, err := ParseNames(c.list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := New(dir, func(string) string { return "s3cret" }, names)
+			got, resolveErr := r.Resolve(c.value)
+			for _, err := range []error{r.Check(c.value), resolveErr} {
+				if (err == nil) != c.allowed || err != nil && !strings.Contains(err.Error(), "--secrets-env") {
+					t.Errorf("got %v", err)
+				}
+			}
+			if !c.allowed && got == "s3cret" {
+				t.Error("it was read all the same")
+			}
+		})
+	}
+	for _, list := range []string{"1A", "A-B", "A*B", "**", "$env://A"} {
+		if _, err := ParseNames(list); err == nil {
+			t.Errorf("%q was taken", list)
+		}
+	}
+}
+
 func TestASecretIsReadAnewEachTime(t *testing.T) {
 	dir, variable := t.TempDir(), ""
-	r := New(dir, func(string) string { return variable })
+	r := New(dir, func(string) string { return variable }, all)
 	for _, secret := range []string{"first", "second"} {
 		variable = secret
 		write(t, filepath.Join(dir, "password"), secret)
@@ -204,7 +251,7 @@ func TestASecretIsReadAnewEachTime(t *testing.T) {
 
 func TestADirectoryMayComeLater(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
-	r := New(dir, nil)
+	r := New(dir, nil, all)
 	_, err := r.Resolve("$file://password")
 	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "the secrets directory") {
 		t.Errorf("without the directory: %v", err)
@@ -218,7 +265,7 @@ func TestADirectoryMayComeLater(t *testing.T) {
 
 func TestAFileThatOpensAndCannotBeReadIsAnErrorWithoutItsPath(t *testing.T) {
 	// The first page of a process's memory is never mapped.
-	_, err := New("/proc/self", nil).Resolve("$file://mem")
+	_, err := New("/proc/self", nil, all).Resolve("$file://mem")
 	if err == nil || strings.Contains(err.Error(), "/proc") {
 		t.Errorf("got %v", err)
 	}
@@ -226,7 +273,7 @@ func TestAFileThatOpensAndCannotBeReadIsAnErrorWithoutItsPath(t *testing.T) {
 
 func TestTheDefaultsAreTheContainersDirectoryAndTheProcessesEnvironment(t *testing.T) {
 	t.Setenv("KAFKAUPSTREAM_TEST_SECRET", "from-the-process")
-	r := New("", nil)
+	r := New("", nil, all)
 	if got, err := r.Resolve("$env://KAFKAUPSTREAM_TEST_SECRET"); err != nil || got != "from-the-process" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -243,7 +290,7 @@ func FuzzCheck(f *testing.F) {
 		f.Add(value)
 	}
 	dir := mount(f)
-	r := New(dir, func(string) string { return "a variable" })
+	r := New(dir, func(string) string { return "a variable" }, all)
 	f.Fuzz(func(t *testing.T, value string) {
 		checked := Check(value)
 		secret, err := r.Resolve(value)

@@ -68,12 +68,19 @@ type element struct {
 	timestamp *int64 // milliseconds since 1970
 }
 
+// recordMemory is what a record of a batch takes beside its bytes, with its reply, in
+// bytes.
+const recordMemory = 1 << 10
+
 // batchOf makes the request's records of its body, in w.recs. Whatever is wrong with
 // one of them, none is produced.
 func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
 	add := func(e element) *Reply {
 		if len(w.recs) == maxBatch {
 			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
+		}
+		if w.holdMore(recordMemory+len(e.value)) != nil {
+			return noRoom()
 		}
 		rec, from, refused := r.elementRecord(req, w, e)
 		if refused != nil {
@@ -93,12 +100,9 @@ func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply
 	case formV3:
 		refused = recordsV3(body, add)
 	default:
-		compact, err := utils.CompactJSON(w.scratch, body)
-		if err != nil {
-			return refuse(400, err.Error())
-		}
-		if len(compact) < len(body) {
-			w.scratch = compact
+		compact, wrong := w.compact(body)
+		if wrong != nil {
+			return wrong
 		}
 		switch {
 		case form != formArray:

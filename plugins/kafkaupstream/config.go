@@ -11,7 +11,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
@@ -68,6 +67,7 @@ type Route struct {
 	envelope      *envelope.Envelope // nil: none
 	envelopeName  string
 	idempotent    *idempotent
+	references    []reference // to secrets
 
 	mode        producer.Mode
 	durable     bool // to the disk where Kafka does not answer
@@ -257,7 +257,8 @@ func (c *configReader) property(path string, f field) {
 		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
 		return
 	}
-	if !c.checkSecret(path, value) {
+	if err := c.reference(path, f.name, value); err != nil {
+		c.problem(path, "%s", err)
 		return
 	}
 	if other, twice := c.properties[f.name]; twice && other != value {
@@ -266,15 +267,6 @@ func (c *configReader) property(path string, f field) {
 	}
 	c.properties[f.name], c.paths[f.name] = value, path
 	delete(c.unread, producer.Canonical(f.name))
-}
-
-// checkSecret reports whether a value can be used: a reference to a secret must be one.
-func (c *configReader) checkSecret(path, value string) bool {
-	err := secrets.Check(value)
-	if err != nil {
-		c.problem(path, "%s", err)
-	}
-	return err == nil
 }
 
 func (c *configReader) readHeaderPrefix(path string, v any) {

@@ -106,8 +106,8 @@ func (r *Route) wrap(w *work, isJSON bool) (suffix string, refused *Reply) {
 		return "", mismatch("the value is not what the envelope "+r.envelopeName+" takes", not.Problems, not.More)
 	case err != nil:
 		return "", refuse(413, fmt.Sprintf("the record has more than %d bytes in its envelope, which is the limit", r.conn.MessageMaxBytes))
-	case !w.hold(w.held + len(made.Value)):
-		return "", unavailable("too many requests are in flight")
+	case w.holdMore(len(made.Value)) != nil:
+		return "", noRoom()
 	}
 	rec.Value = made.Value
 	return made.Suffix, nil

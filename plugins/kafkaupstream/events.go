@@ -70,14 +70,10 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 		return r.event(req, &event, w)
 	}
 	if isJSON && len(body) > 0 {
-		compact, err := utils.CompactJSON(w.scratch, body)
-		if err != nil {
-			return refuse(400, err.Error())
+		var refused *Reply
+		if body, refused = w.compact(body); refused != nil {
+			return refused
 		}
-		if len(compact) < len(body) {
-			w.scratch = compact
-		}
-		body = compact
 	}
 	event, err := cloudevents.DecodeBinary(contentType, req.Headers, body)
 	if err != nil {
@@ -92,6 +88,9 @@ func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	made, err := event.Record(r.eventsOut)
 	if err != nil {
 		return refuse(400, err.Error())
+	}
+	if w.holdMore(recordMemory+len(made.Value)) != nil {
+		return noRoom()
 	}
 	w.rec.Value = made.Value
 	if w.rec.Key == nil && made.Key != nil {

@@ -1,6 +1,7 @@
 package kafkaupstream
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -51,6 +52,9 @@ type HandlerOptions struct {
 	// secrets of these.
 	Schemas *schema.Cache
 	Resolve func(value string) (string, error)
+	// AllowReference refuses references to secrets that the operator does not allow; nil:
+	// every one is allowed.
+	AllowReference func(value string) error
 	// Idempotency is for routes with idempotency.
 	Idempotency *idempotency.Store
 	// Log gets no header, key or payload.
@@ -90,6 +94,11 @@ func (h *Handler) Prepare(route *Route) error {
 	if route.idempotent != nil && h.opts.Idempotency == nil {
 		return Problem{"idempotency", "this program remembers no keys"}
 	}
+	if h.opts.AllowReference != nil {
+		if err := (Findings{Problems: route.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
+			return err
+		}
+	}
 	return h.prepareSchema(route)
 }
 
@@ -122,7 +131,7 @@ func (h *Handler) InvalidRoute() Reply {
 // Handle makes a record of the request, produces it and says what became of it.
 func (h *Handler) Handle(route *Route, req Request) Reply {
 	w := works.Get().(*work)
-	w.sender, w.conn = h.sender, route.conn
+	w.sender, w.conn, w.req = h.sender, route.conn, req
 	defer w.release()
 	if h.opts.Observer == nil {
 		return h.handle(route, req, w, time.Now())
@@ -139,7 +148,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
-			h.log.Error("bug: a request panicked", "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			h.log.Error("bug: a request panicked", "route", req.Route(), "panic", logging.Panic(r), "stack", string(debug.Stack()))
 			h.observe.Failed(producer.KindInternal)
 			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
 		}
@@ -152,7 +161,7 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	w.deadline = deadline
 	if refused := route.record(req, w, tombstone); refused != nil {
 		if refused.cause != "" {
-			h.log.Warn("a request was refused", "status", refused.Status, "error", refused.cause)
+			h.log.Warn("a request was refused", "route", req.Route(), "status", refused.Status, "error", refused.cause)
 		}
 		return *refused
 	}
@@ -172,31 +181,31 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	switch {
 	case route.transactional && w.isBatch:
-		return h.transaction(route, w.unit(w.recs), deadline, w.form)
+		return h.transaction(route, w, w.unit(w.recs), deadline, w.form)
 	case route.transactional:
-		return h.transaction(route, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
+		return h.transaction(route, w, w.unit(append(w.recs, w.rec)), deadline, formOpaque)
 	case w.isBatch:
-		return several(h.deliverAll(route, w.recs, deadline), w.form)
+		return several(h.deliverAll(route, w, deadline), w.form)
 	}
 	reply, err := h.deliver(route, &w.rec, deadline)
 	if err != nil {
-		reply = h.failed(w.rec.Topic, err)
+		reply = h.failed(w, w.rec.Topic, err)
 	}
 	h.observe.Record(route.mode, reply.Delivered)
 	return reply
 }
 
 // failed is the reply to a record that was not acknowledged, which it counts and logs.
-func (h *Handler) failed(topic string, err *producer.Error) Reply {
+func (h *Handler) failed(w *work, topic string, err *producer.Error) Reply {
 	h.observe.Failed(err.Kind)
-	return h.logged(topic, err)
+	return h.logged(w, topic, err)
 }
 
 // logged is the reply to a record that was not acknowledged, which it logs.
-func (h *Handler) logged(topic string, err *producer.Error) Reply {
+func (h *Handler) logged(w *work, topic string, err *producer.Error) Reply {
 	reply := *failed(err)
 	if reply.Status >= 500 {
-		h.log.Warn("a record was not delivered", "status", reply.Status, "topic", topic, "error", err.Reason)
+		h.log.Warn("a record was not delivered", "route", w.req.Route(), "topic", topic, "status", reply.Status, "error", err.Reason)
 	}
 	return reply
 }
@@ -248,14 +257,15 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 }
 
 // deliverAll delivers the records of a batch and says what became of each.
-func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time.Time) []Reply {
+func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply {
+	recs := w.recs
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
 	if route.mode == producer.Durable {
 		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
 			switch {
 			case o.Err != nil:
-				replies[i] = h.failed(recs[i].Topic, o.Err)
+				replies[i] = h.failed(w, recs[i].Topic, o.Err)
 			case o.Receipt != "":
 				replies[i] = kept(o.Receipt)
 			default:
@@ -268,7 +278,7 @@ func (h *Handler) deliverAll(route *Route, recs []producer.Record, deadline time
 	for i, o := range h.sender.SendAll(route.conn, recs, wait, deadline) {
 		switch {
 		case o.Err != nil:
-			replies[i] = h.failed(recs[i].Topic, o.Err)
+			replies[i] = h.failed(w, recs[i].Topic, o.Err)
 		case wait:
 			replies[i] = written(recs[i].Topic, o.Ack)
 		default:
@@ -294,7 +304,7 @@ func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Repl
 
 // transaction delivers the records in one transaction. Its reply's status is that of
 // all of them, and where they are not in Kafka, of the one that is to blame.
-func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
+func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
 	recs := unit.Records
 	var outcomes []producer.Outcome
 	var err *producer.Error
@@ -314,7 +324,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 		for range recs {
 			h.observe.Failed(err.Kind)
 		}
-		return h.observeUnit(route.mode, h.logged(recs[0].Topic, err), len(recs))
+		return h.observeUnit(route.mode, h.logged(w, recs[0].Topic, err), len(recs))
 	}
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
@@ -336,7 +346,7 @@ func (h *Handler) transaction(route *Route, unit durable.Unit, deadline time.Tim
 	reply := several(replies, form)
 	if err != nil {
 		detail := reply.Detail
-		reply = h.logged(recs[0].Topic, err)
+		reply = h.logged(w, recs[0].Topic, err)
 		if reply.Message = "the transaction was aborted: " + reply.Message; blame >= 0 && len(recs) > 1 {
 			reply.Message = fmt.Sprintf("the transaction was aborted: record %d: %s", blame+1, failed(err).Message)
 		}
@@ -359,6 +369,7 @@ type work struct {
 	scratch []byte   // of the compacted body
 
 	deadline time.Time
+	req      Request
 	sender   Sender
 	conn     *producer.Connection
 	held     int // bytes of memory taken from sender
@@ -379,15 +390,32 @@ var works = sync.Pool{New: func() any { return new(work) }}
 // maxScratch is the largest scratch that is kept for the next request, in bytes.
 const maxScratch = 256 << 10
 
-// hold takes memory for so many bytes of body in all; false: there is no room.
-func (w *work) hold(bytes int) bool {
-	if more := bytes - w.held; more > 0 {
-		if !w.sender.Hold(w.conn, more) {
-			return false
-		}
-		w.held = bytes
+// errNoRoom: the memory that requests may take is used up.
+var errNoRoom = errors.New("no room in memory")
+
+// noRoom is the reply to a request for which there is no room in memory.
+func noRoom() *Reply { return unavailable("too many requests are in flight") }
+
+// bodyFailed is the reply to a request whose body could not be had.
+func bodyFailed(err error) *Reply {
+	if errors.Is(err, errNoRoom) {
+		return noRoom()
 	}
-	return true
+	return unavailable("the gateway did not hand the body over")
+}
+
+// Hold takes memory for so many bytes in all, or returns errNoRoom.
+func (w *work) Hold(bytes int) error { return w.holdMore(bytes - w.held) }
+
+// holdMore takes memory for so many bytes beside those held, or returns errNoRoom.
+func (w *work) holdMore(bytes int) error {
+	if bytes > 0 {
+		if !w.sender.Hold(w.conn, bytes) {
+			return errNoRoom
+		}
+		w.held += bytes
+	}
+	return nil
 }
 
 // release gives the memory back; what a large body took is left to the garbage

@@ -118,6 +118,8 @@ type fakeRequest struct {
 	args    map[string]string
 	path    string
 	asked   int
+	told    bool // room is asked before the body is read
+	read    bool // then
 }
 
 func (r *fakeRequest) Path() string { return r.path }
@@ -136,8 +138,16 @@ func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
 func (r *fakeRequest) Method() string            { return r.method }
 func (r *fakeRequest) Header(name string) string { return r.headers[name] }
-func (r *fakeRequest) Body() ([]byte, error) {
+func (r *fakeRequest) Route() string             { return "r1" }
+
+func (r *fakeRequest) Body(room Room) ([]byte, error) {
 	r.asked++
+	if r.told {
+		if err := room.Hold(len(r.body)); err != nil {
+			return nil, err
+		}
+		r.read = true
+	}
 	if r.noBody {
 		return nil, r.bodyErr
 	}
@@ -366,26 +376,66 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 		says    string
 		length  string
 		body    string
+		told    bool // by the gateway, when it is asked for the body
 		refused bool
-		unread  bool
+		asked   int
 	}{
-		{"before its body is fetched, where the length is known", "101", strings.Repeat("x", 101), true, true},
-		{"after that, where it is not", "", strings.Repeat("x", 101), true, false},
-		{"not if there is enough", "100", strings.Repeat("x", 100), false, false},
+		{"before its body is fetched, where the length is known", "101", strings.Repeat("x", 101), false, true, 0},
+		{"before its body is read, where the gateway says the length then", "", strings.Repeat("x", 101), true, true, 1},
+		{"after that, where it does not", "", strings.Repeat("x", 101), false, true, 1},
+		{"not if there is enough", "100", strings.Repeat("x", 100), true, false, 1},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
 			sender := &fakeSender{room: 100}
-			req := &fakeRequest{method: "POST", body: c.body, headers: map[string]string{"content-length": c.length}}
+			req := &fakeRequest{method: "POST", body: c.body, told: c.told, headers: map[string]string{"content-length": c.length}}
 			reply := newHandler(sender, nil).Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
 			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) {
 				t.Errorf("got %+v", reply)
 			}
-			if (req.asked == 0) != c.unread {
-				t.Errorf("the body was asked for %d times", req.asked)
+			if req.asked != c.asked || req.read == c.refused {
+				t.Errorf("the body was asked for %d times; read: %v", req.asked, req.read)
+			}
+			if c.refused && reply.Message != "too many requests are in flight" {
+				t.Errorf("the message is %q", reply.Message)
 			}
 			if sender.held != 0 {
 				t.Errorf("%d bytes are still held", sender.held)
+			}
+		})
+	}
+}
+
+func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
+	const post = `{` + brokers + `,"topic":"t"}`
+	unavailable := func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		return producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker, Reason: "why"}
+	}
+	cases := []struct {
+		says, conf string
+		send       func(*producer.Record, bool) (producer.Ack, *producer.Error)
+		body, want string
+	}{
+		{"a record that was not delivered", post, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"one of a batch", `{` + brokers + `,"topic":"t","batch":true}`, unavailable, "[1,2]", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"one of a transaction", `{` + brokers + `,"topic":"t","transactional":true}`, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
+		{"a bug", post, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic("bug") }, "1", `msg="bug: a request panicked" route=r1`},
+		{"a schema that cannot be had", `{` + brokers + `,"topic":"t","timeout_ms":1,"schema":{"registry":"http://127.0.0.1:1","subject":"s"}}`, nil, "1", `msg="a request was refused" route=r1 status=503 error=`},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			var log bytes.Buffer
+			h := newHandler(&fakeSender{send: c.send}, nil)
+			h.log = slog.New(slog.NewTextHandler(&log, nil))
+			h.opts.Schemas = schema.NewCache(0, h.log)
+			defer h.opts.Schemas.Close()
+			route := mustParse(t, c.conf)
+			if err := h.Prepare(route); err != nil {
+				t.Fatal(err)
+			}
+			h.Handle(route, &fakeRequest{method: "POST", headers: map[string]string{"content-type": "application/json"}, body: c.body})
+			if !strings.Contains(log.String(), c.want) {
+				t.Errorf("the log:\n%s", log.String())
 			}
 		})
 	}

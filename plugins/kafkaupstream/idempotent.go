@@ -103,7 +103,7 @@ func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency
 	}
 	reply := h.traced(route, req, w, deadline)
 	if route.units() {
-		h.settleUnit(route, w.id, ticket, reply)
+		h.settleUnit(route, w, ticket, reply)
 		return reply
 	}
 	if reply.Delivered == DeliveredNo {
@@ -112,14 +112,14 @@ func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency
 	}
 	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
 	if err := ticket.Finish(stored); err != nil {
-		h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "error", err)
+		h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", w.req.Route(), "error", err)
 	}
 	return reply
 }
 
 // settleUnit remembers the reply to a unit. Of one that is not known, the next request
 // with the key finds it out.
-func (h *Handler) settleUnit(route *Route, id [16]byte, ticket *idempotency.Ticket, reply Reply) {
+func (h *Handler) settleUnit(route *Route, w *work, ticket *idempotency.Ticket, reply Reply) {
 	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
 	if len(stored) > idempotency.MaxReply { // what is said of each record is left out
 		reply.Detail = nil
@@ -133,11 +133,11 @@ func (h *Handler) settleUnit(route *Route, id [16]byte, ticket *idempotency.Tick
 		ticket.Abandon()
 	default:
 		if err := ticket.Finish(stored); err != nil {
-			h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "error", err)
+			h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", w.req.Route(), "error", err)
 			return
 		}
 	}
-	h.durable.Replied(route.conn, id, durable.Policy(route.suspend))
+	h.durable.Replied(route.conn, w.id, durable.Policy(route.suspend))
 }
 
 // fingerprint is that of the records which the request comes to.

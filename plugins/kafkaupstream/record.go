@@ -30,9 +30,16 @@ type Request interface {
 	// Var returns the value of a variable of the gateway's, "" when there is none.
 	Var(name string) string
 	// Body returns the body. It is asked for at most once, and stays valid until
-	// the request has been answered.
-	Body() ([]byte, error)
+	// the request has been answered. Where its length is known before it is read, room is
+	// asked for that much first, and room's error returned.
+	Body(room Room) ([]byte, error)
+	// Route returns the route's id for the log, "" when it is not known.
+	Route() string
 }
+
+// Room is asked before memory is taken: for so many bytes in all, what it has given
+// before included. An error says that there is no room.
+type Room = interface{ Hold(bytes int) error }
 
 // maxTopicLen is Kafka's limit of a topic's name, in bytes.
 const maxTopicLen = 249
@@ -173,20 +180,20 @@ func (r *Route) value(req Request, w *work) *Reply {
 	if promised > int64(r.maxBody) {
 		return tooLarge("body", promised, r.maxBody)
 	}
-	if !w.hold(int(promised)) {
-		return unavailable("too many requests are in flight")
+	if w.Hold(int(promised)) != nil {
+		return noRoom()
 	}
-	body, err := req.Body()
+	body, err := req.Body(w)
 	w.bodyBytes = len(body)
 	switch {
 	case err != nil:
-		return unavailable("the gateway did not hand the body over")
+		return bodyFailed(err)
 	case len(body) == 0 && bodyLost(req, promised):
 		return unavailable("the gateway could not read the body")
 	case len(body) > r.maxBody:
 		return tooLarge("body", int64(len(body)), r.maxBody)
-	case !w.hold(len(body)):
-		return unavailable("too many requests are in flight")
+	case w.Hold(len(body)) != nil:
+		return noRoom()
 	}
 	if r.cloudEvents {
 		return r.events(req, body, w)
@@ -205,15 +212,28 @@ func (r *Route) value(req Request, w *work) *Reply {
 	if form != formJSON {
 		return r.batchOf(req, body, form, w)
 	}
+	compact, refused := w.compact(body)
+	if refused != nil {
+		return refused
+	}
+	w.rec.Value = compact
+	return r.finish(req, w, true)
+}
+
+// compact returns the body without insignificant white space. The memory for that is
+// counted where it is more than what a request may leave to the next one.
+func (w *work) compact(body []byte) ([]byte, *Reply) {
+	if len(body) > max(maxScratch, cap(w.scratch)) && w.holdMore(len(body)) != nil {
+		return nil, noRoom()
+	}
 	compact, err := utils.CompactJSON(w.scratch, body)
 	if err != nil {
-		return refuse(400, err.Error())
+		return nil, refuse(400, err.Error())
 	}
 	if len(compact) < len(body) { // otherwise it is body itself
 		w.scratch = compact
 	}
-	w.rec.Value = compact
-	return r.finish(req, w, true)
+	return compact, nil
 }
 
 // tombstone makes the record one that says that its key is gone.
@@ -222,9 +242,9 @@ func (r *Route) tombstone(req Request, w *work) *Reply {
 	if contentLength(req.Header("content-length")) > 0 {
 		return refuse(400, message)
 	}
-	body, err := req.Body()
+	body, err := req.Body(w)
 	if err != nil {
-		return unavailable("the gateway did not hand the body over")
+		return bodyFailed(err)
 	}
 	if len(body) > 0 || bodyLost(req, -1) {
 		return refuse(400, message)

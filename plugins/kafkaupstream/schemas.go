@@ -84,7 +84,9 @@ func (c *configReader) readSchema(path string, v any) {
 // secret reads a text that may be a reference to a secret.
 func (c *configReader) secret(path string, v any) string {
 	s, _ := c.text(path, v)
-	c.checkSecret(path, s)
+	if err := c.reference(path, "password", s); err != nil {
+		c.problem(path, "%s", err)
+	}
 	return s
 }
 

@@ -25,7 +25,7 @@ func (c *configReader) readTransportURL(path string, v any) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.Properties)) {
-		if err := secrets.Check(u.Properties[name]); err != nil {
+		if err := c.reference(path, name, u.Properties[name]); err != nil {
 			c.problem(path, "the value for %s: %s", name, err)
 			return
 		}
@@ -75,7 +75,7 @@ func sameValue(name, a, b string) bool {
 // checkTransportTLS refuses options for TLS where there will be none: the driver connects
 // in the clear then, and whoever named a certificate wants something else.
 func (c *configReader) checkTransportTLS() {
-	if protocol := c.properties["security.protocol"]; strings.HasSuffix(strings.ToUpper(protocol), "SSL") || secrets.IsReference(protocol) {
+	if protocol := c.properties["security.protocol"]; strings.HasSuffix(strings.ToUpper(protocol), "SSL") {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.transport.Properties)) {

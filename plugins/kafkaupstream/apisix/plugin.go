@@ -126,6 +126,24 @@ func (c *call) Var(name string) string {
 	return string(value)
 }
 
+// Body returns the body. The stock runner has read it when it knows how long it is.
+func (c *call) Body(room kafkaupstream.Room) ([]byte, error) {
+	if r, ok := c.Request.(interface {
+		BodyWithin(kafkaupstream.Room) ([]byte, error)
+	}); ok {
+		return r.BodyWithin(room)
+	}
+	return c.Request.Body()
+}
+
+// Route returns the route's id: this project's host knows it, the stock runner has to ask.
+func (c *call) Route() string {
+	if r, ok := c.Request.(interface{ Route() string }); ok {
+		return r.Route()
+	}
+	return c.Var("route_id")
+}
+
 var jsonContentType = []string{"application/json"}
 
 func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -214,6 +215,84 @@ func (h *host) records(t *testing.T, n int) (got []record) {
 		})
 	}
 	return got
+}
+
+func TestABodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	pool := producer.NewPool(producer.Options{Log: log, MaxInflightBytes: 1 << 20})
+	dir, err := os.MkdirTemp("", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "r.sock")
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := gateway.NewClient(socket, gateway.ClientOptions{})
+	defer func() {
+		client.Close()
+		if err := server.Shutdown(context.Background(), time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		pool.Close(context.Background())
+	}()
+	conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{"bootstrap.servers":"127.0.0.1:1","message.max.bytes":20000000},"topic":"orders","timeout_ms":1}`}
+	token, err := client.PrepareConf(context.Background(), "k", []gateway.ConfEntry{conf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, gateway.MaxBody)
+	for _, c := range []struct {
+		size int
+		want string
+	}{
+		{gateway.MaxBody, "too many requests are in flight"}, {10, "no Kafka broker can be reached"},
+		{gateway.MaxBody, "too many requests are in flight"}, {500 << 10, "no Kafka broker can be reached"},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		resp, err := client.Call(context.Background(), token, &gateway.Request{Method: "POST", Body: func() ([]byte, error) { return body[:c.size], nil }})
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Status != 503 || !strings.Contains(string(resp.Body), c.want) || !slices.Contains(resp.Headers, gateway.Entry{Name: "Retry-After", Value: "1"}) {
+			t.Errorf("%d bytes: %d %s %v", c.size, resp.Status, resp.Body, resp.Headers)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
+			t.Errorf("%d bytes: %d bytes were allocated", c.size, n)
+		}
+	}
+	if n := pool.Stats().InflightBytes; n != 0 {
+		t.Errorf("%d bytes are held after the requests", n)
+	}
+}
+
+func TestALineAboutARequestNamesItsRoute(t *testing.T) {
+	for name, start := range hosts {
+		t.Run(name, func(t *testing.T) {
+			h := startHost(t, start)
+			conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"orders"}`}
+			for _, route := range []string{"shop", "bank"} {
+				token, err := h.PrepareConf(context.Background(), "route#"+route+"#ext-plugin-post-req#7", []gateway.ConfEntry{conf})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = h.Call(context.Background(), token, &gateway.Request{
+					Method: "POST", Path: "/", Body: func() ([]byte, error) { return []byte("x"), nil },
+					Var: func(name string) (string, bool) { return route, name == "route_id" },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				line := `msg="a record was not delivered" route=` + route + " topic=orders status=503 error="
+				program.Until(t, line, func() bool { return strings.Contains(h.log.String(), line) })
+			}
+			h.stop()
+		})
+	}
 }
 
 var jsonType = header("content-type", "application/json")

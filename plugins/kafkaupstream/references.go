@@ -1,0 +1,37 @@
+package kafkaupstream
+
+import (
+	"errors"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+)
+
+// reference is a value of a configuration that refers to a secret.
+type reference struct{ path, value string }
+
+var errNoSecret = errors.New("a reference is possible only where a secret stands: passwords, keys, tokens, certificates, sasl.oauthbearer.* and sasl.username")
+
+// reference notes the value of a property if it is a reference, and returns why it cannot
+// be one.
+func (c *configReader) reference(path, property, value string) error {
+	if err := secrets.Check(value); err != nil || !secrets.IsReference(value) {
+		return err
+	}
+	if !producer.TakesReference(property) {
+		return errNoSecret
+	}
+	c.route.references = append(c.route.references, reference{path, value})
+	return nil
+}
+
+// CheckReferences returns a [Problem] for each reference to a secret that allowed refuses:
+// what may be referred to is the operator's to say, and not a matter of the text.
+func (r *Route) CheckReferences(allowed func(value string) error) (problems []Problem) {
+	for _, ref := range r.references {
+		if err := allowed(ref.value); err != nil {
+			problems = append(problems, Problem{ref.path, err.Error()})
+		}
+	}
+	return problems
+}
