@@ -31,11 +31,12 @@ func (request) Header(name string) string {
 	}
 	return ""
 }
-func (request) Headers(func(name, value string)) {}
-func (request) Var(string) string                { return "" }
-func (request) Argument(string) string           { return "" }
-func (request) SourceIP() string                 { return "" }
-func (request) Body() ([]byte, error)            { return body, nil }
+func (request) Headers(func(name, value string))   {}
+func (request) Var(string) string                  { return "" }
+func (request) Argument(string) string             { return "" }
+func (request) Arguments(func(name, value string)) {}
+func (request) SourceIP() string                   { return "" }
+func (request) Body() ([]byte, error)              { return body, nil }
 
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.

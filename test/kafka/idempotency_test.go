@@ -96,7 +96,9 @@ func TestAKeyIsItsConsumersAndItsTopics(t *testing.T) {
 		for name, a := range consumers {
 			for _, topic := range []string{topic, other} {
 				got := a.post("r", map[string]string{"idempotency-key": "k", "x-topic": topic}, "x")
-				got.want(t, 200, "yes")
+				if got.want(t, 200, "yes"); got.Offset == nil {
+					t.Fatalf("%s, topic %s: %+v", name, topic, got)
+				}
 				place := name + " " + topic
 				if before, again := offsets[place]; again && before != *got.Offset || got.Topic != topic {
 					t.Errorf("%s was told %s %d, and before %d", place, got.Topic, *got.Offset, before)
