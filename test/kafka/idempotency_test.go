@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
@@ -58,25 +59,47 @@ func TestARepetitionFindsOutWhatBecameOfARequestThatWasAnswered504(t *testing.T)
 	}
 }
 
-func TestWhatBecameOfARequestIsLostWithItsProcess(t *testing.T) {
+// A process that ends waits for what is under way; what that was is known to the next one.
+func TestWhatBecameOfARequestIsKnownAfterItsProcessUnlessThatIsKilled(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
-	topic := topicOf(t, k, 1, nil)
-	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
-	r := startRunner(t, "", spool)
-	a := startGateway(t, r.socket)
-	a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":"sync","timeout_ms":1500,"idempotency":{}`, topic)))
-	a.post("r", map[string]string{"idempotency-key": "before"}, "x").want(t, 200, "yes")
-	late := map[string]string{"idempotency-key": "late"}
-	must(t, k.Pause(1))
-	a.post("r", late, "x").want(t, 504, "unknown")
-	must(t, r.Process.Kill())
-	<-r.exited
-	must(t, k.Resume(1))
-	startRunner(t, r.socket, spool)
-	for range 2 {
-		a.post("r", late, "x").want(t, 410, "unknown")
+	for _, tt := range []struct {
+		name      string
+		signal    syscall.Signal
+		status    int
+		delivered string
+	}{
+		{"killed", syscall.SIGKILL, 410, "unknown"},
+		{"stopped", syscall.SIGTERM, 200, "yes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			topic := topicOf(t, k, 1, nil)
+			spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
+			r := startRunner(t, "", spool)
+			a := startGateway(t, r.socket)
+			a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":"sync","timeout_ms":1500,"idempotency":{}`, topic)))
+			post := func(key string) answer {
+				t.Helper()
+				return a.post("r", map[string]string{"idempotency-key": key}, "x")
+			}
+			post("before").want(t, 200, "yes")
+			must(t, k.Pause(1))
+			post("late").want(t, 504, "unknown")
+			must(t, r.Process.Signal(tt.signal))
+			if tt.signal == syscall.SIGKILL {
+				<-r.exited
+			}
+			must(t, k.Resume(1))
+			<-r.exited
+			startRunner(t, r.socket, spool)
+			for range 2 {
+				got := post("late")
+				if got.want(t, tt.status, tt.delivered); tt.status == 200 && (got.Offset == nil || *got.Offset != 1) {
+					t.Errorf("got %+v", got)
+				}
+			}
+			post("another").want(t, 200, "yes")
+		})
 	}
-	a.post("r", map[string]string{"idempotency-key": "another"}, "x").want(t, 200, "yes")
 }
 
 func TestAKeyIsItsConsumersAndItsTopics(t *testing.T) {
