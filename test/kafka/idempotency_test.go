@@ -111,7 +111,7 @@ func TestAKeyIsItsConsumersAndItsTopics(t *testing.T) {
 	consumers := map[string]*apisix{}
 	for _, name := range []string{"", "jack", "jill"} {
 		a := startGatewayWith(t, r.socket, gateway.Options{Vars: map[string]string{"consumer_name": name}})
-		a.route("r", conf(k.Bootstrap(), fmt.Sprintf(`"topic":"${http_x_topic}","delivery":"sync","idempotency":{},"record_headers":{"id":"$request_id"}`)))
+		a.route("r", conf(k.Bootstrap(), `"topic":"${http_x_topic}","delivery":"sync","idempotency":{},"record_headers":{"id":"$request_id"}`))
 		consumers[name] = a
 	}
 	offsets := map[string]int64{}
