@@ -262,9 +262,7 @@ func (r *runner) drain(ctx context.Context) error {
 		}
 	}
 	r.schemas.Close()
-	if kerr := r.keys.Close(); kerr != nil {
-		r.log.Error("idempotency keys were not closed well", "error", kerr)
-	}
+	r.keys.Close(ctx) // what the pool has reported until now is noted before
 	r.notifier.Close(ctx)
 	if lost > 0 || err != nil {
 		return errUnclean

@@ -21,9 +21,9 @@ func BenchmarkMemory(b *testing.B) {
 			return m.HeapAlloc
 		}
 		before := heap()
-		s := open(b, Options{MaxEntries: 2 * keys})
+		s := open(b, Options{MaxBytes: 2 * keys * keyBytes})
 		for i := range keys {
-			outcome, ticket := s.Begin(context.Background(), "orders", fmt.Sprint(i), request, hour)
+			outcome, ticket := s.Begin(context.Background(), keyOf("orders", fmt.Sprint(i)), request, hour)
 			if outcome != First || ticket.Finish(reply) != nil {
 				b.Fatal(outcome)
 			}
@@ -37,13 +37,13 @@ func BenchmarkMemory(b *testing.B) {
 func BenchmarkFirst(b *testing.B) {
 	for _, clients := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) {
-			s := open(b, Options{Dir: b.TempDir(), MaxEntries: 10_000_000})
+			s := open(b, Options{Dir: b.TempDir(), MaxBytes: 10 << 30})
 			reply := []byte(strings.Repeat("r", 200))
 			var key atomic.Int64
 			b.SetParallelism((clients + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					outcome, ticket := s.Begin(context.Background(), "orders", fmt.Sprint(key.Add(1)), request, hour)
+					outcome, ticket := s.Begin(context.Background(), keyOf("orders", fmt.Sprint(key.Add(1))), request, hour)
 					if outcome != First || ticket.Finish(reply) != nil {
 						b.Error(outcome)
 					}
@@ -56,18 +56,19 @@ func BenchmarkFirst(b *testing.B) {
 // BenchmarkTakeOver reads and writes anew a journal of 100,000 keys.
 func BenchmarkTakeOver(b *testing.B) {
 	dir := b.TempDir()
-	s := open(b, Options{Dir: dir, MaxEntries: 1_000_000})
+	s := open(b, Options{Dir: dir, MaxBytes: 1 << 30})
 	known := make([]frame, 100_000)
 	for i := range known {
 		f := &known[i]
 		*f = frame{kind: finishedKind, expires: 1 << 62, reply: []byte(strings.Repeat("r", 200))}
-		f.id, f.scope = identify("orders", fmt.Sprint(i))
+		key := keyOf("orders", fmt.Sprint(i))
+		f.id, f.holder = key.id(), key.holder()
 	}
 	if err := s.journal.rewrite(known); err != nil {
 		b.Fatal(err)
 	}
-	s.Close()
+	end(s)
 	for b.Loop() {
-		open(b, Options{Dir: dir}).Close()
+		end(open(b, Options{Dir: dir}))
 	}
 }

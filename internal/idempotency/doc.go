@@ -4,7 +4,8 @@
 //
 // A request goes through it twice: [Store.Begin] before anything is done tells what is
 // known of the key, and for a key that is new gives a [Ticket], which is settled when
-// the reply is known. plugins/kafkaupstream calls it for routes that ask for it.
+// it is known what became of the request: that may be long after its reply, and the key
+// is [InFlight] until then. plugins/kafkaupstream calls it for routes that ask for it.
 //
 // What is [Interrupted] can be taken up with [Store.Resume] by a caller that can find out
 // what became of the first request.
@@ -14,22 +15,24 @@
 //
 // # What is promised
 //
-// A key that was begun is not forgotten before its time is up: a full store refuses new
-// keys. With a directory that holds across a crash of the process or the machine: that
+// A key that is under way is never forgotten, and one that is settled not before its time
+// is up, as long as there is room. With a directory that holds across a crash of the process or the machine: that
 // a key is begun is on disk before Begin returns [First], and its reply before
 // [Ticket.Finish] does. A key that was begun and never settled is [Interrupted]
 // afterwards, since nobody knows how far its request came.
 //
 // # Bounds
 //
-// A scope, which is a route, may have as many keys as are still free, and bytes of
-// replies likewise. So one scope takes half of the store at most, two a third each, and
-// there is always room for another.
+// A key belongs to a holder, which is a client of a route. Where a new key or a reply finds
+// no room, the holder that has most loses the settled keys that expire next: whoever fills
+// the store takes from himself as soon as he has more than others. Keys under way make no
+// room. Of these a holder may have as many as are still free: one has half of the store at
+// most, two a third each, and what is more is [Full].
 //
 // # Directory
 //
-// It has mode 0700, files 0600. Neither keys nor scopes are in it, only their hashes;
-// replies are.
+// It has mode 0700, files 0600. Neither keys, scopes nor holders are in it, only their
+// hashes; replies are.
 //
 //	DIR/lock                      flock by the process that uses the directory, the owner
 //	DIR/<generation>-<marker>.log a journal; two numbers of 16 hexadecimal digits
@@ -44,12 +47,16 @@
 //	     0      8  the marker in the file's name, big endian: random, so that no reply has it
 //	     8      4  length of what follows byte 16, at most 89 + 64 KiB
 //	    12      4  CRC-32C of bytes 0 to 11 and of what follows byte 16
-//	    16      1  1: begun, 2: finished, 3: abandoned
+//	    16      1  4: begun, 5: finished, 3: abandoned; 1 and 2: begun and finished,
+//	               written before the fingerprint was of what the client sent
 //	    17     32  SHA-256 of scope and key
-//	    49     16  SHA-256 of the scope, its first half
+//	    49     16  SHA-256 of the holder, its first half
 //	    65     32  fingerprint of the request
 //	    97      8  when the key is forgotten, nanoseconds since 1970
 //	   105         the reply, if finished
+//
+// Where a frame is of kind 1 or 2, a request's fingerprint cannot be held against it: any
+// request with the key is taken for a repetition.
 //
 // A frame says all of its key, so that a damaged one before it takes nothing away. What
 // is damaged is skipped up to the next frame and reported; a last frame that is not

@@ -5,6 +5,13 @@ import (
 	"encoding/binary"
 )
 
+// Key is what a request with an Idempotency-Key is known by.
+type Key struct {
+	Holder string // whose share of the store it takes
+	Scope  string // where it is one key: the same in another scope is another
+	Key    string
+}
+
 // FingerprintOf returns a fingerprint of the parts of a request: method, path, body and
 // what else makes two requests different. Moving bytes from one part to the next makes
 // another fingerprint.
@@ -22,10 +29,12 @@ func FingerprintOf(parts ...[]byte) [32]byte {
 // keyID stands for a scope and a key.
 type keyID [32]byte
 
-// scopeID stands for a scope.
-type scopeID [16]byte
+// holderID stands for a holder.
+type holderID [16]byte
 
-func identify(scope, key string) (keyID, scopeID) {
-	s := sha256.Sum256([]byte(scope))
-	return FingerprintOf([]byte(scope), []byte(key)), scopeID(s[:16])
+func (k *Key) id() keyID { return FingerprintOf([]byte(k.Scope), []byte(k.Key)) }
+
+func (k *Key) holder() holderID {
+	s := sha256.Sum256([]byte(k.Holder))
+	return holderID(s[:16])
 }

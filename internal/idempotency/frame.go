@@ -8,11 +8,13 @@ import (
 	"io"
 )
 
-// The kinds of frames.
+// The kinds of frames. The old ones have another kind of fingerprint.
 const (
-	begunKind     = 1
-	finishedKind  = 2
-	abandonedKind = 3
+	oldBegunKind    = 1
+	oldFinishedKind = 2
+	abandonedKind   = 3
+	begunKind       = 4
+	finishedKind    = 5
 )
 
 const (
@@ -30,7 +32,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type frame struct {
 	kind        uint8
 	id          keyID
-	scope       scopeID
+	holder      holderID
 	fingerprint [32]byte
 	expires     int64 // Unix nanoseconds
 	reply       []byte
@@ -44,7 +46,7 @@ func appendFrame(b []byte, marker uint64, f *frame) []byte {
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, f.kind)
 	b = append(b, f.id[:]...)
-	b = append(b, f.scope[:]...)
+	b = append(b, f.holder[:]...)
 	b = append(b, f.fingerprint[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(f.expires))
 	b = append(b, f.reply...)
@@ -61,7 +63,7 @@ func payload(b []byte) frame {
 	b = b[headerBytes:]
 	f := frame{kind: b[0], expires: int64(binary.LittleEndian.Uint64(b[81:]))}
 	copy(f.id[:], b[1:])
-	copy(f.scope[:], b[33:])
+	copy(f.holder[:], b[33:])
 	copy(f.fingerprint[:], b[49:])
 	f.reply = b[fixedBytes:]
 	return f
@@ -117,7 +119,7 @@ func nextFrame(in *bufio.Reader, mark []byte) ([]byte, error) {
 		binary.LittleEndian.Uint32(whole[checkedBytes:]) != checksum(whole) {
 		return nil, err
 	}
-	if kind := whole[headerBytes]; kind < begunKind || kind > abandonedKind {
+	if kind := whole[headerBytes]; kind < oldBegunKind || kind > finishedKind {
 		return nil, nil
 	}
 	return whole, nil

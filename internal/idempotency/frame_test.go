@@ -13,8 +13,8 @@ const testMarker = 0xfeedfacecafebeef
 func testFrames(n int) []frame {
 	var frames []frame
 	for i := range n {
-		id, scope := identify("s", string(rune('a'+i)))
-		frames = append(frames, frame{kind: uint8(begunKind + i%3), id: id, scope: scope, fingerprint: request,
+		key := keyOf("s", string(rune('a'+i)))
+		frames = append(frames, frame{kind: uint8(oldBegunKind + i%5), id: key.id(), holder: key.holder(), fingerprint: request,
 			expires: int64(i) << 40, reply: bytes.Repeat([]byte{byte(i)}, i*i)})
 	}
 	return frames
@@ -58,7 +58,7 @@ func TestScanFindsWhatWasWritten(t *testing.T) {
 		{"noise before a frame", append(slices.Clone(noise), encode(frames[:1])...), frames[:1], damage{skipped: int64(len(noise))}},
 		{"noise behind a frame", append(encode(frames[:1]), noise...), frames[:1], damage{torn: int64(len(noise))}},
 		{"markers alone", append(bytes.Repeat(marker, 3), encode(frames[:2])...), frames[:2], damage{skipped: 3 * markerBytes}},
-		{"a frame of an unknown kind", append(appendFrame(nil, testMarker, &frame{kind: 4}), encode(frames[:1])...), frames[:1], damage{skipped: frameBytes}},
+		{"a frame of an unknown kind", append(appendFrame(nil, testMarker, &frame{kind: finishedKind + 1}), encode(frames[:1])...), frames[:1], damage{skipped: frameBytes}},
 		{"a frame of another journal", append(appendFrame(nil, 1, &frames[0]), encode(frames[:1])...), frames[:1], damage{skipped: frameBytes}},
 		{"half a frame before a whole one", append(encode(frames[3:4])[:60], encode(frames[:1])...), frames[:1], damage{skipped: 60}},
 	}

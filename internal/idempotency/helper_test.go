@@ -46,7 +46,7 @@ func openLater(t testing.TB, opts Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { end(s) })
 	return s
 }
 
@@ -56,7 +56,7 @@ func openFaulty(t testing.TB, opts Options, x *faults) *Store {
 	s := newStore(opts)
 	s.intercept = func(f file) file { return &faultyFile{f, x} }
 	go s.run()
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { end(s) })
 	<-s.Ready()
 	return s
 }
@@ -65,10 +65,20 @@ const hour = time.Hour
 
 var request = FingerprintOf([]byte("POST"), []byte("/orders"), []byte("{}"))
 
+// keyOf is a key of a scope that is its own holder.
+func keyOf(scope, key string) Key { return Key{Holder: scope, Scope: scope, Key: key} }
+
+// end closes a store without waiting for what is under way.
+func end(s *Store) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Close(ctx)
+}
+
 // begin begins a key of the scope "orders", and wants an outcome.
 func begin(t testing.TB, s *Store, key string, want Outcome) *Ticket {
 	t.Helper()
-	outcome, ticket := s.Begin(context.Background(), "orders", key, request, hour)
+	outcome, ticket := s.Begin(context.Background(), keyOf("orders", key), request, hour)
 	if outcome != want {
 		t.Fatalf("%s: %v, want %v", key, outcome, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -25,7 +26,7 @@ func TestWhatARestartFinds(t *testing.T) {
 	begin(t, s, "abandoned", First).Abandon()
 	begin(t, s, "interrupted", First).Interrupt()
 	for restart := range 3 {
-		s.Close()
+		end(s)
 		if restart == 1 {
 			c.advance(hour / 2)
 		}
@@ -49,7 +50,7 @@ func TestWhatHasExpiredIsNotKeptByARestart(t *testing.T) {
 	opts := Options{Dir: t.TempDir(), Now: c.now}
 	s := open(t, opts)
 	done(t, s, "k", "r")
-	s.Close()
+	end(s)
 	c.advance(hour)
 	open(t, opts)
 	if info, err := os.Stat(journalPath(t, opts.Dir)); err != nil || info.Size() != 0 {
@@ -58,18 +59,17 @@ func TestWhatHasExpiredIsNotKeptByARestart(t *testing.T) {
 }
 
 func TestARestartKnowsFingerprintsAndScopes(t *testing.T) {
-	opts := Options{Dir: t.TempDir(), MaxEntries: 5}
+	opts := Options{Dir: t.TempDir()}
 	s := open(t, opts)
 	for i := range 3 {
 		done(t, s, fmt.Sprint(i), "r")
 	}
-	s.Close()
+	end(s)
 	s = open(t, opts)
-	begin(t, s, "3", Full)
-	if outcome, _ := s.Begin(context.Background(), "orders", "0", FingerprintOf(), hour); outcome != Mismatch {
+	if outcome, _ := s.Begin(context.Background(), keyOf("orders", "0"), FingerprintOf(), hour); outcome != Mismatch {
 		t.Errorf("another request: %v", outcome)
 	}
-	if outcome, _ := s.Begin(context.Background(), "other", "0", request, hour); outcome != First {
+	if outcome, _ := s.Begin(context.Background(), keyOf("other", "0"), request, hour); outcome != First {
 		t.Errorf("another scope: %v", outcome)
 	}
 }
@@ -78,7 +78,7 @@ func TestTicketsAfterClose(t *testing.T) {
 	opts := Options{Dir: t.TempDir()}
 	s := open(t, opts)
 	finished, abandoned, left := begin(t, s, "f", First), begin(t, s, "a", First), begin(t, s, "i", First)
-	s.Close()
+	end(s)
 	if err := finished.Finish([]byte("r")); err != ErrClosed {
 		t.Error(err)
 	}
@@ -87,6 +87,44 @@ func TestTicketsAfterClose(t *testing.T) {
 	s = open(t, opts)
 	for _, key := range []string{"f", "a", "i"} {
 		begin(t, s, key, Interrupted)
+	}
+}
+
+func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		settle func(*testing.T, *Ticket)
+		want   Outcome
+	}{
+		{"a request that is done", func(t *testing.T, k *Ticket) { finish(t, k, "r") }, Replay},
+		{"one that came to nothing", func(_ *testing.T, k *Ticket) { k.Abandon() }, First},
+		{"one of which nobody knows", func(_ *testing.T, k *Ticket) { k.Interrupt() }, Interrupted},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opts := Options{Dir: t.TempDir()}
+			s := open(t, opts)
+			ticket := begin(t, s, "k", First)
+			var closed atomic.Bool
+			done := make(chan struct{})
+			go func() {
+				s.Close(context.Background())
+				closed.Store(true)
+				close(done)
+			}()
+			await.True(t, "no key is begun", func() bool {
+				outcome, ticket := s.Begin(context.Background(), keyOf("orders", "new"), request, hour)
+				if outcome == First {
+					ticket.Abandon()
+				}
+				return outcome == Unavailable
+			})
+			if closed.Load() {
+				t.Error("it did not wait")
+			}
+			tt.settle(t, ticket)
+			<-done
+			begin(t, open(t, opts), "k", tt.want)
+		})
 	}
 }
 
@@ -112,7 +150,7 @@ func TestAJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	s := open(t, opts)
 	first := journalPath(t, opts.Dir)
 	for _, key := range []string{"done", "interrupted", "open"} {
-		outcome, ticket := s.Begin(context.Background(), "orders", key, request, 1000*hour)
+		outcome, ticket := s.Begin(context.Background(), keyOf("orders", key), request, 1000*hour)
 		if outcome != First {
 			t.Fatal(outcome)
 		}
@@ -134,7 +172,7 @@ func TestAJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	if info, err := os.Stat(journalPath(t, opts.Dir)); err != nil || info.Size() > 2*rewriteBytes {
 		t.Errorf("%v bytes, %v", info.Size(), err)
 	}
-	s.Close()
+	end(s)
 	s = open(t, opts)
 	replay(t, s, "done", "r")
 	begin(t, s, "interrupted", Interrupted)
@@ -163,7 +201,7 @@ func TestWhatIsUnderWayIsInANewJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	replay(t, s, "k", "r")
-	s.Close()
+	end(s)
 	s = open(t, Options{Dir: dir})
 	replay(t, s, "k", "r")
 }
@@ -194,7 +232,7 @@ func TestADiskThatFails(t *testing.T) {
 			}
 			fail(&x, false)
 			done(t, s, "new", "after")
-			s.Close()
+			end(s)
 			s = open(t, opts)
 			for key, reply := range map[string]string{"before": "r", "k": "r", "new": "after"} {
 				replay(t, s, key, reply)
@@ -222,7 +260,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 		var all sync.WaitGroup
 		for _, key := range []string{"a", "b"} {
 			all.Go(func() {
-				if outcome, _ := s.Begin(context.Background(), "orders", key, request, hour); outcome != First {
+				if outcome, _ := s.Begin(context.Background(), keyOf("orders", key), request, hour); outcome != First {
 					t.Errorf("%s: %v", key, outcome)
 				}
 			})
@@ -233,7 +271,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 			defer s.mu.Unlock()
 			return s.next != nil
 		})
-		all.Go(func() { s.Close() })
+		all.Go(func() { end(s) })
 		<-s.closing
 		x.hold.Store(nil)
 		close(hold)
@@ -254,7 +292,7 @@ func TestManyShareAnFsync(t *testing.T) {
 	const requests = 50
 	for i := range requests {
 		all.Go(func() {
-			if outcome, _ := s.Begin(context.Background(), "orders", fmt.Sprint(i), request, hour); outcome != First {
+			if outcome, _ := s.Begin(context.Background(), keyOf("orders", fmt.Sprint(i)), request, hour); outcome != First {
 				t.Error(outcome)
 			}
 		})
@@ -282,7 +320,7 @@ func damaged(t *testing.T, change func([]byte) []byte) (*Store, string) {
 	for _, key := range []string{"a", "b", "c"} {
 		done(t, s, key, "reply")
 	}
-	s.Close()
+	end(s)
 	path := journalPath(t, opts.Dir)
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -354,8 +392,8 @@ func TestACrashWhileAJournalIsWrittenAnew(t *testing.T) {
 		{"before the old one is removed", func(dir, journal string, content []byte) error {
 			name, _ := parseJournalName(filepath.Base(journal))
 			name.generation-- // the same content, and a key that has been abandoned since
-			id, scope := identify("orders", "abandoned")
-			content = appendFrame(content, name.marker, &frame{kind: begunKind, id: id, scope: scope, expires: 1 << 62})
+			key := keyOf("orders", "abandoned")
+			content = appendFrame(content, name.marker, &frame{kind: begunKind, id: key.id(), holder: key.holder(), expires: 1 << 62})
 			return os.WriteFile(filepath.Join(dir, name.String()), content, 0o600)
 		}},
 	}
@@ -365,7 +403,7 @@ func TestACrashWhileAJournalIsWrittenAnew(t *testing.T) {
 			s := open(t, opts)
 			done(t, s, "k", "r")
 			begin(t, s, "abandoned", First).Abandon()
-			s.Close()
+			end(s)
 			journal := journalPath(t, opts.Dir)
 			content, err := os.ReadFile(journal)
 			if err != nil {
@@ -390,7 +428,7 @@ func TestADirectoryThatCannotBeReadIsTriedAgain(t *testing.T) {
 	}
 	s := open(t, Options{Dir: dir}) // what is no file is not read
 	begin(t, s, "k", First)
-	s.Close()
+	end(s)
 
 	lock := filepath.Join(dir, lockName)
 	if err := os.Remove(lock); err != nil {

@@ -18,9 +18,9 @@ const (
 	Mismatch
 	// InFlight: the first request with the key is still under way: 409.
 	InFlight
-	// Interrupted: nobody knows what became of the first request: 409.
+	// Interrupted: nobody here knows what became of the first request, nor will: 410.
 	Interrupted
-	// Full: there is no room for another key of this scope until others expire: 503.
+	// Full: as much as the key's holder may have is under way: 503.
 	Full
 )
 

@@ -38,7 +38,7 @@ func serveForEver(dir string) error {
 		go func() {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%x-%d-%d", run, g, i)
-				outcome, ticket := s.Begin(context.Background(), "orders", key, request, hour)
+				outcome, ticket := s.Begin(context.Background(), keyOf("orders", key), request, hour)
 				if outcome != First {
 					failed <- fmt.Errorf("%s: %v", key, outcome)
 				}
@@ -64,7 +64,7 @@ func TestWhatWasPromisedSurvivesAKill(t *testing.T) {
 		kill(t, dir, 1+rand.IntN(150), begun, finished)
 		s := open(t, Options{Dir: dir})
 		for key := range begun {
-			outcome, ticket := s.Begin(context.Background(), "orders", key, request, hour)
+			outcome, ticket := s.Begin(context.Background(), keyOf("orders", key), request, hour)
 			switch {
 			case outcome == Replay && strings.HasPrefix(string(ticket.Reply()), key):
 			case outcome == Interrupted && !finished[key]:
@@ -74,7 +74,7 @@ func TestWhatWasPromisedSurvivesAKill(t *testing.T) {
 				t.Errorf("%s, done %v: %v", key, finished[key], outcome)
 			}
 		}
-		s.Close()
+		end(s)
 	}
 	if len(finished) < 8 {
 		t.Errorf("%d requests were done", len(finished))

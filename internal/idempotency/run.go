@@ -41,7 +41,7 @@ func (s *Store) enqueue(f frame) *batch {
 	if s.inMemory {
 		return nil
 	}
-	if s.closed {
+	if s.sealed {
 		// The goroutine run may have taken its last batch already.
 		refused := &batch{written: make(chan struct{}), err: ErrClosed}
 		close(refused.written)
@@ -122,11 +122,11 @@ func (s *Store) own() (*os.File, error) {
 // read makes the table of what the directory has, and begins a journal with it.
 func (s *Store) read() error {
 	j := &journal{dir: s.opts.Dir, intercept: s.intercept}
-	t := newTable(s.opts.MaxEntries, s.opts.MaxBytes)
+	t := newTable(s.opts.MaxBytes)
 	if err := j.load(t, s.reportDamage); err != nil {
 		return err
 	}
-	t.restored(s.opts.Now().UnixNano())
+	t.expire(s.opts.Now().UnixNano())
 	s.mu.Lock()
 	s.table, s.journal = t, j
 	s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *Store) outOfDate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.table.expire(s.opts.Now().UnixNano())
-	current := int64(len(s.table.entries))*frameBytes + s.table.bytes
+	current := s.table.bytes - int64(len(s.table.entries))*(keyBytes-frameBytes)
 	return s.journal.size > rewriteBytes && s.journal.size > 2*current
 }
 

@@ -10,21 +10,15 @@ import (
 	"time"
 )
 
-const (
-	defaultMaxEntries = 100_000
-	defaultMaxBytes   = 64 << 20
-)
+const defaultMaxBytes = 64 << 20
 
 // Options are a store's. The zero value is good, and keeps keys in memory only.
 type Options struct {
 	// Dir is a directory on a local disk for this store alone; "": what is known goes with
 	// the process.
 	Dir string
-	// MaxEntries is how many keys are known at once; 0: 100,000. One takes about 0.4 kB of
-	// memory and the reply's length.
-	MaxEntries int
-	// MaxBytes bounds the replies of all keys; 0: 64 MiB. What is under way when it is
-	// reached is kept still.
+	// MaxBytes bounds all keys with their replies, of which each counts for 512 bytes and
+	// the reply's length; 0: 64 MiB, which is a hundred thousand keys with usual replies.
 	MaxBytes int64
 	// Log gets damage and errors of the disk, never a key or a reply; nil: nothing.
 	Log *slog.Logger
@@ -33,7 +27,6 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.MaxEntries = cmp.Or(max(o.MaxEntries, 0), defaultMaxEntries)
 	o.MaxBytes = cmp.Or(max(o.MaxBytes, 0), defaultMaxBytes)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -53,13 +46,15 @@ type Store struct {
 
 	// ready is closed when table has what the directory has.
 	ready   chan struct{}
+	idle    chan struct{} // closed when the store takes no keys and none is under way
 	closing chan struct{}
 	ended   chan struct{} // closed when the journal is no longer used
 	wake    chan struct{} // capacity 1: next is not nil
 
 	mu       sync.Mutex
 	table    *table
-	closed   bool
+	closed   bool   // no key is begun any more
+	sealed   bool   // nothing is written any more
 	next     *batch // what the journal is to write next
 	inMemory bool   // there is no directory and no journal
 
@@ -89,23 +84,23 @@ func newStore(opts Options) *Store {
 		opts:    opts,
 		log:     opts.Log,
 		ready:   make(chan struct{}),
+		idle:    make(chan struct{}),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
 		wake:    make(chan struct{}, 1),
-		table:   newTable(opts.MaxEntries, opts.MaxBytes),
+		table:   newTable(opts.MaxBytes),
 	}
 }
 
-// Begin tells what is known of a key. scope is the route's identity: the same key in
-// another scope is another key, and scopes share the store fairly. fingerprint is of all
-// that makes the request the same or another one. For a new key the outcome is First;
-// until ttl from now the key is known, or longer if the request is under way for longer.
+// Begin tells what is known of a key. fingerprint is of all that makes the request the
+// same or another one. For a new key the outcome is First; until ttl from now the key is
+// known, or longer if the request is under way for longer, unless the store is full before.
 // ctx ends the wait for a directory that another process has; the wait for the disk ends
 // when that is done.
 //
 // The ticket is not nil for First, when it must be settled, and for Replay, when it has
 // the reply.
-func (s *Store) Begin(ctx context.Context, scope, key string, fingerprint [32]byte, ttl time.Duration) (Outcome, *Ticket) {
+func (s *Store) Begin(ctx context.Context, key Key, fingerprint [32]byte, ttl time.Duration) (Outcome, *Ticket) {
 	select {
 	case <-s.ready:
 	case <-s.closing:
@@ -113,7 +108,7 @@ func (s *Store) Begin(ctx context.Context, scope, key string, fingerprint [32]by
 	case <-ctx.Done():
 		return Unavailable, nil
 	}
-	id, scopeID := identify(scope, key)
+	id, holder := key.id(), key.holder()
 	now := s.opts.Now()
 	s.mu.Lock()
 	if s.closed {
@@ -125,17 +120,23 @@ func (s *Store) Begin(ctx context.Context, scope, key string, fingerprint [32]by
 		defer s.mu.Unlock()
 		return known(e, fingerprint)
 	}
-	if !s.table.room(scopeID) {
+	if !s.table.room(holder) {
 		s.mu.Unlock()
 		return Full, nil
 	}
-	e := s.table.add(id, scopeID, fingerprint, now.Add(ttl).UnixNano())
+	e := s.table.add(&entry{id: id, fingerprint: fingerprint, expires: now.Add(ttl).UnixNano()}, holder)
 	written := s.enqueue(e.frame())
+	forgotten := s.table.forgotten
+	s.table.forgotten = 0
 	s.mu.Unlock()
+	if forgotten > 0 {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "idempotency keys were forgotten before their time, since there is no room for more")
+	}
 	if err := written.wait(); err != nil { // reported where it was written
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.table.remove(e)
+		s.endIfIdle()
 		return Unavailable, nil
 	}
 	return First, &Ticket{store: s, entry: e}
@@ -144,7 +145,7 @@ func (s *Store) Begin(ctx context.Context, scope, key string, fingerprint [32]by
 // known tells what a request with the key of an entry is to it.
 func known(e *entry, fingerprint [32]byte) (Outcome, *Ticket) {
 	switch {
-	case e.fingerprint != fingerprint:
+	case e.fingerprint != fingerprint && !e.old:
 		return Mismatch, nil
 	case e.state == finished:
 		return Replay, &Ticket{reply: e.reply}
@@ -157,16 +158,35 @@ func known(e *entry, fingerprint [32]byte) (Outcome, *Ticket) {
 // Ready is closed when the store no longer waits for its directory.
 func (s *Store) Ready() <-chan struct{} { return s.ready }
 
-// Close writes what is queued and gives the directory to the next process. It does not
-// wait for tickets: call it when no request is under way. One that is settled later is
-// Interrupted for the next process.
-func (s *Store) Close() error {
+// Close takes no new keys, waits until those that are under way are settled or ctx ends,
+// writes what is queued and gives the directory to the next process. A ticket that is
+// settled later is Interrupted for that.
+func (s *Store) Close(ctx context.Context) {
 	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
+	s.closed = true
+	s.endIfIdle()
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	if !s.sealed {
+		s.sealed = true
 		close(s.closing)
 	}
 	s.mu.Unlock()
 	<-s.ended
-	return nil
+}
+
+// endIfIdle lets Close go on when nothing is under way. Callers hold mu.
+func (s *Store) endIfIdle() {
+	if !s.closed || s.table.open > 0 {
+		return
+	}
+	select {
+	case <-s.idle:
+	default:
+		close(s.idle)
+	}
 }

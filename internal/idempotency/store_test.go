@@ -36,14 +36,14 @@ func TestOutcomes(t *testing.T) {
 		{"another request after one that came to nothing", func(t *testing.T, s *Store) { begin(t, s, "k", First).Abandon() }, "orders", other, First},
 		{"a request of which nobody knows", func(t *testing.T, s *Store) { begin(t, s, "k", First).Interrupt() }, "orders", request, Interrupted},
 		{"another request with its key", func(t *testing.T, s *Store) { begin(t, s, "k", First).Interrupt() }, "orders", other, Mismatch},
-		{"a closed store", func(t *testing.T, s *Store) { s.Close() }, "orders", request, Unavailable},
+		{"a closed store", func(t *testing.T, s *Store) { end(s) }, "orders", request, Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			kinds(t, func(t *testing.T, opts Options) {
 				s := open(t, opts)
 				tt.before(t, s)
-				got, ticket := s.Begin(context.Background(), tt.scope, "k", tt.print, hour)
+				got, ticket := s.Begin(context.Background(), keyOf(tt.scope, "k"), tt.print, hour)
 				if got != tt.want {
 					t.Fatalf("%v, want %v", got, tt.want)
 				}
@@ -131,68 +131,6 @@ func TestAKeyDoesNotExpireWhileItIsUnderWay(t *testing.T) {
 	begin(t, s, "k", First)
 }
 
-func TestAFullStoreRefusesNewKeysAndForgetsNone(t *testing.T) {
-	kinds(t, func(t *testing.T, opts Options) {
-		c := newClock()
-		opts.Now, opts.MaxEntries = c.now, 7
-		s := open(t, opts)
-		// A scope has as many as are free: 4 of 7.
-		for i := range 4 {
-			done(t, s, fmt.Sprint(i), "r")
-		}
-		begin(t, s, "4", Full)
-		replay(t, s, "0", "r")
-		// Another scope has its share of the rest: 2 of 3, and so on.
-		for scope, want := range map[string]int{"b": 2} {
-			for i := 0; ; i++ {
-				outcome, _ := s.Begin(context.Background(), scope, fmt.Sprint(i), request, hour)
-				if outcome != First {
-					if outcome != Full || i != want {
-						t.Errorf("scope %s: %v after %d keys, want %d", scope, outcome, i, want)
-					}
-					break
-				}
-			}
-		}
-		if outcome, _ := s.Begin(context.Background(), "c", "k", request, hour); outcome != First {
-			t.Errorf("a third scope: %v", outcome)
-		}
-		if outcome, _ := s.Begin(context.Background(), "d", "k", request, hour); outcome != Full {
-			t.Errorf("more keys than the store has: %v", outcome)
-		}
-		c.advance(hour)
-		begin(t, s, "4", First)
-	})
-}
-
-func TestAbandonedKeysMakeRoom(t *testing.T) {
-	s := open(t, Options{MaxEntries: 1})
-	for range 3 {
-		ticket := begin(t, s, "a", First)
-		begin(t, s, "b", Full)
-		ticket.Abandon()
-	}
-	if len(s.table.shares) != 0 {
-		t.Errorf("%d shares of nothing", len(s.table.shares))
-	}
-}
-
-func TestRepliesAreBounded(t *testing.T) {
-	c := newClock()
-	s := open(t, Options{MaxBytes: 100, Now: c.now})
-	done(t, s, "a", strings.Repeat("r", 30))
-	done(t, s, "b", strings.Repeat("r", 30))
-	begin(t, s, "c", Full) // 60 of its own, 40 are free
-	if outcome, _ := s.Begin(context.Background(), "b", "k", request, hour); outcome != First {
-		t.Errorf("another scope: %v", outcome)
-	}
-	c.advance(hour)
-	begin(t, s, "c", First)
-	if s.table.bytes != 0 {
-		t.Errorf("%d bytes of nothing", s.table.bytes)
-	}
-}
-
 func TestOneOfManyIsTheFirst(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		s := open(t, opts)
@@ -203,7 +141,7 @@ func TestOneOfManyIsTheFirst(t *testing.T) {
 			all.Go(func() {
 				for k := range keys {
 					for finished := false; !finished; {
-						outcome, ticket := s.Begin(context.Background(), "orders", fmt.Sprint(k), request, hour)
+						outcome, ticket := s.Begin(context.Background(), keyOf("orders", fmt.Sprint(k)), request, hour)
 						switch outcome {
 						case First:
 							firsts[k].Add(1)
@@ -243,17 +181,17 @@ func TestBeginWaitsForTheDirectoryUntilItsDeadline(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 	defer cancel()
-	if outcome, _ := successor.Begin(ctx, "orders", "new", request, hour); outcome != Unavailable {
+	if outcome, _ := successor.Begin(ctx, keyOf("orders", "new"), request, hour); outcome != Unavailable {
 		t.Fatalf("before the deadline: %v", outcome)
 	}
 	waiting := make(chan Outcome)
 	go func() {
-		outcome, _ := successor.Begin(context.Background(), "orders", "late", request, hour)
+		outcome, _ := successor.Begin(context.Background(), keyOf("orders", "late"), request, hour)
 		waiting <- outcome
 	}()
 	finish(t, late, "r")
 	begin(t, old, "open", First)
-	old.Close()
+	end(old)
 	if outcome := <-waiting; outcome != Replay {
 		t.Errorf("what the old process finished late: %v", outcome)
 	}
@@ -268,10 +206,10 @@ func TestAClosedStoreNoLongerWaits(t *testing.T) {
 	successor := openLater(t, Options{Dir: dir})
 	waiting := make(chan Outcome)
 	go func() {
-		outcome, _ := successor.Begin(context.Background(), "orders", "k", request, hour)
+		outcome, _ := successor.Begin(context.Background(), keyOf("orders", "k"), request, hour)
 		waiting <- outcome
 	}()
-	successor.Close()
+	end(successor)
 	if outcome := <-waiting; outcome != Unavailable {
 		t.Error(outcome)
 	}
@@ -288,15 +226,15 @@ func TestAnInterruptedRequestIsResumedByOne(t *testing.T) {
 		s := open(t, opts)
 		first := begin(t, s, "k", First)
 		identity := first.Identity()
-		if s.Resume("orders", "k") != nil {
+		if s.Resume(keyOf("orders", "k")) != nil {
 			t.Error("it was resumed while it was under way")
 		}
 		first.Interrupt()
-		ticket := s.Resume("orders", "k")
+		ticket := s.Resume(keyOf("orders", "k"))
 		if ticket == nil || ticket.Identity() != identity {
 			t.Fatalf("resumed as %+v", ticket)
 		}
-		if s.Resume("orders", "k") != nil || s.Resume("orders", "other") != nil {
+		if s.Resume(keyOf("orders", "k")) != nil || s.Resume(keyOf("orders", "other")) != nil {
 			t.Error("it was resumed twice, or without having begun")
 		}
 		begin(t, s, "k", InFlight)
@@ -321,10 +259,10 @@ func TestARequestThatWasInterruptedByTheEndOfItsProcessIsResumed(t *testing.T) {
 	opts := Options{Dir: t.TempDir()}
 	s := open(t, opts)
 	identity := begin(t, s, "k", First).Identity()
-	s.Close()
+	end(s)
 	next := open(t, opts)
 	begin(t, next, "k", Interrupted)
-	if ticket := next.Resume("orders", "k"); ticket == nil || ticket.Identity() != identity {
+	if ticket := next.Resume(keyOf("orders", "k")); ticket == nil || ticket.Identity() != identity {
 		t.Errorf("resumed as %+v", ticket)
 	}
 }

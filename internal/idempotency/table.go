@@ -1,10 +1,5 @@
 package idempotency
 
-import (
-	"container/heap"
-	"slices"
-)
-
 type state uint8
 
 const (
@@ -14,104 +9,187 @@ const (
 	interrupted
 )
 
-// entry is a key that was begun and has not expired.
+// keyBytes is what a key counts for beside its reply, in bytes: it takes no more.
+const keyBytes = 512
+
+// entry is a key that was begun and was not forgotten.
 type entry struct {
 	id          keyID
-	scope       *share
+	share       *share
 	fingerprint [32]byte
+	old         bool  // the fingerprint is of another kind, and any request is like it
 	expires     int64 // Unix nanoseconds
 	reply       []byte
 	state       state
+
+	inTable, inShare int // places among the settled ones
 }
+
+func (e *entry) open() bool { return e.state == inFlight || e.state == finishing }
+
+func (e *entry) bytes() int64 { return keyBytes + int64(len(e.reply)) }
 
 // frame is what a journal has of an entry.
 func (e *entry) frame() frame {
-	f := frame{kind: begunKind, id: e.id, scope: e.scope.id, fingerprint: e.fingerprint, expires: e.expires}
+	f := frame{kind: begunKind, id: e.id, holder: e.share.id, fingerprint: e.fingerprint, expires: e.expires}
 	if e.state == finishing || e.state == finished {
 		f.kind, f.reply = finishedKind, e.reply
+	}
+	if e.old {
+		f.kind -= begunKind - oldBegunKind
 	}
 	return f
 }
 
-// share is what one scope has of a table.
+// share is what one holder has of a table.
 type share struct {
-	id    scopeID
-	keys  int
-	bytes int64 // of replies
+	id      holderID
+	keys    int
+	open    int             // keys that are under way
+	settled ranking[*entry] // the others, the one that expires next first
+	bytes   int64           // of settled
+	place   int             // in table.largest, while there are settled ones
 }
 
 // table has all entries. It is not safe for concurrent use.
 type table struct {
-	maxKeys  int
-	maxBytes int64
-	entries  map[keyID]*entry
-	shares   map[scopeID]*share
-	bytes    int64  // of replies
-	settled  expiry // finished and interrupted entries; others do not expire
+	maxBytes  int64
+	entries   map[keyID]*entry
+	shares    map[holderID]*share
+	open      int // keys that are under way, which neither expire nor make room
+	bytes     int64
+	settled   ranking[*entry] // finished and interrupted ones, the one that expires next first
+	largest   ranking[*share] // those with settled ones, the largest first
+	forgotten int             // keys that made room for others since somebody looked
 }
 
-func newTable(maxKeys int, maxBytes int64) *table {
-	return &table{maxKeys: maxKeys, maxBytes: maxBytes, entries: map[keyID]*entry{}, shares: map[scopeID]*share{}}
-}
-
-// room tells whether a scope may have another key.
-func (t *table) room(scope scopeID) bool {
-	var has share
-	if s := t.shares[scope]; s != nil {
-		has = *s
+func newTable(maxBytes int64) *table {
+	return &table{
+		maxBytes: maxBytes, entries: map[keyID]*entry{}, shares: map[holderID]*share{},
+		settled: ranking[*entry]{before: expiresBefore, place: func(e *entry) *int { return &e.inTable }},
+		largest: ranking[*share]{
+			before: func(a, b *share) bool { return a.bytes > b.bytes },
+			place:  func(s *share) *int { return &s.place },
+		},
 	}
-	return has.keys < t.maxKeys-len(t.entries) && has.bytes < t.maxBytes-t.bytes
+}
+
+func expiresBefore(a, b *entry) bool { return a.expires < b.expires }
+
+func placeInShare(e *entry) *int { return &e.inShare }
+
+// room makes room for another key of a holder; false: what he has under way is as much as
+// is left for others.
+func (t *table) room(holder holderID) bool {
+	open := 0
+	if s := t.shares[holder]; s != nil {
+		open = s.open
+	}
+	if open >= int(t.maxBytes/keyBytes)-t.open {
+		return false
+	}
+	t.shrink(keyBytes)
+	return true
+}
+
+// shrink forgets settled entries until so many bytes are free: always the one of the
+// largest share that expires next.
+func (t *table) shrink(free int64) {
+	for t.bytes+free > t.maxBytes && t.largest.Len() > 0 {
+		t.remove(t.largest.items[0].settled.items[0])
+		t.forgotten++
+	}
 }
 
 // add puts an entry in flight; there is none with its id.
-func (t *table) add(id keyID, scope scopeID, fingerprint [32]byte, expires int64) *entry {
-	s := t.shares[scope]
+func (t *table) add(e *entry, holder holderID) *entry {
+	s := t.shares[holder]
 	if s == nil {
-		s = &share{id: scope}
-		t.shares[scope] = s
+		s = &share{id: holder, settled: ranking[*entry]{before: expiresBefore, place: placeInShare}}
+		t.shares[holder] = s
 	}
 	s.keys++
-	e := &entry{id: id, scope: s, fingerprint: fingerprint, expires: expires}
-	t.entries[id] = e
+	e.share = s
+	t.entries[e.id] = e
+	t.begin(e)
+	t.bytes += e.bytes()
 	return e
 }
 
-func (t *table) setReply(e *entry, reply []byte) {
-	e.reply = reply
-	t.count(e, int64(len(reply)))
-}
-
-func (t *table) count(e *entry, bytes int64) {
-	e.scope.bytes += bytes
-	t.bytes += bytes
-}
-
-// settle makes an entry expire when its time is up.
-func (t *table) settle(e *entry, as state) {
-	e.state = as
-	heap.Push(&t.settled, e)
-}
-
-// unsettle puts an interrupted entry in flight again. It looks through all of them: that
-// is rare.
-func (t *table) unsettle(e *entry) {
+// begin notes that an entry is under way.
+func (t *table) begin(e *entry) {
 	e.state = inFlight
-	heap.Remove(&t.settled, slices.Index(t.settled, e))
+	e.share.open++
+	t.open++
 }
 
-// remove takes out an entry that is not settled, or that expire has taken.
+// finish gives an entry its reply, which is not durable yet.
+func (t *table) finish(e *entry, reply []byte) {
+	e.state = finishing
+	e.reply = reply
+	t.bytes += int64(len(reply))
+}
+
+// settle ends what an entry has under way: it expires when its time is up, and may have
+// to make room.
+func (t *table) settle(e *entry, as state) {
+	s := e.share
+	e.state = as
+	s.open--
+	t.open--
+	t.settled.add(e)
+	s.settled.add(e)
+	t.grow(s, e.bytes())
+	t.shrink(0)
+}
+
+// unsettle puts an interrupted entry in flight again.
+func (t *table) unsettle(e *entry) {
+	t.unrank(e)
+	t.begin(e)
+}
+
+// unrank takes an entry from among the settled ones.
+func (t *table) unrank(e *entry) {
+	t.settled.remove(e)
+	e.share.settled.remove(e)
+	t.grow(e.share, -e.bytes())
+}
+
+// grow changes the size of a share's settled entries.
+func (t *table) grow(s *share, by int64) {
+	ranked := s.bytes > 0
+	s.bytes += by
+	switch {
+	case !ranked:
+		t.largest.add(s)
+	case s.bytes == 0:
+		t.largest.remove(s)
+	default:
+		t.largest.changed(s)
+	}
+}
+
+// remove forgets an entry.
 func (t *table) remove(e *entry) {
+	s := e.share
+	if e.open() {
+		s.open--
+		t.open--
+	} else {
+		t.unrank(e)
+	}
 	delete(t.entries, e.id)
-	t.count(e, -int64(len(e.reply)))
-	if e.scope.keys--; e.scope.keys == 0 {
-		delete(t.shares, e.scope.id)
+	t.bytes -= e.bytes()
+	if s.keys--; s.keys == 0 {
+		delete(t.shares, s.id)
 	}
 }
 
 // expire forgets the settled entries whose time is up.
 func (t *table) expire(now int64) {
-	for len(t.settled) > 0 && t.settled[0].expires <= now {
-		t.remove(heap.Pop(&t.settled).(*entry))
+	for t.settled.Len() > 0 && t.settled.items[0].expires <= now {
+		t.remove(t.settled.items[0])
 	}
 }
 
@@ -123,34 +201,11 @@ func (t *table) restore(f *frame) {
 	if f.kind == abandonedKind {
 		return
 	}
-	e := t.add(f.id, f.scope, f.fingerprint, f.expires)
-	e.state = interrupted
-	if f.kind == finishedKind {
-		e.state = finished
-		t.setReply(e, f.reply)
+	e := t.add(&entry{id: f.id, fingerprint: f.fingerprint, expires: f.expires, old: f.kind < abandonedKind}, f.holder)
+	if f.kind != finishedKind && f.kind != oldFinishedKind {
+		t.settle(e, interrupted)
+		return
 	}
-}
-
-// restored ends a series of restore.
-func (t *table) restored(now int64) {
-	for _, e := range t.entries {
-		t.settled = append(t.settled, e)
-	}
-	heap.Init(&t.settled)
-	t.expire(now)
-}
-
-// expiry is a heap with the entry that expires next on top.
-type expiry []*entry
-
-func (h expiry) Len() int           { return len(h) }
-func (h expiry) Less(i, j int) bool { return h[i].expires < h[j].expires }
-func (h expiry) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *expiry) Push(e any)        { *h = append(*h, e.(*entry)) }
-func (h *expiry) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return e
+	t.finish(e, f.reply)
+	t.settle(e, finished)
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Ticket belongs to the request that Begin was called for, and is for one goroutine.
+// Ticket belongs to the request that Begin was called for, and is for one goroutine at a
+// time. It may be settled long after the request was answered.
 type Ticket struct {
 	store *Store
 	entry *entry // nil: settled
@@ -42,14 +43,14 @@ func (t *Ticket) Finish(reply []byte) error {
 	t.entry = nil
 	s := t.store
 	s.mu.Lock()
-	s.table.setReply(e, slices.Clone(reply))
-	e.state = finishing // a journal that is written anew meanwhile has the reply
+	s.table.finish(e, slices.Clone(reply)) // a journal that is written anew meanwhile has it
 	written := s.enqueue(e.frame())
 	s.mu.Unlock()
 	err := written.wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.table.settle(e, finished)
+	s.endIfIdle()
 	return err
 }
 
@@ -70,6 +71,7 @@ func (t *Ticket) Abandon() {
 	// queued before the key can be begun again.
 	s.enqueue(f)
 	s.table.remove(e)
+	s.endIfIdle()
 }
 
 // Interrupt is for a request of which nobody knows whether it was done: what repeats it
@@ -80,19 +82,20 @@ func (t *Ticket) Interrupt() {
 		return
 	}
 	t.entry = nil
-	t.store.mu.Lock()
-	defer t.store.mu.Unlock()
-	t.store.table.settle(e, interrupted) // as the journal has it already
+	s := t.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.settle(e, interrupted) // as the journal has it already
+	s.endIfIdle()
 }
 
 // Resume gives a ticket for a key whose outcome was Interrupted, to a caller that can
 // find out what became of the first request. It is to be settled like that of a First;
 // nil: another request has it.
-func (s *Store) Resume(scope, key string) *Ticket {
-	id, _ := identify(scope, key)
+func (s *Store) Resume(key Key) *Ticket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.table.entries[id]
+	e := s.table.entries[key.id()]
 	if s.closed || e == nil || e.state != interrupted {
 		return nil
 	}

@@ -34,6 +34,7 @@ func (request) Header(name string) string {
 func (request) Headers(func(name, value string))        {}
 func (request) Var(string) string                       { return "" }
 func (request) Argument(string) string                  { return "" }
+func (request) Arguments(func(name, value string))      {}
 func (request) SourceIP() string                        { return "" }
 func (request) Body(kafkaupstream.Room) ([]byte, error) { return body, nil }
 func (request) Route() string                           { return "" }

@@ -228,14 +228,16 @@ func keptUnit(receipt string, n int, form bodyForm) Reply {
 func several(replies []Reply, form bodyForm) Reply {
 	all := replies[0]
 	all.several = true
-	same := true
+	same, unconfirmed := true, false
 	for i := range replies {
+		unconfirmed = unconfirmed || replies[i].unconfirmed
 		same = same && replies[i].Status == all.Status && replies[i].Delivered == all.Delivered
 		all.RetryAfter = max(all.RetryAfter, replies[i].RetryAfter)
 	}
 	if !same {
 		all = Reply{Status: 207, Message: "the records' outcomes differ: see records", Delivered: DeliveredUnknown, several: true, failure: "outcomes_differ"}
 	}
+	all.unconfirmed = unconfirmed
 	detail := []byte(`,"records":[`)
 	for i := range replies {
 		if i > 0 {

@@ -96,9 +96,6 @@ func (r *Route) wrap(w *work, isJSON bool) (suffix string, refused *Reply) {
 	if rec.Value != nil && !isJSON {
 		return "", refuse(415, "the route takes JSON only, since it has an envelope")
 	}
-	if r.idempotent != nil {
-		w.sent = append(w.sent, rec.Value)
-	}
 	made, err := r.envelope.Wrap(rec.Value, r.conn.MessageMaxBytes)
 	var not *envelope.Refused
 	switch {

@@ -27,6 +27,8 @@ type Sender interface {
 	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
 	SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome
 	SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error)
+	// Follow is SendAll for who wants to know of the outcomes that come too late as well.
+	Follow(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, producer.Late)
 	// Transactions tells whether SendTransaction is possible.
 	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
@@ -187,7 +189,7 @@ func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 	case w.isBatch:
 		return several(h.deliverAll(route, w, deadline), w.form)
 	}
-	reply, err := h.deliver(route, &w.rec, deadline)
+	reply, err := h.deliver(route, w, deadline)
 	if err != nil {
 		reply = h.failed(w, w.rec.Topic, err)
 	}
@@ -239,7 +241,8 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 	return refused
 }
 
-func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time) (Reply, *producer.Error) {
+func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *producer.Error) {
+	rec := &w.rec
 	switch route.mode {
 	case producer.Async:
 		_, err := h.sender.Send(route.conn, rec, false, deadline)
@@ -251,9 +254,19 @@ func (h *Handler) deliver(route *Route, rec *producer.Record, deadline time.Time
 		}
 		return written(rec.Topic, result.Ack), err
 	default:
+		if w.follow {
+			o := h.follow(route, append(w.recs, w.rec), w, deadline)[0]
+			return written(rec.Topic, o.Ack), o.Err
+		}
 		ack, err := h.sender.Send(route.conn, rec, true, deadline)
 		return written(rec.Topic, ack), err
 	}
+}
+
+// follow sends the records, and notes in w how to learn of what comes too late.
+func (h *Handler) follow(route *Route, recs []producer.Record, w *work, deadline time.Time) (out []producer.Outcome) {
+	out, w.late = h.sender.Follow(route.conn, recs, deadline)
+	return out
 }
 
 // deliverAll delivers the records of a batch and says what became of each.
@@ -275,7 +288,13 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 		return replies
 	}
 	wait := route.mode == producer.Sync
-	for i, o := range h.sender.SendAll(route.conn, recs, wait, deadline) {
+	var outcomes []producer.Outcome
+	if w.follow {
+		outcomes = h.follow(route, recs, w, deadline)
+	} else {
+		outcomes = h.sender.SendAll(route.conn, recs, wait, deadline)
+	}
+	for i, o := range outcomes {
 		switch {
 		case o.Err != nil:
 			replies[i] = h.failed(w, recs[i].Topic, o.Err)
@@ -365,8 +384,9 @@ type work struct {
 	froms   []origins         // theirs, for a dry run
 	isBatch bool
 	form    bodyForm
-	sent    [][]byte // the values before their envelope, where a repetition is to be known
-	scratch []byte   // of the compacted body
+	topic   string // without what the route puts behind it
+	body    []byte // as the client sent it
+	scratch []byte // of the compacted body
 
 	deadline time.Time
 	req      Request
@@ -376,8 +396,11 @@ type work struct {
 
 	bodyBytes int // of the body as it came
 
-	id    [16]byte // of the unit, for a request with an idempotency key; zero: none
-	again bool     // and it may have been done before
+	// Of a request with an idempotency key:
+	id     [16]byte      // of the unit; zero: there is none
+	again  bool          // it may have been done before
+	follow bool          // what comes too late is to be known as well
+	late   producer.Late // gives it; nil: all is known
 }
 
 // unit is the records of the request as one.

@@ -27,6 +27,8 @@ type fakeSender struct {
 	deadline time.Time
 	held     int
 	room     int // for Hold; 0: any
+
+	late []func([]producer.Outcome) // of Follow, to be called with what came too late
 }
 
 func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error) {
@@ -46,6 +48,17 @@ func (s *fakeSender) SendAll(conn *producer.Connection, recs []producer.Record, 
 		out[i].Ack, out[i].Err = s.Send(conn, &recs[i], wait, deadline)
 	}
 	return out
+}
+
+// Follow does not know in time what is unconfirmed.
+func (s *fakeSender) Follow(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, producer.Late) {
+	out := s.SendAll(conn, recs, true, deadline)
+	for _, o := range out {
+		if o.Err != nil && o.Err.Unconfirmed {
+			return out, func(then func([]producer.Outcome)) { s.late = append(s.late, then) }
+		}
+	}
+	return out, nil
 }
 
 func (s *fakeSender) Transactions() bool { return true }
@@ -127,6 +140,12 @@ func (r *fakeRequest) Path() string { return r.path }
 func (r *fakeRequest) SourceIP() string { return "192.0.2.7" }
 
 func (r *fakeRequest) Argument(name string) string { return r.args[name] }
+
+func (r *fakeRequest) Arguments(f func(name, value string)) {
+	for _, name := range slices.Sorted(maps.Keys(r.args)) {
+		f(name, r.args[name])
+	}
+}
 
 func (r *fakeRequest) Headers(f func(name, value string)) {
 	for _, name := range slices.Sorted(maps.Keys(r.headers)) {
@@ -543,6 +562,10 @@ func (discardSender) SendAll(_ *producer.Connection, recs []producer.Record, _ b
 	return make([]producer.Outcome, len(recs))
 }
 
+func (discardSender) Follow(_ *producer.Connection, recs []producer.Record, _ time.Time) ([]producer.Outcome, producer.Late) {
+	return make([]producer.Outcome, len(recs)), nil
+}
+
 func (discardSender) Transactions() bool { return false }
 
 func (discardSender) SendTransaction(*producer.Connection, []producer.Record, time.Time) ([]producer.Outcome, *producer.Error) {
@@ -580,90 +603,6 @@ func newHandler(sender Sender, keeper Durable) *Handler {
 	return NewHandler(HandlerOptions{
 		Sender: sender, Durable: keeper, Schemas: schema.NewCache(0, nil), Idempotency: keys, Log: slog.New(slog.DiscardHandler),
 	})
-}
-
-func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
-	const conf = `{` + brokers + `,"topic":"t","delivery":"sync","idempotency":{}}`
-	var outcome *producer.Error
-	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
-		return producer.Ack{Offset: 41, Timestamp: time.UnixMilli(1)}, outcome
-	}}
-	handler := newHandler(sender, nil)
-	route := mustParse(t, conf)
-	post := func(key, body string) (int, string, int) {
-		before := len(sender.sent)
-		req := &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": key}, body: body}
-		reply := handler.Handle(route, req)
-		return reply.Status, string(reply.AppendJSON(nil)), len(sender.sent) - before
-	}
-	want := func(says, key, body string, status, sent int) string {
-		t.Helper()
-		gotStatus, text, gotSent := post(key, body)
-		if gotStatus != status || gotSent != sent {
-			t.Errorf("%s: status %d, %d records sent; want %d and %d: %s", says, gotStatus, gotSent, status, sent, text)
-		}
-		return text
-	}
-	first := want("the first", `"k"`, "x", 200, 1)
-	if again := want("the same again", "k", "x", 200, 0); again != first {
-		t.Errorf("the first was told %s, the second %s", first, again)
-	}
-	want("another body", "k", "y", 422, 0)
-	want("another key", "l", "x", 200, 1)
-	want("no key", "", "x", 200, 1)
-	outcome = &producer.Error{Kind: producer.KindNoBroker}
-	want("nothing was done", "m", "x", 503, 1)
-	outcome = nil
-	want("so it is done now", "m", "x", 200, 1)
-	outcome = &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}
-	want("nobody knows", "n", "x", 504, 1)
-	outcome = nil
-	want("and it is not done again", "n", "x", 504, 0)
-}
-
-func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
-	keeper := &fakeDurable{err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
-	handler := newHandler(&fakeSender{}, keeper)
-	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
-	post := func() Reply {
-		return handler.Handle(route, &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": "k"}, body: "x"})
-	}
-	if reply := post(); reply.Status != 504 || keeper.unit.Again || keeper.unit.ID == [16]byte{} || keeper.replied != [16]byte{} {
-		t.Errorf("the first: %+v, %+v", reply, keeper)
-	}
-	first := keeper.unit.ID
-	keeper.err, keeper.result.Receipt = nil, "r"
-	if reply := post(); reply.Status != 202 || !keeper.unit.Again || keeper.unit.ID != first || keeper.replied != first {
-		t.Errorf("the second: %+v, %+v", reply, keeper)
-	}
-	keeper.unit = durable.Unit{}
-	if reply := post(); reply.Status != 202 || keeper.unit.Records != nil {
-		t.Errorf("the third, whose reply is known: %+v, %+v", reply, keeper)
-	}
-}
-
-func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
-	under, done := make(chan struct{}), make(chan struct{})
-	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
-		close(under)
-		<-done
-		return producer.Ack{}, nil
-	}}
-	handler := newHandler(sender, nil)
-	route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{}}`)
-	req := func() *fakeRequest {
-		return &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}
-	}
-	first := make(chan Reply)
-	go func() { first <- handler.Handle(route, req()) }()
-	<-under
-	if reply := handler.Handle(route, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
-		t.Errorf("the second: %+v", reply)
-	}
-	close(done)
-	if reply := <-first; reply.Status != 200 {
-		t.Errorf("the first: %+v", reply)
-	}
 }
 
 func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {

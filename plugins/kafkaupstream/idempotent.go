@@ -2,7 +2,8 @@ package kafkaupstream
 
 import (
 	"context"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
@@ -12,6 +13,7 @@ import (
 
 const (
 	idempotencyHeader = "idempotency-key"
+	consumerName      = "consumer_name" // APISIX's variable
 	defaultTTL        = 24 * time.Hour
 	maxTTL            = 7 * 24 * time.Hour
 )
@@ -20,6 +22,7 @@ const (
 type idempotent struct {
 	ttl      time.Duration
 	required bool
+	scope    *template // whose keys they are; nil: the consumer's, where there is one
 }
 
 // idempotencyKeys is the table of the keys below idempotency.
@@ -30,6 +33,10 @@ var idempotencyKeys = map[string]func(c *configReader, path string, v any){
 		}
 	},
 	"required": func(c *configReader, path string, v any) { c.route.idempotent.required = c.boolean(path, v) },
+	"scope": func(c *configReader, path string, v any) {
+		scope := c.template(path, v)
+		c.route.idempotent.scope = &scope
+	},
 }
 
 func (c *configReader) readIdempotency(path string, v any) {
@@ -48,8 +55,16 @@ func (c *configReader) readIdempotency(path string, v any) {
 	}
 }
 
+// The replies to a repetition that cannot be told what became of the first request: yet,
+// or at all.
+var (
+	underWay = Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
+	lost     = Reply{Status: 410, Delivered: DeliveredUnknown,
+		Message: "what became of the first request with this idempotency key is not known and never will be; with another key it is done anew"}
+)
+
 // once delivers the request's records unless it is a repetition: that one is told what
-// the first was told.
+// became of the first.
 func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
@@ -58,109 +73,192 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 		}
 		return h.traced(route, req, w, deadline)
 	}
-	key, err := idempotency.ParseKey(text)
-	if err != nil {
-		return *refuse(400, err.Error())
+	key, refused := route.idempotencyKey(req, w, text)
+	if refused != nil {
+		return *refused
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	scope := route.conn.Origin() + " " + route.topic.text
-	outcome, ticket := h.opts.Idempotency.Begin(ctx, scope, key, w.fingerprint(req), route.idempotent.ttl)
+	outcome, ticket := h.opts.Idempotency.Begin(ctx, key, route.fingerprint(req, w), route.idempotent.ttl)
 	switch outcome {
 	case idempotency.First:
+		return h.settle(route, req, w, ticket, deadline)
 	case idempotency.Replay:
-		stored := ticket.Reply()
-		return Reply{Status: int(stored[0])<<8 | int(stored[1]), body: stored[2:]}
+		return storedReply(ticket.Reply())
 	case idempotency.Mismatch:
 		return *refuse(422, "the idempotency key belongs to another request")
 	case idempotency.InFlight:
-		return Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
+		return underWay
 	case idempotency.Interrupted:
-		if route.units() {
-			if ticket = h.opts.Idempotency.Resume(scope, key); ticket != nil {
-				w.again = true
-				return h.settle(route, req, w, ticket, deadline)
-			}
+		if !route.units() {
+			return lost
 		}
-		return Reply{Status: 409, Message: "what became of the first request with this idempotency key is not known", Delivered: DeliveredUnknown}
+		if ticket = h.opts.Idempotency.Resume(key); ticket == nil {
+			return underWay
+		}
+		w.again = true
+		return h.settle(route, req, w, ticket, deadline)
 	case idempotency.Full:
-		return *unavailable("the gateway cannot remember another idempotency key now")
+		return *unavailable("too many requests with idempotency keys are under way")
 	default:
 		return *unavailable("the gateway cannot tell now whether this idempotency key is new")
 	}
-	return h.settle(route, req, w, ticket, deadline)
 }
 
-// units tells whether what became of a request can be found out later, by the identity
+// idempotencyKey makes a key of the header's text: one of the client for the topic. The
+// client's share of the store is that of all its topics, since clients may choose these.
+func (r *Route) idempotencyKey(req Request, w *work, text string) (key idempotency.Key, refused *Reply) {
+	var err error
+	if key.Key, err = idempotency.ParseKey(text); err != nil {
+		return key, refuse(400, err.Error())
+	}
+	client := ""
+	if scope := r.idempotent.scope; scope == nil {
+		client = req.Var(consumerName)
+	} else if client, refused = scope.expand(req); refused != nil {
+		return key, refused
+	}
+	key.Holder = r.conn.Origin() + " " + r.topic.text
+	key.Scope = r.conn.Origin() + " " + w.topic
+	if client != "" {
+		key.Holder += " " + client
+		key.Scope += " " + client
+	}
+	return key, nil
+}
+
+// fingerprint is that of what the client sent: method, path, query, body, and the headers
+// that say something about the record.
+func (r *Route) fingerprint(req Request, w *work) [32]byte {
+	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
+	add := func(kind string, each func(func(name, value string)), counts func(name string) bool) {
+		var given [][2]string
+		each(func(name, value string) {
+			if counts(name) {
+				given = append(given, [2]string{name, value})
+			}
+		})
+		slices.SortStableFunc(given, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+		for _, g := range given {
+			parts = append(parts, []byte(kind), []byte(g[0]), []byte(g[1]))
+		}
+	}
+	add("query", req.Arguments, func(string) bool { return true })
+	add("header", req.Headers, r.speaksOfRecord)
+	return idempotency.FingerprintOf(parts...)
+}
+
+// speaksOfRecord reports whether a header says something about the record: its name is in
+// lower case.
+func (r *Route) speaksOfRecord(name string) bool {
+	switch {
+	case name == "content-type":
+		return true
+	case r.cloudEvents && strings.HasPrefix(name, "ce-"):
+		return true
+	case r.allowed[overrideHeaders] && strings.HasPrefix(name, r.prefix+clientHeader):
+		return true
+	}
+	for _, o := range []override{overrideTopic, overrideKey, overridePartition, overrideTimestamp} {
+		if r.allowed[o] && name == r.headers[o] {
+			return true
+		}
+	}
+	return false
+}
+
+// units reports whether what became of a request can be found out later, by the identity
 // of its unit.
 func (r *Route) units() bool { return r.transactional && r.durable }
 
-// settle delivers the request's records and remembers what it is told.
+// settle delivers the request's records and remembers what became of them. Where that is
+// known later than the client has to be answered, so is the ticket settled.
 func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency.Ticket, deadline time.Time) Reply {
-	defer ticket.Interrupt() // unless it is settled: after a panic
+	mine := true
+	defer func() {
+		if mine {
+			ticket.Interrupt() // unless it is settled: after a panic
+		}
+	}()
+	w.follow = route.mode == producer.Sync
 	if route.units() {
 		w.id = ticket.Identity()
 	}
 	reply := h.traced(route, req, w, deadline)
-	if route.units() {
-		h.settleUnit(route, w, ticket, reply)
+	if w.late == nil {
+		h.remember(route, w.req.Route(), w.id, ticket, reply)
 		return reply
 	}
-	if reply.Delivered == DeliveredNo {
-		ticket.Abandon() // nothing was done: a repetition is as good as the first
-		return reply
-	}
-	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
-	if err := ticket.Finish(stored); err != nil {
-		h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", w.req.Route(), "error", err)
-	}
+	late, then := w.late, h.settleLate(route, w, ticket)
+	mine = false
+	late(then)
 	return reply
 }
 
-// settleUnit remembers the reply to a unit. Of one that is not known, the next request
-// with the key finds it out.
-func (h *Handler) settleUnit(route *Route, w *work, ticket *idempotency.Ticket, reply Reply) {
-	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
-	if len(stored) > idempotency.MaxReply { // what is said of each record is left out
-		reply.Detail = nil
-		stored = reply.AppendJSON(stored[:2])
+// settleLate returns what is to be done when it is known what became of records that were
+// not acknowledged in time. Nothing of the request's memory is left by then.
+func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) func([]producer.Outcome) {
+	isBatch, form, name := w.isBatch, w.form, strings.Clone(w.req.Route())
+	topics := []string{strings.Clone(w.rec.Topic)}
+	if isBatch {
+		topics = topics[:0]
+		for i := range w.recs {
+			topics = append(topics, strings.Clone(w.recs[i].Topic))
+		}
 	}
-	switch reply.Delivered {
-	case DeliveredUnknown:
+	return func(outcomes []producer.Outcome) {
+		replies := make([]Reply, len(outcomes))
+		for i, o := range outcomes {
+			if replies[i] = outcomeReply(topics[i], o); o.Err != nil {
+				h.log.Warn("a record whose request had been answered was not delivered", "route", name, "topic", topics[i], "status", replies[i].Status, "error", o.Err.Reason)
+			}
+		}
+		reply := replies[0]
+		if isBatch {
+			reply = several(replies, form)
+		}
+		h.remember(route, name, [16]byte{}, ticket, reply)
+	}
+}
+
+// remember settles the ticket of a request as its reply, which is final, says: what may
+// be in Kafka or not is no reply to keep, and what was not done is as if it had never been
+// asked for.
+func (h *Handler) remember(route *Route, name string, id [16]byte, ticket *idempotency.Ticket, reply Reply) {
+	switch {
+	case reply.unconfirmed:
 		ticket.Interrupt()
 		return
-	case DeliveredNo:
+	case reply.Delivered == DeliveredNo:
 		ticket.Abandon()
 	default:
-		if err := ticket.Finish(stored); err != nil {
-			h.opts.Log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", w.req.Route(), "error", err)
+		if err := ticket.Finish(toStore(reply)); err != nil {
+			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", name, "error", err)
 			return
 		}
 	}
-	h.durable.Replied(route.conn, w.id, durable.Policy(route.suspend))
+	if route.units() {
+		h.durable.Replied(route.conn, id, durable.Policy(route.suspend))
+	}
 }
 
-// fingerprint is that of the records which the request comes to.
-func (w *work) fingerprint(req Request) [32]byte {
-	parts := [][]byte{[]byte(req.Method()), []byte(req.Path())}
-	add := func(i int, rec *producer.Record) {
-		value := rec.Value
-		if w.sent != nil { // in its envelope it has an id of its own
-			value = w.sent[i]
-		}
-		parts = append(parts, []byte(rec.Topic), []byte(strconv.Itoa(int(rec.Partition))), rec.Key, value)
-		if rec.Value == nil {
-			parts = append(parts, []byte("null"))
-		}
-		for _, h := range rec.Headers {
-			parts = append(parts, []byte(h.Key), h.Value)
-		}
+// toStore is a reply as the store has it: its status, two bytes, and its body. Of one that
+// is too large, what is said of each record is left out.
+func toStore(reply Reply) []byte {
+	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
+	if len(stored) > idempotency.MaxReply {
+		reply.Detail = nil
+		stored = reply.AppendJSON(stored[:2])
 	}
-	if !w.isBatch {
-		add(0, &w.rec)
+	return stored
+}
+
+// storedReply is the reply that toStore was given. Earlier versions kept those too that
+// left it open what had become of the records.
+func storedReply(stored []byte) Reply {
+	status := int(stored[0])<<8 | int(stored[1])
+	if status >= 500 {
+		return lost
 	}
-	for i := range w.recs {
-		add(i, &w.recs[i])
-	}
-	return idempotency.FingerprintOf(parts...)
+	return Reply{Status: status, body: stored[2:]}
 }

@@ -22,6 +22,8 @@ type Request interface {
 	// Argument returns the first value of an argument of the query string, "" when
 	// there is none.
 	Argument(name string) string
+	// Arguments calls f for each argument of the query string and each of its values.
+	Arguments(f func(name, value string))
 	// Header returns the first value of a header, "" when there is none. The name
 	// is in lower case.
 	Header(name string) string
@@ -88,6 +90,7 @@ func (r *Route) target(req Request, w *work) *Reply {
 	if refused := r.topicOf(req, given[overrideTopic], w); refused != nil {
 		return refused
 	}
+	w.topic = rec.Topic
 	if k := given[overrideKey]; k != "" {
 		rec.Key = []byte(k)
 		w.from[overrideKey] = fromHeader
@@ -195,6 +198,7 @@ func (r *Route) value(req Request, w *work) *Reply {
 	case w.Hold(len(body)) != nil:
 		return noRoom()
 	}
+	w.body = body
 	if r.cloudEvents {
 		return r.events(req, body, w)
 	}

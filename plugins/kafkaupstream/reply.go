@@ -38,10 +38,11 @@ type Reply struct {
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
 
-	cause   string // for the log
-	failure string // the kind of it, for traces; "": there is none
-	body    []byte // the whole body, instead of what the fields come to
-	several bool   // about several records, whose own replies are in Detail
+	cause       string // for the log
+	failure     string // the kind of it, for traces; "": there is none
+	body        []byte // the whole body, instead of what the fields come to
+	several     bool   // about several records, whose own replies are in Detail
+	unconfirmed bool   // some record may be in Kafka or not
 }
 
 // AppendJSON appends the reply's body.
@@ -129,7 +130,7 @@ func failed(err *producer.Error) *Reply {
 	o := outcomes[err.Kind]
 	r := refuse(o.status, o.message)
 	r.failure = err.Kind.String()
-	if err.Unconfirmed {
+	if r.unconfirmed = err.Unconfirmed; r.unconfirmed {
 		r.Delivered = DeliveredUnknown
 	} else if o.status == 503 {
 		r.RetryAfter = retryAfter
@@ -141,6 +142,14 @@ var queued = Reply{Status: 200, Message: "queued for Kafka", Delivered: Delivere
 
 // writtenBefore is the reply to a unit of which only this is known.
 var writtenBefore = Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, several: true}
+
+// outcomeReply is the reply to a record that was waited for.
+func outcomeReply(topic string, o producer.Outcome) Reply {
+	if o.Err != nil {
+		return *failed(o.Err)
+	}
+	return written(topic, o.Ack)
+}
 
 func written(topic string, ack producer.Ack) Reply {
 	return Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}

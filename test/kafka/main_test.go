@@ -161,8 +161,13 @@ type apisix struct {
 
 func startGateway(t *testing.T, socket string) *apisix {
 	t.Helper()
+	return startGatewayWith(t, socket, gateway.Options{})
+}
+
+func startGatewayWith(t *testing.T, socket string, opts gateway.Options) *apisix {
+	t.Helper()
 	c := gateway.NewClient(socket, gateway.ClientOptions{})
-	g := gateway.New(c, gateway.Options{})
+	g := gateway.New(c, opts)
 	server := httptest.NewServer(g)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(func() {

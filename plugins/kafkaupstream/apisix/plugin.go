@@ -107,12 +107,19 @@ func (c *call) SourceIP() string {
 // Argument returns the first value of an argument of the query string.
 func (c *call) Argument(name string) string { return c.Request.Args().Get(name) }
 
+// Arguments calls f for each argument of the query string and each of its values.
+func (c *call) Arguments(f func(name, value string)) { each(c.Request.Args(), f) }
+
 // Headers calls f for each header and value.
 func (c *call) Headers(f func(name, value string)) {
-	view := c.Request.Header().View()
-	for _, name := range slices.Sorted(maps.Keys(view)) {
-		for _, value := range view[name] {
-			f(strings.ToLower(name), value)
+	each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
+}
+
+// each calls f for each name and each of its values, in the order of names.
+func each(values map[string][]string, f func(name, value string)) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			f(name, value)
 		}
 	}
 }

@@ -1,0 +1,393 @@
+package kafkaupstream
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
+	const conf = `{` + brokers + `,"topic":"t","delivery":"sync","idempotency":{}}`
+	var outcome *producer.Error
+	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		return producer.Ack{Offset: 41, Timestamp: time.UnixMilli(1)}, outcome
+	}}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, conf)
+	post := func(key, body string) (int, string, int) {
+		before := len(sender.sent)
+		req := &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": key}, body: body}
+		reply := handler.Handle(route, req)
+		return reply.Status, string(reply.AppendJSON(nil)), len(sender.sent) - before
+	}
+	want := func(says, key, body string, status, sent int) string {
+		t.Helper()
+		gotStatus, text, gotSent := post(key, body)
+		if gotStatus != status || gotSent != sent {
+			t.Errorf("%s: status %d, %d records sent; want %d and %d: %s", says, gotStatus, gotSent, status, sent, text)
+		}
+		return text
+	}
+	first := want("the first", `"k"`, "x", 200, 1)
+	if again := want("the same again", "k", "x", 200, 0); again != first {
+		t.Errorf("the first was told %s, the second %s", first, again)
+	}
+	want("another body", "k", "y", 422, 0)
+	want("another key", "l", "x", 200, 1)
+	want("no key", "", "x", 200, 1)
+	outcome = &producer.Error{Kind: producer.KindNoBroker}
+	want("nothing was done", "m", "x", 503, 1)
+	outcome = nil
+	want("so it is done now", "m", "x", 200, 1)
+}
+
+func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
+	keeper := &fakeDurable{err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
+	handler := newHandler(&fakeSender{}, keeper)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
+	post := func() Reply {
+		return handler.Handle(route, &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": "k"}, body: "x"})
+	}
+	if reply := post(); reply.Status != 504 || keeper.unit.Again || keeper.unit.ID == [16]byte{} || keeper.replied != [16]byte{} {
+		t.Errorf("the first: %+v, %+v", reply, keeper)
+	}
+	first := keeper.unit.ID
+	keeper.err, keeper.result.Receipt = nil, "r"
+	if reply := post(); reply.Status != 202 || !keeper.unit.Again || keeper.unit.ID != first || keeper.replied != first {
+		t.Errorf("the second: %+v, %+v", reply, keeper)
+	}
+	keeper.unit = durable.Unit{}
+	if reply := post(); reply.Status != 202 || keeper.unit.Records != nil {
+		t.Errorf("the third, whose reply is known: %+v, %+v", reply, keeper)
+	}
+}
+
+func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
+	under, done := make(chan struct{}), make(chan struct{})
+	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		close(under)
+		<-done
+		return producer.Ack{}, nil
+	}}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{}}`)
+	req := func() *fakeRequest {
+		return &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}
+	}
+	first := make(chan Reply)
+	go func() { first <- handler.Handle(route, req()) }()
+	<-under
+	if reply := handler.Handle(route, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
+		t.Errorf("the second: %+v", reply)
+	}
+	close(done)
+	if reply := <-first; reply.Status != 200 {
+		t.Errorf("the first: %+v", reply)
+	}
+}
+
+var (
+	unknown = producer.Outcome{Err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
+	refused = producer.Outcome{Err: &producer.Error{Kind: producer.KindTooLarge}}
+)
+
+// acked is the outcome of a record that is in Kafka.
+func acked(offset int64) producer.Outcome {
+	return producer.Outcome{Ack: producer.Ack{Partition: 1, Offset: offset, Timestamp: time.UnixMilli(1)}}
+}
+
+// sending is a sender whose outcomes are those of out, again and again.
+func sending(out ...producer.Outcome) *fakeSender {
+	n := 0
+	return &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+		o := out[n%len(out)]
+		n++
+		return o.Ack, o.Err
+	}}
+}
+
+func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
+	const yes0 = `{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":1,"offset":0,"timestamp":1}`
+	const yes7 = `{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":1,"offset":7,"timestamp":1}`
+	cases := []struct {
+		says     string
+		batch    bool
+		in, late []producer.Outcome // what became of the records in time, and too late
+		first    int                // status
+		then     int
+		body     string // of the repetition; "": any
+		again    bool   // the repetition is done anew
+	}{
+		{"it is in Kafka", false, []producer.Outcome{unknown}, []producer.Outcome{acked(7)}, 504, 200, yes7, false},
+		{"Kafka has refused it: it is as if nobody had asked", false, []producer.Outcome{unknown}, []producer.Outcome{refused}, 504, 504, "", true},
+		{"nobody will ever know", false, []producer.Outcome{unknown}, []producer.Outcome{unknown}, 504, 410,
+			`{"code":410,"message":"what became of the first request with this idempotency key is not known and never will be; with another key it is done anew","delivered":"unknown"}`, false},
+		{"a batch is in Kafka", true, []producer.Outcome{acked(0), unknown}, []producer.Outcome{acked(0), acked(7)}, 207, 200,
+			`{"code":200,"message":"written to Kafka","delivered":"yes","records":[` + yes0 + `,` + yes7 + `]}`, false},
+		{"of a batch, Kafka has refused one record", true, []producer.Outcome{unknown, unknown}, []producer.Outcome{acked(0), refused}, 504, 207,
+			`{"code":207,"message":"the records' outcomes differ: see records","delivered":"unknown","records":[` + yes0 + `,{"code":413,"message":"the record is larger than Kafka takes","delivered":"no"}]}`, false},
+		{"of a batch, Kafka has refused all", true, []producer.Outcome{refused, unknown}, []producer.Outcome{refused, refused}, 207, 207, "", true},
+		{"of a batch, one record's outcome stays open", true, []producer.Outcome{unknown, unknown}, []producer.Outcome{acked(0), unknown}, 504, 410, "", false},
+		{"all is known in time", true, []producer.Outcome{acked(0), refused}, nil, 207, 207, "", false},
+		{"nothing was done, and that is known in time", true, []producer.Outcome{refused, refused}, nil, 413, 413, "", true},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			sender := sending(c.in...)
+			handler := newHandler(sender, nil)
+			route := mustParse(t, fmt.Sprintf(`{`+brokers+`,"topic":"t","delivery":"sync","batch":%v,"idempotency":{}}`, c.batch))
+			post := func() (Reply, string) {
+				body, contentType := "x", ""
+				if c.batch {
+					body, contentType = "1\n2\n", "application/x-ndjson"
+				}
+				reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": contentType}, body: body})
+				return reply, string(reply.AppendJSON(nil))
+			}
+			if reply, text := post(); reply.Status != c.first {
+				t.Fatalf("the first: %s", text)
+			}
+			sent := len(sender.sent)
+			for range 1000 {
+				if c.late == nil {
+					break
+				}
+				if reply, text := post(); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
+					t.Fatalf("before the outcome came: %s", text)
+				}
+			}
+			if len(sender.sent) != sent || len(sender.late) > 1 {
+				t.Fatalf("%d records were sent, the first had %d", len(sender.sent), sent)
+			}
+			if c.late != nil {
+				sender.late[0](c.late)
+			}
+			reply, text := post()
+			if reply.Status != c.then || c.body != "" && text != c.body || (len(sender.sent) > sent) != c.again {
+				t.Errorf("afterwards, and %d more records were sent: %s", len(sender.sent)-sent, text)
+			}
+		})
+	}
+}
+
+func TestARequestWhoseRouteIsNotSyncIsNeverFollowed(t *testing.T) {
+	for conf, status := range map[string]int{`"delivery":"async"`: 200, `"delivery":"durable"`: 504, `"delivery":"sync","transactional":true`: 504} {
+		sender := sending(unknown)
+		if status == 200 {
+			sender = sending(acked(0))
+		}
+		handler := newHandler(sender, &fakeDurable{err: unknown.Err})
+		route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{},`+conf+`}`)
+		var got []int
+		for range 3 {
+			got = append(got, handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}).Status)
+		}
+		again := 200
+		if status == 504 {
+			again = 410 // a 504 is not repeated
+		}
+		if !slices.Equal(got, []int{status, again, again}) || sender.late != nil {
+			t.Errorf("%s: got %v", conf, got)
+		}
+	}
+}
+
+func TestAPanicLeavesTheOutcomeOpenForGood(t *testing.T) {
+	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic("bug") }}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
+	for i, want := range []int{500, 410, 410} {
+		if reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}); reply.Status != want {
+			t.Errorf("request %d: got %+v, want %d", i, reply, want)
+		}
+	}
+}
+
+func TestALargeReplyIsKeptWithoutWhatItSaysOfEachRecord(t *testing.T) {
+	sender := sending(acked(0))
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","batch":true,"idempotency":{}}`)
+	var texts []string
+	for range 2 {
+		reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": "application/x-ndjson"}, body: strings.Repeat("1\n", 1000)})
+		texts = append(texts, string(reply.AppendJSON(nil)))
+	}
+	if len(texts[0]) < idempotency.MaxReply || texts[1] != `{"code":200,"message":"written to Kafka","delivered":"yes"}` || len(sender.sent) != 1000 {
+		t.Errorf("%d records were sent; the second was told %s", len(sender.sent), texts[1])
+	}
+}
+
+func TestWhatAKeyIsOneOf(t *testing.T) {
+	at := func(headers, vars h, args ...string) fakeRequest {
+		req := fakeRequest{method: "POST", path: "/", headers: maps.Clone(headers), vars: vars, args: h{}, body: "x"}
+		if req.headers == nil {
+			req.headers = h{}
+		}
+		for i := 0; i < len(args); i += 2 {
+			req.args[args[i]] = args[i+1]
+		}
+		return req
+	}
+	const plain = `"topic":"t","idempotency":{}`
+	cases := []struct {
+		says, conf    string
+		first, second fakeRequest
+		status        int  // of the second
+		done          bool // the second is done, too
+	}{
+		{"a consumer's", plain, at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "a"}), 200, false},
+		{"another consumer's is another", plain, at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "b"}), 200, true},
+		{"so is that of a client who is none", plain, at(nil, h{"consumer_name": "a"}), at(nil, nil), 200, true},
+		{"a tenant's, where the route says so", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`,
+			at(h{"x-tenant": "1"}, h{"consumer_name": "a"}), at(h{"x-tenant": "1"}, h{"consumer_name": "b"}), 200, false},
+		{"another tenant's is another", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`, at(h{"x-tenant": "1"}, nil), at(h{"x-tenant": "2"}, nil), 200, true},
+		{"everybody's, where the route says so", `"topic":"t","idempotency":{"scope":""}`,
+			at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "b"}), 200, false},
+		{"without what the scope is made of, nothing is done", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`, at(h{"x-tenant": "1"}, nil), at(nil, nil), 400, false},
+		{"a topic's, which a template makes", `"topic":"orders.$http_x_kind","idempotency":{}`, at(h{"x-kind": "a"}, nil), at(h{"x-kind": "b"}, nil), 200, true},
+		{"a topic's, which a header says", `"topic":"t","idempotency":{}`, at(h{"topic": "a"}, nil), at(h{"topic": "b"}, nil), 200, true},
+		{"the same topic's, said in two ways, of two requests", `"topic":"t","idempotency":{}`, at(nil, nil), at(h{"topic": "t"}, nil), 422, false},
+
+		{"one request, whatever the gateway calls it", `"topic":"t","record_headers":{"id":"$request_id"},"key":"$request_id","idempotency":{}`,
+			at(nil, h{"request_id": "1"}), at(nil, h{"request_id": "2"}), 200, false},
+		{"one request, in whatever trace", plain, at(h{"traceparent": "1"}, nil), at(h{"traceparent": "2"}, nil), 200, false},
+		{"one request, whatever headers say that the route does not read", plain, at(h{"user-agent": "1", "header-x": "1", "ce-id": "1"}, nil), at(h{"timestamp": "2"}, nil), 200, false},
+		{"another query is another request", plain, at(nil, nil, "a", "1"), at(nil, nil, "a", "2"), 422, false},
+		{"so is one more argument", plain, at(nil, nil, "a", "1"), at(nil, nil, "a", "1", "b", ""), 422, false},
+		{"so is another key", plain, at(h{"key": "1"}, nil), at(h{"key": "2"}, nil), 422, false},
+		{"so is another partition", plain, at(h{"partition": "1"}, nil), at(nil, nil), 422, false},
+		{"so is another content-type", plain, at(h{"content-type": "text/plain"}, nil), at(nil, nil), 422, false},
+		{"so is another timestamp", `"topic":"t","overrides":["timestamp"],"idempotency":{}`, at(h{"timestamp": "1"}, nil), at(h{"timestamp": "2"}, nil), 422, false},
+		{"so is another record header", `"topic":"t","overrides":["headers"],"headerprefix":"p-","idempotency":{}`, at(h{"p-header-a": "1"}, nil), at(h{"p-header-a": "2"}, nil), 422, false},
+		{"so is another event", `"topic":"t","cloudevents":true,"idempotency":{}`,
+			at(h{"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}, nil), at(h{"ce-specversion": "1.0", "ce-id": "2", "ce-source": "/s", "ce-type": "t"}, nil), 422, false},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			sender := &fakeSender{}
+			handler := newHandler(sender, nil)
+			route := mustParse(t, `{`+brokers+`,`+c.conf+`}`)
+			for i, req := range []*fakeRequest{&c.first, &c.second} {
+				req.headers["idempotency-key"] = "k"
+				want := 200
+				if i == 1 {
+					want = c.status
+				}
+				if reply := handler.Handle(route, req); reply.Status != want {
+					t.Fatalf("request %d: %s", i+1, reply.AppendJSON(nil))
+				}
+			}
+			if (len(sender.sent) == 2) != c.done {
+				t.Errorf("%d records were sent", len(sender.sent))
+			}
+		})
+	}
+}
+
+func TestAnotherMethodPathOrBodyIsAnotherRequest(t *testing.T) {
+	base := fakeRequest{method: "POST", path: "/a", body: `{"a":1}`}
+	for says, change := range map[string]func(r *fakeRequest){
+		"method": func(r *fakeRequest) { r.method = "PUT" },
+		"path":   func(r *fakeRequest) { r.path = "/b" },
+		"body":   func(r *fakeRequest) { r.body = `{"a":2}` },
+	} {
+		handler := newHandler(&fakeSender{}, nil)
+		route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{}}`)
+		first, second := base, base
+		change(&second)
+		first.headers, second.headers = h{"idempotency-key": "k"}, h{"idempotency-key": "k"}
+		if reply := handler.Handle(route, &first); reply.Status != 200 {
+			t.Fatalf("%+v", reply)
+		}
+		if reply := handler.Handle(route, &second); reply.Status != 422 {
+			t.Errorf("another %s: %+v", says, reply)
+		}
+	}
+}
+
+func TestOneClientDoesNotFillTheStoreForOthers(t *testing.T) {
+	keys, err := idempotency.New(idempotency.Options{MaxBytes: 100 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender := sending(acked(0))
+	handler := NewHandler(HandlerOptions{Sender: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
+	route := mustParse(t, `{`+brokers+`,"delivery":"sync","idempotency":{}}`)
+	post := func(consumer, topic, key string) (sent int) {
+		t.Helper()
+		before := len(sender.sent)
+		reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": key, "topic": topic}, vars: h{"consumer_name": consumer}, body: "x"})
+		if reply.Status != 200 {
+			t.Fatalf("%s, %s: %s", consumer, key, reply.AppendJSON(nil))
+		}
+		return len(sender.sent) - before
+	}
+	const few, many = 5, 5000
+	for i := range few {
+		post("small", "t", fmt.Sprint(i))
+	}
+	for i := range many { // under as many topics as he likes
+		post("large", fmt.Sprint("t", i), fmt.Sprint(i))
+	}
+	for i := range few {
+		if post("small", "t", fmt.Sprint(i)) != 0 {
+			t.Errorf("the other's key %d was forgotten", i)
+		}
+	}
+	if post("later", "t", "k") != 1 || post("later", "t", "k") != 0 {
+		t.Error("a third client's key is not remembered")
+	}
+	if post("large", "t4999", "4999") != 0 || post("large", "t0", "0") != 1 {
+		t.Error("his own oldest keys are not those that are forgotten")
+	}
+}
+
+// The journal was written by the first version, for this route, by requests that were done,
+// refused, of an unknown outcome and interrupted. Its keys are known until the year 2200.
+func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
+	const journal = "0000000000000001-67dc435de3f6d2c7.log"
+	content, err := os.ReadFile(filepath.Join("../../internal/idempotency/testdata/released", journal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := idempotency.Options{Dir: t.TempDir(), Now: func() time.Time { return time.Date(2200, 1, 2, 0, 0, 0, 0, time.UTC).Add(-time.Hour) }}
+	if err := os.WriteFile(filepath.Join(opts.Dir, journal), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	route := mustParse(t, `{"config":{"bootstrap.servers":"a:9092"},"topic":"t","delivery":"sync","idempotency":{}}`)
+	for range 3 { // each writes the journal anew
+		keys, err := idempotency.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+			return producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker}
+		}}
+		handler := NewHandler(HandlerOptions{Sender: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
+		for _, c := range []struct {
+			key, consumer string
+			status, sent  int
+		}{
+			{"done", "", 200, 0}, {"unknown", "", 410, 0}, {"open", "", 410, 0}, {"refused", "", 503, 1}, {"done", "a consumer, whose keys were not told apart then", 503, 1},
+		} {
+			sender.sent = nil
+			req := &fakeRequest{method: "POST", path: "/orders", headers: h{"idempotency-key": c.key}, vars: h{"consumer_name": c.consumer}, body: "x"}
+			reply := handler.Handle(route, req)
+			if text := reply.AppendJSON(nil); reply.Status != c.status || len(sender.sent) != c.sent || c.status == 200 && !bytes.Contains(text, []byte(`"offset":41`)) {
+				t.Errorf("%s: %s", c.key, text)
+			}
+		}
+		keys.Close(t.Context())
+	}
+}
