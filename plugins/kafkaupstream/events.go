@@ -70,14 +70,13 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 		return r.event(req, &event, w)
 	}
 	if isJSON && len(body) > 0 {
-		compact, err := utils.CompactJSON(w.scratch, body)
-		if err != nil {
-			return refuse(400, err.Error())
+		var refused *Reply
+		if body, refused = r.compactBody(body, w); refused != nil {
+			return refused
 		}
-		if len(compact) < len(body) {
-			w.scratch = compact
-		}
-		body = compact
+	}
+	if req.HeadersMissing() {
+		return headersMissing()
 	}
 	event, err := cloudevents.DecodeBinary(contentType, req.Headers, body)
 	if err != nil {

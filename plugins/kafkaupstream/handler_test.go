@@ -118,6 +118,7 @@ type fakeRequest struct {
 	args    map[string]string
 	path    string
 	asked   int
+	cut     bool // headers are missing
 }
 
 func (r *fakeRequest) Path() string { return r.path }
@@ -131,6 +132,15 @@ func (r *fakeRequest) Headers(f func(name, value string)) {
 		f(name, r.headers[name])
 	}
 }
+
+func (r *fakeRequest) Values(name string) []string {
+	if value, ok := r.headers[name]; ok {
+		return []string{value}
+	}
+	return nil
+}
+
+func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
