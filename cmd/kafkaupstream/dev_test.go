@@ -114,7 +114,7 @@ func TestDevRefusesOtherWebPages(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", c.from, got, c.want)
 		}
 	}
-	d.waitForRecord(t, "value=\"of a program\"")
+	d.waitForRecord(t, "value=of a program")
 	if all := strings.Join(d.records(), "\n"); strings.Contains(all, "another") || strings.Contains(all, "without") {
 		t.Errorf("records of other pages:\n%s", all)
 	}
