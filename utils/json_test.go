@@ -306,6 +306,24 @@ func TestCompactJSONDecidesEveryDamagedDocumentAsEncodingJSON(t *testing.T) {
 	}
 }
 
+// Every first byte of a character with every second one, near the end of the input or not.
+func TestCompactJSONDecidesEveryCharacterAsUnicodeUTF8(t *testing.T) {
+	rest := []string{"", "a", "\x80", "\xbf", "\x80\x80", "\xbf\xbf", "\x80\xc0", "\x80\x7f"}
+	for first := 0x80; first < 0x100; first++ {
+		for second := 0x7f; second < 0x100; second++ {
+			for _, r := range rest {
+				character := string([]byte{byte(first), byte(second)}) + r
+				for _, after := range []string{"", "0123456789"} {
+					src := `["` + character + after + `"]`
+					if _, err := utils.CompactJSON(nil, []byte(src)); (err == nil) != utf8.ValidString(src) {
+						t.Fatalf("CompactJSON(%q): %v", src, err)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestCompactJSONTakes10000Levels(t *testing.T) {
 	for _, kinds := range []string{"[", "{", "[{", "{[[", strings.Repeat("[", 64) + strings.Repeat("{", 64)} {
 		for _, depth := range []int{63, 64, 65, 127, 128, 129, 9_984, 9_985, 9_999, 10_000} {
