@@ -4,23 +4,24 @@
 // body is to be treated as JSON, [CompactJSON] refuses what is not JSON and takes the insignificant white space out of
 // what is. plugins/kafkaupstream, the plugin's core, calls both, once a request.
 //
-// It is not for decoding, querying or repairing JSON: numbers, escapes, duplicate names and invalid UTF-8 pass
-// through as they came.
+// It is not for decoding, querying or repairing JSON: numbers, escapes and duplicate names pass through as they came.
 package utils
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxDepth is how deep arrays and objects may nest, the same as in encoding/json.
 const maxDepth = 10_000
 
 // CompactJSON returns src without insignificant white space: byte for byte what [encoding/json.Compact] gives, and an
-// error exactly where that gives one. It makes one pass, does not recurse, and allocates only for a dst that is too small
-// and for an error.
+// error exactly where that gives one and where a string is not UTF-8, as JSON has to be (RFC 8259, 8.1). It makes one pass,
+// does not recurse, and allocates only for a dst that is too small and for an error.
 //
 // When src has no insignificant white space, not even around the value, the result is src itself and dst is left
 // alone. Otherwise the result is shorter than src and stands in dst's array from its first byte or, when cap(dst) <
@@ -36,9 +37,15 @@ const maxDepth = 10_000
 // result is an error.
 //
 // The error is always a [*SyntaxError], and the result then nil.
-func CompactJSON(dst, src []byte) ([]byte, error) {
+func CompactJSON(dst, src []byte) ([]byte, error) { return compact(dst, src, false) }
+
+// CompactLooseJSON is CompactJSON for strings that may hold bytes of any encoding, which stay as they are: it gives an error
+// exactly where [encoding/json.Compact] gives one.
+func CompactLooseJSON(dst, src []byte) ([]byte, error) { return compact(dst, src, true) }
+
+func compact(dst, src []byte, loose bool) ([]byte, error) {
 	var (
-		out   = output{dst: dst}
+		out   = output{dst: dst, loose: loose}
 		open  nesting
 		i     int
 		wrong problem
@@ -61,7 +68,9 @@ func CompactJSON(dst, src []byte) ([]byte, error) {
 			}
 		default:
 			if i, wrong = scalarEnd(src, i, c); wrong != none {
-				return nil, refusal(src, i, wrong)
+				if i, wrong = out.excuse(src, i, wrong); wrong != none {
+					return nil, refusal(src, i, wrong)
+				}
 			}
 		}
 
@@ -89,6 +98,7 @@ type output struct {
 	dst    []byte
 	done   int // src[:done] has been copied to dst or skipped
 	copies bool
+	loose  bool // strings may be what is not UTF-8
 }
 
 // skipSpace returns the index of the first byte from i on that is not white space.
@@ -114,6 +124,14 @@ func (o *output) skipRun(src []byte, i int) int {
 	o.dst = append(o.dst, src[o.done:i]...)
 	o.done = end
 	return end
+}
+
+// excuse goes on with a string that is not UTF-8 where that is no problem.
+func (o *output) excuse(src []byte, i int, wrong problem) (int, problem) {
+	for o.loose && wrong == notUTF8 {
+		i, wrong = stringEnd(src, i+1)
+	}
+	return i, wrong
 }
 
 func (o *output) finish(src []byte) []byte {
@@ -181,7 +199,9 @@ func (o *output) nameEnd(src []byte, i int) (int, problem) {
 	}
 	i, wrong := stringEnd(src, i+1)
 	if wrong != none {
-		return i, wrong
+		if i, wrong = o.excuse(src, i, wrong); wrong != none {
+			return i, wrong
+		}
 	}
 	if i = o.skipSpace(src, i); at(src, i) != ':' {
 		return i, wantColon
@@ -223,7 +243,7 @@ func stringEnd(src []byte, i int) (int, problem) {
 			w := binary.LittleEndian.Uint64(src[i:])
 			control := (w ^ 2*ones) - 0x21*ones // c^2 < 0x21 is true of the control characters and of the quote
 			backslash := (w ^ '\\'*ones) - ones
-			stop := (control | backslash) &^ w & highBits
+			stop := (control | backslash | w) & highBits
 			if stop == 0 {
 				i += wordSize
 				continue
@@ -242,10 +262,40 @@ func stringEnd(src []byte, i int) (int, problem) {
 			return i, wantQuote
 		case c < ' ':
 			return i, rawControl
-		default:
+		case c < utf8.RuneSelf:
 			i++
+		default:
+			if i = charactersEnd(src, i); at(src, i) >= utf8.RuneSelf {
+				return i, notUTF8
+			}
 		}
 	}
+}
+
+// charactersEnd returns the index after the characters from i on that are beyond ASCII (RFC 3629, 4): of an ASCII
+// character, or of a byte that begins none.
+func charactersEnd(src []byte, i int) int {
+	for i+4 <= len(src) {
+		w := binary.BigEndian.Uint32(src[i:])
+		switch {
+		case w&0xe0c00000 == 0xc0800000 && w&0x1e000000 != 0: // two bytes, which one could not hold
+			i += 2
+		case w&0xf0c0c000 == 0xe0808000 && w&0x0f200000 != 0 && w&0x0f200000 != 0x0d200000: // three; 0xd is the surrogates
+			i += 3
+		case w&0xf8c0c0c0 == 0xf0808080 && w >= 0xf0908080 && w <= 0xf48fbfbf:
+			i += 4
+		default:
+			return i
+		}
+	}
+	for i < len(src) && src[i] >= utf8.RuneSelf {
+		r, size := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		i += size
+	}
+	return i
 }
 
 // escapeEnd is for an escape sequence; src[i] is the byte after its backslash.
@@ -354,13 +404,15 @@ func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 // A SyntaxError says where and why [CompactJSON] refused its input. It holds at most one byte of that input.
 type SyntaxError struct {
 	// Offset is the index of the first byte that cannot be part of any acceptable input, or the length of the input when
-	// that ended too early. [encoding/json.SyntaxError.Offset] counts the bytes read instead: it is one more than
-	// this, except at the end of the input, where it is the same.
+	// that ended too early; of bytes that are not UTF-8, it is where the character would begin.
+	// [encoding/json.SyntaxError.Offset] counts the bytes read instead: it is one more than this, except at the end of
+	// the input, where it is the same.
 	Offset int
 
 	problem problem
 	found   byte
 	atEnd   bool
+	mark    bool // a byte order mark is what was found
 }
 
 // Error names the byte, its offset and what was expected there.
@@ -375,6 +427,8 @@ func (e *SyntaxError) foundText() string {
 	switch {
 	case e.atEnd:
 		return "the end of the input"
+	case e.mark:
+		return "a byte order mark"
 	case e.found < 0x80:
 		return strconv.QuoteRune(rune(e.found))
 	}
@@ -382,7 +436,12 @@ func (e *SyntaxError) foundText() string {
 }
 
 func refusal(src []byte, i int, why problem) *SyntaxError {
-	return &SyntaxError{Offset: i, problem: why, found: at(src, i), atEnd: i == len(src)}
+	return &SyntaxError{Offset: i, problem: why, found: at(src, i), atEnd: i == len(src), mark: i == 0 && marked(src)}
+}
+
+// marked reports whether src begins with a byte order mark, of UTF-8 or of UTF-16, which JSON must not have (RFC 8259, 8.1).
+func marked(src []byte) bool {
+	return bytes.HasPrefix(src, []byte("\xef\xbb\xbf")) || bytes.HasPrefix(src, []byte("\xff\xfe")) || bytes.HasPrefix(src, []byte("\xfe\xff"))
 }
 
 // problem is a way not to be JSON.
@@ -399,6 +458,7 @@ const (
 	wantElement
 	wantQuote
 	rawControl
+	notUTF8
 	wantEscape
 	wantHex
 	wantDigit
@@ -416,6 +476,7 @@ var expected = [...]string{
 	wantElement: "a comma or ']'",
 	wantQuote:   "the closing quote of a string",
 	rawControl:  "a string without unescaped control characters",
+	notUTF8:     "UTF-8",
 	wantEscape:  `one of " \ / b f n r t u after the backslash`,
 	wantHex:     `four hexadecimal digits after \u`,
 	wantDigit:   "a digit",

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
@@ -41,7 +42,8 @@ var accepted = []struct {
 	{"escapes stay as they are written", ` "\"\\\/\b\f\n\r\t\u00e9\u00E9\ud800"`, `"\"\\\/\b\f\n\r\t\u00e9\u00E9\ud800"`},
 	{"what HTML and JavaScript escape stays", " \"<>&\u2028\u2029\"", "\"<>&\u2028\u2029\""},
 	{"DEL and what is beyond ASCII stays", " \"\x7fé東👋\"", "\"\x7fé東👋\""},
-	{"invalid UTF-8 in strings stays", " \"\xff\xc3(\xed\xa0\x80\"", "\"\xff\xc3(\xed\xa0\x80\""},
+	{"the first and the last character of every length stay", " \"\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff\"", "\"\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff\""},
+	{"a byte order mark in a string stays", "\"\ufeff\"", "\"\ufeff\""},
 	{"duplicate and empty names stay", `{"":1, "":2}`, `{"":1,"":2}`},
 }
 
@@ -53,7 +55,10 @@ var refused = []struct {
 	{"other white space is not JSON's", "\v1", `0: found '\v', expected a value`},
 	{"a NUL is not white space", "1\x00", `1: found '\x00', expected nothing after the value`},
 	{"a no-break space is not white space", "\u00a01", "0: found the byte 0xc2, expected a value"},
-	{"a byte order mark is not white space", "\ufeff{}", "0: found the byte 0xef, expected a value"},
+	{"a byte order mark is not white space", "\ufeff{}", "0: found a byte order mark, expected a value"},
+	{"a byte order mark of UTF-16 is none either", "\xff\xfe{\x00}\x00", "0: found a byte order mark, expected a value"},
+	{"a byte order mark of UTF-16, big-endian, is none either", "\xfe\xff\x00{\x00}", "0: found a byte order mark, expected a value"},
+	{"a byte order mark stands at the beginning only", "1\ufeff", "1: found the byte 0xef, expected nothing after the value"},
 	{"a word must be a literal", `hunter2`, "0: found 'h', expected a value"},
 	{"a comment is no value", `[1, /* two */ 2]`, "4: found '/', expected a value"},
 	{"single quotes make no string", `'a'`, `0: found '\'', expected a value`},
@@ -92,6 +97,19 @@ var refused = []struct {
 	{"a tab must be escaped, far into a string too", `"0123456789` + "\t" + `0123456789"`,
 		`11: found '\t', expected a string without unescaped control characters`},
 	{"a NUL must be escaped", "[\"\x00\"]", `2: found '\x00', expected a string without unescaped control characters`},
+	{"a string must be UTF-8 and not ISO 8859-1", "{\"a\":\"\xe9\"}", "6: found the byte 0xe9, expected UTF-8"},
+	{"a name must be UTF-8", "{\"a\xff\":1}", "3: found the byte 0xff, expected UTF-8"},
+	{"a character must be whole", "\"\xe2\x82", "1: found the byte 0xe2, expected UTF-8"},
+	{"a character must be whole before the quote", "\"0123\xf0\x9f\x91\"", "5: found the byte 0xf0, expected UTF-8"},
+	{"a character must be whole before an escape", "\"\xc3\\n\"", "1: found the byte 0xc3, expected UTF-8"},
+	{"a character must have its first byte", "\"abc\x80\"", "4: found the byte 0x80, expected UTF-8"},
+	{"a surrogate is no character", "\"é\xed\xa0\x80\"", "3: found the byte 0xed, expected UTF-8"},
+	{"a character has one form", "\"\xc0\x80\"", "1: found the byte 0xc0, expected UTF-8"},
+	{"a character has one form of three bytes", "\"\xe0\x9f\xbf\"", "1: found the byte 0xe0, expected UTF-8"},
+	{"a character has one form of four bytes", "\"\xf0\x8f\xbf\xbf\"", "1: found the byte 0xf0, expected UTF-8"},
+	{"the last character is U+10FFFF", "\"\xf4\x90\x80\x80\"", "1: found the byte 0xf4, expected UTF-8"},
+	{"what comes first is told first", "[\"\xe9\",]", "2: found the byte 0xe9, expected UTF-8"},
+
 	{"an escape must be one of JSON's", `"\a"`, `2: found 'a', expected one of " \ / b f n r t u after the backslash`},
 	{"an escape must have a character", `"\`, `2: found the end of the input, expected one of " \ / b f n r t u after the backslash`},
 	{"a control character is no escape", "\"\\\n\"", `2: found '\n', expected one of " \ / b f n r t u after the backslash`},
@@ -144,23 +162,52 @@ func TestCompactJSONRefuses(t *testing.T) {
 	}
 }
 
-// compareWithEncodingJSON holds all that CompactJSON promises for src and dst against encoding/json.
+// compareWithEncodingJSON holds all that CompactJSON and CompactLooseJSON promise for src and dst against encoding/json and
+// unicode/utf8.
 func compareWithEncodingJSON(t *testing.T, src, dst []byte) {
 	t.Helper()
 	before := bytes.Clone(src)
+	var want bytes.Buffer
+	wantErr := json.Compact(&want, src)
 	got, err := utils.CompactJSON(dst, src)
+	if at := firstNotUTF8(src); wantErr == nil && at < len(src) {
+		var syntaxError *utils.SyntaxError
+		if got != nil || !errors.As(err, &syntaxError) || syntaxError.Offset != at {
+			t.Fatalf("CompactJSON(%q) = %q, %v; want an error at byte %d, which is not UTF-8", src, got, err, at)
+		}
+	} else {
+		compareResults(t, src, dst, got, err, want.Bytes(), wantErr, at)
+	}
+	got, err = utils.CompactLooseJSON(dst, src)
+	compareResults(t, src, dst, got, err, want.Bytes(), wantErr, len(src))
 	if !bytes.Equal(src, before) {
 		t.Fatalf("CompactJSON changed its input from %q to %q", before, src)
 	}
+}
 
-	var want bytes.Buffer
-	if wantErr := json.Compact(&want, src); wantErr != nil {
-		compareErrors(t, src, got, err)
+// firstNotUTF8 is where the first character that is none begins, or the length of src.
+func firstNotUTF8(src []byte) int {
+	i := 0
+	for i < len(src) {
+		r, size := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		i += size
+	}
+	return i
+}
+
+// compareResults takes what encoding/json gives, and the offset from which on src is not UTF-8.
+func compareResults(t *testing.T, src, dst, got []byte, err error, want []byte, wantErr error, notUTF8 int) {
+	t.Helper()
+	if wantErr != nil {
+		compareErrors(t, src, got, err, notUTF8)
 		return
 	}
 	switch {
-	case err != nil || !bytes.Equal(got, want.Bytes()):
-		t.Fatalf("CompactJSON(%q) = %q, %v; want %q", src, got, err, want.Bytes())
+	case err != nil || !bytes.Equal(got, want):
+		t.Fatalf("CompactJSON(%q) = %q, %v; want %q", src, got, err, want)
 	case len(got) == len(src):
 		if !sameArray(got, src) {
 			t.Fatalf("CompactJSON(%q) is a copy of its compact input", src)
@@ -174,8 +221,8 @@ func compareWithEncodingJSON(t *testing.T, src, dst []byte) {
 	}
 }
 
-// compareErrors takes the offset from json.Unmarshal: json.Compact leaves it 0.
-func compareErrors(t *testing.T, src, got []byte, err error) {
+// compareErrors takes the offset from json.Unmarshal: json.Compact leaves it 0. What is not UTF-8 before it is told first.
+func compareErrors(t *testing.T, src, got []byte, err error, notUTF8 int) {
 	t.Helper()
 	var syntaxError *utils.SyntaxError
 	if got != nil || !errors.As(err, &syntaxError) {
@@ -186,7 +233,11 @@ func compareErrors(t *testing.T, src, got []byte, err error) {
 		read++
 	}
 	var theirs *json.SyntaxError
-	if !errors.As(json.Unmarshal(src, new(json.RawMessage)), &theirs) || theirs.Offset != read {
+	isTheirs := errors.As(json.Unmarshal(src, new(json.RawMessage)), &theirs) && theirs.Offset == read
+	if first := min(notUTF8, len(src)); theirs != nil && int64(first) < theirs.Offset-1 {
+		isTheirs = syntaxError.Offset == first
+	}
+	if !isTheirs {
 		t.Fatalf("CompactJSON(%q): %v; encoding/json: %v after %d bytes", src, err, theirs, theirs.Offset)
 	}
 	if text := err.Error(); len(text) > 120 {
@@ -201,7 +252,10 @@ func sameArray(a, b []byte) bool { return cap(a) > 0 && cap(b) > 0 && &a[:1][0] 
 func TestCompactJSONFindsEveryByteAtEveryPlaceOfAWord(t *testing.T) {
 	runs := []struct{ name, begin, run, end string }{
 		{"a string", `["`, "x", `"]`},
-		{"a string of high bytes", `["`, "\xff", `"]`},
+		{"a string of two bytes a character", `["`, "é", `"]`},
+		{"a string of three bytes a character", `["`, "東", `"]`},
+		{"a string of four bytes a character", `["`, "👋", `"]`},
+		{"a string of bytes that are not UTF-8", `["`, "\xff", `"]`},
 		{"a string of bytes near the limits", `["`, " !#[]", `"]`},
 		{"digits", `[`, "1", `]`},
 		{"digits near the limits", `[1.`, "09", `]`},
@@ -248,6 +302,24 @@ func TestCompactJSONDecidesEveryDamagedDocumentAsEncodingJSON(t *testing.T) {
 			damaged := bytes.Clone(whole)
 			damaged[i] = byte(b)
 			compareWithEncodingJSON(t, damaged, nil)
+		}
+	}
+}
+
+// Every first byte of a character with every second one, near the end of the input or not.
+func TestCompactJSONDecidesEveryCharacterAsUnicodeUTF8(t *testing.T) {
+	rest := []string{"", "a", "\x80", "\xbf", "\x80\x80", "\xbf\xbf", "\x80\xc0", "\x80\x7f"}
+	for first := 0x80; first < 0x100; first++ {
+		for second := 0x7f; second < 0x100; second++ {
+			for _, r := range rest {
+				character := string([]byte{byte(first), byte(second)}) + r
+				for _, after := range []string{"", "0123456789"} {
+					src := `["` + character + after + `"]`
+					if _, err := utils.CompactJSON(nil, []byte(src)); (err == nil) != utf8.ValidString(src) {
+						t.Fatalf("CompactJSON(%q): %v", src, err)
+					}
+				}
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ func dev(ctx context.Context, env environment) error {
 	listen := fs.String("listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
 	brokers := fs.String("brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
 	file := fs.String("f", "", "the route's configuration, JSON; bootstrap.servers is filled in when absent")
+	allowOrigin := fs.String("allow-origin", "", "origins of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
 	if err := parseFlags(fs, env, false); err != nil {
 		return err
@@ -105,7 +106,8 @@ func dev(ctx context.Context, env environment) error {
 	var front *gateway.Gateway
 	page := console.New(console.Options{
 		Gateway: url, Brokers: *brokers, Embedded: embedded, ListenHost: hostOf(*listen),
-		Routes: func() []console.Route { return consoleRoutes(front.Routes(), *brokers) },
+		AllowOrigins: strings.Split(*allowOrigin, ","),
+		Routes:       func() []console.Route { return consoleRoutes(front.Routes(), *brokers) },
 	})
 	tail, err := devbroker.NewTail(*brokers, access, embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))

@@ -88,6 +88,64 @@ func (d *devProcess) waitForRecord(t *testing.T, parts ...string) {
 	})
 }
 
+// A page of somebody else's needs no answer: a simple POST is enough to produce a record.
+func TestDevRefusesOtherWebPages(t *testing.T) {
+	t.Parallel()
+	d := startDev(t, "--allow-origin", "http://localhost:3000,http://localhost:3001")
+	for _, c := range []struct {
+		from, origin, site string
+		want               int
+	}{
+		{"another page", "https://evil.example", "cross-site", 403},
+		{"another page, in an older browser", "https://evil.example", "", 403},
+		{"a page without an origin", "null", "", 403},
+		{"the console", d.url, "same-origin", 200},
+		{"a page that is allowed", "http://localhost:3001", "cross-site", 200},
+		{"a program", "", "", 200},
+	} {
+		headers := []string{"content-type", "text/plain"}
+		if c.origin != "" {
+			headers = append(headers, "origin", c.origin)
+		}
+		if c.site != "" {
+			headers = append(headers, "sec-fetch-site", c.site)
+		}
+		if got := send(t, "POST", d.url+"/x", "of "+c.from, headers...); got.status != c.want {
+			t.Errorf("%s: %+v, want %d", c.from, got, c.want)
+		}
+	}
+	d.waitForRecord(t, "value=of a program")
+	if all := strings.Join(d.records(), "\n"); strings.Contains(all, "another") || strings.Contains(all, "without") {
+		t.Errorf("records of other pages:\n%s", all)
+	}
+}
+
+// As APISIX, the gateway hands 100 header lines over, and has the others as variables.
+func TestDevKnowsHeadersBehindTheHundredth(t *testing.T) {
+	t.Parallel()
+	d := startDev(t)
+	headers := []string{"topic", "behind", "key", "k", "content-type", "application/json"}
+	for i := range 110 { // which are before them in the order of names
+		headers = append(headers, fmt.Sprintf("a-%d", i), "v")
+	}
+	putRoute(t, d, "orders", `{"config":{},"topic":"orders","overrides":["key"]}`)
+	if got := send(t, "POST", d.url+"/orders", "x", headers...); got.status != 403 {
+		t.Errorf("a topic that is not allowed: %+v", got)
+	}
+	putRoute(t, d, "orders", `{"config":{},"topic":"orders","delivery":"sync","partition":0}`)
+	if got := send(t, "POST", d.url+"/orders", `{"a": 1}`, headers...); got.status != 200 || !strings.Contains(got.body, `"topic":"behind"`) {
+		t.Errorf("a topic that is allowed: %+v", got)
+	}
+	putRoute(t, d, "seen", `{"config":{},"topic":"seen","key":"$cookie_session","overrides":[]}`)
+	if got := send(t, "POST", d.url+"/seen", `x`, "cookie", "a=b; session=s7"); got.status != 200 {
+		t.Errorf("a cookie: %+v", got)
+	}
+	d.waitForRecord(t, "record seen", "key=s7")
+	if got := send(t, "POST", d.url+"/seen", `x`); got.status != 400 || !strings.Contains(got.body, "$cookie_session") {
+		t.Errorf("without the cookie: %+v", got)
+	}
+}
+
 type answer struct {
 	status int
 	header http.Header

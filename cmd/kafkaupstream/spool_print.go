@@ -99,8 +99,8 @@ func printRecord(w io.Writer, r *durable.RecordInfo) error {
 		fmt.Fprintf(t, "unit\t%s, record %d of %d\n", r.Unit, r.Record, r.Records)
 	}
 	fmt.Fprintf(t, "kept\t%s\n", moment(r.Kept))
-	if !r.Timestamp.IsZero() {
-		fmt.Fprintf(t, "timestamp\t%s\n", r.Timestamp.Format(time.RFC3339Nano))
+	if r.Timestamp != "" {
+		fmt.Fprintf(t, "timestamp\t%s\n", r.Timestamp)
 	}
 	partition := "by the key"
 	if r.Partition >= 0 {

@@ -1,6 +1,10 @@
 package cloudevents
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+
+	"github.com/kafkaupstream/kafkaupstream/utils"
+)
 
 // Out is the content mode of the records that are made (kafka 1.3).
 type Out uint8
@@ -105,7 +109,7 @@ func (e *Event) jsonData() (data []byte, member string, err error) {
 	case e.DataContentType == "" || !declaresJSON(e.DataContentType):
 		return e.Data, base64Member, nil
 	}
-	compact, err := compactUTF8(e.Data, "the event's data")
+	compact, err := utils.CompactJSON(nil, e.Data)
 	if err != nil {
 		return nil, "", err
 	}

@@ -92,7 +92,7 @@ func TestNullAndEmptyValuesDiffer(t *testing.T) {
 func TestDataThatIsNotTheJSONItIsDeclaredToBe(t *testing.T) {
 	tests := []struct{ name, body, want string }{
 		{"no JSON", "{", "invalid JSON at byte 1: found the end of the input, expected the name of a member, in double quotes"},
-		{"no UTF-8", "\"\xff\"", "the event's data: it is not UTF-8"},
+		{"no UTF-8", "\"\xff\"", "invalid JSON at byte 1: found the byte 0xff, expected UTF-8"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

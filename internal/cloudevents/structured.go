@@ -15,7 +15,7 @@ import (
 // hold parts of body. Errors are [*utils.SyntaxError] for what is not JSON, and
 // [*Error].
 func DecodeStructured(body []byte) (Event, error) {
-	compact, err := compactUTF8(body, "")
+	compact, err := utils.CompactJSON(nil, body)
 	if err != nil {
 		return Event{}, err
 	}
@@ -30,7 +30,7 @@ func DecodeStructured(body []byte) (Event, error) {
 // The batch may be empty. Either all events are good or none is returned; errors are
 // those of [DecodeStructured], with the index of the event in front.
 func DecodeBatch(body []byte, limit int) ([]Event, error) {
-	compact, err := compactUTF8(body, "")
+	compact, err := utils.CompactJSON(nil, body)
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +50,6 @@ func DecodeBatch(body []byte, limit int) ([]Event, error) {
 		return nil, failed
 	}
 	return events, nil
-}
-
-// compactUTF8 is CompactJSON for text that other implementations will read: it is
-// UTF-8 throughout. where is the body's place in an error.
-func compactUTF8(body []byte, where string) ([]byte, error) {
-	compact, err := utils.CompactJSON(nil, body)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.Valid(compact) {
-		return nil, wrong(where, "it is not UTF-8")
-	}
-	return compact, nil
 }
 
 // envelope is what is known of a JSON event while its members are read.

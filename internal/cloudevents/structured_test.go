@@ -153,7 +153,7 @@ func TestDecodeStructuredRefuses(t *testing.T) {
 		{"text that is not the ASCII it should be", begin + `,"datacontenttype":"text/plain; charset=us-ascii","data":"é"}`,
 			"/datacontenttype: text in another charset than UTF-8 must be in data_base64"},
 
-		{"bytes that are not UTF-8", begin + `,"data":"` + "\xff" + `"}`, "the event: it is not UTF-8"},
+		{"bytes that are not UTF-8", begin + `,"data":"` + "\xff" + `"}`, "invalid JSON at byte 63: found the byte 0xff, expected UTF-8"},
 		{"an array", `[` + begin + `}]`, "the event: expected an object"},
 		{"nothing", ``, "invalid JSON at byte 0: found the end of the input, expected a value"},
 		{"an event and more", begin + `} 1`, "invalid JSON at byte 56: found '1', expected nothing after the value"},

@@ -29,6 +29,8 @@ type Options struct {
 	Embedded bool
 	// ListenHost is the host that the gateway was told to listen on: the page may be asked for by that name too.
 	ListenHost string
+	// AllowOrigins are the origins, as in Origin, of other pages that may send requests to the gateway.
+	AllowOrigins []string
 	// Routes gives the routes of the gateway as they are now.
 	Routes func() []Route
 }
@@ -62,7 +64,7 @@ func (c *Console) Close() {
 	}
 }
 
-// Before serves the console's path, and leaves every other request to next.
+// Before serves the console's path, refuses requests of other web pages, and leaves every other request to next.
 func (c *Console) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -70,6 +72,8 @@ func (c *Console) Before(next http.Handler) http.Handler {
 			c.ServeHTTP(w, r)
 		case r.URL.Path+"/" == Path:
 			http.Redirect(w, r, Path, http.StatusPermanentRedirect)
+		case c.foreign(r):
+			http.Error(w, "the development gateway is not for other web pages; --allow-origin names those that it is for", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -16,7 +16,7 @@ import (
 func newTestConsole(t *testing.T) *Console {
 	t.Helper()
 	c := New(Options{
-		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Embedded: true, ListenHost: "dev.example",
+		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Embedded: true, ListenHost: "dev.example", AllowOrigins: []string{"http://localhost:3000"},
 		Routes: func() []Route {
 			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &kafkaupstream.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
 		},
@@ -34,6 +34,42 @@ func ask(h http.Handler, method, target, host string, headers ...string) *http.R
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Result()
+}
+
+// A page of somebody else's needs no answer to produce a record: a simple POST is enough.
+func TestTheGatewayIsForItsOwnPageOnly(t *testing.T) {
+	const here = "127.0.0.1:9080"
+	cases := []struct {
+		name, host string
+		headers    []string
+		want       int
+	}{
+		{"a program", here, nil, 200},
+		{"a program that names the host of a route", "orders.example", nil, 200},
+		{"its own page", here, []string{"Origin", "http://" + here, "Sec-Fetch-Site", "same-origin"}, 200},
+		{"its own page, in an older browser", here, []string{"Origin", "http://" + here}, 200},
+		{"its own page, under the name that it listens on", "dev.example:9080", []string{"Origin", "http://dev.example:9080"}, 200},
+		{"a page that is allowed", here, []string{"Origin", "http://localhost:3000", "Sec-Fetch-Site", "cross-site"}, 200},
+		{"a page that is allowed, and another port of it", here, []string{"Origin", "http://localhost:3001"}, 403},
+		{"another page", here, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"another page, in an older browser", here, []string{"Origin", "https://evil.example"}, 403},
+		{"another page, without an Origin", here, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page without an origin", here, []string{"Origin", "null"}, 403},
+		{"a page of another port", here, []string{"Origin", "http://127.0.0.1:1", "Sec-Fetch-Site", "same-site"}, 403},
+		{"a page of the same host over TLS", here, []string{"Origin", "https://" + here}, 403},
+		{"a page that somebody else's DNS points here", "evil.example:9080", []string{"Origin", "http://evil.example:9080"}, 403},
+	}
+	c := newTestConsole(t)
+	front := c.Before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+				if resp := ask(front, method, "/orders", tc.host, tc.headers...); resp.StatusCode != tc.want {
+					t.Errorf("%s: %d, want %d", method, resp.StatusCode, tc.want)
+				}
+			}
+		})
+	}
 }
 
 // A page of somebody else's must neither read the console nor be of its origin.

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,19 @@ func (c *Console) knownHost(hostPort string) bool {
 		return true
 	}
 	return host != "" && strings.EqualFold(host, c.options.ListenHost)
+}
+
+// foreign reports whether a request for the gateway comes from a web page that is not its own. Such a page reads no answer,
+// but a simple POST (a form, a fetch of text/plain) needs none to produce a record.
+func (c *Console) foreign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	switch {
+	case origin == "":
+		return !sameOrigin(r)
+	case slices.Contains(c.options.AllowOrigins, origin):
+		return false
+	}
+	return !sameOrigin(r) || !c.knownHost(r.Host)
 }
 
 // sameOrigin tells whether a request comes from the console's own page, from a person, or from a program: what sends

@@ -31,7 +31,7 @@ type RecordInfo struct {
 	Dead      bool      `json:"dead"`
 	Reason    string    `json:"reason,omitempty"` // why it is dead
 	Kept      time.Time `json:"kept"`
-	Timestamp time.Time `json:"timestamp,omitzero"` // absent: when it is sent
+	Timestamp string    `json:"timestamp,omitempty"` // as in RFC 3339, of any year; absent: when it is sent
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"` // -1: by the key
 	// Unit is the identity of the unit that the record is part of, as its Record-th of
@@ -149,11 +149,11 @@ func (q *Queue) interrupted(ctx context.Context) error {
 func newRecordInfo(stream string, e *spool.Entry, rec *producer.Record, dead bool, bytes int) *RecordInfo {
 	r := &RecordInfo{
 		Stream: stream, Receipt: e.Position.Receipt(), Dead: dead, Reason: e.Reason,
-		Kept: e.Kept.UTC(), Timestamp: rec.Timestamp, Topic: rec.Topic, Partition: rec.Partition,
+		Kept: e.Kept.UTC(), Topic: rec.Topic, Partition: rec.Partition,
 		ValueBytes: len(rec.Value),
 	}
-	if !r.Timestamp.IsZero() {
-		r.Timestamp = r.Timestamp.UTC()
+	if !rec.Timestamp.IsZero() {
+		r.Timestamp = rec.Timestamp.UTC().Format(time.RFC3339Nano) // MarshalJSON refuses years from 10000 on
 	}
 	r.Key, r.KeyBase64 = text(rec.Key, 0)
 	r.Value, r.ValueBase64 = text(rec.Value, bytes)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,26 @@ func wantError(t *testing.T, err error, part string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), part) {
 		t.Errorf("got %v, want an error with %q", err, part)
+	}
+}
+
+// A client may give a record any time, and one of a year that time.Time does not write as JSON must not hide the others.
+func TestRecordsOfAnyTimeAreShown(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	far := record("t", "far")
+	far.Timestamp = time.UnixMilli(math.MaxInt64)
+	b.block()
+	defer b.release()
+	for _, rec := range []*producer.Record{far, record("t", "near")} {
+		if result, err := g.queue.Send(b.connect(t), rec, DeadLetter, time.Now().Add(soon)); err != nil || result.Receipt == "" {
+			t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, err)
+		}
+	}
+	c := dial(t, dir)
+	id := streamID(b.connect(t), DeadLetter)
+	if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id, Pending: true}}); got != "far near" {
+		t.Errorf("shown are %q", got)
 	}
 }
 

@@ -226,6 +226,25 @@ func (h *header) Get(name string) string {
 	return ""
 }
 
+// Values returns all values of the header, in the frame's order. Unlike View, it makes no map.
+func (h *header) Values(name string) (values []string) {
+	if v, ok := h.changes[strings.ToLower(name)]; ok {
+		if v != nil {
+			values = append(values, *v)
+		}
+		return values
+	}
+	for _, e := range h.index() {
+		if equalFold(e.name, name) {
+			values = append(values, string(e.value))
+		}
+	}
+	return values
+}
+
+// Lines returns how many headers the frame has, a value each.
+func (h *header) Lines() int { return len(h.index()) }
+
 // Set replaces the header's values for the upstream.
 func (h *header) Set(name, value string) { h.change(name, &value) }
 

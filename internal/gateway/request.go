@@ -241,6 +241,13 @@ func (c *requestContext) variable(name string) (string, bool) {
 	if header, ok := strings.CutPrefix(name, "http_"); ok {
 		return c.header(header)
 	}
+	if name, ok := strings.CutPrefix(name, "cookie_"); ok {
+		cookie, err := c.http.Cookie(name)
+		if err != nil {
+			return "", false
+		}
+		return cookie.Value, true
+	}
 	r := c.http
 	switch name {
 	case "request_id":

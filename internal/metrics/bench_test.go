@@ -38,6 +38,8 @@ func (request) Arguments(func(name, value string))      {}
 func (request) SourceIP() string                        { return "" }
 func (request) Body(kafkaupstream.Room) ([]byte, error) { return body, nil }
 func (request) Route() string                           { return "" }
+func (request) Values(string) []string                  { return nil }
+func (request) HeadersMissing() bool                    { return false }
 
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.

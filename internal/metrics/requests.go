@@ -25,7 +25,7 @@ var (
 )
 
 // statuses are those of the replies; any other counts as otherStatus.
-var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 413, 415, 422, 500, 503, 504}
+var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 410, 413, 415, 422, 431, 500, 503, 504}
 
 const otherStatus = "other"
 

@@ -31,21 +31,17 @@ type Context struct {
 
 // Carrier is a request's headers. Names are in lower case.
 type Carrier interface {
-	// Header returns the first value of a header, "" when there is none.
-	Header(name string) string
-	// Headers calls f for each header and each of its values.
-	Headers(f func(name, value string))
+	// Values returns all values of a header, in order.
+	Values(name string) []string
 }
 
 // Extract reads the context of a request. A malformed header is as good as none.
 func Extract(from Carrier) (c Context) {
-	if from.Header(HeaderTraceparent) != "" {
-		c.setSpan(spanOf(from))
+	if parents := from.Values(HeaderTraceparent); len(parents) > 0 {
+		c.setSpan(spanOf(parents, from))
 	}
-	if from.Header(HeaderBaggage) != "" {
-		if text := joined(from, HeaderBaggage); validBaggage(text) {
-			c.Baggage = text
-		}
+	if text := joined(from.Values(HeaderBaggage)); text != "" && validBaggage(text) {
+		c.Baggage = text
 	}
 	return c
 }
@@ -60,26 +56,31 @@ func validBaggage(text string) bool {
 	return err == nil && b.Len() > 0
 }
 
-// spanOf reads traceparent and tracestate.
-func spanOf(from Carrier) trace.SpanContext {
-	fields := propagation.MapCarrier{HeaderTraceparent: from.Header(HeaderTraceparent)}
-	if from.Header(HeaderTracestate) != "" {
-		if state := joined(from, HeaderTracestate); len(state) <= maxTracestate {
-			fields[HeaderTracestate] = state
+// spanOf reads traceparent and tracestate. Of two parents neither is known to be the right one: the trace restarts, as
+// with a malformed one (the W3C's own test, test_traceparent_duplicated, asks for that). The same one twice, as a proxy that
+// adds what is there already makes it, is one.
+func spanOf(parents []string, from Carrier) trace.SpanContext {
+	for _, p := range parents[1:] {
+		if p != parents[0] {
+			return trace.SpanContext{}
 		}
+	}
+	fields := propagation.MapCarrier{HeaderTraceparent: parents[0]}
+	if state := joined(from.Values(HeaderTracestate)); state != "" && len(state) <= maxTracestate {
+		fields[HeaderTracestate] = state
 	}
 	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(none, fields))
 }
 
-// joined returns the values of a header that may be sent in parts.
-func joined(from Carrier, name string) string {
-	var values []string
-	from.Headers(func(n, value string) {
-		if n == name {
-			values = append(values, value)
+// joined returns the values of a header that may be sent in parts, of which an empty one is allowed and says nothing.
+func joined(values []string) string {
+	var parts []string
+	for _, v := range values {
+		if v != "" {
+			parts = append(parts, v)
 		}
-	})
-	return strings.Join(values, ",")
+	}
+	return strings.Join(parts, ",")
 }
 
 // setSpan puts a span's place in, which may be invalid.

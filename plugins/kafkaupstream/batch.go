@@ -96,11 +96,11 @@ func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply
 	var refused *Reply
 	switch form {
 	case formLines:
-		refused = lines(body, add)
+		refused = r.lines(body, add)
 	case formV3:
-		refused = recordsV3(body, add)
+		refused = r.recordsV3(body, add)
 	default:
-		compact, wrong := w.compact(body)
+		compact, wrong := r.compactBody(body, w)
 		if wrong != nil {
 			return wrong
 		}
@@ -122,14 +122,14 @@ func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply
 }
 
 // lines reads a record from each line that is not empty.
-func lines(body []byte, add func(element) *Reply) *Reply {
+func (r *Route) lines(body []byte, add func(element) *Reply) *Reply {
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		compact, err := utils.CompactJSON(nil, line)
+		compact, err := r.compact(nil, line)
 		if err != nil {
 			return refuse(400, fmt.Sprintf("line %d: %s", number, err))
 		}

@@ -76,6 +76,7 @@ type Route struct {
 	maxBody     int
 	requireJSON bool
 	requireKey  bool
+	looseJSON   bool // strings may be what is not UTF-8
 }
 
 // Connection returns the connection the route's records go over.
@@ -174,6 +175,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"transport_url":       (*configReader).readTransportURL,
 	"idempotency":         (*configReader).readIdempotency,
 	"record_headers":      (*configReader).readRecordHeaders,
+	"json":                (*configReader).readJSON,
 	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
 }
 

@@ -2,6 +2,7 @@ package kafkaupstream
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // The Confluent REST Proxy's bodies (its API reference, v2 "POST /topics/NAME" and v3
@@ -103,19 +103,20 @@ func recordV2(v gjson.Result, binary bool) (e element, refused *Reply) {
 }
 
 // recordsV3 reads one or several concatenated objects.
-func recordsV3(body []byte, add func(element) *Reply) *Reply {
+func (r *Route) recordsV3(body []byte, add func(element) *Reply) *Reply {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	for number := 1; ; number++ {
 		var raw json.RawMessage
+		start := dec.InputOffset()
 		err := dec.Decode(&raw)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return refuse(400, fmt.Sprintf("record %d: invalid JSON near byte %d", number, dec.InputOffset()))
+			raw = bytes.TrimLeft(body[start:], " \t\r\n") // compact says what is wrong in it
 		}
-		compact, err := utils.CompactJSON(nil, raw)
-		if err != nil {
+		compact, wrong := r.compact(nil, raw)
+		if err = cmp.Or(wrong, err); err != nil {
 			return refuse(400, fmt.Sprintf("record %d: %s", number, err))
 		}
 		e, refused := recordV3(gjson.ParseBytes(compact))
@@ -144,11 +145,11 @@ func recordV3(v gjson.Result) (e element, refused *Reply) {
 			if v.Type == gjson.Null {
 				return nil
 			}
-			at, err := time.Parse(time.RFC3339, v.String())
-			if v.Type != gjson.String || err != nil || at.UnixMilli() < 0 {
-				return refuse(400, "timestamp: expected a time such as 2026-11-22T10:00:00Z, from 1970 on")
-			}
+			at, err := time.Parse(time.RFC3339, v.Str)
 			ms := at.UnixMilli()
+			if v.Type != gjson.String || err != nil || ms < minTimestamp {
+				return refuse(400, "timestamp: expected a time such as 2026-11-22T10:00:00Z, after the beginning of 1970")
+			}
 			e.timestamp = &ms
 		case "original_size":
 		default:
@@ -190,7 +191,8 @@ func dataV3(name string, v gjson.Result) (b []byte, isJSON bool, refused *Reply)
 		if data.Type != gjson.String {
 			return nil, false, refuse(400, name+".data: expected a string")
 		}
-		return []byte(data.String()), false, nil
+		text, refused := scalarText(name+".data", data)
+		return []byte(text), false, refused
 	case "JSON":
 		return []byte(data.Raw), true, nil
 	}
@@ -211,7 +213,7 @@ func headersV3(v gjson.Result) (headers []producer.Header, refused *Reply) {
 		refused = members(v, at, func(name string, v gjson.Result) (refused *Reply) {
 			switch {
 			case name == "name" && v.Type == gjson.String:
-				h.Key = v.String()
+				h.Key, refused = scalarText(at+".name", v)
 			case name == "value" && v.Type == gjson.Null:
 			case name == "value":
 				h.Value, refused = base64Text(at+".value", v)

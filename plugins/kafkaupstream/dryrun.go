@@ -18,6 +18,7 @@ const (
 	fromHeader origin = "header"
 	fromBody   origin = "jsonkey"
 	fromRecord origin = "record" // of a batch
+	fromPath   origin = "path"
 )
 
 // origins are those of a record's topic, key and partition.

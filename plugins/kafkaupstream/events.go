@@ -71,9 +71,12 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 	}
 	if isJSON && len(body) > 0 {
 		var refused *Reply
-		if body, refused = w.compact(body); refused != nil {
+		if body, refused = r.compactBody(body, w); refused != nil {
 			return refused
 		}
+	}
+	if req.HeadersMissing() {
+		return headersMissing()
 	}
 	event, err := cloudevents.DecodeBinary(contentType, req.Headers, body)
 	if err != nil {

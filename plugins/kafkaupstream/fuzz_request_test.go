@@ -14,7 +14,7 @@ func FuzzRequest(f *testing.F) {
 	encodings := []string{"", "gzip", "deflate", "zstd", "br"}
 	paths := []string{"/orders", "/topics/t", "/v3/clusters/c/topics/t/records"}
 	confs := []string{
-		`{` + brokers + `,"batch":true,"jsonkey":"id","overrides":["key","partition","headers","timestamp","dry-run"]}`,
+		`{` + brokers + `,"batch":true,"jsonkey":"id","overrides":["topic","key","partition","headers","timestamp","dry-run"]}`,
 		`{` + brokers + `,"topic":"t","cloudevents":true,"transactional":true}`,
 		`{` + brokers + `,"topic":"t","batch":true,"schema":{"inline":{"type":"object","required":["a"]}},"idempotency":{}}`,
 		`{` + brokers + `,"topic":"t","batch":true,"envelope":"opal"}`,

@@ -133,6 +133,7 @@ type fakeRequest struct {
 	asked   int
 	told    bool // room is asked before the body is read
 	read    bool // then
+	cut     bool // headers are missing
 }
 
 func (r *fakeRequest) Path() string { return r.path }
@@ -152,6 +153,15 @@ func (r *fakeRequest) Headers(f func(name, value string)) {
 		f(name, r.headers[name])
 	}
 }
+
+func (r *fakeRequest) Values(name string) []string {
+	if value, ok := r.headers[name]; ok {
+		return []string{value}
+	}
+	return nil
+}
+
+func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 

@@ -39,6 +39,9 @@ func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
 	if !r.allowed[overrideHeaders] {
 		return nil
 	}
+	if req.HeadersMissing() {
+		return headersMissing()
+	}
 	var given []producer.Header
 	var refused *Reply
 	prefix := r.prefix + clientHeader
@@ -84,6 +87,11 @@ func decodeBase64(s string) ([]byte, error) {
 		return base64.RawURLEncoding.DecodeString(s)
 	}
 	return base64.RawStdEncoding.DecodeString(s)
+}
+
+// headersMissing is the reply where any header could be one of a record's.
+func headersMissing() *Reply {
+	return refuse(431, "the request has more header lines than the gateway hands over")
 }
 
 func tooManyHeaders(n int) *Reply {

@@ -2,13 +2,13 @@ package kafkaupstream
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // Request is what the core sees of an HTTP request.
@@ -27,8 +27,14 @@ type Request interface {
 	// Header returns the first value of a header, "" when there is none. The name
 	// is in lower case.
 	Header(name string) string
+	// Values returns all values of a header, in the order in which they were sent; the
+	// gateway may have joined them by commas. The name is in lower case.
+	Values(name string) []string
 	// Headers calls f for each header and each of its values. Names are in lower case.
 	Headers(f func(name, value string))
+	// HeadersMissing reports whether Headers may leave some out, since the gateway has
+	// handed over only the first lines of them. Header and Values find those too.
+	HeadersMissing() bool
 	// Var returns the value of a variable of the gateway's, "" when there is none.
 	Var(name string) string
 	// Body returns the body. It is asked for at most once, and stays valid until
@@ -125,7 +131,11 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 		}
 		rec.Topic = topic
 	case r.topic.text == "" && r.batch && pathTopic(req.Path()) != "":
+		if !r.allowed[overrideTopic] { // the path is the client's word, as a header is
+			return refuse(403, "the route does not let the path set the topic")
+		}
 		rec.Topic = pathTopic(req.Path())
+		w.from[overrideTopic] = fromPath
 		if why := invalidTopic(rec.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
 		}
@@ -141,14 +151,21 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 	return nil
 }
 
+// minTimestamp is the earliest time that a record can have, in milliseconds since 1970.
+// librdkafka takes 0 for "now"; negative ones end Kafka Streams. The largest int64 is
+// the latest: whether a time is too far away is the topic's to say
+// (message.timestamp.after.max.ms).
+const minTimestamp = 1
+
 func (r *Route) timestamp(req Request, rec *producer.Record) *Reply {
 	text := req.Header(r.headers[overrideTimestamp])
 	if text == "" {
 		return nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || ms < 0 {
-		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from 0 on", r.headers[overrideTimestamp]))
+	if err != nil || ms < minTimestamp {
+		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from %d to %d",
+			r.headers[overrideTimestamp], minTimestamp, int64(math.MaxInt64)))
 	}
 	rec.Timestamp = time.UnixMilli(ms)
 	return nil
@@ -216,28 +233,10 @@ func (r *Route) value(req Request, w *work) *Reply {
 	if form != formJSON {
 		return r.batchOf(req, body, form, w)
 	}
-	compact, refused := w.compact(body)
-	if refused != nil {
+	if w.rec.Value, refused = r.compactBody(body, w); refused != nil {
 		return refused
 	}
-	w.rec.Value = compact
 	return r.finish(req, w, true)
-}
-
-// compact returns the body without insignificant white space. The memory for that is
-// counted where it is more than what a request may leave to the next one.
-func (w *work) compact(body []byte) ([]byte, *Reply) {
-	if len(body) > max(maxScratch, cap(w.scratch)) && w.holdMore(len(body)) != nil {
-		return nil, noRoom()
-	}
-	compact, err := utils.CompactJSON(w.scratch, body)
-	if err != nil {
-		return nil, refuse(400, err.Error())
-	}
-	if len(compact) < len(body) { // otherwise it is body itself
-		w.scratch = compact
-	}
-	return compact, nil
 }
 
 // tombstone makes the record one that says that its key is gone.
@@ -313,7 +312,11 @@ func recordSize(rec *producer.Record) int {
 func (r *Route) keyOf(req Request, w *work, isJSON bool) *Reply {
 	if isJSON && r.jsonKey != "" {
 		if found := gjson.GetBytes(w.rec.Value, r.jsonKey); found.Type != gjson.Null {
-			if key := found.String(); key != "" {
+			key, refused := scalarText("the key under "+r.jsonKey, found)
+			if refused != nil {
+				return refused
+			}
+			if key != "" {
 				w.rec.Key = []byte(key)
 				w.from[overrideKey] = fromBody
 				return nil

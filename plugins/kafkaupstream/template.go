@@ -2,6 +2,7 @@ package kafkaupstream
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -89,29 +90,43 @@ func (t *template) expand(req Request) (string, *Reply) {
 			b.WriteString(p.literal)
 			continue
 		}
-		value, status := variableValue(req, p.variable)
+		value := variableValue(req, p.variable)
 		if value == "" {
-			return "", refuse(status, fmt.Sprintf("the variable $%s has no value", p.variable))
+			return "", refuse(missing(p.variable), fmt.Sprintf("the variable $%s has no value", p.variable))
 		}
 		b.WriteString(value)
 	}
 	return b.String(), nil
 }
 
-// variableValue returns a variable's value, and the status of a request that lacks
-// it: 400 where the client is to give it, 500 where the gateway is.
-func variableValue(req Request, name string) (value string, missing int) {
+func variableValue(req Request, name string) string {
 	switch {
 	case name == "method":
-		return req.Method(), 500
+		return req.Method()
 	case name == "path":
-		return req.Path(), 500
+		return req.Path()
 	case name == "src_ip":
-		return req.SourceIP(), 500
+		return req.SourceIP()
 	case strings.HasPrefix(name, "arg_"):
-		return req.Argument(name[len("arg_"):]), 400
+		return req.Argument(name[len("arg_"):])
 	case strings.HasPrefix(name, "http_"):
-		return req.Header(strings.ReplaceAll(strings.ToLower(name[len("http_"):]), "_", "-")), 400
+		return req.Header(strings.ReplaceAll(strings.ToLower(name[len("http_"):]), "_", "-"))
 	}
-	return req.Var(name), 500
+	return req.Var(name)
+}
+
+// Variables of nginx and of APISIX that are part of what the client sends, and how the names of others begin.
+var (
+	clientVariables = []string{"args", "query_string", "is_args", "content_type", "content_length", "remote_user"}
+	clientPrefixes  = []string{"arg_", "http_", "cookie_", "post_arg_", "graphql_", "ssl_"}
+)
+
+// missing is the status of a request without a value for the variable: 400 where the client is to give it, 500 where the
+// gateway is.
+func missing(name string) int {
+	if slices.Contains(clientVariables, name) ||
+		slices.ContainsFunc(clientPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		return 400
+	}
+	return 500
 }

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -222,4 +226,62 @@ func TestTransactionsAreWholeWhenTheRunnerIsKilled(t *testing.T) {
 			t.Errorf("of transaction %d of %d there are %d and %d records", i, n, first, second)
 		}
 	}
+}
+
+// The stored times are read with kcat: franz-go's time of a record overflows as the one of confluent-kafka-go does.
+func TestATimestampIsStoredAsItWasAskedOrRefused(t *testing.T) {
+	k := sharedKafka(t)
+	ordinary := topicOf(t, k, 1, nil) // takes what is at most an hour ahead
+	open := topicOf(t, k, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(int64(math.MaxInt64))})
+	a := startGateway(t, startRunner(t, "").socket)
+	a.route("r/*", conf(k.Bootstrap(), `"delivery":"sync","batch":true,"overrides":["topic","timestamp"]`))
+	now := time.Now().UnixMilli()
+	var stored, storedOpen []int64
+	for _, ms := range []int64{1, now, now + 2*3600_000, 1712832480000000, 9223372036854, 9223372036855, 1712832480000000000, math.MaxInt64} {
+		t.Run(fmt.Sprint(ms), func(t *testing.T) {
+			at := fmt.Sprint(ms)
+			got := a.post("r/x", h{"topic": open, "timestamp": at}, at)
+			got.want(t, 200, "yes")
+			if *got.Timestamp != ms {
+				t.Errorf("the reply says %d", *got.Timestamp)
+			}
+			storedOpen = append(storedOpen, ms)
+			if got = a.post("r/x", h{"topic": ordinary, "timestamp": at}, at); ms > now {
+				got.want(t, 422, "no")
+				return
+			}
+			got.want(t, 200, "yes")
+			stored = append(stored, ms)
+		})
+	}
+	for _, at := range []string{"0", "-1", "9223372036854775808"} {
+		a.post("r/x", h{"topic": open, "timestamp": at}, at).want(t, 400, "no")
+	}
+	v3 := func(at string) string { return fmt.Sprintf(`{"value":{"type":"JSON","data":1},"timestamp":%q}`, at) }
+	path := "r/v3/clusters/c/topics/" + open + "/records"
+	a.post(path, jsonHeader, v3("9999-12-31T23:59:59Z")).want(t, 200, "yes")
+	a.post(path, jsonHeader, v3("1970-01-01T00:00:00Z")).want(t, 400, "no")
+	storedOpen = append(storedOpen, 253402300799000)
+	for topic, want := range map[string][]int64{ordinary: stored, open: storedOpen} {
+		if got := timestamps(t, k, topic); !slices.Equal(got, want) {
+			t.Errorf("stored are %d, want %d", got, want)
+		}
+	}
+}
+
+// timestamps are those of a topic's records, in milliseconds since 1970.
+func timestamps(t *testing.T, k *kafkatest.Cluster, topic string) (all []int64) {
+	t.Helper()
+	out, err := exec.Command("kcat", "-C", "-b", k.Bootstrap(), "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%T\n").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Fields(string(out)) {
+		ms, err := strconv.ParseInt(line, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, ms)
+	}
+	return all
 }

@@ -70,6 +70,7 @@ func (p *Plugin) ParseConf(in []byte) (any, error) {
 func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Request) {
 	c := calls.Get().(*call)
 	c.Request = r
+	c.cut = lines(r.Header()) >= fewestCut
 	if route, ok := conf.(*kafkaupstream.Route); ok {
 		c.write(w, p.handler.Handle(route, c))
 	} else {
@@ -82,16 +83,67 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 // ResponseFilter leaves the upstream's response as it is.
 func (p *Plugin) ResponseFilter(any, pkghttp.Response) {}
 
+// fewestCut is from how many header lines on some may be missing. APISIX hands over the first 100 (ngx.req.get_headers, of
+// OpenResty), and its plugins may have taken some out of these, as key-auth does with hide_credentials.
+const fewestCut = 90
+
+// frameHeader is the header of this project's host, which needs no map of all headers.
+type frameHeader interface {
+	Values(name string) []string
+	Lines() int
+}
+
+// lines counts the headers that were handed over.
+func lines(h pkghttp.Header) (n int) {
+	if h, ok := h.(frameHeader); ok {
+		return h.Lines()
+	}
+	for _, values := range h.View() {
+		n += len(values)
+	}
+	return n
+}
+
 // call is a request as the core sees it, and memory for the reply's body.
 type call struct {
 	pkghttp.Request
+	cut  bool // header lines may be missing
 	body []byte
 }
 
 var calls = sync.Pool{New: func() any { return &call{body: make([]byte, 0, 256)} }}
 
 // Header returns the first value of a header.
-func (c *call) Header(name string) string { return c.Request.Header().Get(name) }
+func (c *call) Header(name string) string {
+	value := c.Request.Header().Get(name)
+	if value == "" && c.cut {
+		return c.askedHeader(name)
+	}
+	return value
+}
+
+// askedHeader asks APISIX for a header, all values of it in one: nginx has it whichever line it is in.
+func (c *call) askedHeader(name string) string {
+	return c.Var("http_" + strings.ReplaceAll(name, "-", "_"))
+}
+
+// Values returns all values of a header.
+func (c *call) Values(name string) []string {
+	if c.cut {
+		if value := c.askedHeader(name); value != "" {
+			return []string{value}
+		}
+		return nil
+	}
+	h := c.Request.Header()
+	if h, ok := h.(frameHeader); ok {
+		return h.Values(name)
+	}
+	return h.View().Values(name)
+}
+
+// HeadersMissing reports whether Headers may leave some out.
+func (c *call) HeadersMissing() bool { return c.cut }
 
 // Path returns the path.
 func (c *call) Path() string { return string(c.Request.Path()) }

@@ -122,6 +122,7 @@ type request struct {
 	conf    string // with %s for the broker
 	method  string // "": POST
 	headers []gateway.Entry
+	vars    map[string]string // that APISIX has
 	body    string
 
 	status int
@@ -155,6 +156,7 @@ type outcome struct {
 	Headers []gateway.Entry
 	Body    string
 	Asked   bool // for the request's body
+	Vars    int  // how many variables were asked for
 }
 
 var timestamp = regexp.MustCompile(`"timestamp":\d+`)
@@ -174,6 +176,7 @@ func (h *host) do(t *testing.T, r *request) outcome {
 	resp, err := h.Call(context.Background(), token, &gateway.Request{
 		Method: method, Path: "/orders", SrcIP: []byte{127, 0, 0, 1}, Headers: r.headers,
 		Body: func() ([]byte, error) { o.Asked = true; return []byte(r.body), nil },
+		Var:  func(name string) (string, bool) { o.Vars++; value, ok := r.vars[name]; return value, ok },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -295,6 +298,14 @@ func TestALineAboutARequestNamesItsRoute(t *testing.T) {
 	}
 }
 
+// lines are n headers that mean nothing, and those that follow.
+func lines(n int, more ...string) (entries []gateway.Entry) {
+	for i := range n {
+		entries = append(entries, gateway.Entry{Name: fmt.Sprintf("x-%d", i), Value: "v"})
+	}
+	return append(entries, header(more...)...)
+}
+
 var jsonType = header("content-type", "application/json")
 
 func requests() []request {
@@ -320,6 +331,23 @@ func requests() []request {
 		{name: "a binary body stays as it is", conf: sync, body: "\x00\xff\x80\n", status: 200, record: &record{"orders", 2, nil, "\x00\xff\x80\n"}},
 		{name: "a body that takes several reads arrives whole", conf: sync, body: strings.Repeat("0123456789", 4_500), status: 200,
 			record: &record{"orders", 2, nil, strings.Repeat("0123456789", 4_500)}},
+
+		{name: "a topic and a key behind the hundredth header line count", conf: full, headers: lines(100), body: "behind", status: 200,
+			vars: map[string]string{"http_x_topic": "other", "http_x_key": "k"}, record: &record{"other", anywhere, "k", "behind"}},
+		{name: "a content type behind the hundredth header line counts", conf: full, headers: lines(100), body: `{"id": 1}`, status: 200,
+			vars: map[string]string{"http_content_type": "application/json"}, record: &record{"orders", anywhere, "1", `{"id":1}`}},
+		{name: "a header behind the hundredth line is refused as any other", conf: config(`,"topic":"orders","overrides":[]`), headers: lines(100), body: "x",
+			vars: map[string]string{"http_topic": "other"}, status: 403},
+		{name: "a topic counts that APISIX left out before a plugin took out others", conf: full, headers: lines(98), body: "taken out", status: 200,
+			vars: map[string]string{"http_x_topic": "other"}, record: &record{"other", anywhere, "fixed", "taken out"}},
+		{name: "of two topics, one before the hundredth line, the first counts", conf: full, headers: lines(99, "x-topic", "other"), body: "first", status: 200,
+			vars: map[string]string{"http_x_topic": "other, orders"}, record: &record{"other", anywhere, "fixed", "first"}},
+		{name: "few headers are not asked for", conf: full, headers: lines(80), body: "few", status: 200,
+			vars: map[string]string{"http_x_topic": "other"}, record: &record{"orders", anywhere, "fixed", "few"}},
+		{name: "any header can be a record's, and some are missing", conf: config(`,"topic":"orders","overrides":["headers"]`), headers: lines(100),
+			body: "x", status: 431, reply: members{"delivered": "no"}},
+		{name: "any header can be an attribute of an event, and some are missing", conf: config(`,"topic":"orders","cloudevents":true`),
+			headers: lines(99, "ce-specversion", "1.0"), body: "x", status: 431, reply: members{"delivered": "no"}},
 
 		{name: "invalid JSON is refused", conf: plain, headers: jsonType, body: `{"a": }`, status: 400, reply: members{"delivered": "no"}},
 		{name: "a bad override is refused", conf: full, headers: header("x-partition", "first"), status: 400,
