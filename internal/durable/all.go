@@ -1,7 +1,7 @@
 package durable
 
 import (
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -83,17 +83,14 @@ type leftBehind struct {
 	cause    *producer.Error
 }
 
-// keepAll puts records on disk, in order, with one fsync.
+// keepAll puts records on disk, in order, and says of each what became of it.
 func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outcome) {
 	if len(left) == 0 {
 		return
 	}
-	flights, n, err := st.writeAll(recs, left, out)
+	flights, err := st.writeAll(recs, left, out)
 	if err != nil {
-		st.q.log.Error("records cannot be kept on disk", "stream", st.id, "records", len(left)-n, "error", err)
-		for _, l := range left[n:] {
-			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, err)}
-		}
+		st.q.log.Error("records of a batch cannot be kept on disk", "stream", st.id, "error", err)
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -105,35 +102,43 @@ func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outco
 	}
 }
 
-// writeAll writes records, notes which of them are under way, and returns these and
-// how many records it has written; the error is about the others.
-func (st *stream) writeAll(recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, n int, err error) {
-	disk, err := st.q.open(st)
-	if err != nil {
-		return nil, 0, err
-	}
-	st.disk.Store(disk)
+// writeAll writes records, and returns those that are on disk and under way, and the
+// first error.
+func (st *stream) writeAll(recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, err error) {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
-	positions := make([]spool.Position, len(left))
-	now := time.Now()
-	for ; n < len(left); n++ {
-		if positions[n], err = disk.Write(&spool.Entry{Record: recs[left[n].index], Kept: now}); err != nil {
-			break
-		}
-	}
-	if syncErr := disk.Sync(); syncErr != nil {
-		return nil, 0, errors.Join(err, syncErr)
-	}
 	flights = map[int]*flight{}
-	for i, l := range left[:n] {
-		out[l.index] = Outcome{Result: Result{Receipt: positions[i].Receipt()}}
+	for i, a := range st.appendAll(recs, left) {
+		l := left[i]
+		if a.Err != nil {
+			if err == nil {
+				err = a.Err
+			}
+			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, a.Err)}
+			continue
+		}
+		out[l.index] = Outcome{Result: Result{Receipt: a.Position.Receipt()}}
 		if l.delivery != nil {
-			flights[l.index] = st.fly(positions[i], l.delivery)
+			flights[l.index] = st.fly(a.Position, l.delivery)
 		}
 	}
-	if n > 0 {
+	return flights, err
+}
+
+// appendAll appends records, and wakes the forwarder for those that are on disk.
+func (st *stream) appendAll(recs []producer.Record, left []leftBehind) []spool.Appended {
+	disk, err := st.q.open(st)
+	if err != nil {
+		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
+	}
+	st.disk.Store(disk)
+	entries, now := make([]spool.Entry, len(left)), time.Now()
+	for i, l := range left {
+		entries[i] = spool.Entry{Record: recs[l.index], Kept: now}
+	}
+	appended := disk.AppendAll(entries)
+	if appended[0].Err == nil { // none is behind one that is not
 		st.start()
 	}
-	return flights, n, err
+	return appended
 }

@@ -240,7 +240,8 @@ func (st *Stream) close() error {
 	st.io.Lock()
 	defer st.io.Unlock()
 	st.writing.Lock()
-	err := st.commit()
+	st.commit() // who waits is told by it
+	err := st.writer.lost
 	st.seal()
 	st.letGo()
 	st.writing.Unlock()

@@ -27,11 +27,11 @@ type writer struct {
 	written int64 // where the buffer goes
 	index   uint32
 	// Since the last commit:
-	waiting []*request // to be told
+	waiting []*Appended // to be told
 	count   int64      // records
 	bytes   int64
 	unasked int64 // records of Write
-	// lost is for Sync: what became of records of Write.
+	// lost is for Close: what became of records of Write.
 	lost error
 	// held are sealed segments of a process that is not the owner. Being open keeps
 	// them locked, so that the owner does not take them up while this process
@@ -39,41 +39,47 @@ type writer struct {
 	held []file
 }
 
-// add puts a request's record into the active segment. Where wait is false its
-// caller does not wait for the commit. The bytes are reserved already.
-func (st *Stream) add(r *request, wait bool) {
+func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
+
+// turnOver ends the active segment where a payload is too much for it.
+func (st *Stream) turnOver(payload []byte) {
 	w := &st.writer
-	if st.spool.closed.Load() {
-		st.spool.release(r.size())
-		r.err = ErrClosed
-		return
-	}
-	if w.seg != nil && w.end() > 0 && (w.end()+r.size() > st.spool.opts.SegmentBytes || w.index == math.MaxUint32) {
+	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > st.spool.opts.SegmentBytes || w.index == math.MaxUint32) {
 		st.commit()
 		st.seal()
 	}
+}
+
+// add puts an entry's payload into the active segment. Where wait is false its caller
+// does not wait for the commit. The bytes are reserved already.
+func (st *Stream) add(payload []byte, out *Appended, wait bool) {
+	w, size := &st.writer, frameSize(payload)
+	if st.spool.closed.Load() {
+		st.spool.release(size)
+		out.Err = ErrClosed
+		return
+	}
 	if w.seg == nil {
 		if err := st.create(); err != nil {
-			st.spool.release(r.size())
-			r.err = fmt.Errorf("spool: %w", err)
+			st.spool.release(size)
+			out.Err = fmt.Errorf("spool: %w", err)
 			return
 		}
 	}
-	r.pos = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
-	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, r.payload)
+	out.Position = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
+	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, payload)
 	w.index++
 	w.count++
-	w.bytes += r.size()
+	w.bytes += size
 	if wait {
-		w.waiting = append(w.waiting, r)
+		w.waiting = append(w.waiting, out)
 	} else {
 		w.unasked++
 	}
 	if len(w.buffer) >= bufferBytes {
 		if err := w.flush(); err != nil {
-			err = st.rollBack(err, false)
-			if !wait {
-				r.pos, r.err = Position{}, err
+			if err = st.rollBack(err, false); !wait {
+				*out = Appended{Err: err}
 			}
 		}
 	}
@@ -146,8 +152,8 @@ func (st *Stream) rollBack(cause error, syncFailed bool) error {
 	if !certain {
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
-	for _, r := range w.waiting {
-		r.pos, r.err = Position{}, err
+	for _, out := range w.waiting {
+		*out = Appended{Err: err}
 	}
 	if w.unasked > 0 {
 		w.lost = err
