@@ -2,6 +2,8 @@ package durable
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,21 +12,66 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // smallDisk returns a directory with a file system of its own.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
+	mount(t, dir, size)
+	t.Cleanup(func() { unmount(t, dir) })
+	return dir
+}
+
+func mount(t *testing.T, dir, size string) {
+	t.Helper()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Fatalf("this test mounts a small file system, which needs root and CAP_SYS_ADMIN: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
+}
+
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Unmount(dir, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
+	cases := []struct {
+		says       string
+		away, back func(t *testing.T, dir string)
+	}{
+		{"it is renamed",
+			func(_ *testing.T, dir string) { os.Rename(dir, dir+".old") },
+			func(_ *testing.T, dir string) { os.Rename(dir+".old", dir) }},
+		{"something is mounted over it",
+			func(t *testing.T, dir string) { mount(t, dir, "512k") },
+			func(t *testing.T, dir string) { unmount(t, dir) }},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "spool")
+			g := startQueue(t, dir, Options{}).await()
+			conn := connect(t, "127.0.0.1:1")
+			g.want("kept", conn, "t", "0", soon)
+			c.away(t, dir)
+			g.want(fmt.Sprintf("refused %v", producer.KindSpoolFailed), conn, "t", "1", soon)
+			if open, _ := g.queue.State(); open {
+				t.Error("the queue says that it can keep records")
+			}
+			await.True(t, "the log says so", func() bool {
+				return strings.Contains(g.log.String(), "the spool's directory was removed, renamed or replaced")
+			})
+			c.back(t, dir)
+			g.want("kept", conn, "t", "2", soon)
+			if open, _ := g.queue.State(); !open {
+				t.Error("the queue says that it can keep no records")
+			}
+			await.True(t, "both are to be sent", func() bool { return g.pending() == 2 })
+		})
+	}
 }
 
 func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {

@@ -54,6 +54,7 @@ type Queue struct {
 	operating sync.Mutex // held while one of them moves or drops records
 
 	unreadable map[string]string // streams on disk and what is wrong with them; takeOver's
+	gone       bool              // the directory is not in its place; takeOver's
 
 	mu      sync.RWMutex
 	disk    *spool.Spool // nil until the directory could be opened
@@ -236,6 +237,9 @@ func (q *Queue) own() (bool, error) {
 		q.log.Warn("the spool can be opened now")
 		return q.own()
 	}
+	if err := q.inPlace(disk); err != nil {
+		return false, err
+	}
 	if !owner {
 		ok, err := disk.TryLock()
 		if err != nil || !ok {
@@ -262,6 +266,19 @@ func (q *Queue) own() (bool, error) {
 	}
 	q.control.listen(q)
 	return true, nil
+}
+
+// inPlace returns why nothing can be kept in the directory any more, and logs changes.
+func (q *Queue) inPlace(disk *spool.Spool) error {
+	err := disk.InPlace()
+	switch gone := err != nil; {
+	case gone && !q.gone:
+		q.log.Error("the spool's directory was removed, renamed or replaced: durable routes can keep no record until it is put back or the runner is restarted", "error", err)
+	case !gone && q.gone:
+		q.log.Warn("the spool's directory is back")
+	}
+	q.gone = err != nil
+	return err
 }
 
 // metadata is what is needed to send a stream's records without its route.

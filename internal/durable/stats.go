@@ -24,7 +24,7 @@ type Stats struct {
 func (q *Queue) State() (open, owner bool) {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	return q.disk != nil, q.owner
+	return q.disk != nil && q.disk.InPlace() == nil, q.owner
 }
 
 // Stats returns the queue's numbers. It reads a little from disk. Before this process

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -82,8 +83,20 @@ func (r *request) free() {
 
 // Append returns once the record is on disk; many callers share an fsync. After an
 // error the record is not there, unless the error is ErrUncertain. Others are
-// ErrFull, ErrClosed, ErrInvalid and those of the file system.
+// ErrFull, ErrGone, ErrClosed, ErrInvalid and those of the file system.
 func (st *Stream) Append(e *Entry) (Position, error) {
+	p, err := st.append(e)
+	if again(err) {
+		return st.append(e)
+	}
+	return p, err
+}
+
+// again reports whether an entry is to be appended once more: its segment was gone, and
+// the next one is made where the directory is there.
+func again(err error) bool { return errors.Is(err, ErrGone) && !errors.Is(err, ErrUncertain) }
+
+func (st *Stream) append(e *Entry) (Position, error) {
 	r, err := st.newRequest(e)
 	if err != nil {
 		return Position{}, err
@@ -96,6 +109,17 @@ func (st *Stream) Append(e *Entry) (Position, error) {
 // AppendAll appends entries in their order, as Append does, and says of each what became
 // of it. None is kept behind one that is not.
 func (st *Stream) AppendAll(entries []Entry) []Appended {
+	out := st.appendAll(entries)
+	for i := range out {
+		if again(out[i].Err) {
+			copy(out[i:], st.appendAll(entries[i:]))
+			break
+		}
+	}
+	return out
+}
+
+func (st *Stream) appendAll(entries []Entry) []Appended {
 	out := make([]Appended, len(entries))
 	n := 0
 	var err error

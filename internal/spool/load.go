@@ -148,10 +148,7 @@ func (st *Stream) inspectAgain(seg *segment) error {
 	}
 	seg.gaps = now.gaps
 	st.setAside(seg.f, seg)
-	st.mu.Lock()
-	seg.pending += now.pending - pending
-	st.mu.Unlock()
-	st.pending.Add(now.pending - pending)
+	st.addPending(seg, now.pending-pending)
 	if now.pending == 0 {
 		st.sweep()
 	}

@@ -38,6 +38,11 @@ func (st *Stream) Resolve(p Position, s State) error {
 
 func (st *Stream) resolve(seg *segment, p Position, s State) error {
 	before, err := st.state(seg, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		st.countResolved(seg) // this one is not lost
+		st.vanished(seg)
+		return nil
+	}
 	if err != nil || before.resolved() {
 		return err
 	}
@@ -67,14 +72,20 @@ func (st *Stream) resolve(seg *segment, p Position, s State) error {
 
 // countResolved takes one record from the pending ones.
 func (st *Stream) countResolved(seg *segment) {
-	st.mu.Lock()
-	seg.pending--
-	done := seg.pending == 0
-	st.mu.Unlock()
-	st.pending.Add(-1)
-	if done {
+	if st.addPending(seg, -1) == 0 {
 		st.sweep()
 	}
+}
+
+// addPending corrects how many records of a segment are pending, and returns how many are.
+func (st *Stream) addPending(seg *segment, n int64) int64 {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.segments.get(seg.id) == seg { // and not lost meanwhile
+		seg.pending += n
+		st.pending.Add(n)
+	}
+	return seg.pending
 }
 
 func (st *Stream) isDone(seg *segment) bool {
@@ -212,9 +223,6 @@ func (st *Stream) drop(seg *segment) bool {
 		return false
 	}
 	st.closeFile(seg)
-	st.mu.Lock()
-	st.segments.remove(seg.id)
-	st.mu.Unlock()
-	st.spool.release(seg.charged)
+	st.remove(seg)
 	return true
 }

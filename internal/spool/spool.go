@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,6 +57,7 @@ func (o Options) withDefaults() Options {
 // Spool is a directory of streams. Its methods may be called from any goroutine.
 type Spool struct {
 	dir  string
+	made os.FileInfo // the directory as it was opened
 	opts Options
 	log  *slog.Logger
 	// intercept is put around each segment file that is opened; nil outside tests.
@@ -80,7 +82,11 @@ func Open(dir string, opts Options) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s := &Spool{dir: dir, opts: opts, log: opts.Log, streams: map[string]*Stream{}}
+	made, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	s := &Spool{dir: dir, made: made, opts: opts, log: opts.Log, streams: map[string]*Stream{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.recount(); err != nil {
@@ -118,6 +124,25 @@ func (s *Spool) TryLock() (bool, error) {
 		s.warn("the spool's size may be out of date", slog.Any("error", err))
 	}
 	return true, nil
+}
+
+// InPlace returns ErrGone while the directory's path leads nowhere or to another one, or
+// the owner's lock is not in it. Nothing new is kept then: another process could own what
+// is there now.
+func (s *Spool) InPlace() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, err := os.Stat(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || !os.SameFile(s.made, now) {
+		return &os.PathError{Op: "use", Path: s.dir, Err: ErrGone}
+	}
+	if lock := filepath.Join(s.dir, lockName); s.lock != nil && !linked(s.lock, lock) {
+		return &os.PathError{Op: "use", Path: lock, Err: ErrGone}
+	}
+	return nil
 }
 
 // Bytes returns the size of all segment files, as far as this process knows.

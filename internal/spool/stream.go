@@ -163,6 +163,9 @@ const attempts = 1000
 // from removing them until release is called.
 func (st *Stream) hold() (release func(), err error) {
 	root := st.root()
+	if err := st.spool.InPlace(); err != nil {
+		return nil, err
+	}
 	var d *os.File
 	for range attempts {
 		if d, err = root.lockDir(true, syscall.LOCK_SH); d != nil || err != nil {
@@ -250,6 +253,11 @@ func (st *Stream) close() error {
 		st.sweep()
 	}
 	errs := []error{err}
+	for _, seg := range st.snapshot() {
+		if _, err := os.Lstat(st.path(seg.id)); errors.Is(err, fs.ErrNotExist) {
+			st.lose(seg) // it could be sent as long as it was open
+		}
+	}
 	for len(st.opened) > 0 {
 		seg := st.opened[0]
 		if !seg.readOnly {

@@ -23,6 +23,7 @@ const (
 type writer struct {
 	seg     *segment // nil: none
 	f       file
+	made    os.FileInfo // the file as it was made
 	buffer  []byte
 	written int64 // where the buffer goes
 	index   uint32
@@ -123,6 +124,13 @@ func (st *Stream) commit() error {
 	if err := w.f.Sync(); err != nil {
 		return st.rollBack(err, true)
 	}
+	if path := st.path(w.seg.id); !names(path, w.made) {
+		// What is written now would be lost with the file, or with the directory.
+		seg := w.seg
+		err := st.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
+		st.lose(seg)
+		return err
+	}
 	st.mu.Lock()
 	w.seg.size += w.bytes
 	w.seg.charged += w.bytes
@@ -142,9 +150,10 @@ func (w *writer) begin() {
 
 // rollBack takes away what was added since the last commit and tells those who wait
 // why. Once an fsync has failed, nobody knows which pages of the file are still to
-// be written, and a later one may succeed without them: the file is given up. So is
-// one with lost records of Write, whose receipts are known and are not given twice.
-func (st *Stream) rollBack(cause error, syncFailed bool) error {
+// be written, and a later one may succeed without them: the caller has the file given
+// up. So is one with lost records of Write, whose receipts are known and are not given
+// twice.
+func (st *Stream) rollBack(cause error, giveUp bool) error {
 	w := &st.writer
 	durable := w.seg.size // only this goroutine changes it
 	err := fmt.Errorf("spool: %w", cause)
@@ -162,7 +171,7 @@ func (st *Stream) rollBack(cause error, syncFailed bool) error {
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
-	giveUp := syncFailed || !certain || w.unasked > 0
+	giveUp = giveUp || !certain || w.unasked > 0
 	w.begin()
 	if giveUp {
 		st.seal()
@@ -228,7 +237,7 @@ func (st *Stream) createIn() error {
 	st.mu.Lock()
 	st.segments.insert(seg) // before it is on disk, so that it never looks foreign
 	st.mu.Unlock()
-	f, err := createLocked(st.path(id))
+	f, made, err := createLocked(st.path(id))
 	if err != nil {
 		st.mu.Lock()
 		st.segments.remove(id)
@@ -236,7 +245,7 @@ func (st *Stream) createIn() error {
 		return err
 	}
 	w := &st.writer
-	w.seg, w.f, w.written, w.index = seg, st.spool.open(f), 0, 0
+	w.seg, w.f, w.made, w.written, w.index = seg, st.spool.open(f), made, 0, 0
 	if err := syncDir(st.dir); err != nil {
 		st.seal()
 		return err
@@ -246,21 +255,24 @@ func (st *Stream) createIn() error {
 
 // createLocked makes a file and locks it. The owner may find the file before it is
 // locked, and then removes it as empty.
-func createLocked(path string) (*os.File, error) {
+func createLocked(path string) (_ *os.File, made os.FileInfo, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	locked, err := filelock.Try(f, syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil && (!locked || !linked(f, path)) {
+	if err == nil {
+		made, err = f.Stat()
+	}
+	if err == nil && (!locked || !names(path, made)) {
 		err = fs.ErrExist
 	}
 	if err != nil {
 		os.Remove(path)
 		f.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return f, nil
+	return f, made, nil
 }
 
 // nextSegmentID returns a name greater than every one there is or was.
