@@ -207,6 +207,14 @@ func TestReadiness(t *testing.T) {
 		t.Fatal(err)
 	}
 	reasons(200)
+	if err := os.Rename(spool, spool+".old"); err != nil {
+		t.Fatal(err)
+	}
+	reasons(503, "is not in its place any more")
+	if err := os.Rename(spool+".old", spool); err != nil {
+		t.Fatal(err)
+	}
+	reasons(200)
 
 	a := connect(t, socket, away)
 	a.mustPost(t, "v", 503)
@@ -307,6 +315,24 @@ func TestProfilesOfARunner(t *testing.T) {
 		if _, text := fetch(address, path); strings.Contains(text, "planted") {
 			t.Errorf("%s shows the arguments", path)
 		}
+	}
+}
+
+func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
+	t.Parallel()
+	socket, spool := socketPath(t), filepath.Join(shortDir(t), "spool")
+	p, address := startWithAdmin(t, socket, "--spool-dir", spool)
+	a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":300}`)
+	a.mustPost(t, "kept", 202)
+	if err := os.RemoveAll(spool); err != nil {
+		t.Fatal(err)
+	}
+	a.mustPost(t, "refused", 503)
+	if status, _ := readiness(t, address); status != 503 {
+		t.Errorf("/readyz is %d", status)
+	}
+	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "unless it is put back, its records that were not sent yet are lost"} {
+		program.Until(t, "the log says: "+line, func() bool { return strings.Contains(p.Stderr.String(), line) })
 	}
 }
 

@@ -30,7 +30,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 			for i := range recs {
 				left = append(left, leftBehind{i, nil, behindOthers})
 			}
-			st.keepAll(recs, left, out)
+			st.keepAll(conn, recs, left, out)
 			return out
 		}
 	}
@@ -71,7 +71,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 			late = append(late, leftBehind{i, nil, err})
 		}
 	}
-	st.keepAll(recs, append(late, left...), out) // those that were queued come first
+	st.keepAll(conn, recs, append(late, left...), out) // those that were queued come first
 	return out
 }
 
@@ -84,11 +84,11 @@ type leftBehind struct {
 }
 
 // keepAll puts records on disk, in order, and says of each what became of it.
-func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outcome) {
+func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) {
 	if len(left) == 0 {
 		return
 	}
-	flights, err := st.writeAll(recs, left, out)
+	flights, err := st.writeAll(from, recs, left, out)
 	if err != nil {
 		st.q.log.Error("records of a batch cannot be kept on disk", "stream", st.id, "error", err)
 	}
@@ -104,11 +104,11 @@ func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outco
 
 // writeAll writes records, and returns those that are on disk and under way, and the
 // first error.
-func (st *stream) writeAll(recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, err error) {
+func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, err error) {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
 	flights = map[int]*flight{}
-	for i, a := range st.appendAll(recs, left) {
+	for i, a := range st.appendAll(from, recs, left) {
 		l := left[i]
 		if a.Err != nil {
 			if err == nil {
@@ -126,7 +126,7 @@ func (st *stream) writeAll(recs []producer.Record, left []leftBehind, out []Outc
 }
 
 // appendAll appends records, and wakes the forwarder for those that are on disk.
-func (st *stream) appendAll(recs []producer.Record, left []leftBehind) []spool.Appended {
+func (st *stream) appendAll(from *producer.Connection, recs []producer.Record, left []leftBehind) []spool.Appended {
 	disk, err := st.q.open(st)
 	if err != nil {
 		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
@@ -134,7 +134,7 @@ func (st *stream) appendAll(recs []producer.Record, left []leftBehind) []spool.A
 	st.disk.Store(disk)
 	entries, now := make([]spool.Entry, len(left)), time.Now()
 	for i, l := range left {
-		entries[i] = spool.Entry{Record: recs[l.index], Kept: now}
+		entries[i] = spool.Entry{Record: recs[l.index], Kept: now, Holder: from}
 	}
 	appended := disk.AppendAll(entries)
 	if appended[0].Err == nil { // none is behind one that is not

@@ -21,7 +21,10 @@ type Options struct {
 	Dir string
 	// MaxBytes bounds the files of all streams; 0 means the spool's default.
 	MaxBytes int64
-	Log      *slog.Logger
+	// DropLetters drops the oldest dead letters where a new one has no room. Without it
+	// the new one stays among the records that are to be sent.
+	DropLetters bool
+	Log         *slog.Logger
 	// Notifier is told when a stream stops or a record becomes a dead letter; nil:
 	// nobody is.
 	Notifier *notify.Notifier
@@ -38,6 +41,9 @@ const (
 )
 
 // Queue delivers records durably.
+//
+// A [producer.Connection] that it is given stands for a route too: each route has one of its
+// own, and may take only so much of the room on disk that some is left for the others.
 type Queue struct {
 	opts Options
 	log  *slog.Logger
@@ -215,7 +221,7 @@ func (q *Queue) sleep(d time.Duration) bool {
 }
 
 func (q *Queue) openDisk() error {
-	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, Log: q.log})
+	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, DropLetters: q.opts.DropLetters, Log: q.log})
 	if err != nil {
 		return err
 	}
@@ -424,7 +430,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	deadline = q.kafkaDeadline(deadline)
 	for !st.clear() {
 		if !st.awaitClear(deadline) {
-			return st.keep(rec, nil, behindOthers)
+			return st.keep(conn, rec, nil, behindOthers)
 		}
 	}
 	d, err := q.pool.Queue(conn, rec, deadline)
@@ -432,10 +438,10 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 		if permanent(err) {
 			return Result{}, err
 		}
-		return st.keep(rec, nil, err)
+		return st.keep(conn, rec, nil, err)
 	}
 	if !d.Wait(deadline, q.hurry) {
-		return st.keep(rec, d, notInTime)
+		return st.keep(conn, rec, d, notInTime)
 	}
 	ack, err := d.Outcome()
 	q.pool.Settle(d)
@@ -445,7 +451,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	case permanent(err):
 		return Result{}, err
 	default:
-		return st.keep(rec, nil, err)
+		return st.keep(conn, rec, nil, err)
 	}
 }
 

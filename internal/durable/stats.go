@@ -12,8 +12,14 @@ type Stats struct {
 	// Oldest is when the first record that waits was kept; zero: there is none.
 	Oldest      time.Time
 	DeadLetters int64
-	Streams     int64
-	Suspended   int64 // streams
+	// DeadLetterBytes is the size of their files, and DeadLetterMaxBytes its bound.
+	DeadLetterBytes    int64
+	DeadLetterMaxBytes int64
+	// DeadLettersDropped is how many were dropped for want of room since the process began.
+	DeadLettersDropped int64
+
+	Streams   int64
+	Suspended int64 // streams
 	// Unreadable is how many streams cannot be read or sent, wholly or in part.
 	Unreadable int64
 	// CorruptBytes is the damage that was set aside, in bytes.
@@ -34,6 +40,7 @@ func (q *Queue) Stats() (s Stats, err error) {
 	disk, owner := q.disk, q.owner
 	if disk != nil {
 		s.Bytes, s.MaxBytes = disk.Bytes(), disk.MaxBytes()
+		s.DeadLetterBytes, s.DeadLetterMaxBytes, s.DeadLettersDropped = disk.Letters()
 	}
 	if !owner {
 		for _, st := range q.streams {

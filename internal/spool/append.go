@@ -23,7 +23,8 @@ type Appended struct {
 
 // request is what an appender waits for: one entry, or several in their order.
 type request struct {
-	payload []byte  // of the one entry, encoded while nobody else waits for it
+	payload []byte // of the one entry, encoded while nobody else waits for it
+	holder  any
 	entries []Entry // of AppendAll; nil: there is one entry
 	out     []Appended
 	one     [1]Appended // memory for out
@@ -57,27 +58,21 @@ func (st *Stream) reserve(e *Entry) error {
 	if size > maxPayload {
 		return fmt.Errorf("%w: a record of %d bytes", ErrInvalid, size)
 	}
-	if st.parent != nil {
-		// A dead letter takes the place of a record that was counted, and must not
-		// hold up those behind it in a full spool.
-		st.spool.bytes.Add(headerSize + size)
-		return nil
-	}
-	return st.spool.reserve(headerSize + size)
+	return st.take(headerSize+size, e.Holder)
 }
 
 func (r *request) encode(e *Entry) {
 	if size := payloadSize(e); int64(cap(r.payload)) < size {
 		r.payload = make([]byte, 0, size)
 	}
-	r.payload = appendPayload(r.payload[:0], e)
+	r.payload, r.holder = appendPayload(r.payload[:0], e), e.Holder
 }
 
 func (r *request) free() {
 	if cap(r.payload) > reusable {
 		r.payload = nil
 	}
-	r.entries, r.out = nil, nil
+	r.entries, r.out, r.holder = nil, nil, nil
 	requests.Put(r)
 }
 
@@ -186,11 +181,11 @@ func (st *Stream) addAll(r *request) {
 		}
 		st.turnOver(r.payload)
 		if i > 0 && r.out[i-1].Err != nil {
-			st.spool.release(frameSize(r.payload))
+			st.giveBack(frameSize(r.payload), r.holder)
 			r.out[i].Err = r.out[i-1].Err
 			continue
 		}
-		st.add(r.payload, &r.out[i], true)
+		st.add(r.payload, r.holder, &r.out[i], true)
 	}
 }
 
@@ -227,6 +222,6 @@ func (st *Stream) Write(e *Entry) (Position, error) {
 	st.writing.Lock()
 	defer st.writing.Unlock()
 	st.turnOver(r.payload)
-	st.add(r.payload, &r.out[0], false)
+	st.add(r.payload, r.holder, &r.out[0], false)
 	return r.one[0].Position, r.one[0].Err
 }

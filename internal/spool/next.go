@@ -212,7 +212,7 @@ func (st *Stream) remove(seg *segment) bool {
 	st.segments.remove(seg.id)
 	st.mu.Unlock()
 	if known {
-		st.spool.release(seg.charged)
+		st.give(seg.charge)
 	}
 	return known
 }

@@ -46,6 +46,9 @@ type Entry struct {
 	Kept time.Time
 	// Reason says why an entry is dead.
 	Reason string
+	// Holder is whose room an entry takes, as long as the spool is open: one holder leaves
+	// some to the others. It is comparable; nil: nobody's. It is not kept on disk.
+	Holder any
 }
 
 // Records returns all of the entry's records.

@@ -29,8 +29,8 @@ type writer struct {
 	index   uint32
 	// Since the last commit:
 	waiting []*Appended // to be told
-	count   int64      // records
-	bytes   int64
+	count   int64       // records
+	charge  charge
 	unasked int64 // records of Write
 	// lost is for Close: what became of records of Write.
 	lost error
@@ -45,7 +45,7 @@ func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
 // turnOver ends the active segment where a payload is too much for it.
 func (st *Stream) turnOver(payload []byte) {
 	w := &st.writer
-	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > st.spool.opts.SegmentBytes || w.index == math.MaxUint32) {
+	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > st.segmentBytes || w.index == math.MaxUint32) {
 		st.commit()
 		st.seal()
 	}
@@ -53,16 +53,16 @@ func (st *Stream) turnOver(payload []byte) {
 
 // add puts an entry's payload into the active segment. Where wait is false its caller
 // does not wait for the commit. The bytes are reserved already.
-func (st *Stream) add(payload []byte, out *Appended, wait bool) {
+func (st *Stream) add(payload []byte, holder any, out *Appended, wait bool) {
 	w, size := &st.writer, frameSize(payload)
 	if st.spool.closed.Load() {
-		st.spool.release(size)
+		st.giveBack(size, holder)
 		out.Err = ErrClosed
 		return
 	}
 	if w.seg == nil {
 		if err := st.create(); err != nil {
-			st.spool.release(size)
+			st.giveBack(size, holder)
 			out.Err = fmt.Errorf("spool: %w", err)
 			return
 		}
@@ -71,7 +71,7 @@ func (st *Stream) add(payload []byte, out *Appended, wait bool) {
 	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, payload)
 	w.index++
 	w.count++
-	w.bytes += size
+	w.charge.add(size, holder)
 	if wait {
 		w.waiting = append(w.waiting, out)
 	} else {
@@ -132,8 +132,8 @@ func (st *Stream) commit() error {
 		return err
 	}
 	st.mu.Lock()
-	w.seg.size += w.bytes
-	w.seg.charged += w.bytes
+	w.seg.size += w.charge.bytes
+	w.seg.charge.merge(w.charge)
 	w.seg.records += w.count
 	w.seg.pending += w.count
 	st.pending.Add(w.count)
@@ -145,7 +145,8 @@ func (st *Stream) commit() error {
 // begin forgets what was committed or rolled back.
 func (w *writer) begin() {
 	clear(w.waiting)
-	w.waiting, w.count, w.bytes, w.unasked = w.waiting[:0], 0, 0, 0
+	clear(w.charge.held)
+	w.waiting, w.count, w.charge.bytes, w.unasked = w.waiting[:0], 0, 0, 0
 }
 
 // rollBack takes away what was added since the last commit and tells those who wait
@@ -167,7 +168,7 @@ func (st *Stream) rollBack(cause error, giveUp bool) error {
 	if w.unasked > 0 {
 		w.lost = err
 	}
-	st.spool.release(w.bytes)
+	st.give(w.charge)
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
