@@ -137,6 +137,8 @@ func variety() []Entry {
 			{Topic: "u", Partition: 1, Key: []byte("k"), Headers: []producer.Header{{Key: "h", Value: []byte("v")}}},
 			{Topic: "v", Value: []byte{}, Timestamp: at},
 		}},
+		{Kept: at, First: Position{segment: segmentID{1700000000123456789, 0xabcdef01}, index: 7}, Reason: "moved", Record: producer.Record{Topic: "m"}},
+		{Kept: at, First: Position{segment: segmentID{0, 1}}, Unit: UnitID{3}, Record: producer.Record{Topic: "m"}, Rest: []producer.Record{{Topic: "n"}}},
 		{Kept: at, Record: producer.Record{Topic: "e", Value: []byte("last"), Timestamp: time.Unix(-5, 1).UTC()}},
 	}
 }

@@ -3,6 +3,7 @@ package spool
 import (
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,27 @@ func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 	}
 }
 
+func TestAMovedEntryKeepsItsFirstPlace(t *testing.T) {
+	first := Position{segment: segmentID{1, 2}, index: 3, at: 4}
+	for _, unit := range []UnitID{{}, {1}} {
+		e := Entry{Position: first, Unit: unit, Record: producer.Record{Topic: "t"}, Holder: "h"}
+		letter := e.Letter("why")
+		letter.Position = Position{segment: segmentID{5, 6}}
+		again := letter.Moved()
+		got, err := decodePayload(appendPayload(nil, &again))
+		if err != nil || got.First.Receipt() != first.Receipt() || letter.Reason != "why" || got.Reason != "" || got.Unit != unit || letter.Holder != nil {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		for says, bad := range map[string]string{"no place": strings.Repeat("\x00", 12), "a time before 1970": "\xff\xff\xff\xff\xff\xff\xff\xff"} {
+			b := appendPayload(nil, &again)
+			copy(b[9:], bad)
+			if _, err := decodePayload(b); !errors.Is(err, ErrInvalid) || validPayload(b) {
+				t.Errorf("%s: %v", says, err)
+			}
+		}
+	}
+}
+
 func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
 	for i, e := range variety() {
 		if got := int64(len(appendPayload(nil, &e))); got != payloadSize(&e) {
@@ -43,7 +65,7 @@ func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
 		"no identity":             func(b []byte) { b[9] = 0 },
 		"no record":               func(b []byte) { b[25] = 0 },
 		"more records than bytes": func(b []byte) { copy(b[25:29], "\xff\xff\xff\xff") },
-		"another version":         func(b []byte) { b[0] = 3 },
+		"another version":         func(b []byte) { b[0] = 5 },
 	} {
 		b := appendPayload(nil, &unit)
 		damage(b)
