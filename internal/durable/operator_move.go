@@ -253,7 +253,7 @@ func (st *stream) write(entries []spool.Entry) ([]spool.Entry, error) {
 			break
 		}
 		// A unit keeps its identity: where it was committed after all, that still tells.
-		fresh = append(fresh, spool.Entry{Unit: e.Unit, Record: e.Record, Rest: e.Rest, Kept: e.Kept})
+		fresh = append(fresh, e.Moved())
 	}
 	written := 0
 	for _, a := range disk.AppendAll(fresh) {

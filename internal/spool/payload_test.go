@@ -3,11 +3,14 @@ package spool
 import (
 	"encoding/hex"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // Files of earlier versions of this program hold such records.
@@ -79,5 +82,33 @@ func TestUnitIdentitiesDiffer(t *testing.T) {
 	a, b := NewUnitID(), NewUnitID()
 	if a == b || a.IsZero() || len(a.String()) != 32 {
 		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// testdata/before-moved was written by the program before there were moved entries.
+func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("testdata/before-moved")))
+	var log await.Log
+	s := openOwned(t, dir, Options{Log: logged(&log)})
+	st, err := s.Stream("s", nil)
+	must(t, err)
+	mustLoad(t, st)
+	mustLoad(t, st.Dead())
+	at := time.Unix(1700000000, 5).UTC()
+	rec := func(value string) producer.Record {
+		return producer.Record{Topic: "orders", Partition: -1, Key: []byte("k"), Value: []byte(value), Timestamp: at,
+			Headers: []producer.Header{{Key: "h", Value: []byte("x")}}}
+	}
+	compareRecords(t, "those that wait", all(t, st), []Entry{
+		{Kept: at, Record: rec("waits")},
+		{Kept: at, Unit: UnitID{1, 2, 3}, Record: rec("unit 1"), Rest: []producer.Record{{Topic: "orders", Value: []byte("unit 2"), Timestamp: at}}},
+	})
+	compareRecords(t, "the dead letters", all(t, st.Dead()), []Entry{{Kept: at, Reason: "too large", Record: rec("dead")}})
+	if info, ok := st.Suspended(); !ok || !strings.Contains(string(info), "by the operator") {
+		t.Errorf("suspended: %s, %v", info, ok)
+	}
+	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
+		t.Errorf("damage: %s", &log)
 	}
 }
