@@ -29,8 +29,9 @@ type Stats struct {
 // State says whether records can be kept, and whether this process sends them.
 func (q *Queue) State() (open, owner bool) {
 	q.mu.RLock()
-	defer q.mu.RUnlock()
-	return q.disk != nil && q.disk.InPlace() == nil, q.owner
+	disk, owner := q.disk, q.owner
+	q.mu.RUnlock()
+	return disk != nil && disk.InPlace() == nil, owner
 }
 
 // Stats returns the queue's numbers. It reads a little from disk. Before this process

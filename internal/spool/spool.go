@@ -137,16 +137,17 @@ func (s *Spool) TryLock() (bool, error) {
 // is there now.
 func (s *Spool) InPlace() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, err := os.Stat(s.dir)
+	lock := s.lock
+	s.mu.Unlock()
+	now, err := os.Stat(s.dir) // which may take long, and holds nobody up
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err != nil || !os.SameFile(s.made, now) {
 		return &os.PathError{Op: "use", Path: s.dir, Err: ErrGone}
 	}
-	if lock := filepath.Join(s.dir, lockName); s.lock != nil && !linked(s.lock, lock) {
-		return &os.PathError{Op: "use", Path: lock, Err: ErrGone}
+	if path := filepath.Join(s.dir, lockName); lock != nil && !linked(lock, path) {
+		return &os.PathError{Op: "use", Path: path, Err: ErrGone}
 	}
 	return nil
 }
