@@ -88,10 +88,7 @@ func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, lef
 	if len(left) == 0 {
 		return
 	}
-	flights, err := st.writeAll(from, recs, left, out)
-	if err != nil {
-		st.q.log.Error("records of a batch cannot be kept on disk", "stream", st.id, "error", err)
-	}
+	flights := st.writeAll(from, recs, left, out)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.noteOutcomes() // meanwhile some may have been acknowledged
@@ -102,18 +99,16 @@ func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, lef
 	}
 }
 
-// writeAll writes records, and returns those that are on disk and under way, and the
-// first error.
-func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, err error) {
+// writeAll writes records, and returns those that are on disk and under way.
+func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) map[int]*flight {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
-	flights = map[int]*flight{}
+	flights, lost := map[int]*flight{}, 0
+	var err error
 	for i, a := range st.appendAll(from, recs, left) {
 		l := left[i]
 		if a.Err != nil {
-			if err == nil {
-				err = a.Err
-			}
+			lost, err = lost+1, a.Err
 			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, a.Err)}
 			continue
 		}
@@ -122,7 +117,10 @@ func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, le
 			flights[l.index] = st.fly(a.Position, l.delivery)
 		}
 	}
-	return flights, err
+	if lost > 0 {
+		st.q.log.Error("records of a batch cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
+	}
+	return flights
 }
 
 // appendAll appends records, and wakes the forwarder for those that are on disk.

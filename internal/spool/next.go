@@ -201,7 +201,7 @@ func (st *Stream) lose(seg *segment) {
 	}
 	st.pending.Add(-seg.pending)
 	st.spool.log.Error("a segment of the spool was removed or renamed by somebody else: unless it is put back, its records that were not sent yet are lost",
-		"stream", st.id, "dead_letters", st.parent != nil, "segment", seg.id.String(), "records", seg.pending)
+		"stream", st.id, "dead_letters", st.isLetters(), "segment", seg.id.String(), "records", seg.pending)
 }
 
 // remove takes a segment out of the stream and of the spool's size. It reports whether
