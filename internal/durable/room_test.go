@@ -64,6 +64,9 @@ func TestOneRouteCannotTakeAllRoomOnDisk(t *testing.T) {
 		t.Errorf("the first route took room for %d records", n)
 	}
 	g.want(full, first, "t", large, soon/10)
+	if got := g.sendAll(first, soon/10, large); got != full {
+		t.Errorf("a batch of the first: %s", got)
+	}
 	g.want("kept", second, "t", large, soon/10)
 	if got := g.sendAll(second, soon/10, "1", large, "3"); got != "kept, "+full+", "+full {
 		t.Errorf("a batch: %s", got)

@@ -275,6 +275,8 @@ func TestOfSeveralEntriesEachIsToldWhatBecameOfIt(t *testing.T) {
 			func(x *faults) { x.afterWrites.Store(1) }, []string{half, half, half, half, half}, 2, false},
 		{"and where what was half written cannot be taken away, only those behind are uncertain",
 			func(x *faults) { x.afterWrites.Store(1); x.truncate.Store(true) }, []string{half, half, half, half, half}, 2, true},
+		{"nor is any kept behind a write that fails, even if the next would not",
+			func(x *faults) { x.failNth.Store(2) }, []string{half, half, half, half, half}, 2, false},
 		{"none is kept behind one that is not, even if there is room for it", func(*faults) {},
 			[]string{half, strings.Repeat("x", 10_000), "small"}, 1, false},
 		{"none is kept where the first write fails", func(x *faults) { x.write.Store(true) }, []string{half, half}, 0, false},

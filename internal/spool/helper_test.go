@@ -149,6 +149,7 @@ type faults struct {
 	write, sync, truncate atomic.Bool // fail
 	short                 atomic.Bool // write half, and say so by an error
 	afterWrites, written  atomic.Int64
+	failNth               atomic.Int64 // the write that fails alone; 0: none
 	syncStarted, syncGoOn chan struct{}
 	holdSync              atomic.Bool
 }
@@ -169,7 +170,7 @@ func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 	case x.short.Load():
 		written, _ := f.file.WriteAt(b[:len(b)/2], off)
 		return written, errDisk
-	case x.write.Load(), limit > 0 && n > limit:
+	case x.write.Load(), limit > 0 && n > limit, n == x.failNth.Load():
 		return 0, errDisk
 	}
 	return f.file.WriteAt(b, off)
