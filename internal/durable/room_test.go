@@ -37,6 +37,7 @@ func TestDeadLettersThatFillTheirShareStopNobody(t *testing.T) {
 			await.True(t, "the log says what the second waits for", func() bool {
 				return strings.Contains(g.log.String(), "a dead letter cannot be written")
 			})
+			await.True(t, "only the second waits", func() bool { return g.pending() == 1 })
 			if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id, Pending: true}, Bytes: 1}); got != "2" {
 				t.Errorf("to be sent: %s", got)
 			}
