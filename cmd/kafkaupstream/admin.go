@@ -65,7 +65,7 @@ func (r *runner) readiness() admin.Readiness {
 		open, owner := r.queue.State()
 		switch {
 		case !open:
-			refuse("the spool's directory cannot be opened: durable routes can keep no record")
+			refuse("the spool's directory cannot be opened, or is not in its place any more: durable routes can keep no record")
 		case !owner:
 			warn("another process has the spool: what this one keeps is sent after that process has ended")
 		}

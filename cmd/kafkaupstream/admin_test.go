@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -175,6 +177,24 @@ func TestProfilesOfARunner(t *testing.T) {
 		if _, text := fetch(address, path); strings.Contains(text, "planted") {
 			t.Errorf("%s shows the arguments", path)
 		}
+	}
+}
+
+func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
+	t.Parallel()
+	socket, spool := socketPath(t), filepath.Join(shortDir(t), "spool")
+	p, address := startWithAdmin(t, socket, "--spool-dir", spool)
+	a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":300}`)
+	a.mustPost(t, "kept", 202)
+	if err := os.RemoveAll(spool); err != nil {
+		t.Fatal(err)
+	}
+	a.mustPost(t, "refused", 503)
+	if status, _ := fetch(address, "/readyz"); status != 503 {
+		t.Errorf("/readyz is %d", status)
+	}
+	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "unless it is put back, its records that were not sent yet are lost"} {
+		program.Until(t, "the log says: "+line, func() bool { return strings.Contains(p.Stderr.String(), line) })
 	}
 }
 

@@ -38,6 +38,7 @@ func TestTheCommandLine(t *testing.T) {
 			"", "how long calls and queued records may take after SIGTERM [KAFKAUPSTREAM_DRAIN_TIMEOUT] (default 800ms)"},
 		{"flags without a command are run's", "-h", "", 0, "", "[KAFKAUPSTREAM_LOG_LEVEL] (default \"warn\")"},
 		{"a log has one of two formats", "run --log-format xml", anySocket, 2, "", "log format \"xml\": expected text or json"},
+		{"dead letters make room in one of two ways", "run --dead-letters keep", anySocket, 2, "", "--dead-letters is drop-oldest or refuse, not \"keep\""},
 		{"profiles are served at an address", "run --pprof", anySocket, 2, "", "--pprof is served at --admin, which is not set"},
 		{"an address has a port", "run --admin localhost:http", anySocket, 2, "", "--admin: \"http\" is no port: expected a number from 0 to 65535"},
 		{"dev -h names its flags", "dev -h", "", 0, "", "port 0 picks a free one (default \"127.0.0.1:9080\")"},

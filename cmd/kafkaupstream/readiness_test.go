@@ -48,7 +48,7 @@ func TestReadiness(t *testing.T) {
 		{"a durable route can keep records while its cluster is away", nil, cannotReach(202, durably), 200, []string{"1 of 1 connections"}},
 		{"a durable transactional route can keep records while its cluster is away", nil, cannotReach(202, unitsKept), 200, []string{"1 of 1 connections"}},
 		{"routes of both kinds can keep records while their cluster is away", nil, cannotReach(202, durably, unitsKept), 200, []string{"2 of 2 connections"}},
-		{"a stream that is suspended keeps records all the same", nil, refusedLater(unitsKept + `,"on_permanent_error":"suspend"`), 200, nil},
+		{"a stream that is suspended keeps records all the same", nil, refusedLater(unitsKept+`,"on_permanent_error":"suspend"`, "v"), 200, nil},
 		{"a durable route makes up for a sync route whose cluster is away", nil, func(t *testing.T, o *observed) {
 			cannotReach(202, unitsKept)(t, o)
 			cannotReach(503, syncRest)(t, o)
@@ -63,6 +63,18 @@ func TestReadiness(t *testing.T) {
 		{"a runner is ready when its spool can be opened again", noSpool, func(t *testing.T, o *observed) {
 			if err := os.Remove(o.spool); err != nil {
 				t.Fatal(err)
+			}
+		}, 200, nil},
+		{"a runner is not ready when its spool was taken away", nil, func(t *testing.T, o *observed) {
+			if err := os.Rename(o.spool, o.spool+".away"); err != nil {
+				t.Fatal(err)
+			}
+		}, 503, []string{"is not in its place any more"}},
+		{"a runner is ready when its spool was put back", nil, func(t *testing.T, o *observed) {
+			for _, names := range [][2]string{{o.spool, o.spool + ".away"}, {o.spool + ".away", o.spool}} {
+				if err := os.Rename(names[0], names[1]); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}, 200, nil},
 		{"a runner is ready when another process has its spool", func(t *testing.T, o *observed) {

@@ -57,6 +57,7 @@ func run(ctx context.Context, env environment) error {
 	var opts runnerOptions
 	fs.StringVar(&opts.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
 	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
+	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
 	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
 	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
@@ -80,6 +81,10 @@ func run(ctx context.Context, env environment) error {
 	}
 	if opts.spoolMaxBytes < minSpoolBytes || opts.maxInflightBytes < minInflightBytes {
 		fmt.Fprintf(env.stderr, "kafkaupstream: --spool-max-bytes is at least %d, --max-inflight-bytes at least %d\n", minSpoolBytes, minInflightBytes)
+		return errUsage
+	}
+	if opts.dropLetters, err = dropsLetters(*letters); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return errUsage
 	}
 	if err := opts.notify.Validate(); err != nil {
@@ -125,12 +130,24 @@ func run(ctx context.Context, env environment) error {
 	return r.stop(*drain, min(*drain*3/8, maxGrace))
 }
 
+// dropsLetters reads the value of --dead-letters.
+func dropsLetters(value string) (bool, error) {
+	switch value {
+	case "drop-oldest":
+		return true, nil
+	case "refuse":
+		return false, nil
+	}
+	return false, fmt.Errorf("--dead-letters is drop-oldest or refuse, not %q", value)
+}
+
 // runnerOptions is what a runner is made of.
 type runnerOptions struct {
 	socket           string
 	confTTL          time.Duration
 	spoolDir         string // "": no durable delivery
 	spoolMaxBytes    int64
+	dropLetters      bool // where a new one has no room
 	maxInflightBytes int64
 	secretsDir       string
 	secretNames      secrets.Names
@@ -174,7 +191,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	keys := idempotency.Options{Log: opts.log}
 	if opts.spoolDir != "" {
 		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
-		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, Log: opts.log, Notifier: r.notifier})
+		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, DropLetters: opts.dropLetters, Log: opts.log, Notifier: r.notifier})
 		handler.Durable, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}

@@ -23,6 +23,7 @@ import (
 
 func eventsOfTheSpool() []event {
 	keptOne := map[string]float64{requests(202): 1, told("durable", "pending"): 1}
+	large := strings.Repeat("x", 100_000)
 	return []event{
 		{name: "a record is on disk and librdkafka has it too", do: func(_ *testing.T, o *observed) {
 			a := o.route("", `,"delivery":"durable"`+briefly)
@@ -32,10 +33,13 @@ func eventsOfTheSpool() []event {
 		}, shows: with(keptOne, map[string]float64{
 			requests(200): 1, told("durable", "yes"): 1, reports("acknowledged"): 1, "kafkaupstream_spool_records_under_way": 1,
 		})},
-		{name: "Kafka refuses a record that was kept", do: refusedLater(`,"delivery":"durable"`), shows: with(keptOne, map[string]float64{
-			"kafkaupstream_spool_dead_letters": 1, reports("rejected"): 1,
+		{name: "Kafka refuses a record that was kept", do: refusedLater(`,"delivery":"durable"`, "v"), shows: with(keptOne, map[string]float64{
+			"kafkaupstream_spool_dead_letters": 1, "kafkaupstream_spool_dead_letters_bytes": some, reports("rejected"): 1,
 		})},
-		{name: "Kafka refuses a record of a stream that stops then", do: refusedLater(`,"delivery":"durable","on_permanent_error":"suspend"`), shows: with(keptOne, map[string]float64{
+		{name: "dead letters fill their share", args: []string{"--spool-max-bytes", "2000000"}, do: refusedLater(`,"delivery":"durable"`, large, large, large, large), shows: map[string]float64{
+			requests(202): 4, told("durable", "pending"): 4, reports("rejected"): 4, "kafkaupstream_spool_dead_letters_dropped_total": some,
+		}},
+		{name: "Kafka refuses a record of a stream that stops then", do: refusedLater(`,"delivery":"durable","on_permanent_error":"suspend"`, "v"), shows: with(keptOne, map[string]float64{
 			"kafkaupstream_spool_streams_suspended": 1, reports("rejected"): 1,
 		})},
 		{name: "what says where a stream goes is damaged", before: func(t *testing.T, o *observed) {
@@ -51,17 +55,20 @@ func eventsOfTheSpool() []event {
 			}
 		}, shows: map[string]float64{"kafkaupstream_spool_up": 1}},
 		{name: "an operator sets bounds", args: []string{"--spool-max-bytes", "2000000", "--max-inflight-bytes", "3000000"}, shows: map[string]float64{
-			"kafkaupstream_spool_bytes_max": 2000000, "kafkaupstream_inflight_bytes_max": 3000000,
+			"kafkaupstream_spool_bytes_max": 2000000, "kafkaupstream_spool_dead_letters_bytes_max": 250000, "kafkaupstream_inflight_bytes_max": 3000000,
 		}},
 	}
 }
 
-// refusedLater keeps a record of a durable route on disk, and then starts the broker, which
-// refuses it.
-func refusedLater(rest string) func(*testing.T, *observed) {
+// refusedLater keeps records of a durable route on disk, and then starts the broker, which
+// refuses them.
+func refusedLater(rest string, bodies ...string) func(*testing.T, *observed) {
 	return func(t *testing.T, o *observed) {
 		_, port, _ := net.SplitHostPort(freeAddress(t))
-		o.sends(o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":"127.0.0.1:%s"},"topic":"t"%s%s}`, port, rest, briefly)), 202, "v")
+		a := o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":"127.0.0.1:%s"},"topic":"t"%s%s}`, port, rest, briefly))
+		for _, body := range bodies {
+			o.sends(a, 202, body)
+		}
 		number, _ := strconv.Atoi(port)
 		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.Ports(number))
 		if err != nil {

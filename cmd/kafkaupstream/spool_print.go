@@ -92,6 +92,9 @@ func age(d time.Duration) string {
 func printRecord(w io.Writer, r *durable.RecordInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "receipt\t%s\nstream\t%s\n", r.Receipt, r.Stream)
+	if r.FirstReceipt != "" {
+		fmt.Fprintf(t, "first receipt\t%s\n", r.FirstReceipt)
+	}
 	if r.Dead {
 		fmt.Fprintf(t, "dead letter\t%s\n", printable(r.Reason))
 	}

@@ -1,7 +1,7 @@
 package durable
 
 import (
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -30,7 +30,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 			for i := range recs {
 				left = append(left, leftBehind{i, nil, behindOthers})
 			}
-			st.keepAll(recs, left, out)
+			st.keepAll(conn, recs, left, out)
 			return out
 		}
 	}
@@ -71,7 +71,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 			late = append(late, leftBehind{i, nil, err})
 		}
 	}
-	st.keepAll(recs, append(late, left...), out) // those that were queued come first
+	st.keepAll(conn, recs, append(late, left...), out) // those that were queued come first
 	return out
 }
 
@@ -83,18 +83,12 @@ type leftBehind struct {
 	cause    *producer.Error
 }
 
-// keepAll puts records on disk, in order, with one fsync.
-func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outcome) {
+// keepAll puts records on disk, in order, and says of each what became of it.
+func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) {
 	if len(left) == 0 {
 		return
 	}
-	flights, n, err := st.writeAll(recs, left, out)
-	if err != nil {
-		st.q.log.Error("records cannot be kept on disk", "stream", st.id, "records", len(left)-n, "error", err)
-		for _, l := range left[n:] {
-			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, err)}
-		}
-	}
+	flights := st.writeAll(from, recs, left, out)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.noteOutcomes() // meanwhile some may have been acknowledged
@@ -105,35 +99,44 @@ func (st *stream) keepAll(recs []producer.Record, left []leftBehind, out []Outco
 	}
 }
 
-// writeAll writes records, notes which of them are under way, and returns these and
-// how many records it has written; the error is about the others.
-func (st *stream) writeAll(recs []producer.Record, left []leftBehind, out []Outcome) (flights map[int]*flight, n int, err error) {
-	disk, err := st.q.open(st)
-	if err != nil {
-		return nil, 0, err
-	}
-	st.disk.Store(disk)
+// writeAll writes records, and returns those that are on disk and under way.
+func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) map[int]*flight {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
-	positions := make([]spool.Position, len(left))
-	now := time.Now()
-	for ; n < len(left); n++ {
-		if positions[n], err = disk.Write(&spool.Entry{Record: recs[left[n].index], Kept: now}); err != nil {
-			break
+	flights, lost := map[int]*flight{}, 0
+	var err error
+	for i, a := range st.appendAll(from, recs, left) {
+		l := left[i]
+		if a.Err != nil {
+			lost, err = lost+1, a.Err
+			out[l.index] = Outcome{Err: st.notKept(l.delivery, l.cause, a.Err)}
+			continue
 		}
-	}
-	if syncErr := disk.Sync(); syncErr != nil {
-		return nil, 0, errors.Join(err, syncErr)
-	}
-	flights = map[int]*flight{}
-	for i, l := range left[:n] {
-		out[l.index] = Outcome{Result: Result{Receipt: positions[i].Receipt()}}
+		out[l.index] = Outcome{Result: Result{Receipt: a.Position.Receipt()}}
 		if l.delivery != nil {
-			flights[l.index] = st.fly(positions[i], l.delivery)
+			flights[l.index] = st.fly(a.Position, l.delivery)
 		}
 	}
-	if n > 0 {
+	if lost > 0 {
+		st.q.log.Error("records of a batch cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
+	}
+	return flights
+}
+
+// appendAll appends records, and wakes the forwarder for those that are on disk.
+func (st *stream) appendAll(from *producer.Connection, recs []producer.Record, left []leftBehind) []spool.Appended {
+	disk, err := st.q.open(st)
+	if err != nil {
+		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
+	}
+	st.disk.Store(disk)
+	entries, now := make([]spool.Entry, len(left)), time.Now()
+	for i, l := range left {
+		entries[i] = spool.Entry{Record: recs[l.index], Kept: now, Holder: from}
+	}
+	appended := disk.AppendAll(entries)
+	if appended[0].Err == nil { // none is behind one that is not
 		st.start()
 	}
-	return flights, n, err
+	return appended
 }

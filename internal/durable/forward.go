@@ -300,8 +300,7 @@ func (st *stream) refuse(disk *spool.Stream, e *spool.Entry, err *producer.Error
 		st.suspend(e, err)
 		return err
 	}
-	letter := *e
-	letter.Reason = err.Reason
+	letter := e.Letter(err.Reason)
 	if _, derr := disk.Dead().Append(&letter); derr != nil {
 		return &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", derr)}
 	}

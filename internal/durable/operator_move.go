@@ -245,20 +245,23 @@ func (st *stream) write(entries []spool.Entry) ([]spool.Entry, error) {
 		return nil, err
 	}
 	st.disk.Store(disk)
-	written := 0
-	for ; written < len(entries) && err == nil; written++ {
-		e := &entries[written]
+	fresh := make([]spool.Entry, 0, len(entries))
+	for i := range entries {
+		e := &entries[i]
 		if e.Unit.IsZero() == st.conn.Transactional() {
 			err = errKind
 			break
 		}
 		// A unit keeps its identity: where it was committed after all, that still tells.
-		if _, err = disk.Write(&spool.Entry{Unit: e.Unit, Record: e.Record, Rest: e.Rest, Kept: e.Kept}); err != nil {
+		fresh = append(fresh, e.Moved())
+	}
+	written := 0
+	for _, a := range disk.AppendAll(fresh) {
+		if a.Err != nil {
+			err = a.Err
 			break
 		}
-	}
-	if syncErr := disk.Sync(); syncErr != nil {
-		return nil, errors.Join(err, syncErr)
+		written++
 	}
 	st.start()
 	if errors.Is(err, spool.ErrFull) {

@@ -26,14 +26,16 @@ const DefaultShown = 20
 // where the key is UTF-8, and neither where it is null; so with Value, and with
 // headers' values.
 type RecordInfo struct {
-	Stream    string    `json:"stream"`
-	Receipt   string    `json:"receipt"`
-	Dead      bool      `json:"dead"`
-	Reason    string    `json:"reason,omitempty"` // why it is dead
-	Kept      time.Time `json:"kept"`
-	Timestamp string    `json:"timestamp,omitempty"` // as in RFC 3339, of any year; absent: when it is sent
-	Topic     string    `json:"topic"`
-	Partition int32     `json:"partition"` // -1: by the key
+	Stream  string `json:"stream"`
+	Receipt string `json:"receipt"`
+	// FirstReceipt is the one from before it was moved, which its client has; absent: Receipt.
+	FirstReceipt string    `json:"first_receipt,omitempty"`
+	Dead         bool      `json:"dead"`
+	Reason       string    `json:"reason,omitempty"` // why it is dead
+	Kept         time.Time `json:"kept"`
+	Timestamp    string    `json:"timestamp,omitempty"` // as in RFC 3339, of any year; absent: when it is sent
+	Topic        string    `json:"topic"`
+	Partition    int32     `json:"partition"` // -1: by the key
 	// Unit is the identity of the unit that the record is part of, as its Record-th of
 	// Records; absent: of none.
 	Unit    string `json:"unit,omitempty"`
@@ -154,6 +156,9 @@ func newRecordInfo(stream string, e *spool.Entry, rec *producer.Record, dead boo
 	}
 	if !rec.Timestamp.IsZero() {
 		r.Timestamp = rec.Timestamp.UTC().Format(time.RFC3339Nano) // MarshalJSON refuses years from 10000 on
+	}
+	if !e.First.IsZero() {
+		r.FirstReceipt = e.First.Receipt()
 	}
 	r.Key, r.KeyBase64 = text(rec.Key, 0)
 	r.Value, r.ValueBase64 = text(rec.Value, bytes)

@@ -172,7 +172,8 @@ func (q *Queue) find(sel Selection) (selected, error) {
 	return found, nil
 }
 
-// findReceipt looks for a record among those that are to be sent and the dead letters.
+// findReceipt looks for a record among those that are to be sent and the dead letters, by
+// its receipt or by the one that it had at first. The error says what is known of it.
 func (q *Queue) findReceipt(sel Selection) (found selected, pending bool, _ error) {
 	position, err := spool.ParseReceipt(sel.Receipt)
 	if err != nil {
@@ -186,40 +187,53 @@ func (q *Queue) findReceipt(sel Selection) (found selected, pending bool, _ erro
 	if err != nil {
 		return selected{}, false, err
 	}
+	known := fmt.Errorf("there is no record %s here: Kafka has it, it was dropped, or it was never kept here", sel.Receipt)
 	for _, s := range all {
 		for _, pending := range []bool{true, false} {
-			e, err := lookUp(s.in(pending), position)
-			if err != nil {
+			e, state, ok, err := s.in(pending).Find(position)
+			switch {
+			case err != nil:
 				return selected{}, false, fmt.Errorf("stream %s: %w", s.id, err)
-			}
-			if e != nil {
-				return selected{s, s.in(pending), e}, pending, nil
+			case ok && state == spool.Pending:
+				return selected{s, s.in(pending), &e}, pending, nil
+			case ok:
+				known = fmt.Errorf("there is no record %s any more: %s", sel.Receipt, became[state])
 			}
 		}
 	}
-	return selected{}, false, fmt.Errorf("there is no record %s: it was sent or dropped, or never kept here", sel.Receipt)
+	for _, s := range all {
+		for _, pending := range []bool{false, true} {
+			if e, err := movedFrom(s.in(pending), position); e != nil || err != nil {
+				return selected{s, s.in(pending), e}, pending, err
+			}
+		}
+	}
+	return selected{}, false, known
 }
 
-// lookUp returns the record at a position, nil where nothing waits there.
-func lookUp(disk *spool.Stream, p spool.Position) (*spool.Entry, error) {
-	if disk.Pending() == 0 {
-		return nil, nil
-	}
-	after := before(p)
-	for {
-		entries, err := disk.Next(after, 1, 0)
+// became says what a state means to who looks for the record.
+var became = map[spool.State]string{
+	spool.Acked:    "Kafka has acknowledged it",
+	spool.Dropped:  "an operator has dropped it",
+	spool.Dead:     "it became a dead letter, which has been dropped, or sent again, or is one of an earlier version; `kafkaupstream spool show STREAM --dead` lists what there is",
+	spool.Replayed: "an operator has put it back to be sent",
+}
+
+// movedFrom returns the record that was at a position at first, nil where none was.
+func movedFrom(disk *spool.Stream, p spool.Position) (*spool.Entry, error) {
+	var after spool.Position
+	for disk.Pending() > 0 {
+		entries, err := disk.Next(after, shownRecords, shownBytes)
 		if err != nil || len(entries) == 0 {
 			return nil, err
 		}
-		e := &entries[0]
-		if !e.Position.Before(p) {
-			if e.Position.Compare(p) == 0 {
-				return e, nil
+		for i := range entries {
+			if after = entries[i].Position; !entries[i].First.IsZero() && entries[i].First.Compare(p) == 0 {
+				return &entries[i], nil
 			}
-			return nil, nil
 		}
-		after = e.Position
 	}
+	return nil, nil
 }
 
 // before returns a position shortly before p: the one in front of it in its segment

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -164,8 +165,20 @@ func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
 		t.Errorf("shown as %+v, %v", letter, err)
 	}
 
+	var same RecordInfo
+	err = c.Show(t.Context(), ShowRequest{Selection: Selection{Receipt: receipt}}, func(r *RecordInfo) error {
+		same = *r
+		return nil
+	})
+	if err != nil || letter.FirstReceipt != receipt || !reflect.DeepEqual(same, letter) {
+		t.Errorf("by the client's receipt %s it is shown as %+v, %v", receipt, same, err)
+	}
+	if _, err := c.Find(t.Context(), Selection{Receipt: receipt, Pending: true}); err == nil || !strings.Contains(err.Error(), "is a dead letter") {
+		t.Errorf("among the records to be sent: %v", err)
+	}
+
 	b.failWith(nil)
-	done, err := c.Replay(t.Context(), Selection{Receipt: letter.Receipt}, nil)
+	done, err := c.Replay(t.Context(), Selection{Receipt: receipt}, nil)
 	if err != nil || done.Records != 1 || done.Stream != id {
 		t.Errorf("%+v, %v", done, err)
 	}
@@ -175,6 +188,70 @@ func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
 	await.True(t, "nothing is on disk", func() bool { return len(files(t, dir)) == 0 })
 	_, err = c.Replay(t.Context(), Selection{Receipt: letter.Receipt}, nil)
 	wantError(t, err, "there is no record "+letter.Receipt)
+}
+
+func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
+	b, dir := startBroker(t), t.TempDir()
+	g := startQueue(t, dir, Options{}).await()
+	conn := b.connect(t)
+	id := streamID(conn, DeadLetter)
+	g.want("acknowledged", conn, "t", "0", patient)
+	b.refuse()
+	receipts := g.hold(b, DeadLetter, record("u", "1"), record("u", "2"))
+	c := dial(t, dir)
+	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 2 })
+	for range 2 { // refused again, it is found again
+		if _, err := c.Replay(t.Context(), Selection{Receipt: receipts[0]}, nil); err != nil {
+			t.Fatal(err)
+		}
+		await.True(t, "it is a dead letter again", func() bool { return infoOf(t, c, id).DeadLetters == 2 && g.pending() == 0 })
+		if got := shown(t, c.Show, ShowRequest{Selection: Selection{Receipt: receipts[0]}}); got != "1" {
+			t.Errorf("shown: %q", got)
+		}
+	}
+	if _, err := c.Suspend(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Replay(t.Context(), Selection{Receipt: receipts[0]}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, c.Show, ShowRequest{Selection: Selection{Receipt: receipts[0]}}); got != "1" || g.pending() != 1 {
+		t.Errorf("of a record that is to be sent again: %q", got)
+	}
+	if _, err := c.Drop(t.Context(), Selection{Receipt: receipts[1]}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Find(t.Context(), Selection{Receipt: receipts[1]})
+	wantError(t, err, "there is no record "+receipts[1])
+}
+
+func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := connect(t, nobody)
+	var receipts []string
+	for i := range 4 {
+		r, err := g.queue.Send(conn, record("t", fmt.Sprint(i)), Suspend, time.Now().Add(soon))
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipts = append(receipts, r.Receipt)
+	}
+	disk := g.queue.stream(conn, Suspend).disk.Load()
+	for i, state := range []spool.State{spool.Acked, spool.Dropped, spool.Replayed} {
+		p, err := spool.ParseReceipt(receipts[i])
+		if err == nil {
+			err = disk.Resolve(p, state)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"Kafka has acknowledged it", "an operator has dropped it", "an operator has put it back"} {
+		_, err := g.queue.Find(Selection{Receipt: receipts[i]})
+		wantError(t, err, want)
+	}
+	_, err := g.queue.Find(Selection{Receipt: "0000000000000001-00000001-0"})
+	wantError(t, err, "it was never kept here")
 }
 
 func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {

@@ -21,7 +21,10 @@ type Options struct {
 	Dir string
 	// MaxBytes bounds the files of all streams; 0 means the spool's default.
 	MaxBytes int64
-	Log      *slog.Logger
+	// DropLetters drops the oldest dead letters where a new one has no room. Without it
+	// the new one stays among the records that are to be sent.
+	DropLetters bool
+	Log         *slog.Logger
 	// Notifier is told when a stream stops or a record becomes a dead letter; nil:
 	// nobody is.
 	Notifier *notify.Notifier
@@ -38,6 +41,9 @@ const (
 )
 
 // Queue delivers records durably.
+//
+// A [producer.Connection] that it is given stands for a route too: each route has one of its
+// own, and may take only so much of the room on disk that some is left for the others.
 type Queue struct {
 	opts Options
 	log  *slog.Logger
@@ -54,6 +60,7 @@ type Queue struct {
 	operating sync.Mutex // held while one of them moves or drops records
 
 	unreadable map[string]string // streams on disk and what is wrong with them; takeOver's
+	gone       bool              // the directory is not in its place; takeOver's
 
 	mu      sync.RWMutex
 	disk    *spool.Spool // nil until the directory could be opened
@@ -214,7 +221,7 @@ func (q *Queue) sleep(d time.Duration) bool {
 }
 
 func (q *Queue) openDisk() error {
-	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, Log: q.log})
+	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, DropLetters: q.opts.DropLetters, Log: q.log})
 	if err != nil {
 		return err
 	}
@@ -235,6 +242,9 @@ func (q *Queue) own() (bool, error) {
 		}
 		q.log.Warn("the spool can be opened now")
 		return q.own()
+	}
+	if err := q.inPlace(disk); err != nil {
+		return false, err
 	}
 	if !owner {
 		ok, err := disk.TryLock()
@@ -262,6 +272,19 @@ func (q *Queue) own() (bool, error) {
 	}
 	q.control.listen(q)
 	return true, nil
+}
+
+// inPlace returns why nothing can be kept in the directory any more, and logs changes.
+func (q *Queue) inPlace(disk *spool.Spool) error {
+	err := disk.InPlace()
+	switch gone := err != nil; {
+	case gone && !q.gone:
+		q.log.Error("the spool's directory was removed, renamed or replaced: durable routes can keep no record until it is put back or the runner is restarted", "error", err)
+	case !gone && q.gone:
+		q.log.Warn("the spool's directory is back")
+	}
+	q.gone = err != nil
+	return err
 }
 
 // metadata is what is needed to send a stream's records without its route.
@@ -407,7 +430,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	deadline = q.kafkaDeadline(deadline)
 	for !st.clear() {
 		if !st.awaitClear(deadline) {
-			return st.keep(rec, nil, behindOthers)
+			return st.keep(conn, rec, nil, behindOthers)
 		}
 	}
 	d, err := q.pool.Queue(conn, rec, deadline)
@@ -415,10 +438,10 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 		if permanent(err) {
 			return Result{}, err
 		}
-		return st.keep(rec, nil, err)
+		return st.keep(conn, rec, nil, err)
 	}
 	if !d.Wait(deadline, q.hurry) {
-		return st.keep(rec, d, notInTime)
+		return st.keep(conn, rec, d, notInTime)
 	}
 	ack, err := d.Outcome()
 	q.pool.Settle(d)
@@ -428,7 +451,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	case permanent(err):
 		return Result{}, err
 	default:
-		return st.keep(rec, nil, err)
+		return st.keep(conn, rec, nil, err)
 	}
 }
 

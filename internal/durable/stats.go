@@ -16,8 +16,14 @@ type Stats struct {
 	// Oldest is when the first record that waits was kept; zero: there is none.
 	Oldest      time.Time
 	DeadLetters int64
-	Streams     int64
-	Suspended   int64 // streams
+	// DeadLetterBytes is the size of their files, and DeadLetterMaxBytes its bound.
+	DeadLetterBytes    int64
+	DeadLetterMaxBytes int64
+	// DeadLettersDropped is how many were dropped for want of room since the process began.
+	DeadLettersDropped int64
+
+	Streams   int64
+	Suspended int64 // streams
 	// Unreadable is how many streams cannot be read or sent, wholly or in part.
 	Unreadable int64
 	// CorruptBytes is the damage that was set aside, in bytes.
@@ -27,8 +33,9 @@ type Stats struct {
 // State says whether records can be kept, and whether this process sends them.
 func (q *Queue) State() (open, owner bool) {
 	q.mu.RLock()
-	defer q.mu.RUnlock()
-	return q.disk != nil, q.owner
+	disk, owner := q.disk, q.owner
+	q.mu.RUnlock()
+	return disk != nil && disk.InPlace() == nil, owner
 }
 
 // Keeps reports whether records for this producer can be kept on disk while its cluster
@@ -55,6 +62,7 @@ func (q *Queue) Stats() (s Stats, err error) {
 	disk, owner := q.disk, q.owner
 	if disk != nil {
 		s.Bytes, s.MaxBytes = disk.Bytes(), disk.MaxBytes()
+		s.DeadLetterBytes, s.DeadLetterMaxBytes, s.DeadLettersDropped = disk.Letters()
 	}
 	if !owner {
 		for _, st := range q.streams {

@@ -148,9 +148,9 @@ func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 }
 
 // keep puts a record on disk for the reason of cause. d is its delivery if
-// librdkafka has it.
-func (st *stream) keep(rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
-	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now()}, d)
+// librdkafka has it. The room that it takes is that of the route, which from stands for.
+func (st *stream) keep(from *producer.Connection, rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
+	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now(), Holder: from}, d)
 	if err != nil {
 		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
 		return Result{}, st.notKept(d, cause, err)

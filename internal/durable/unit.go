@@ -79,7 +79,7 @@ func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadl
 		stamp(&u.Records[i], now)
 	}
 	deadline = q.kafkaDeadline(deadline)
-	e := &spool.Entry{Unit: u.ID, Record: u.Records[0], Rest: u.Records[1:], Kept: now}
+	e := &spool.Entry{Unit: u.ID, Record: u.Records[0], Rest: u.Records[1:], Kept: now, Holder: conn}
 	if e.Unit.IsZero() {
 		e.Unit = spool.NewUnitID()
 		return st.deliver(e, u.Records, false, deadline)

@@ -26,7 +26,8 @@ func watching(look producer.Stats) *Metrics {
 		Producers: func() producer.Stats { return look },
 		Host:      func() extplugin.Stats { return extplugin.Stats{Tokens: 3, Configurations: 2, Invalid: 1} },
 		Spool: func() (durable.Stats, error) {
-			return durable.Stats{Records: 7, Oldest: time.Now().Add(-time.Hour)}, nil
+			return durable.Stats{Records: 7, Oldest: time.Now().Add(-time.Hour),
+				DeadLetterBytes: 8, DeadLetterMaxBytes: 9, DeadLettersDropped: 10}, nil
 		},
 		LogLinesDropped: func() int64 { return 1 },
 		AdminAttempts:   func() int64 { return 2 },
@@ -101,6 +102,9 @@ func TestWhatIsTold(t *testing.T) {
 		`kafkaupstream_configurations{state="invalid"} 1`,
 		`kafkaupstream_apisix_tokens 3`,
 		`kafkaupstream_spool_records 7`,
+		`kafkaupstream_spool_dead_letters_bytes 8`,
+		`kafkaupstream_spool_dead_letters_bytes_max 9`,
+		`kafkaupstream_spool_dead_letters_dropped_total 10`,
 		`kafkaupstream_spool_up 1`,
 		`kafkaupstream_log_lines_dropped_total 1`,
 		`kafkaupstream_admin_listen_failures_total 2`,

@@ -35,6 +35,9 @@ var (
 	spoolBytes      = describe("spool_bytes", "Size of the spool's files, dead letters included.")
 	spoolBytesMax   = describe("spool_bytes_max", "The most that it may be: --spool-max-bytes.")
 	deadLetters     = describe("spool_dead_letters", "Records on disk that Kafka can never take.")
+	letterBytes     = describe("spool_dead_letters_bytes", "Size of their files.")
+	letterBytesMax  = describe("spool_dead_letters_bytes_max", "The most that it may be: an eighth of --spool-max-bytes.")
+	lettersDropped  = describe("spool_dead_letters_dropped_total", "Dead letters that were dropped to make room for new ones.")
 	spoolStreams    = describe("spool_streams", "Streams: sets of connection properties of durable routes.")
 	spoolSuspended  = describe("spool_streams_suspended", "Streams that wait for an operator.")
 	spoolUnreadable = describe("spool_streams_unreadable", "Streams of which not all can be read, or none be sent.")
@@ -45,7 +48,7 @@ var (
 // Describe names the metrics.
 func (*spool) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		spoolRecords, spoolUnderWay, spoolOldest, spoolBytes, spoolBytesMax, deadLetters,
+		spoolRecords, spoolUnderWay, spoolOldest, spoolBytes, spoolBytesMax, deadLetters, letterBytes, letterBytesMax, lettersDropped,
 		spoolStreams, spoolSuspended, spoolUnreadable, spoolCorrupt, spoolUp,
 	} {
 		out <- d
@@ -68,6 +71,9 @@ func (s *spool) Collect(out chan<- prometheus.Metric) {
 	out <- gauge(spoolBytes, float64(last.Bytes))
 	out <- gauge(spoolBytesMax, float64(last.MaxBytes))
 	out <- gauge(deadLetters, float64(last.DeadLetters))
+	out <- gauge(letterBytes, float64(last.DeadLetterBytes))
+	out <- gauge(letterBytesMax, float64(last.DeadLetterMaxBytes))
+	out <- count(lettersDropped, last.DeadLettersDropped)
 	out <- gauge(spoolStreams, float64(last.Streams))
 	out <- gauge(spoolSuspended, float64(last.Suspended))
 	out <- gauge(spoolUnreadable, float64(last.Unreadable))

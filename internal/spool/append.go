@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -14,11 +15,19 @@ type queue struct {
 	led     bool
 }
 
-// request is a record that an appender waits for.
+// Appended is what became of one of several entries.
+type Appended struct {
+	Position Position
+	Err      error // nil: it is on disk; of others, as of Append
+}
+
+// request is what an appender waits for: one entry, or several in their order.
 type request struct {
-	payload []byte
-	pos     Position
-	err     error
+	payload []byte // of the one entry, encoded while nobody else waits for it
+	holder  any
+	entries []Entry // of AppendAll; nil: there is one entry
+	out     []Appended
+	one     [1]Appended // memory for out
 	lead    bool
 	woken   chan struct{} // capacity 1
 }
@@ -30,51 +39,107 @@ var requests = sync.Pool{New: func() any { return &request{woken: make(chan stru
 
 // newRequest encodes an entry and reserves its place in the spool.
 func (st *Stream) newRequest(e *Entry) (*request, error) {
-	if st.spool.closed.Load() {
-		return nil, ErrClosed
-	}
-	size := payloadSize(e)
-	if size > maxPayload {
-		return nil, fmt.Errorf("%w: a record of %d bytes", ErrInvalid, size)
-	}
-	if st.parent != nil {
-		// A dead letter takes the place of a record that was counted, and must not
-		// hold up those behind it in a full spool.
-		st.spool.bytes.Add(headerSize + size)
-	} else if err := st.spool.reserve(headerSize + size); err != nil {
+	if err := st.reserve(e); err != nil {
 		return nil, err
 	}
 	r := requests.Get().(*request)
-	if int64(cap(r.payload)) < size {
-		r.payload = make([]byte, 0, size)
-	}
-	r.payload = appendPayload(r.payload[:0], e)
-	r.pos, r.err, r.lead = Position{}, nil, false
+	r.encode(e)
+	r.one[0] = Appended{}
+	r.entries, r.out, r.lead = nil, r.one[:], false
 	return r, nil
 }
 
-func (r *request) size() int64 { return headerSize + int64(len(r.payload)) }
+// reserve counts what an entry is about to take of the spool.
+func (st *Stream) reserve(e *Entry) error {
+	if st.spool.closed.Load() {
+		return ErrClosed
+	}
+	size := payloadSize(e)
+	if size > maxPayload {
+		return fmt.Errorf("%w: a record of %d bytes", ErrInvalid, size)
+	}
+	return st.take(headerSize+size, e.Holder)
+}
+
+func (r *request) encode(e *Entry) {
+	if size := payloadSize(e); int64(cap(r.payload)) < size {
+		r.payload = make([]byte, 0, size)
+	}
+	r.payload, r.holder = appendPayload(r.payload[:0], e), e.Holder
+}
 
 func (r *request) free() {
 	if cap(r.payload) > reusable {
 		r.payload = nil
 	}
+	r.entries, r.out, r.holder = nil, nil, nil
 	requests.Put(r)
 }
 
 // Append returns once the record is on disk; many callers share an fsync. After an
 // error the record is not there, unless the error is ErrUncertain. Others are
-// ErrFull, ErrClosed, ErrInvalid and those of the file system.
+// ErrFull, ErrGone, ErrClosed, ErrInvalid and those of the file system.
 func (st *Stream) Append(e *Entry) (Position, error) {
+	p, err := st.append(e)
+	if again(err) {
+		return st.append(e)
+	}
+	return p, err
+}
+
+// again reports whether an entry is to be appended once more: its segment was gone, and
+// the next one is made where the directory is there.
+func again(err error) bool { return errors.Is(err, ErrGone) && !errors.Is(err, ErrUncertain) }
+
+func (st *Stream) append(e *Entry) (Position, error) {
 	r, err := st.newRequest(e)
 	if err != nil {
 		return Position{}, err
 	}
 	defer r.free()
+	st.await(r)
+	return r.one[0].Position, r.one[0].Err
+}
+
+// AppendAll appends entries in their order, as Append does, and says of each what became
+// of it. None is kept behind one that is not.
+func (st *Stream) AppendAll(entries []Entry) []Appended {
+	out := st.appendAll(entries)
+	for i := range out {
+		if again(out[i].Err) {
+			copy(out[i:], st.appendAll(entries[i:]))
+			break
+		}
+	}
+	return out
+}
+
+func (st *Stream) appendAll(entries []Entry) []Appended {
+	out := make([]Appended, len(entries))
+	n := 0
+	var err error
+	for ; n < len(entries); n++ {
+		if err = st.reserve(&entries[n]); err != nil {
+			break
+		}
+	}
+	for i := n; i < len(entries); i++ {
+		out[i].Err = err
+	}
+	if n > 0 {
+		r := requests.Get().(*request)
+		r.entries, r.out, r.lead = entries[:n], out[:n], false
+		st.await(r)
+		r.free()
+	}
+	return out
+}
+
+// await returns when a request has been dealt with, by its caller or another leader.
+func (st *Stream) await(r *request) {
 	if st.queue.join(r) {
 		st.lead(r)
 	}
-	return r.pos, r.err
 }
 
 // join waits until a request is written, or returns true when its caller is to lead.
@@ -96,15 +161,31 @@ func (st *Stream) lead(leader *request) {
 	st.writing.Lock()
 	batch := st.queue.take()
 	for _, r := range batch {
-		st.add(r, true)
+		st.addAll(r)
 	}
-	st.commit() // each request carries its own error
+	st.commit() // each entry carries its own error
 	st.writing.Unlock()
 	st.queue.handOn()
 	for _, r := range batch {
 		if r != leader {
 			r.woken <- struct{}{}
 		}
+	}
+}
+
+// addAll adds a request's entries, up to the first that cannot be written.
+func (st *Stream) addAll(r *request) {
+	for i := range r.out {
+		if r.entries != nil {
+			r.encode(&r.entries[i])
+		}
+		st.turnOver(r.payload)
+		if i > 0 && r.out[i-1].Err != nil {
+			st.giveBack(frameSize(r.payload), r.holder)
+			r.out[i].Err = r.out[i-1].Err
+			continue
+		}
+		st.add(r.payload, r.holder, &r.out[i], true)
 	}
 }
 
@@ -130,8 +211,8 @@ func (q *queue) handOn() {
 }
 
 // Write takes a record without waiting for the disk. It counts as pending, and Next
-// returns it, after the next Sync; when that fails, none of the records since the
-// one before is certain to be there.
+// returns it, after the next Append or Close. Where that fails, Close says so, and none
+// of the records since the one before is certain to be there.
 func (st *Stream) Write(e *Entry) (Position, error) {
 	r, err := st.newRequest(e)
 	if err != nil {
@@ -140,17 +221,7 @@ func (st *Stream) Write(e *Entry) (Position, error) {
 	defer r.free()
 	st.writing.Lock()
 	defer st.writing.Unlock()
-	st.add(r, false)
-	return r.pos, r.err
-}
-
-// Sync makes the records of Write durable. Its error is about those since the last
-// Sync, whichever call met it, and is ErrUncertain where they may be there anyway.
-func (st *Stream) Sync() error {
-	st.writing.Lock()
-	defer st.writing.Unlock()
-	st.commit()
-	err := st.writer.lost
-	st.writer.lost = nil
-	return err
+	st.turnOver(r.payload)
+	st.add(r.payload, r.holder, &r.out[0], false)
+	return r.one[0].Position, r.one[0].Err
 }

@@ -54,19 +54,19 @@ func written(b *testing.B, n int) *Stream {
 
 func write(b *testing.B, st *Stream, n int) {
 	e := entry(small)
-	for range n {
+	for range n - 1 {
 		if _, err := st.Write(e); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := st.Sync(); err != nil {
+	if _, err := st.Append(e); err != nil {
 		b.Fatal(err)
 	}
 }
 
 const many = 100_000
 
-func BenchmarkWriteAndSync100k(b *testing.B) {
+func BenchmarkWrite100k(b *testing.B) {
 	for b.Loop() {
 		write(b, stream(b, openOwned(b, b.TempDir(), roomy), "s"), many)
 	}

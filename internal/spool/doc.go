@@ -62,8 +62,9 @@
 //
 // # Payload
 //
-//	u8   version: 1, a record; 2, a unit
+//	u8   version: 1, a record; 2, a unit; 3 and 4, the same, moved
 //	i64  when it was kept, nanoseconds since 1970
+//	 16  if moved, where it was first: i64 and u32 of the segment's name, u32 index
 //	 16  of a unit: its identity, not zero
 //	u32  of a unit: number of records, at least 1
 //	     the record, or each of the unit's
@@ -80,6 +81,10 @@
 //	u32  number of headers, and for each: str name, opt value
 //
 // A unit is a record of the segment like any other: one state, one receipt.
+//
+// An entry is moved when it becomes a dead letter, or is replayed: the first place is the
+// one that the client's receipt names. Programs before versions 3 and 4 set such entries
+// aside as damage, and write versions 1 and 2, which are read here as ever.
 //
 // # Recovery
 //

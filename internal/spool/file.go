@@ -18,11 +18,17 @@ type file interface {
 	Close() error
 }
 
-// linked tells whether the path still names the open file.
+// names reports whether the path leads to the file. One that is open keeps its device
+// and inode to itself.
+func names(path string, file os.FileInfo) bool {
+	named, err := os.Lstat(path)
+	return err == nil && os.SameFile(file, named)
+}
+
+// linked reports whether the path still names the open file.
 func linked(f *os.File, path string) bool {
 	opened, err := f.Stat()
-	named, namedErr := os.Lstat(path)
-	return err == nil && namedErr == nil && os.SameFile(opened, named)
+	return err == nil && names(path, opened)
 }
 
 // openExisting opens a file for reading and writing, or for reading where no more

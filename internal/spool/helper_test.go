@@ -137,6 +137,8 @@ func variety() []Entry {
 			{Topic: "u", Partition: 1, Key: []byte("k"), Headers: []producer.Header{{Key: "h", Value: []byte("v")}}},
 			{Topic: "v", Value: []byte{}, Timestamp: at},
 		}},
+		{Kept: at, First: Position{segment: segmentID{1700000000123456789, 0xabcdef01}, index: 7}, Reason: "moved", Record: producer.Record{Topic: "m"}},
+		{Kept: at, First: Position{segment: segmentID{0, 1}}, Unit: UnitID{3}, Record: producer.Record{Topic: "m"}, Rest: []producer.Record{{Topic: "n"}}},
 		{Kept: at, Record: producer.Record{Topic: "e", Value: []byte("last"), Timestamp: time.Unix(-5, 1).UTC()}},
 	}
 }
@@ -147,6 +149,7 @@ type faults struct {
 	write, sync, truncate atomic.Bool // fail
 	short                 atomic.Bool // write half, and say so by an error
 	afterWrites, written  atomic.Int64
+	failNth               atomic.Int64 // the write that fails alone; 0: none
 	syncStarted, syncGoOn chan struct{}
 	holdSync              atomic.Bool
 }
@@ -167,7 +170,7 @@ func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 	case x.short.Load():
 		written, _ := f.file.WriteAt(b[:len(b)/2], off)
 		return written, errDisk
-	case x.write.Load(), limit > 0 && n > limit:
+	case x.write.Load(), limit > 0 && n > limit, n == x.failNth.Load():
 		return 0, errDisk
 	}
 	return f.file.WriteAt(b, off)

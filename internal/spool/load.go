@@ -67,10 +67,10 @@ func (st *Stream) takeUp(id segmentID) error {
 		return errors.Join(err, f.Close())
 	}
 	aside := st.setAside(f, seg)
-	seg.charged = info.Size()
+	seg.charge.bytes = info.Size()
 	if seg.size < info.Size() && aside && !readOnly {
 		if f.Truncate(seg.size) == nil && f.Sync() == nil {
-			seg.charged = seg.size
+			seg.charge.bytes = seg.size
 		}
 	}
 	if seg.records == 0 && aside {
@@ -79,13 +79,13 @@ func (st *Stream) takeUp(id segmentID) error {
 		if err := os.Remove(path); err != nil {
 			return errors.Join(err, f.Close())
 		}
-		st.spool.charge(path, 0)
+		st.chargeFile(path, 0)
 		return f.Close()
 	}
 	seg.f, seg.readOnly = f, readOnly
 	st.insert(seg)
 	st.used(seg)
-	st.spool.charge(path, seg.charged)
+	st.chargeFile(path, seg.charge.bytes)
 	return nil
 }
 
@@ -148,10 +148,7 @@ func (st *Stream) inspectAgain(seg *segment) error {
 	}
 	seg.gaps = now.gaps
 	st.setAside(seg.f, seg)
-	st.mu.Lock()
-	seg.pending += now.pending - pending
-	st.mu.Unlock()
-	st.pending.Add(now.pending - pending)
+	st.addPending(seg, now.pending-pending)
 	if now.pending == 0 {
 		st.sweep()
 	}

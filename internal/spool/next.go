@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 )
 
 // Next returns up to n pending records after a position, in order, and nil when
@@ -179,21 +178,41 @@ func (st *Stream) closeFile(seg *segment) {
 	}
 }
 
-// vanished forgets a segment whose file somebody has removed. Nothing may be added
-// to it any more.
+// vanished forgets a segment whose file somebody else has removed or renamed. Nothing
+// may be added to it any more.
 func (st *Stream) vanished(seg *segment) {
 	st.closeFile(seg)
 	st.writing.Lock()
 	defer st.writing.Unlock()
-	if st.writer.seg == seg && st.commit() == nil {
+	if st.writer.seg == seg {
+		st.commit() // which finds the file gone
+	}
+	if st.writer.seg == seg { // there was nothing to commit
 		st.seal()
 	}
+	st.lose(seg)
+}
+
+// lose gives up a segment whose file is gone, and says how many records with it. If the
+// file comes back, it is loaded as another process's.
+func (st *Stream) lose(seg *segment) {
+	if !st.remove(seg) {
+		return
+	}
+	st.pending.Add(-seg.pending)
+	st.spool.log.Error("a segment of the spool was removed or renamed by somebody else: unless it is put back, its records that were not sent yet are lost",
+		"stream", st.id, "dead_letters", st.isLetters(), "segment", seg.id.String(), "records", seg.pending)
+}
+
+// remove takes a segment out of the stream and of the spool's size. It reports whether
+// it was in it: reader and writer may both find its file gone.
+func (st *Stream) remove(seg *segment) bool {
 	st.mu.Lock()
+	known := st.segments.get(seg.id) == seg
 	st.segments.remove(seg.id)
-	pending := seg.pending
 	st.mu.Unlock()
-	st.pending.Add(-pending)
-	st.spool.release(seg.charged)
-	st.spool.warn("a segment was removed by somebody else", slog.String("stream", st.id),
-		slog.String("segment", seg.id.String()), slog.Int64("pending", pending))
+	if known {
+		st.give(seg.charge)
+	}
+	return known
 }

@@ -44,8 +44,14 @@ type Entry struct {
 	// Kept is when the entry was put into the spool. Append and Write take the zero
 	// time for now.
 	Kept time.Time
+	// First is where the entry was kept at first, if it was moved since: it became a dead
+	// letter, or was replayed. Its receipt is what the client has.
+	First Position
 	// Reason says why an entry is dead.
 	Reason string
+	// Holder is whose room an entry takes, as long as the spool is open: one holder leaves
+	// some to the others. It is comparable; nil: nobody's. It is not kept on disk.
+	Holder any
 }
 
 // Records returns all of the entry's records.
@@ -53,9 +59,27 @@ func (e *Entry) Records() []producer.Record {
 	return append([]producer.Record{e.Record}, e.Rest...)
 }
 
+// Letter returns the entry as a dead letter.
+func (e *Entry) Letter(reason string) Entry {
+	letter := e.Moved()
+	letter.Reason = reason
+	return letter
+}
+
+// Moved returns the entry as it is kept in another place.
+func (e *Entry) Moved() Entry {
+	moved := Entry{Unit: e.Unit, Record: e.Record, Rest: e.Rest, Kept: e.Kept, First: e.First}
+	if moved.First.IsZero() {
+		moved.First = e.Position
+	}
+	return moved
+}
+
 const (
 	recordVersion = 1
 	unitVersion   = 2
+	movedVersion  = 2 // is added to the others
+	firstSize     = 8 + 4 + 4
 	minRecord     = 8 + 4 + 4 + 4 + 4 + 4 + 4
 	minPayload    = 1 + 8 + minRecord + 4
 	unitOverhead  = len(UnitID{}) + 4
@@ -66,6 +90,9 @@ const (
 // fit is reported as longer than any payload may be.
 func payloadSize(e *Entry) int64 {
 	size := int64(minPayload-minRecord) + int64(len(e.Reason)) + recordSize(&e.Record)
+	if !e.First.IsZero() {
+		size += firstSize
+	}
 	if e.Unit.IsZero() {
 		return size
 	}
@@ -89,18 +116,26 @@ func appendPayload(dst []byte, e *Entry) []byte {
 	if kept.IsZero() {
 		kept = time.Now()
 	}
-	version := byte(recordVersion)
-	if !e.Unit.IsZero() {
+	version, unit := byte(recordVersion), !e.Unit.IsZero()
+	if unit {
 		version = unitVersion
+	}
+	if !e.First.IsZero() {
+		version += movedVersion
 	}
 	dst = append(dst, version)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(kept.UnixNano()))
-	if version == unitVersion {
+	if p := e.First; !p.IsZero() {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(p.segment.time))
+		dst = binary.LittleEndian.AppendUint32(dst, p.segment.salt)
+		dst = binary.LittleEndian.AppendUint32(dst, p.index)
+	}
+	if unit {
 		dst = append(dst, e.Unit[:]...)
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(1+len(e.Rest)))
 	}
 	dst = appendRecord(dst, &e.Record)
-	if version == unitVersion {
+	if unit {
 		for i := range e.Rest {
 			dst = appendRecord(dst, &e.Rest[i])
 		}
@@ -140,15 +175,10 @@ func appendNullable(dst, b []byte) []byte {
 // or left. Key, Value and the headers' values are parts of b.
 func decodePayload(b []byte) (Entry, error) {
 	d := decoder{rest: b}
-	version := d.u8()
-	if version != recordVersion && version != unitVersion {
-		return Entry{}, fmt.Errorf("%w: a payload of another version", ErrInvalid)
-	}
 	var e Entry
-	e.Kept = time.Unix(0, int64(d.u64())).UTC()
-	more := uint32(0)
-	if version == unitVersion {
-		e.Unit, more = d.unit()
+	more, ok := d.beginning(&e)
+	if !ok {
+		return Entry{}, fmt.Errorf("%w: a payload of another version", ErrInvalid)
 	}
 	e.Record = d.record()
 	// Numbers are not believed: slices grow with what is there.
@@ -165,14 +195,10 @@ func decodePayload(b []byte) (Entry, error) {
 // validPayload tells whether decodePayload would take b, and makes nothing of it.
 func validPayload(b []byte) bool {
 	d := decoder{rest: b}
-	version := d.u8()
-	if version != recordVersion && version != unitVersion {
+	var e Entry
+	more, ok := d.beginning(&e)
+	if !ok {
 		return false
-	}
-	d.take(8)
-	more := uint32(0)
-	if version == unitVersion {
-		_, more = d.unit()
 	}
 	d.skipRecord()
 	for ; more > 0 && !d.failed; more-- {
@@ -197,6 +223,35 @@ func (d *decoder) take(n uint32) []byte {
 	b := d.rest[:n:n]
 	d.rest = d.rest[n:]
 	return b
+}
+
+// beginning reads what is before an entry's first record, and returns how many follow
+// that one; false: it is of no known version.
+func (d *decoder) beginning(e *Entry) (more uint32, ok bool) {
+	version := d.u8()
+	e.Kept = time.Unix(0, int64(d.u64())).UTC()
+	if version == recordVersion+movedVersion || version == unitVersion+movedVersion {
+		e.First = d.position()
+		version -= movedVersion
+	}
+	switch version {
+	case recordVersion:
+		return 0, true
+	case unitVersion:
+		e.Unit, more = d.unit()
+		return more, true
+	}
+	return 0, false
+}
+
+// position reads one that a receipt can name.
+func (d *decoder) position() (p Position) {
+	p.segment = segmentID{int64(d.u64()), d.u32()}
+	p.index = d.u32()
+	if p.segment.time < 0 || p.segment == (segmentID{}) {
+		d.failed = true
+	}
+	return p
 }
 
 func (d *decoder) u8() uint8 {

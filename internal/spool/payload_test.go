@@ -3,10 +3,14 @@ package spool
 import (
 	"encoding/hex"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // Files of earlier versions of this program hold such records.
@@ -29,6 +33,27 @@ func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 	}
 }
 
+func TestAMovedEntryKeepsItsFirstPlace(t *testing.T) {
+	first := Position{segment: segmentID{1, 2}, index: 3, at: 4}
+	for _, unit := range []UnitID{{}, {1}} {
+		e := Entry{Position: first, Unit: unit, Record: producer.Record{Topic: "t"}, Holder: "h"}
+		letter := e.Letter("why")
+		letter.Position = Position{segment: segmentID{5, 6}}
+		again := letter.Moved()
+		got, err := decodePayload(appendPayload(nil, &again))
+		if err != nil || got.First.Receipt() != first.Receipt() || letter.Reason != "why" || got.Reason != "" || got.Unit != unit || letter.Holder != nil {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		for says, bad := range map[string]string{"no place": strings.Repeat("\x00", 12), "a time before 1970": "\xff\xff\xff\xff\xff\xff\xff\xff"} {
+			b := appendPayload(nil, &again)
+			copy(b[9:], bad)
+			if _, err := decodePayload(b); !errors.Is(err, ErrInvalid) || validPayload(b) {
+				t.Errorf("%s: %v", says, err)
+			}
+		}
+	}
+}
+
 func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
 	for i, e := range variety() {
 		if got := int64(len(appendPayload(nil, &e))); got != payloadSize(&e) {
@@ -43,7 +68,7 @@ func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
 		"no identity":             func(b []byte) { b[9] = 0 },
 		"no record":               func(b []byte) { b[25] = 0 },
 		"more records than bytes": func(b []byte) { copy(b[25:29], "\xff\xff\xff\xff") },
-		"another version":         func(b []byte) { b[0] = 3 },
+		"another version":         func(b []byte) { b[0] = 5 },
 	} {
 		b := appendPayload(nil, &unit)
 		damage(b)
@@ -57,5 +82,33 @@ func TestUnitIdentitiesDiffer(t *testing.T) {
 	a, b := NewUnitID(), NewUnitID()
 	if a == b || a.IsZero() || len(a.String()) != 32 {
 		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// testdata/before-moved was written by the program before there were moved entries.
+func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("testdata/before-moved")))
+	var log await.Log
+	s := openOwned(t, dir, Options{Log: logged(&log)})
+	st, err := s.Stream("s", nil)
+	must(t, err)
+	mustLoad(t, st)
+	mustLoad(t, st.Dead())
+	at := time.Unix(1700000000, 5).UTC()
+	rec := func(value string) producer.Record {
+		return producer.Record{Topic: "orders", Partition: -1, Key: []byte("k"), Value: []byte(value), Timestamp: at,
+			Headers: []producer.Header{{Key: "h", Value: []byte("x")}}}
+	}
+	compareRecords(t, "those that wait", all(t, st), []Entry{
+		{Kept: at, Record: rec("waits")},
+		{Kept: at, Unit: UnitID{1, 2, 3}, Record: rec("unit 1"), Rest: []producer.Record{{Topic: "orders", Value: []byte("unit 2"), Timestamp: at}}},
+	})
+	compareRecords(t, "the dead letters", all(t, st.Dead()), []Entry{{Kept: at, Reason: "too large", Record: rec("dead")}})
+	if info, ok := st.Suspended(); !ok || !strings.Contains(string(info), "by the operator") {
+		t.Errorf("suspended: %s, %v", info, ok)
+	}
+	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
+		t.Errorf("damage: %s", &log)
 	}
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,6 +39,11 @@ func (st *Stream) Resolve(p Position, s State) error {
 
 func (st *Stream) resolve(seg *segment, p Position, s State) error {
 	before, err := st.state(seg, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		st.countResolved(seg) // this one is not lost
+		st.vanished(seg)
+		return nil
+	}
 	if err != nil || before.resolved() {
 		return err
 	}
@@ -67,14 +73,20 @@ func (st *Stream) resolve(seg *segment, p Position, s State) error {
 
 // countResolved takes one record from the pending ones.
 func (st *Stream) countResolved(seg *segment) {
-	st.mu.Lock()
-	seg.pending--
-	done := seg.pending == 0
-	st.mu.Unlock()
-	st.pending.Add(-1)
-	if done {
+	if st.addPending(seg, -1) == 0 {
 		st.sweep()
 	}
+}
+
+// addPending corrects how many records of a segment are pending, and returns how many are.
+func (st *Stream) addPending(seg *segment, n int64) int64 {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.segments.get(seg.id) == seg { // and not lost meanwhile
+		seg.pending += n
+		st.pending.Add(n)
+	}
+	return seg.pending
 }
 
 func (st *Stream) isDone(seg *segment) bool {
@@ -128,28 +140,65 @@ var errReadOnly = errors.New("read-only")
 
 // locate finds the offset of a record that only its receipt names.
 func (st *Stream) locate(seg *segment, p Position) (Position, error) {
+	defer st.scanner.forget()
+	x, ok, err := st.seek(seg, p)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w position", ErrInvalid)
+	}
+	p.at = x.off + 1
+	return p, err
+}
+
+// seek finds a record; false: it is not there.
+func (st *Stream) seek(seg *segment, p Position) (x found, ok bool, err error) {
 	f, err := st.file(seg)
 	if err != nil {
-		return p, err
+		return x, false, err
 	}
 	st.mu.Lock()
 	size := seg.size
 	st.mu.Unlock()
 	st.scanner.scan(f, seg.marker, 0, size, -1)
-	defer st.scanner.forget()
 	for {
 		x, err := st.scanner.next()
 		if errors.Is(err, io.EOF) {
-			return p, fmt.Errorf("%w position", ErrInvalid)
+			return x, false, nil
 		}
-		if err != nil {
-			return p, err
-		}
-		if !x.gap && x.index == p.index {
-			p.at = x.off + 1
-			return p, nil
+		if err != nil || !x.gap && x.index == p.index {
+			return x, err == nil, err
 		}
 	}
+}
+
+// Find returns the entry that a receipt names and its state, also when it is resolved, as
+// long as its segment is there. false: it is not.
+func (st *Stream) Find(p Position) (e Entry, s State, ok bool, err error) {
+	st.io.Lock()
+	defer st.io.Unlock()
+	defer st.scanner.forget()
+	seg := st.find(p.segment)
+	if seg == nil {
+		return e, 0, false, nil
+	}
+	x, ok, err := st.seek(seg, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		st.vanished(seg)
+		return e, 0, false, nil
+	}
+	if err == nil && ok {
+		e, err = decodePayload(bytes.Clone(x.payload))
+	}
+	if err != nil || !ok {
+		return Entry{}, 0, false, err
+	}
+	e.Position = Position{seg.id, x.index, x.off + 1}
+	if s, ok = seg.unwritten[e.Position]; !ok {
+		s = x.state
+	}
+	if !s.resolved() {
+		s = Pending
+	}
+	return e, s, true, nil
 }
 
 // retryStates writes the states that could not be written before.
@@ -212,9 +261,6 @@ func (st *Stream) drop(seg *segment) bool {
 		return false
 	}
 	st.closeFile(seg)
-	st.mu.Lock()
-	st.segments.remove(seg.id)
-	st.mu.Unlock()
-	st.spool.release(seg.charged)
+	st.remove(seg)
 	return true
 }

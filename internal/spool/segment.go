@@ -19,7 +19,7 @@ type segment struct {
 
 	// Guarded by Stream.mu.
 	size    int64 // of the records that are durable; what is behind does not count
-	charged int64 // of Options.MaxBytes
+	charge  charge
 	records int64
 	pending int64
 	sealed  bool // nothing is appended any more

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,9 +31,13 @@ const (
 
 // Options are a spool's. The zero value is good.
 type Options struct {
-	// MaxBytes bounds the segment files of all streams, with dead ones; 0: 1 GiB.
-	// What other processes append meanwhile is counted late.
+	// MaxBytes bounds the segment files of all streams; 0: 1 GiB. An eighth of it is for
+	// dead letters, the rest for records. What other processes append meanwhile is
+	// counted late.
 	MaxBytes int64
+	// DropLetters drops the oldest dead letters where there is no room for a new one;
+	// without it, the new one is refused.
+	DropLetters bool
 	// SegmentBytes is the size at which a segment is sealed; 0: a sixteenth of
 	// MaxBytes, from 64 kB to 16 MB. A larger record has a segment of its own.
 	SegmentBytes int64
@@ -56,20 +61,22 @@ func (o Options) withDefaults() Options {
 // Spool is a directory of streams. Its methods may be called from any goroutine.
 type Spool struct {
 	dir  string
+	made os.FileInfo // the directory as it was opened
 	opts Options
 	log  *slog.Logger
 	// intercept is put around each segment file that is opened; nil outside tests.
 	intercept func(file) file
 
-	bytes  atomic.Int64
-	owner  atomic.Bool
-	closed atomic.Bool
+	room    room
+	dropped atomic.Int64 // dead letters, for want of room
+	owner   atomic.Bool
+	closed  atomic.Bool
 
 	mu      sync.Mutex
 	lock    *os.File
 	streams map[string]*Stream
-	// counted are files that are in bytes and that no stream has taken up.
-	counted   map[string]int64
+	// counted are files that are in room and that no stream has taken up.
+	counted   map[string]counted
 	recounted time.Time
 }
 
@@ -80,7 +87,12 @@ func Open(dir string, opts Options) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s := &Spool{dir: dir, opts: opts, log: opts.Log, streams: map[string]*Stream{}}
+	made, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	s := &Spool{dir: dir, made: made, opts: opts, log: opts.Log, streams: map[string]*Stream{},
+		room: room{max: opts.MaxBytes, held: map[any]int64{}}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.recount(); err != nil {
@@ -120,11 +132,41 @@ func (s *Spool) TryLock() (bool, error) {
 	return true, nil
 }
 
+// InPlace returns ErrGone while the directory's path leads nowhere or to another one, or
+// the owner's lock is not in it. Nothing new is kept then: another process could own what
+// is there now.
+func (s *Spool) InPlace() error {
+	s.mu.Lock()
+	lock := s.lock
+	s.mu.Unlock()
+	now, err := os.Stat(s.dir) // which may take long, and holds nobody up
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || !os.SameFile(s.made, now) {
+		return &os.PathError{Op: "use", Path: s.dir, Err: ErrGone}
+	}
+	if path := filepath.Join(s.dir, lockName); lock != nil && !linked(lock, path) {
+		return &os.PathError{Op: "use", Path: path, Err: ErrGone}
+	}
+	return nil
+}
+
 // Bytes returns the size of all segment files, as far as this process knows.
-func (s *Spool) Bytes() int64 { return s.bytes.Load() }
+func (s *Spool) Bytes() int64 {
+	all, _ := s.room.used()
+	return all
+}
 
 // MaxBytes returns their bound.
 func (s *Spool) MaxBytes() int64 { return s.opts.MaxBytes }
+
+// Letters returns the size of the dead letters' files, its bound, and how many were
+// dropped for want of room since the spool was opened.
+func (s *Spool) Letters() (bytes, maxBytes, dropped int64) {
+	_, bytes = s.room.used()
+	return bytes, s.room.lettersMax(), s.dropped.Load()
+}
 
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {
@@ -159,9 +201,7 @@ func (s *Spool) Stream(id string, metadata []byte) (*Stream, error) {
 				return nil, fmt.Errorf("spool: %w", err)
 			}
 		}
-		st = newStream(s, id, dir)
-		st.dead = newStream(s, id, filepath.Join(dir, deadName))
-		st.dead.parent = st
+		st = newStreams(s, id)
 		s.streams[id] = st
 	}
 	if metadata != nil {
@@ -193,33 +233,6 @@ func (s *Spool) Close() error {
 	return errors.Join(errs...)
 }
 
-// reserve counts bytes that are about to be written. It returns ErrFull when they
-// are too many.
-func (s *Spool) reserve(n int64) error {
-	if s.tryReserve(n) {
-		return nil
-	}
-	// The owner deletes what this process has counted.
-	if !s.owner.Load() && s.recountSometimes() == nil && s.tryReserve(n) {
-		return nil
-	}
-	return ErrFull
-}
-
-func (s *Spool) tryReserve(n int64) bool {
-	for {
-		now := s.bytes.Load()
-		if n > s.opts.MaxBytes-now {
-			return false
-		}
-		if s.bytes.CompareAndSwap(now, now+n) {
-			return true
-		}
-	}
-}
-
-func (s *Spool) release(n int64) { s.bytes.Add(-n) }
-
 func (s *Spool) recountSometimes() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,6 +242,12 @@ func (s *Spool) recountSometimes() error {
 	return s.recount()
 }
 
+// counted is a file's size, and whether it has dead letters.
+type counted struct {
+	bytes   int64
+	letters bool
+}
+
 // recount looks at the files of other processes again. Callers hold mu.
 func (s *Spool) recount() error {
 	s.recounted = time.Now()
@@ -236,45 +255,43 @@ func (s *Spool) recount() error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	counted := map[string]int64{}
+	now := map[string]counted{}
 	for _, id := range ids {
-		st, dir := s.streams[id], filepath.Join(s.dir, id)
+		st := s.streams[id]
 		if st == nil {
-			st = &Stream{dead: &Stream{}}
+			st = newStreams(s, id)
 		}
-		if err := errors.Join(count(counted, dir, st), count(counted, filepath.Join(dir, deadName), st.dead)); err != nil {
+		if err := errors.Join(st.count(now), st.dead.count(now)); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
-	var change int64
-	for _, n := range counted {
-		change += n
+	for _, c := range s.counted {
+		s.room.correct(-c.bytes, c.letters)
 	}
-	for _, n := range s.counted {
-		change -= n
+	for _, c := range now {
+		s.room.correct(c.bytes, c.letters)
 	}
-	s.counted = counted
-	s.bytes.Add(change)
+	s.counted = now
 	return nil
 }
 
-// count adds the sizes of the segments in a directory that its stream does not know.
-func count(counted map[string]int64, dir string, st *Stream) error {
-	ids, err := segmentFiles(dir)
+// count adds the sizes of the stream's segments that it does not know.
+func (st *Stream) count(files map[string]counted) error {
+	ids, err := segmentFiles(st.dir)
 	for _, id := range ids {
-		path := filepath.Join(dir, id.String()+segmentSuffix)
-		if info, statErr := os.Stat(path); statErr == nil && !st.knows(id) {
-			counted[path] = info.Size()
+		if info, statErr := os.Stat(st.path(id)); statErr == nil && !st.knows(id) {
+			files[st.path(id)] = counted{info.Size(), st.isLetters()}
 		}
 	}
 	return err
 }
 
-// charge replaces what was counted of a file by what is there now.
-func (s *Spool) charge(path string, n int64) {
+// chargeFile replaces what was counted of a file by what is there now.
+func (st *Stream) chargeFile(path string, n int64) {
+	s := st.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytes.Add(n - s.counted[path])
+	s.room.correct(n-s.counted[path].bytes, st.isLetters())
 	delete(s.counted, path)
 }
 

@@ -26,6 +26,8 @@ type Stream struct {
 	dead   *Stream // nil: this is the dead letters
 	parent *Stream // of the dead letters
 
+	segmentBytes int64 // at which a segment is sealed
+
 	pending atomic.Int64
 	queue   queue
 
@@ -48,8 +50,13 @@ type Stream struct {
 	suspended *suspension
 }
 
-func newStream(s *Spool, id, dir string) *Stream {
-	return &Stream{spool: s, id: id, dir: dir}
+// newStreams returns a stream with its dead letters.
+func newStreams(s *Spool, id string) *Stream {
+	dir := filepath.Join(s.dir, id)
+	st := &Stream{spool: s, id: id, dir: dir, segmentBytes: s.opts.SegmentBytes}
+	st.dead = &Stream{spool: s, id: id, dir: filepath.Join(dir, deadName), parent: st,
+		segmentBytes: s.opts.SegmentBytes / lettersPart} // they are dropped by the segment
+	return st
 }
 
 // ID returns the stream's name.
@@ -100,11 +107,7 @@ func (st *Stream) Stats() (Stats, error) {
 	if !st.last.IsZero() {
 		s.LastResolved = st.last.Receipt()
 	}
-	st.mu.Lock()
-	for _, seg := range st.segments {
-		s.Bytes += seg.charged
-	}
-	st.mu.Unlock()
+	s.Bytes = st.charged()
 	var err error
 	if s.Corrupt, err = st.corruptBytes(); err != nil {
 		return s, fmt.Errorf("spool: %w", err)
@@ -163,6 +166,9 @@ const attempts = 1000
 // from removing them until release is called.
 func (st *Stream) hold() (release func(), err error) {
 	root := st.root()
+	if err := st.spool.InPlace(); err != nil {
+		return nil, err
+	}
 	var d *os.File
 	for range attempts {
 		if d, err = root.lockDir(true, syscall.LOCK_SH); d != nil || err != nil {
@@ -240,7 +246,8 @@ func (st *Stream) close() error {
 	st.io.Lock()
 	defer st.io.Unlock()
 	st.writing.Lock()
-	err := st.commit()
+	st.commit() // who waits is told by it
+	err := st.writer.lost
 	st.seal()
 	st.letGo()
 	st.writing.Unlock()
@@ -249,6 +256,11 @@ func (st *Stream) close() error {
 		st.sweep()
 	}
 	errs := []error{err}
+	for _, seg := range st.snapshot() {
+		if _, err := os.Lstat(st.path(seg.id)); errors.Is(err, fs.ErrNotExist) {
+			st.lose(seg) // it could be sent as long as it was open
+		}
+	}
 	for len(st.opened) > 0 {
 		seg := st.opened[0]
 		if !seg.readOnly {

@@ -297,7 +297,7 @@ func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(st.Sync(), s.Close()); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	var before, after runtime.MemStats
@@ -401,5 +401,31 @@ func TestMetadataIsMadeAgainByAProcessThatHadWrittenIt(t *testing.T) {
 	mustAppend(t, guestStream, "a")
 	if !exists(filepath.Join(st.dir, connectionName)) {
 		t.Error("a segment without its connection")
+	}
+}
+
+func TestARecordIsFoundByItsReceiptWhateverItsState(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	p := mustAppend(t, st, "a", "b", "c", "d", "e", "f")
+	must(t, st.Resolve(p[0], Acked), st.Resolve(p[1], Dropped), st.Resolve(p[2], Dead), st.Resolve(p[3], Replayed))
+	x.write.Store(true)
+	if err := st.Resolve(p[4], Acked); err == nil {
+		t.Fatal("a state was written to a disk that fails")
+	}
+	for i, want := range []State{Acked, Dropped, Dead, Replayed, Acked, Pending} {
+		receipt, err := ParseReceipt(p[i].Receipt())
+		must(t, err)
+		e, state, ok, err := st.Find(receipt)
+		if err != nil || !ok || state != want || e.Position != p[i] || string(e.Record.Value) != "abcdef"[i:i+1] {
+			t.Errorf("record %d: %+v, %x, %v, %v", i, e, state, ok, err)
+		}
+	}
+	for says, p := range map[string]Position{"another index": {segment: p[0].segment, index: 6}, "another segment": {segment: segmentID{1, 1}}} {
+		if e, _, ok, err := st.Find(p); ok || err != nil {
+			t.Errorf("%s: %+v, %v", says, e, err)
+		}
 	}
 }

@@ -23,15 +23,16 @@ const (
 type writer struct {
 	seg     *segment // nil: none
 	f       file
+	made    os.FileInfo // the file as it was made
 	buffer  []byte
 	written int64 // where the buffer goes
 	index   uint32
 	// Since the last commit:
-	waiting []*request // to be told
-	count   int64      // records
-	bytes   int64
+	waiting []*Appended // to be told
+	count   int64       // records
+	charge  charge
 	unasked int64 // records of Write
-	// lost is for Sync: what became of records of Write.
+	// lost is for Close: what became of records of Write.
 	lost error
 	// held are sealed segments of a process that is not the owner. Being open keeps
 	// them locked, so that the owner does not take them up while this process
@@ -39,41 +40,47 @@ type writer struct {
 	held []file
 }
 
-// add puts a request's record into the active segment. Where wait is false its
-// caller does not wait for the commit. The bytes are reserved already.
-func (st *Stream) add(r *request, wait bool) {
+func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
+
+// turnOver ends the active segment where a payload is too much for it.
+func (st *Stream) turnOver(payload []byte) {
 	w := &st.writer
-	if st.spool.closed.Load() {
-		st.spool.release(r.size())
-		r.err = ErrClosed
-		return
-	}
-	if w.seg != nil && w.end() > 0 && (w.end()+r.size() > st.spool.opts.SegmentBytes || w.index == math.MaxUint32) {
+	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > st.segmentBytes || w.index == math.MaxUint32) {
 		st.commit()
 		st.seal()
 	}
+}
+
+// add puts an entry's payload into the active segment. Where wait is false its caller
+// does not wait for the commit. The bytes are reserved already.
+func (st *Stream) add(payload []byte, holder any, out *Appended, wait bool) {
+	w, size := &st.writer, frameSize(payload)
+	if st.spool.closed.Load() {
+		st.giveBack(size, holder)
+		out.Err = ErrClosed
+		return
+	}
 	if w.seg == nil {
 		if err := st.create(); err != nil {
-			st.spool.release(r.size())
-			r.err = fmt.Errorf("spool: %w", err)
+			st.giveBack(size, holder)
+			out.Err = fmt.Errorf("spool: %w", err)
 			return
 		}
 	}
-	r.pos = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
-	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, r.payload)
+	out.Position = Position{segment: w.seg.id, index: w.index, at: w.end() + 1}
+	w.buffer = w.seg.marker.appendFrame(w.buffer, w.index, payload)
 	w.index++
 	w.count++
-	w.bytes += r.size()
+	w.charge.add(size, holder)
 	if wait {
-		w.waiting = append(w.waiting, r)
+		w.waiting = append(w.waiting, out)
 	} else {
 		w.unasked++
 	}
 	if len(w.buffer) >= bufferBytes {
 		if err := w.flush(); err != nil {
-			err = st.rollBack(err, false)
-			if !wait {
-				r.pos, r.err = Position{}, err
+			if err = st.rollBack(err, false); !wait {
+				*out = Appended{Err: err}
 			}
 		}
 	}
@@ -117,9 +124,16 @@ func (st *Stream) commit() error {
 	if err := w.f.Sync(); err != nil {
 		return st.rollBack(err, true)
 	}
+	if path := st.path(w.seg.id); !names(path, w.made) {
+		// What is written now would be lost with the file, or with the directory.
+		seg := w.seg
+		err := st.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
+		st.lose(seg)
+		return err
+	}
 	st.mu.Lock()
-	w.seg.size += w.bytes
-	w.seg.charged += w.bytes
+	w.seg.size += w.charge.bytes
+	w.seg.charge.merge(w.charge)
 	w.seg.records += w.count
 	w.seg.pending += w.count
 	st.pending.Add(w.count)
@@ -131,14 +145,16 @@ func (st *Stream) commit() error {
 // begin forgets what was committed or rolled back.
 func (w *writer) begin() {
 	clear(w.waiting)
-	w.waiting, w.count, w.bytes, w.unasked = w.waiting[:0], 0, 0, 0
+	clear(w.charge.held)
+	w.waiting, w.count, w.charge.bytes, w.unasked = w.waiting[:0], 0, 0, 0
 }
 
 // rollBack takes away what was added since the last commit and tells those who wait
 // why. Once an fsync has failed, nobody knows which pages of the file are still to
-// be written, and a later one may succeed without them: the file is given up. So is
-// one with lost records of Write, whose receipts are known and are not given twice.
-func (st *Stream) rollBack(cause error, syncFailed bool) error {
+// be written, and a later one may succeed without them: the caller has the file given
+// up. So is one with lost records of Write, whose receipts are known and are not given
+// twice.
+func (st *Stream) rollBack(cause error, giveUp bool) error {
 	w := &st.writer
 	durable := w.seg.size // only this goroutine changes it
 	err := fmt.Errorf("spool: %w", cause)
@@ -146,17 +162,17 @@ func (st *Stream) rollBack(cause error, syncFailed bool) error {
 	if !certain {
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
-	for _, r := range w.waiting {
-		r.pos, r.err = Position{}, err
+	for _, out := range w.waiting {
+		*out = Appended{Err: err}
 	}
 	if w.unasked > 0 {
 		w.lost = err
 	}
-	st.spool.release(w.bytes)
+	st.give(w.charge)
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
-	giveUp := syncFailed || !certain || w.unasked > 0
+	giveUp = giveUp || !certain || w.unasked > 0
 	w.begin()
 	if giveUp {
 		st.seal()
@@ -222,7 +238,7 @@ func (st *Stream) createIn() error {
 	st.mu.Lock()
 	st.segments.insert(seg) // before it is on disk, so that it never looks foreign
 	st.mu.Unlock()
-	f, err := createLocked(st.path(id))
+	f, made, err := createLocked(st.path(id))
 	if err != nil {
 		st.mu.Lock()
 		st.segments.remove(id)
@@ -230,7 +246,7 @@ func (st *Stream) createIn() error {
 		return err
 	}
 	w := &st.writer
-	w.seg, w.f, w.written, w.index = seg, st.spool.open(f), 0, 0
+	w.seg, w.f, w.made, w.written, w.index = seg, st.spool.open(f), made, 0, 0
 	if err := syncDir(st.dir); err != nil {
 		st.seal()
 		return err
@@ -240,21 +256,24 @@ func (st *Stream) createIn() error {
 
 // createLocked makes a file and locks it. The owner may find the file before it is
 // locked, and then removes it as empty.
-func createLocked(path string) (*os.File, error) {
+func createLocked(path string) (_ *os.File, made os.FileInfo, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	locked, err := filelock.Try(f, syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil && (!locked || !linked(f, path)) {
+	if err == nil {
+		made, err = f.Stat()
+	}
+	if err == nil && (!locked || !names(path, made)) {
 		err = fs.ErrExist
 	}
 	if err != nil {
 		os.Remove(path)
 		f.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return f, nil
+	return f, made, nil
 }
 
 // nextSegmentID returns a name greater than every one there is or was.

@@ -1,0 +1,134 @@
+package durable
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// smallDisk returns a directory with a file system of its own.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	mount(t, dir, size)
+	t.Cleanup(func() { unmount(t, dir) })
+	return dir
+}
+
+func mount(t *testing.T, dir, size string) {
+	t.Helper()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatalf("this test mounts a small file system, which needs root and CAP_SYS_ADMIN: %v", err)
+	}
+}
+
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Unmount(dir, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
+	cases := []struct {
+		says       string
+		away, back func(t *testing.T, dir string)
+	}{
+		{"it is renamed",
+			func(_ *testing.T, dir string) { os.Rename(dir, dir+".old") },
+			func(_ *testing.T, dir string) { os.Rename(dir+".old", dir) }},
+		{"something is mounted over it",
+			func(t *testing.T, dir string) { mount(t, dir, "512k") },
+			func(t *testing.T, dir string) { unmount(t, dir) }},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "spool")
+			g := startQueue(t, dir, Options{}).await()
+			conn := connect(t, "127.0.0.1:1")
+			g.want("kept", conn, "t", "0", soon)
+			c.away(t, dir)
+			g.want(fmt.Sprintf("refused %v", producer.KindSpoolFailed), conn, "t", "1", soon)
+			if open, _ := g.queue.State(); open {
+				t.Error("the queue says that it can keep records")
+			}
+			await.True(t, "the log says so", func() bool {
+				return strings.Contains(g.log.String(), "the spool's directory was removed, renamed or replaced")
+			})
+			c.back(t, dir)
+			g.want("kept", conn, "t", "2", soon)
+			if open, _ := g.queue.State(); !open {
+				t.Error("the queue says that it can keep no records")
+			}
+			await.True(t, "both are to be sent", func() bool { return g.pending() == 2 })
+		})
+	}
+}
+
+func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
+	dir := smallDisk(t, "512k")
+	b := startBroker(t)
+	b.failWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
+	g := startQueue(t, dir, Options{MaxBytes: 4 << 20}).await()
+	conn := b.connect(t)
+	g.want("kept", conn, "t", "first", soon) // so that the batch is not with librdkafka
+
+	body := strings.Repeat("x", 20<<10)
+	recs := make([]producer.Record, 45)
+	for i := range recs {
+		recs[i] = *record("t", fmt.Sprint(i, " ", body))
+	}
+	want := []string{"first"}
+	refused := 0
+	for i, o := range g.queue.SendAll(conn, recs, DeadLetter, time.Now().Add(soon)) {
+		switch {
+		case o.Err == nil && o.Receipt != "":
+			want = append(want, string(recs[i].Value))
+		case o.Err != nil && o.Err.Kind == producer.KindSpoolFailed && !o.Err.Unconfirmed:
+			refused++
+		default:
+			t.Errorf("record %d: %+v", i, o)
+		}
+	}
+	if len(want) < 2 || refused == 0 {
+		t.Fatalf("%d are kept, %d refused", len(want)-1, refused)
+	}
+	if n := g.pending(); n != int64(len(want)) {
+		t.Errorf("%d are on disk, %d were answered so", n, len(want))
+	}
+	b.failWith(nil)
+	g.awaitEmpty()
+	g.want("acknowledged", conn, "t", "last", patient)
+	want = append(want, "last")
+	got := b.values(t, "t", len(want))
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("%d records arrived, want %d", len(got), len(want))
+	}
+}
+
+func TestOfABatchTheForwarderIsWokenForWhatIsKept(t *testing.T) {
+	dir := smallDisk(t, "512k")
+	b := startBroker(t)
+	b.block() // what librdkafka has is under way until it answers
+	g := startQueue(t, dir, Options{MaxBytes: 4 << 20}).await()
+	conn := b.connect(t)
+	var values []string
+	for i := range 45 {
+		values = append(values, fmt.Sprint(i, " ", strings.Repeat("x", 20<<10)))
+	}
+	said := g.sendAll(conn, soon, values...)
+	if !strings.HasPrefix(said, "kept, kept") || !strings.HasSuffix(said, "unconfirmed") || strings.Contains(said, "refused") {
+		t.Fatal(said)
+	}
+	b.release()
+	g.awaitEmpty()
+}

@@ -1,0 +1,205 @@
+package spool
+
+import (
+	"fmt"
+	"sync"
+)
+
+const (
+	// lettersPart is the dead letters' share of Options.MaxBytes: an eighth.
+	lettersPart = 8
+	// holderTimes bounds a holder to so many times the bytes that are free: three quarters
+	// of the room if it is alone, three sevenths each if they are two. However much some
+	// take, there is room left for the others.
+	holderTimes = 3
+)
+
+// room counts what segment files take, and bounds it: dead letters have a share of their
+// own, records the rest.
+type room struct {
+	max int64
+
+	mu      sync.Mutex
+	records int64
+	letters int64
+	held    map[any]int64 // of records, by Entry.Holder
+}
+
+// charge is what a file, or a part of it, takes.
+type charge struct {
+	bytes int64
+	held  map[any]int64 // the part of it that has holders
+}
+
+func (c *charge) add(n int64, holder any) {
+	c.bytes += n
+	if holder == nil {
+		return
+	}
+	if c.held == nil {
+		c.held = map[any]int64{}
+	}
+	c.held[holder] += n
+}
+
+func (c *charge) merge(other charge) {
+	for holder, n := range other.held {
+		c.add(n, holder)
+		other.bytes -= n
+	}
+	c.bytes += other.bytes
+}
+
+// lettersMax is how much dead letters may take.
+func (r *room) lettersMax() int64 { return r.max / lettersPart }
+
+func (r *room) used() (all, letters int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.records + r.letters, r.letters
+}
+
+// takeRecord counts n bytes of a record. Dead letters take nothing of what records may
+// have, unless there are more than their share, as an earlier version left them.
+func (r *room) takeRecord(n int64, holder any) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	free := r.max - max(r.lettersMax(), r.letters) - r.records
+	if n > free {
+		return ErrFull
+	}
+	if held := r.held[holder]; held > 0 && (held+n)/holderTimes > free {
+		return fmt.Errorf("%w for this route: it has %d bytes, and %d are left for all", ErrFull, held, free)
+	}
+	r.records += n
+	if holder != nil {
+		r.held[holder] += n
+	}
+	return nil
+}
+
+// takeLetter counts n bytes of a dead letter; false: there is no room. One alone always
+// has room, and where there are more than the share, as many as before.
+func (r *room) takeLetter(n, before int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.letters > 0 && r.letters+n > max(r.lettersMax(), before) {
+		return false
+	}
+	r.letters += n
+	return true
+}
+
+// correct counts n bytes more, or less, of what no holder has.
+func (r *room) correct(n int64, letters bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if letters {
+		r.letters += n
+	} else {
+		r.records += n
+	}
+}
+
+func (r *room) give(c charge, letters bool) {
+	r.correct(-c.bytes, letters)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for holder, n := range c.held {
+		if r.held[holder] -= n; r.held[holder] == 0 {
+			delete(r.held, holder)
+		}
+	}
+}
+
+// isLetters reports whether the stream is another one's dead letters.
+func (st *Stream) isLetters() bool { return st.parent != nil }
+
+// take counts bytes that are about to be written; the error is ErrFull.
+func (st *Stream) take(n int64, holder any) error {
+	s := st.spool
+	if st.isLetters() {
+		return s.takeLetter(n)
+	}
+	err := s.room.takeRecord(n, holder)
+	// The owner deletes what this process has counted.
+	if err != nil && !s.owner.Load() && s.recountSometimes() == nil {
+		err = s.room.takeRecord(n, holder)
+	}
+	return err
+}
+
+// give is the reverse of take, for what segments have.
+func (st *Stream) give(c charge) { st.spool.room.give(c, st.isLetters()) }
+
+// giveBack is the reverse of take.
+func (st *Stream) giveBack(n int64, holder any) {
+	var c charge
+	c.add(n, holder)
+	st.give(c)
+}
+
+// takeLetter is take for dead letters. The oldest make room, where they may be dropped.
+func (s *Spool) takeLetter(n int64) error {
+	_, before := s.room.used()
+	for !s.room.takeLetter(n, before) {
+		if !s.opts.DropLetters || !s.dropLetters() {
+			return fmt.Errorf("%w of dead letters: they have %d bytes", ErrFull, before)
+		}
+	}
+	return nil
+}
+
+// dropLetters deletes the oldest segment of the stream that has the most bytes of dead
+// letters, so that no stream's push out those of the others. false: there is none.
+func (s *Spool) dropLetters() bool {
+	s.mu.Lock()
+	streams := make([]*Stream, 0, len(s.streams))
+	for _, st := range s.streams {
+		streams = append(streams, st.dead)
+	}
+	s.mu.Unlock()
+	var most *Stream
+	for _, st := range streams {
+		_ = st.Load() // what cannot be read stays
+		if most == nil || st.charged() > most.charged() {
+			most = st
+		}
+	}
+	return most != nil && most.dropOldest()
+}
+
+func (st *Stream) charged() (n int64) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, seg := range st.segments {
+		n += seg.charge.bytes
+	}
+	return n
+}
+
+// dropOldest deletes the first segment, whatever is in it; false: that was not possible.
+func (st *Stream) dropOldest() bool {
+	st.io.Lock()
+	defer st.io.Unlock()
+	all := st.snapshot()
+	if len(all) == 0 {
+		return false
+	}
+	seg := all[0]
+	st.writing.Lock()
+	if st.writer.seg == seg {
+		st.commit()
+		st.seal()
+	}
+	st.writing.Unlock()
+	dropped := -st.addPending(seg, 0)
+	if !st.drop(seg) {
+		return false
+	}
+	st.pending.Add(dropped)
+	st.spool.dropped.Add(-dropped)
+	st.spool.log.Error("the dead letters' share of the spool is full: the oldest were dropped",
+		"stream", st.id, "segment", seg.id.String(), "records", -dropped)
+	return true
+}
