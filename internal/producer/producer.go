@@ -103,6 +103,7 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 	c.setRedactor(conn.props)
 	c.failed = sync.OnceFunc(func() { failed(c) })
 	c.topics = newTopics(c.metadata, c.closing)
+	c.topics.auto.look = c.createsTopics
 	c.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
