@@ -615,10 +615,13 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 		st.noteOutcomes() // as a request does that has just been kept
 		return len(st.acked) == 1
 	})
-	round := batch{stream: st, disk: disk, entries: entries, sent: make([]bool, 1), finished: make([]bool, 1)}
-	round.send()
-	if !round.await() {
-		t.Fatal("stopped")
+	for i := range entries {
+		l := st.laneOf(&spool.Head{Position: entries[i].Position, Topic: []byte("t"), Partition: producer.AnyPartition})
+		l.take(st, entries[i].Size)
+		st.chosen = append(st.chosen, taken{l, entries[i].Size})
+	}
+	if err := st.send(disk, entries); err != nil {
+		t.Fatal(err)
 	}
 	<-st.turn
 	g.awaitEmpty()

@@ -289,8 +289,13 @@ func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry) *producer.Error {
 	case err.Unconfirmed:
 		st.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
 		return err
-	case st.hopeless(e, err):
-		return st.refuse(disk, e, err)
+	}
+	since := st.missing[e.Record.Topic]
+	if hopeless(&since, err) {
+		return st.refuse(disk, []spool.Entry{*e}, []*producer.Error{err})
+	}
+	if !since.IsZero() {
+		st.missing[e.Record.Topic] = since
 	}
 	return err
 }

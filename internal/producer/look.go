@@ -9,8 +9,12 @@ import (
 // waits until the deadline.
 func (p *Pool) Reach(conn *Connection, deadline time.Time) *Error {
 	return p.retrying(conn, deadline, func(c *client) *Error {
-		if err := c.awaitReady(deadline); err != nil {
-			return err
+		select {
+		case <-c.ready:
+		default:
+			if err := c.awaitReady(deadline); err != nil {
+				return err
+			}
 		}
 		if c.broken != nil {
 			return c.broken
