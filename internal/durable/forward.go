@@ -33,10 +33,8 @@ const (
 
 // forwarder is the state of the goroutine that sends a stream's records.
 type forwarder struct {
-	rewind  atomic.Bool    // read from the start again
-	after   spool.Position // of units: every one up to here is done with
-	missing map[string]time.Time
-	said    time.Time // when the log was last told that records wait
+	rewind  atomic.Bool // read from the start again
+	said    time.Time   // when the log was last told that records wait
 	letters letters
 	lanes
 }
@@ -56,15 +54,13 @@ func (st *stream) forward() {
 		st.sweep()
 		if st.ready() {
 			if st.conn.Transactional() {
-				pause = st.unitRound()
-				deaf = pause == retryPause
+				pause, deaf = st.unitRound()
 			} else {
 				pause, deaf = st.round()
 			}
 		} else {
 			pause = time.Hour
 			st.setGate(false)
-			clear(st.missing)
 			if st.suspension.Load() == nil && len(st.own) == 0 {
 				st.startOver()
 			}
@@ -285,7 +281,7 @@ func (l *lane) obstacle(st *stream) *producer.Error {
 	if l.isAside {
 		return standsAside
 	}
-	_, err := st.q.pool.Look(st.conn, l.topic.name, l.partition)
+	_, err := st.look(l.topic.name, l.partition)
 	if err == nil {
 		l.missing = time.Time{}
 	}

@@ -113,7 +113,7 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 	t := st.topics[string(h.Topic)]
 	if t == nil {
 		name := string(h.Topic)
-		partitions, _ := st.q.pool.Look(st.conn, name, producer.AnyPartition)
+		partitions, _ := st.look(name, producer.AnyPartition)
 		t = &topicLanes{name: name, partitions: partitions, lanes: map[int32]*lane{}}
 	}
 	partition := h.Partition
@@ -129,10 +129,18 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 	st.topics[t.name] = t
 	st.count++
 	st.note(t)
-	if _, err := st.q.pool.Look(st.conn, t.name, partition); err != nil && !l.hopeless(err) {
+	if _, err := st.look(t.name, partition); err != nil && !l.hopeless(err) {
 		st.standAside(l, spool.Before(h.Position))
 	}
 	return l
+}
+
+// look returns what is known of a topic; see [producer.Pool.Look].
+func (st *stream) look(topic string, partition int32) (partitions int32, err *producer.Error) {
+	if st.serial != nil {
+		return st.serial.Look(topic, partition)
+	}
+	return st.q.pool.Look(st.conn, topic, partition)
 }
 
 // room reports whether another record of the lane may be under way.
@@ -253,7 +261,7 @@ func (st *stream) examine(now time.Time) time.Duration {
 		if l.flights > 0 || now.Before(l.retry) {
 			continue
 		}
-		_, err := st.q.pool.Look(st.conn, l.topic.name, l.partition)
+		_, err := st.look(l.topic.name, l.partition)
 		if err != nil && !l.hopeless(err) {
 			continue
 		}

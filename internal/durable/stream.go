@@ -79,7 +79,7 @@ func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
 	st := &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
-		forwarder: forwarder{missing: map[string]time.Time{}, lanes: newLanes()}, met: map[string]bool{},
+		forwarder: forwarder{lanes: newLanes()}, met: map[string]bool{},
 	}
 	if conn.Transactional() && q.pool != nil {
 		st.units = units{serial: q.pool.NewSerial(conn, st.id), unsettled: true}

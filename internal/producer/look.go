@@ -44,6 +44,16 @@ func (p *Pool) Look(conn *Connection, name string, partition int32) (partitions 
 	return c.topics.look(name, partition)
 }
 
+// Look is [Pool.Look] for the stream's producer. It is to be called when Begun is true.
+func (s *Serial) Look(name string, partition int32) (partitions int32, err *Error) {
+	s.mu.Lock()
+	defer s.leave()
+	if !s.ready() {
+		return 0, errRetired
+	}
+	return s.t.topics.look(name, partition)
+}
+
 // PartitionOf returns the partition to which a record with the key goes if the topic
 // has n: AnyPartition where the partitioner leaves that open or is not known here.
 func (conn *Connection) PartitionOf(key []byte, n int32) int32 {
