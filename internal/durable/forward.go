@@ -211,7 +211,7 @@ func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *prod
 			t.lane.give(st, t.size)
 		} else {
 			e := &entries[i]
-			if failure = st.sendOne(e, t.lane, &dead); failure != nil {
+			if failure = st.sendOne(e, t, &dead); failure != nil {
 				st.cursor = spool.Before(e.Position)
 			}
 		}
@@ -222,10 +222,11 @@ func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *prod
 
 // sendOne sends a record of a lane, or finds that it is under way already, or that it
 // has to stand aside or can never be taken. The error is about all records.
-func (st *stream) sendOne(e *spool.Entry, l *lane, dead *dead) *producer.Error {
+func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *producer.Error {
+	l := t.lane
 	f := st.flight(e.Position)
 	if f != nil && f.err == nil {
-		st.adopt(f, l, e)
+		st.adopt(f, t)
 		return nil
 	}
 	err := l.obstacle(st)
@@ -238,11 +239,11 @@ func (st *stream) sendOne(e *spool.Entry, l *lane, dead *dead) *producer.Error {
 	if err == nil {
 		var d *producer.Delivery
 		if d, err = st.q.pool.Queue(st.conn, &e.Record, time.Now().Add(askWait)); err == nil {
-			st.adopt(st.fly(e.Position, d), l, e)
+			st.adopt(st.fly(e.Position, d), t)
 			return nil
 		}
 		if !ofTopic(err) && !final(err) {
-			l.give(st, e.Size)
+			l.give(st, t.size)
 			return err
 		}
 	}
@@ -250,13 +251,13 @@ func (st *stream) sendOne(e *spool.Entry, l *lane, dead *dead) *producer.Error {
 	case l.isAside:
 		l.pass(e.Position)
 	case l.hopeless(err):
-		dead.add(e, l, err)
+		dead.add(e, t, err)
 		return nil // bury gives back what it took
 	default:
 		st.standAside(l, spool.Before(e.Position))
 		l.pass(e.Position)
 	}
-	l.give(st, e.Size)
+	l.give(st, t.size)
 	return nil
 }
 
@@ -270,7 +271,7 @@ func (st *stream) buryRefused(disk *spool.Stream) {
 			f.lane.give(st, f.size)
 			continue
 		}
-		dead.add(&entries[0], f.lane, f.err)
+		dead.add(&entries[0], f.taken, f.err)
 	}
 	st.refused = nil
 	st.bury(disk, &dead)
@@ -291,11 +292,11 @@ func (l *lane) obstacle(st *stream) *producer.Error {
 var standsAside = &producer.Error{Kind: producer.KindUnavailable, Reason: "an earlier record waits"}
 
 // adopt makes a record that is under way one of the reader's.
-func (st *stream) adopt(f *flight, l *lane, e *spool.Entry) {
-	st.own[e.Position] = struct{}{}
+func (st *stream) adopt(f *flight, t taken) {
+	st.own[f.position] = struct{}{}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	f.lane, f.size = l, e.Size
+	f.taken = t
 }
 
 func (st *stream) flight(p spool.Position) *flight {
@@ -336,12 +337,12 @@ func final(err *producer.Error) bool {
 // dead are the records of a round that Kafka can never take.
 type dead struct {
 	entries []spool.Entry
-	lanes   []*lane
+	taken   []taken
 	errs    []*producer.Error
 }
 
-func (d *dead) add(e *spool.Entry, l *lane, err *producer.Error) {
-	d.entries, d.lanes, d.errs = append(d.entries, *e), append(d.lanes, l), append(d.errs, err)
+func (d *dead) add(e *spool.Entry, t taken, err *producer.Error) {
+	d.entries, d.taken, d.errs = append(d.entries, *e), append(d.taken, t), append(d.errs, err)
 }
 
 // bury deals with records that Kafka can never take, with one fsync for all. Where that
@@ -351,14 +352,14 @@ func (st *stream) bury(disk *spool.Stream, d *dead) {
 		return
 	}
 	failure := st.refuse(disk, d.entries, d.errs)
-	for i, l := range d.lanes {
+	for i, t := range d.taken {
 		if failure != nil {
-			st.standAside(l, spool.Before(d.entries[i].Position))
-			l.retry = time.Now().Add(retryPause)
+			st.standAside(t.lane, spool.Before(d.entries[i].Position))
+			t.lane.retry = time.Now().Add(retryPause)
 		} else if f := st.flight(d.entries[i].Position); f != nil {
 			st.endFlight(f)
 		}
-		l.give(st, d.entries[i].Size)
+		t.lane.give(st, t.size)
 	}
 	if failure != nil && st.policy == DeadLetter {
 		st.say("records that Kafka can never take stay where they are", failure.Reason)

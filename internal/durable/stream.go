@@ -53,8 +53,7 @@ type flight struct {
 	ack      producer.Ack
 	err      *producer.Error // why it was not acknowledged
 
-	lane *lane // nil: the reader has not met the record yet
-	size int   // of the record, where it counts for the lane
+	taken // what it counts for; no lane: the reader has not met the record yet
 }
 
 // gate lets requests wait for a moment while the last records on disk are on their

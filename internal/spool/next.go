@@ -123,7 +123,7 @@ func (b *batch) take(p Position, payload []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	e.Position, e.Size = p, len(payload)
+	e.Position = p
 	if b.entries == nil {
 		b.entries = make([]Entry, 0, max(min(b.n, b.pending), 1))
 	}

@@ -37,8 +37,6 @@ func ParseUnitID(s string) (id UnitID, ok bool) {
 type Entry struct {
 	// Position is set by Next. Append and Write return it.
 	Position Position
-	// Size is that of the payload, in bytes; set by Next.
-	Size int
 	// Unit is a unit's identity; zero: the entry is a record of its own.
 	Unit   UnitID
 	Record producer.Record   // the record, or a unit's first
