@@ -198,3 +198,45 @@ func TestATopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
 		t.Errorf("%v", values(recs))
 	}
 }
+
+func TestARouteWhoseTopicHasNoLeaderHoldsNoOtherRouteUp(t *testing.T) {
+	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
+	config := map[string]string{"min.insync.replicas": "1"}
+	if err := k.CreateTopicOn("gone", [][]int{{3}}, config); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CreateTopicOn("other", [][]int{{1, 2}}, config); err != nil {
+		t.Fatal(err)
+	}
+	a := startGateway(t, startRunner(t, "").socket)
+	a.route("gone", conf(k.Bootstrap(), `"topic":"gone","delivery":"sync","timeout_ms":55000`))
+	a.route("soon", conf(k.Bootstrap(), `"topic":"gone","delivery":"sync","timeout_ms":1000`))
+	a.route("other", conf(k.Bootstrap(), `"topic":"other","delivery":"sync"`))
+	for _, route := range []string{"gone", "other"} {
+		a.post(route, nil, "0").want(t, 200, "yes")
+	}
+	if err := k.Kill(3); err != nil {
+		t.Fatal(err)
+	}
+	await.True(t, "the topic is known to have no leader", func() bool {
+		got := a.post("soon", nil, "x")
+		return got.Status == 503 && got.Delivered == "no"
+	})
+	const hanging = 64
+	replies := make(chan answer, hanging)
+	for range hanging {
+		go func() { replies <- a.post("gone", nil, "x") }()
+	}
+	for i := range 500 {
+		a.post("other", nil, fmt.Sprint(i+1)).want(t, 200, "yes")
+	}
+	if n := len(replies); n > 0 {
+		t.Errorf("%d of %d requests for the topic without a leader did not wait", n, hanging)
+	}
+	if err := k.Restart(3); err != nil {
+		t.Fatal(err)
+	}
+	for range hanging {
+		(<-replies).want(t, 200, "yes")
+	}
+}
