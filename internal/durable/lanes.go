@@ -15,7 +15,7 @@ const (
 	// firstWindow is how many records of a lane may be under way at first. Each that
 	// arrives lets it have one more, up to batchRecords: a partition that hangs has few.
 	firstWindow = 16
-	// stallWait is how long nothing of a full lane may arrive until it is passed.
+	// stallWait is how long nothing of a lane may arrive until it stands aside.
 	stallWait = time.Second
 	// maxLanes bounds the lanes in memory: with more of them aside, the reader waits.
 	maxLanes = 10_000
@@ -94,11 +94,9 @@ func (st *stream) choose(h *spool.Head) spool.Choice {
 		l.take(st, h.Size)
 		st.chosen = append(st.chosen, taken{l, h.Size})
 		return spool.Take
-	case st.policy == Suspend || time.Since(l.moved) < stallWait:
+	default:
 		st.full = l
 		return spool.Stop
-	default:
-		st.standAside(l, spool.Before(h.Position))
 	}
 	l.pass(h.Position)
 	if st.policy == Suspend {
@@ -159,7 +157,7 @@ func (st *stream) roomAgain() bool {
 	if l != nil && st.policy == Suspend {
 		return len(st.own) == 0
 	}
-	return l == nil || l.flights == 0 || time.Since(l.moved) >= stallWait ||
+	return l == nil || l.flights == 0 || l.isAside ||
 		2*l.flights <= l.window && 2*l.bytes <= batchBytes && 2*len(st.own) <= maxFlights && 2*st.bytes <= maxFlightBytes
 }
 
@@ -210,7 +208,7 @@ func (st *stream) note(t *topicLanes) {
 
 // standAside has the reader pass the lane's records from a place on.
 func (st *stream) standAside(l *lane, from spool.Cursor) {
-	l.window = firstWindow
+	l.window = max(l.window/2, firstWindow)
 	if !l.isAside {
 		l.isAside, l.from, l.last, l.passed = true, from, spool.Position{}, 0
 		st.aside[l] = struct{}{}
@@ -250,13 +248,14 @@ func (st *stream) landed(f *flight) {
 // examine has the lanes come back whose obstacle is gone, and the reader go back to the
 // first of them. It returns when it is to be called again.
 func (st *stream) examine(now time.Time) time.Duration {
-	if len(st.aside) == 0 {
+	if st.count == 0 {
 		return time.Hour
 	}
 	if wait := st.examined.Add(examinePause).Sub(now); wait > 0 {
 		return wait
 	}
 	st.examined = now
+	st.findStalled(now)
 	for l := range st.aside {
 		if l.flights > 0 || now.Before(l.retry) {
 			continue
@@ -275,6 +274,20 @@ func (st *stream) examine(now time.Time) time.Duration {
 		}
 	}
 	return examinePause
+}
+
+// findStalled has the lanes stand aside of which nothing arrives.
+func (st *stream) findStalled(now time.Time) {
+	if st.policy == Suspend {
+		return
+	}
+	for _, t := range st.topics {
+		for _, l := range t.lanes {
+			if !l.isAside && l.flights > 0 && now.Sub(l.moved) >= stallWait {
+				st.standAside(l, st.cursor)
+			}
+		}
+	}
 }
 
 // mayGoBack reports whether the reader is where it was when it last went back, which
@@ -316,10 +329,10 @@ func (st *stream) dropBack() {
 	st.back = nil
 }
 
-// standing returns how many records are aside.
+// standing returns how many records wait for what may take long.
 func (st *stream) standing() (n int64) {
 	for l := range st.aside {
-		n += l.passed
+		n += l.passed + int64(l.flights)
 	}
 	return n
 }
