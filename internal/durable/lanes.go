@@ -10,11 +10,13 @@ import (
 const (
 	// maxFlights and maxFlightBytes bound the records of a stream that were read from
 	// disk and are under way. Beyond them, a lane has one.
-	maxFlights     = 4000
+	maxFlights     = 8000
 	maxFlightBytes = 16 << 20
-	// firstWindow is how many records of a lane may be under way at first. Each that
-	// arrives lets it have one more, up to batchRecords: a partition that hangs has few.
+	// firstWindow is how many records of a lane may be under way at first: a partition that
+	// hangs has few. Each that arrives lets it have one more, up to maxWindow. Where one of
+	// several lanes has its fill the reader waits, and the others have to last meanwhile.
 	firstWindow = 16
+	maxWindow   = 2000
 	// stallWait is how long nothing of a lane may arrive until it stands aside.
 	stallWait = time.Second
 	// maxLanes bounds the lanes in memory: with more of them aside, the reader waits.
@@ -36,7 +38,7 @@ type lanes struct {
 	chosen  []taken                     // records that are just being read
 	full    *lane                       // whose record the reader waits with; nil: none
 	crowded bool                        // it waits since there are too many lanes
-	back    []*lane                     // lanes that came back since the reader was at the end
+	retired []*lane                     // lanes that had nothing to send when that was last looked at
 	refused []*flight                   // of records that Kafka can never take
 
 	examined time.Time    // when those aside were last looked at
@@ -62,6 +64,7 @@ type topicLanes struct {
 type lane struct {
 	topic     *topicLanes
 	partition int32
+	retired   bool
 	flights   int // records under way, or about to be
 	bytes     int
 	window    int
@@ -119,6 +122,9 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 		partition = st.conn.PartitionOf(h.Key, t.partitions)
 	}
 	l := t.lanes[partition]
+	if l == nil && st.count >= maxLanes {
+		st.dropRetired()
+	}
 	if l != nil || st.count >= maxLanes {
 		return l
 	}
@@ -175,7 +181,17 @@ func (l *lane) give(st *stream, size int) {
 	l.flights--
 	l.bytes -= size
 	st.bytes -= size
-	st.dropIfIdle(l)
+	st.retire(l)
+}
+
+// retire has the lane forgotten when the reader is at the end, if it has nothing to send
+// then. Before that its next record may be met, and it would have to begin with its
+// first window again.
+func (st *stream) retire(l *lane) {
+	if !l.retired && l.flights == 0 && !l.isAside {
+		l.retired = true
+		st.retired = append(st.retired, l)
+	}
 }
 
 // dropIfIdle forgets a lane that has nothing to send.
@@ -234,7 +250,7 @@ func (st *stream) landed(f *flight) {
 	switch {
 	case f.acked:
 		l.missing = time.Time{}
-		l.window = min(l.window+1, batchRecords)
+		l.window = min(l.window+1, maxWindow)
 	case st.policy == DeadLetter && !f.err.Unconfirmed && final(f.err):
 		st.refused = append(st.refused, f)
 		return
@@ -307,7 +323,7 @@ func (st *stream) comeBack(l *lane, now time.Time) {
 	st.full = nil
 	l.isAside, l.passed = false, 0
 	delete(st.aside, l)
-	st.back = append(st.back, l)
+	st.retire(l)
 	st.note(l.topic)
 }
 
@@ -318,15 +334,16 @@ func (st *stream) startOver() {
 		st.dropIfIdle(l)
 	}
 	st.cursor, st.target, st.full = spool.Cursor{}, spool.Cursor{}, nil
-	st.dropBack()
+	st.dropRetired()
 }
 
-// dropBack forgets the lanes that came back and had nothing to send.
-func (st *stream) dropBack() {
-	for _, l := range st.back {
+// dropRetired forgets the lanes that have nothing to send.
+func (st *stream) dropRetired() {
+	for _, l := range st.retired {
+		l.retired = false
 		st.dropIfIdle(l)
 	}
-	st.back = nil
+	st.retired = nil
 }
 
 // standing returns how many records wait for what may take long.

@@ -47,7 +47,7 @@ func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
 		n      int
 	}{
 		{"a topic that is missing, in front", "nowhere t", 1},
-		{"more records of one that is missing than may be under way", "nowhere t", 2 * batchRecords},
+		{"more records of one that is missing than may be under way", "nowhere t", 2 * maxWindow},
 		{"many topics that are missing", strings.Repeat("nowhereN ", 150) + "t", 3},
 	}
 	for _, c := range cases {
@@ -83,7 +83,7 @@ func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
 		}
 		return nil
 	})
-	const n = 2 * batchRecords
+	const n = 2 * maxWindow
 	g.put(conn, n, "t", "u")
 	b.values(t, "u", n+1)
 	await.True(t, "new records of the other topic go straight to Kafka", func() bool { return g.send(conn, "u", "x", patient) == "acknowledged" })
