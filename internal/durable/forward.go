@@ -152,7 +152,7 @@ func (st *stream) round() (_ time.Duration, deaf bool) {
 	case st.crowded:
 		st.say("records wait on disk behind those of too many topics and partitions that stand aside", fmt.Sprintf("%d do", len(st.aside)))
 	case st.full == nil:
-		st.dropRetired()
+		st.dropRetired(true)
 		st.readTo.Store(appended)
 		st.startOverIfLost(disk)
 	}

@@ -123,7 +123,7 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 	}
 	l := t.lanes[partition]
 	if l == nil && st.count >= maxLanes {
-		st.dropRetired()
+		st.dropRetired(false)
 	}
 	if l != nil || st.count >= maxLanes {
 		return l
@@ -334,16 +334,21 @@ func (st *stream) startOver() {
 		st.dropIfIdle(l)
 	}
 	st.cursor, st.target, st.full = spool.Cursor{}, spool.Cursor{}, nil
-	st.dropRetired()
+	st.dropRetired(true)
 }
 
-// dropRetired forgets the lanes that have nothing to send.
-func (st *stream) dropRetired() {
-	for _, l := range st.retired {
-		l.retired = false
-		st.dropIfIdle(l)
-	}
+// dropRetired forgets the lanes that have nothing to send. Unless the reader is at the end,
+// those of which it is not known whether they exist stay: their records are still to come.
+func (st *stream) dropRetired(atEnd bool) {
+	retired := st.retired
 	st.retired = nil
+	for _, l := range retired {
+		if l.retired = !atEnd && !l.missing.IsZero(); l.retired {
+			st.retired = append(st.retired, l)
+		} else {
+			st.dropIfIdle(l)
+		}
+	}
 }
 
 // standing returns how many records wait for what may take long.

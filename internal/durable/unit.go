@@ -260,7 +260,7 @@ func (st *stream) unitRound() (_ time.Duration, deaf bool) {
 	if moved {
 		return 0, false
 	}
-	st.dropRetired()
+	st.dropRetired(true)
 	if len(st.aside) == 0 {
 		st.startOver()
 		return retryPause, true
