@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// creationWait is how long a topic that is not there may be being created where it
-	// is not known whether the cluster does so on demand.
+	// creationWait is how long a topic that is not there may be being created where the
+	// cluster does not say whether it does so on demand.
 	creationWait = time.Second
 	// longCreationWait is the same where the cluster does: a controller that is busy, or
 	// being replaced, takes its time. A topic that is not there then was refused.
@@ -50,12 +50,12 @@ func (a *autoCreation) wait(now time.Time) time.Duration {
 		go a.find()
 	}
 	switch {
-	case !a.known:
-		return creationWait
-	case a.creates:
+	case a.known && !a.creates:
+		return 0
+	case a.known, a.looking: // which ends soon
 		return longCreationWait
 	}
-	return 0
+	return creationWait
 }
 
 func (a *autoCreation) find() {

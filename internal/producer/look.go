@@ -56,11 +56,11 @@ func (s *Serial) Look(name string, partition int32) (partitions int32, err *Erro
 
 // PartitionOf returns the partition to which a record with the key goes if the topic
 // has n: AnyPartition where the partitioner leaves that open or is not known here.
-func (conn *Connection) PartitionOf(key []byte, n int32) int32 {
+func (c *Connection) PartitionOf(key []byte, n int32) int32 {
 	if n <= 0 || key == nil {
 		return AnyPartition
 	}
-	switch conn.props["partitioner"] {
+	switch c.props["partitioner"] {
 	case "murmur2_random", "murmur2":
 		return int32(murmur2(key)&0x7fffffff) % n
 	case "consistent", "consistent_random":

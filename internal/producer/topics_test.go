@@ -160,23 +160,41 @@ func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
 }
 
 func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
-	var asked atomic.Int32
-	answer := make(chan struct{})
-	a := autoCreation{look: func() (bool, bool) {
-		asked.Add(1)
-		<-answer
-		return true, true
-	}}
-	now := time.Now()
-	if got := a.wait(now); got != creationWait {
-		t.Errorf("not known: %v", got)
-	}
-	close(answer)
-	await.True(t, "it is known", func() bool { return a.wait(now) == longCreationWait })
-	for range 10 {
-		a.wait(now)
-	}
-	if n := asked.Load(); n != 1 {
-		t.Errorf("asked %d times", n)
+	for _, c := range []struct {
+		name           string
+		creates, known bool
+		want           time.Duration
+	}{
+		{"it does", true, true, longCreationWait},
+		{"it does not", false, true, 0},
+		{"it does not say", false, false, creationWait},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked atomic.Int32
+			answer := make(chan struct{})
+			a := autoCreation{look: func() (bool, bool) {
+				asked.Add(1)
+				<-answer
+				return c.creates, c.known
+			}}
+			now := time.Now()
+			if got := a.wait(now); got != longCreationWait {
+				t.Errorf("while it is asked: %v", got)
+			}
+			close(answer)
+			await.True(t, "it has answered", func() bool {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				return !a.looking
+			})
+			for range 10 {
+				if got := a.wait(now); got != c.want {
+					t.Errorf("%v, want %v", got, c.want)
+				}
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
 	}
 }
