@@ -20,8 +20,8 @@ const (
 	// autoRetry when it is asked again where it did not say.
 	autoMaxAge = 10 * time.Minute
 	autoRetry  = time.Minute
-	// autoWait bounds that question.
-	autoWait = 2 * time.Second
+	// autoWait bounds each step of that question.
+	autoWait = 10 * time.Second
 )
 
 // errCreating stands for a topic that may be there in a moment.
