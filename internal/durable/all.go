@@ -25,8 +25,9 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 	deadline = q.kafkaDeadline(deadline)
 	out := make([]Outcome, len(recs))
 	var left []leftBehind
-	for !st.clear() {
-		if !st.awaitClear(deadline) {
+	topics := topicsOf(recs)
+	for !st.clear(topics...) {
+		if !st.awaitClear(deadline, topics...) {
 			for i := range recs {
 				left = append(left, leftBehind{i, nil, behindOthers})
 			}
@@ -73,6 +74,15 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 	}
 	st.keepAll(conn, recs, append(late, left...), out) // those that were queued come first
 	return out
+}
+
+func topicsOf(recs []producer.Record) (topics []string) {
+	for i := range recs {
+		if !slices.Contains(topics, recs[i].Topic) {
+			topics = append(topics, recs[i].Topic)
+		}
+	}
+	return topics
 }
 
 // leftBehind is a record that is to be kept, its delivery if librdkafka has it, and

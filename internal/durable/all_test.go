@@ -91,7 +91,7 @@ func TestOfSeveralRecordsThoseThatHaveRoomAreKept(t *testing.T) {
 		t.Errorf("under way: %s", got)
 	}
 	b.release()
-	await.True(t, "nothing of the connection is on disk", g.queue.stream(conn, DeadLetter).clear)
+	await.True(t, "nothing of the connection is on disk", func() bool { return g.queue.stream(conn, DeadLetter).clear() })
 	g.want("acknowledged", conn, "t", "2", patient)
 	if n := len(b.values(t, "t", 4)); n != 4 {
 		t.Errorf("the topic has %d records, want 4", n)

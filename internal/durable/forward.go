@@ -10,28 +10,33 @@ import (
 )
 
 const (
-	// batchRecords and batchBytes bound what is read from disk and under way at once.
+	// batchRecords and batchBytes bound what is read from disk at once, and what a lane
+	// has under way.
 	batchRecords = 500
 	batchBytes   = 4 << 20
-	// retryPause is between two rounds of which the first sent nothing.
+	// retryPause is before something that has failed is tried again.
 	retryPause = 200 * time.Millisecond
-	// askWait bounds how long one record's topic is asked for.
+	// askWait bounds how long the reader waits for the cluster as a whole.
 	askWait = 2 * time.Second
 	// missingWait is how long a topic or partition may be missing until its records
 	// are taken for undeliverable: a cluster that has just started, or a topic that
 	// is made again, is not there at once.
 	missingWait = 30 * time.Second
+	// examinePause is between two looks at what stands aside.
+	examinePause = 50 * time.Millisecond
+	// goBackPause is how long the reader goes on at least after it went back, unless it
+	// is where it was sooner.
+	goBackPause = 5 * time.Second
 	// statusInterval is how often the log says that records wait.
 	statusInterval = time.Minute
 )
 
 // forwarder is the state of the goroutine that sends a stream's records.
 type forwarder struct {
-	rewind  atomic.Bool    // read from the start again
-	after   spool.Position // every record up to here is done with
-	missing map[string]time.Time
-	said    time.Time // when the log was last told that records wait
+	rewind  atomic.Bool // read from the start again
+	said    time.Time   // when the log was last told that records wait
 	letters letters
+	lanes
 }
 
 // forward sends the stream's records, round after round, until the queue stops.
@@ -40,7 +45,7 @@ func (st *stream) forward() {
 	defer func() { st.letters.flush(st) }()
 	for {
 		st.letters.tell(st)
-		pause := time.Duration(0)
+		pause, deaf := time.Duration(0), false
 		select {
 		case st.turn <- struct{}{}:
 		case <-st.q.stop:
@@ -49,27 +54,30 @@ func (st *stream) forward() {
 		st.sweep()
 		if st.ready() {
 			if st.conn.Transactional() {
-				pause = st.unitRound()
+				pause, deaf = st.unitRound()
 			} else {
-				pause = st.round()
+				pause, deaf = st.round()
 			}
 		} else {
 			pause = time.Hour
 			st.setGate(false)
-			clear(st.missing)
+			if st.suspension.Load() == nil && len(st.own) == 0 {
+				st.startOver()
+			}
 		}
 		<-st.turn
 		if wait := st.letters.due(); wait < pause {
 			pause = max(wait, time.Millisecond)
 		}
-		if !st.idle(pause) {
+		if !st.idle(pause, deaf) {
 			return
 		}
 	}
 }
 
-// idle waits for something to do, for the pause at most; false: the queue stops.
-func (st *stream) idle(pause time.Duration) bool {
+// idle waits for something to do, for the pause at most and, if deaf, for all of it;
+// false: the queue stops.
+func (st *stream) idle(pause time.Duration, deaf bool) bool {
 	if pause == 0 {
 		select {
 		case <-st.q.stop:
@@ -81,7 +89,7 @@ func (st *stream) idle(pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	wake := st.wake
-	if pause == retryPause {
+	if deaf {
 		wake = nil // records that arrive meanwhile are no reason to ask Kafka more often
 	}
 	select {
@@ -93,7 +101,7 @@ func (st *stream) idle(pause time.Duration) bool {
 	return true
 }
 
-// ready tells whether there is a record that may be sent.
+// ready reports whether there is a record that may be sent.
 func (st *stream) ready() bool {
 	disk := st.disk.Load()
 	if disk == nil || !st.loaded.Load() {
@@ -106,46 +114,69 @@ func (st *stream) ready() bool {
 	return st.suspension.Load() == nil
 }
 
-// round sends the next records and waits for their outcomes. It returns how long to
-// wait before the next round.
-func (st *stream) round() time.Duration {
+// round reads and sends the next records, and notes what became of earlier ones. It
+// returns how long to wait before the next round, and whether a new record or an outcome
+// does not end that.
+func (st *stream) round() (_ time.Duration, deaf bool) {
 	disk := st.disk.Load()
 	if st.rewind.Swap(false) {
-		st.after = spool.Position{}
+		st.startOver()
 	}
-	limit := batchRecords
-	if st.policy == Suspend {
-		limit = 1 // nothing may overtake a record that stops the stream
+	if err := st.q.pool.Reach(st.conn, time.Now().Add(askWait)); err != nil {
+		return st.recordsWait(err)
 	}
-	entries, err := disk.Next(st.after, limit, batchBytes)
-	if err != nil {
-		st.say("the spool cannot be read", err.Error())
-		return retryPause
+	st.buryRefused(disk)
+	pause := st.examine(time.Now())
+	if st.policy == Suspend && len(st.aside) > 0 { // nothing overtakes it
+		st.setGate(false)
+		return pause, false
 	}
-	if len(entries) == 0 {
-		st.after = spool.Position{}
-		return retryPause
+	if !st.roomAgain() {
+		return min(pause, retryPause), false
 	}
+	st.full, st.crowded = nil, false
+	appended := st.appended.Load()
+	entries, cursor, err := disk.Select(st.cursor, batchRecords, batchBytes, st.choose)
+	moved := cursor != st.cursor
+	st.cursor = cursor
 	st.awaitKeeping()
+	failure := st.send(disk, entries)
+	switch {
+	case err != nil:
+		st.say("the spool cannot be read", err.Error())
+		return retryPause, true
+	case failure != nil:
+		return st.recordsWait(failure)
+	case moved:
+		pause = 0
+	case st.crowded:
+		st.say("records wait on disk behind those of too many topics and partitions that stand aside", fmt.Sprintf("%d do", len(st.aside)))
+	case st.full == nil:
+		st.dropRetired(true)
+		st.readTo.Store(appended)
+		st.startOverIfLost(disk)
+	}
+	left := disk.Pending() - st.standing()
+	st.gateBefore(left, true)
+	if len(st.own) > 0 {
+		pause = min(pause, retryPause)
+	}
+	return pause, false
+}
 
-	b := batch{stream: st, disk: disk, entries: entries, sent: make([]bool, len(entries)), finished: make([]bool, len(entries))}
-	b.send()
-	if !b.await() {
-		return 0
+// recordsWait says why no record can be sent, and returns for how long.
+func (st *stream) recordsWait(err *producer.Error) (time.Duration, bool) {
+	st.setGate(false)
+	st.say("records wait on disk until Kafka takes them", err.Reason)
+	return retryPause, true
+}
+
+// startOverIfLost has the reader begin again if it is at the end and there are records
+// that are neither under way nor aside.
+func (st *stream) startOverIfLost(disk *spool.Stream) {
+	if len(st.own) == 0 && len(st.aside) == 0 && disk.Pending() > 0 && st.readTo.Load() == st.appended.Load() {
+		st.startOver()
 	}
-	b.conclude()
-	for i := range entries {
-		if !b.finished[i] {
-			break
-		}
-		st.after = entries[i].Position
-	}
-	st.gateBefore(disk.Pending(), b.failure == nil)
-	if b.failure != nil {
-		st.say("records wait on disk until Kafka takes them", b.failure.Reason)
-		return retryPause
-	}
-	return 0
 }
 
 // gateBefore has requests wait while Kafka takes what is left on disk: the last records
@@ -170,141 +201,189 @@ func (st *stream) say(what, reason string) {
 	st.q.log.Warn(what, "stream", st.id, "records", st.disk.Load().Pending(), "error", reason)
 }
 
-// batch is the records of one round.
-type batch struct {
-	*stream
-	disk     *spool.Stream
-	entries  []spool.Entry
-	sent     []bool          // the producer has had it
-	finished []bool          // acknowledged, or a dead letter
-	failure  *producer.Error // why some are still to be sent
-}
-
-// send queues the records with the producer, in order, up to the first that it does
-// not take. A topic that is missing holds up its own records only.
-func (b *batch) send() {
-	held := map[string]bool{}
-	for i := range b.entries {
-		e := &b.entries[i]
-		if b.flight(e.Position) != nil {
-			b.sent[i] = true
-			continue
-		}
-		if held[e.Record.Topic] {
-			continue
-		}
-		d, err := b.q.pool.Queue(b.conn, &e.Record, time.Now().Add(askWait))
-		switch {
-		case err == nil:
-			b.fly(e.Position, d)
-			b.sent[i] = true
-		case b.hopeless(e, err):
-			b.finish(i, err)
-		default:
-			b.failure = err
-			if err.Kind != producer.KindTopicNotFound && err.Kind != producer.KindPartitionNotFound {
-				return
-			}
-			held[e.Record.Topic] = true
-		}
-	}
-}
-
-func (b *batch) flight(p spool.Position) *flight {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.flights[p]
-}
-
-// await waits until the outcome of every record under way is known; false: the queue
-// stops.
-func (b *batch) await() bool {
-	for {
-		b.sweep()
-		if !b.underWay() {
-			return true
-		}
-		select {
-		case <-b.wake:
-		case <-b.q.stop:
-			return false
-		}
-	}
-}
-
-func (b *batch) underWay() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range b.entries {
-		if f := b.flights[b.entries[i].Position]; f != nil && f.err == nil && !f.acked {
-			return true
-		}
-	}
-	return false
-}
-
-// conclude decides about the records that were not acknowledged.
-func (b *batch) conclude() {
-	for i := range b.entries {
-		e := &b.entries[i]
-		if !b.sent[i] {
-			continue
-		}
-		f := b.flight(e.Position)
-		if f == nil {
-			delete(b.missing, e.Record.Topic)
-			b.finished[i] = true
-			continue
-		}
-		b.mu.Lock()
-		delete(b.flights, e.Position)
-		b.mu.Unlock()
-		if b.hopeless(e, f.err) {
-			b.finish(i, f.err)
+// send hands the records that the reader has taken to the producer, in order. The error
+// says why it does not take any; the reader is to meet what is left again.
+func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *producer.Error) {
+	chosen, dead := st.chosen, dead{}
+	st.chosen = nil
+	for i, t := range chosen {
+		if failure != nil || i >= len(entries) { // which could not be read
+			t.lane.give(st, t.size)
 		} else {
-			b.failure = f.err
+			e := &entries[i]
+			if failure = st.sendOne(e, t, &dead); failure != nil {
+				st.cursor = spool.Before(e.Position)
+			}
 		}
 	}
+	st.bury(disk, &dead)
+	return failure
 }
 
-// finish deals with a record that Kafka can never take.
-func (b *batch) finish(i int, err *producer.Error) {
-	if failure := b.refuse(b.disk, &b.entries[i], err); failure != nil {
-		b.failure = failure
-	} else {
-		b.finished[i] = true
+// sendOne sends a record of a lane, or finds that it is under way already, or that it
+// has to stand aside or can never be taken. The error is about all records.
+func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *producer.Error {
+	l := t.lane
+	f := st.flight(e.Position)
+	if f != nil && f.err == nil {
+		st.adopt(f, t)
+		return nil
 	}
-}
-
-// hopeless tells whether Kafka will never take the record, or the unit.
-func (st *stream) hopeless(e *spool.Entry, err *producer.Error) bool {
+	err := l.obstacle(st)
+	if f != nil && !l.isAside {
+		st.endFlight(f)
+		if l.hopeless(f.err) {
+			err = f.err
+		}
+	}
+	if err == nil {
+		var d *producer.Delivery
+		if d, err = st.q.pool.Queue(st.conn, &e.Record, time.Now().Add(askWait)); err == nil {
+			st.adopt(st.fly(e.Position, d), t)
+			return nil
+		}
+		if !ofTopic(err) && !final(err) {
+			l.give(st, t.size)
+			return err
+		}
+	}
 	switch {
-	case err.Unconfirmed:
-		return false
-	case err.Kind == producer.KindTopicNotFound, err.Kind == producer.KindPartitionNotFound:
-		since, ok := st.missing[e.Record.Topic]
-		if !ok {
-			st.missing[e.Record.Topic] = time.Now()
-			return false
-		}
-		return time.Since(since) > missingWait
+	case l.isAside:
+		l.pass(e.Position)
+	case l.hopeless(err):
+		dead.add(e, t, err)
+		return nil // bury gives back what it took
+	default:
+		st.standAside(l, spool.Before(e.Position))
+		l.pass(e.Position)
 	}
-	// What is wrong with the configuration is not the record's fault.
-	return permanent(err) && err.Kind != producer.KindConfig && err.Kind != producer.KindInternal
+	l.give(st, t.size)
+	return nil
 }
 
-// refuse deals with a record or a unit that Kafka can never take, as the stream's
-// policy says. It returns why that is not done with, nil when it is.
-func (st *stream) refuse(disk *spool.Stream, e *spool.Entry, err *producer.Error) *producer.Error {
+// buryRefused deals with records that Kafka has refused.
+func (st *stream) buryRefused(disk *spool.Stream) {
+	dead := dead{}
+	for _, f := range st.refused {
+		entries, _, err := disk.Select(spool.Before(f.position), 1, 0, nil)
+		if err != nil || len(entries) == 0 || entries[0].Position != f.position {
+			st.standAside(f.lane, spool.Before(f.position))
+			f.lane.give(st, f.size)
+			continue
+		}
+		dead.add(&entries[0], f.taken, f.err)
+	}
+	st.refused = nil
+	st.bury(disk, &dead)
+}
+
+// obstacle is what there is to say against the lane's next record.
+func (l *lane) obstacle(st *stream) *producer.Error {
+	if l.isAside {
+		return standsAside
+	}
+	_, err := st.look(l.topic.name, l.partition)
+	if err == nil {
+		l.missing = time.Time{}
+	}
+	return err
+}
+
+var standsAside = &producer.Error{Kind: producer.KindUnavailable, Reason: "an earlier record waits"}
+
+// adopt makes a record that is under way one of the reader's.
+func (st *stream) adopt(f *flight, t taken) {
+	st.own[f.position] = struct{}{}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	f.taken = t
+}
+
+func (st *stream) flight(p spool.Position) *flight {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.flights[p]
+}
+
+func (st *stream) endFlight(f *flight) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	delete(st.flights, f.position)
+}
+
+// hopeless reports whether Kafka will never take a record or a unit. missing is since
+// when its topic or partition has not been there.
+func hopeless(missing *time.Time, err *producer.Error) bool {
+	if err.Unconfirmed || !ofTopic(err) {
+		return final(err)
+	}
+	if missing.IsZero() {
+		*missing = time.Now()
+	}
+	return time.Since(*missing) > missingWait
+}
+
+// ofTopic reports whether the topic or the partition is not there.
+func ofTopic(err *producer.Error) bool {
+	return err.Kind == producer.KindTopicNotFound || err.Kind == producer.KindPartitionNotFound
+}
+
+// final reports whether an outcome is the record's fault and no later attempt changes it.
+// What is wrong with the configuration is not.
+func final(err *producer.Error) bool {
+	return permanent(err) && !ofTopic(err) && err.Kind != producer.KindConfig && err.Kind != producer.KindInternal
+}
+
+// dead are the records of a round that Kafka can never take.
+type dead struct {
+	entries []spool.Entry
+	taken   []taken
+	errs    []*producer.Error
+}
+
+func (d *dead) add(e *spool.Entry, t taken, err *producer.Error) {
+	d.entries, d.taken, d.errs = append(d.entries, *e), append(d.taken, t), append(d.errs, err)
+}
+
+// bury deals with records that Kafka can never take, with one fsync for all. Where that
+// fails, their lanes stand aside for a while.
+func (st *stream) bury(disk *spool.Stream, d *dead) {
+	if len(d.entries) == 0 {
+		return
+	}
+	failure := st.refuse(disk, d.entries, d.errs)
+	for i, t := range d.taken {
+		if failure != nil {
+			st.standAside(t.lane, spool.Before(d.entries[i].Position))
+			t.lane.retry = time.Now().Add(retryPause)
+		} else if f := st.flight(d.entries[i].Position); f != nil {
+			st.endFlight(f)
+		}
+		t.lane.give(st, t.size)
+	}
+	if failure != nil && st.policy == DeadLetter {
+		st.say("records that Kafka can never take stay where they are", failure.Reason)
+	}
+}
+
+// refuse deals with records or units that Kafka can never take, as the stream's policy
+// says. It returns why that is not done with, nil when it is.
+func (st *stream) refuse(disk *spool.Stream, entries []spool.Entry, errs []*producer.Error) (failure *producer.Error) {
 	if st.policy == Suspend {
-		st.suspend(e, err)
-		return err
+		st.suspend(&entries[0], errs[0])
+		return errs[0]
 	}
-	letter := e.Letter(err.Reason)
-	if _, derr := disk.Dead().Append(&letter); derr != nil {
-		return &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", derr)}
+	letters := make([]spool.Entry, len(entries))
+	for i := range entries {
+		letters[i] = entries[i].Letter(errs[i].Reason)
 	}
-	st.resolve(disk, e.Position, spool.Dead)
-	st.letters.add(e.Record.Topic, err.Reason)
-	return nil
+	for i, letter := range disk.Dead().AppendAll(letters) {
+		if letter.Err != nil {
+			failure = &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", letter.Err)}
+			continue
+		}
+		st.resolve(disk, entries[i].Position, spool.Dead)
+		st.letters.add(entries[i].Record.Topic, errs[i].Reason)
+	}
+	return failure
 }

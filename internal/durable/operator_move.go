@@ -206,6 +206,7 @@ func (m *move) take(entries []spool.Entry) (n int64, err error) {
 // tidy removes what the stream has on disk if it is empty now.
 func (m *move) tidy() {
 	if m.stream != nil {
+		m.stream.rewind.Store(true)
 		m.stream.start() // its forwarder does it, or Close
 	} else if err := m.disk.RemoveIfEmpty(); err != nil {
 		m.q.log.Error("an empty stream cannot be removed from disk", "stream", m.id, "error", err)

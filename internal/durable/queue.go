@@ -428,8 +428,8 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	st := q.stream(conn, policy)
 	stamp(rec, time.Now())
 	deadline = q.kafkaDeadline(deadline)
-	for !st.clear() {
-		if !st.awaitClear(deadline) {
+	for !st.clear(rec.Topic) {
+		if !st.awaitClear(deadline, rec.Topic) {
 			return st.keep(conn, rec, nil, behindOthers)
 		}
 	}

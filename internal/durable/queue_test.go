@@ -324,7 +324,9 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 	}
 }
 
-func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
+// startAway starts a queue whose broker is to be started later.
+func startAway(t *testing.T) (*gateway, *producer.Connection, func() *broker) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -332,13 +334,17 @@ func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	g := startQueue(t, t.TempDir(), Options{}).await()
-	conn := connect(t, fmt.Sprintf("127.0.0.1:%d", port))
+	return g, connect(t, fmt.Sprintf("127.0.0.1:%d", port)), func() *broker { return startBroker(t, kfake.Ports(port)) }
+}
+
+func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
+	g, conn, start := startAway(t)
 	n := 0
 	for range 20 {
 		g.want("kept", conn, "t", fmt.Sprint(n), soon)
 		n++
 	}
-	b := startBroker(t, kfake.Ports(port))
+	b := start()
 	await.True(t, "records go straight to Kafka again", func() bool {
 		n++
 		return g.send(conn, "t", fmt.Sprint(n-1), soon) == "acknowledged"
@@ -615,10 +621,13 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 		st.noteOutcomes() // as a request does that has just been kept
 		return len(st.acked) == 1
 	})
-	round := batch{stream: st, disk: disk, entries: entries, sent: make([]bool, 1), finished: make([]bool, 1)}
-	round.send()
-	if !round.await() {
-		t.Fatal("stopped")
+	for i := range entries {
+		l := st.laneOf(&spool.Head{Position: entries[i].Position, Topic: []byte("t"), Partition: producer.AnyPartition})
+		l.take(st, 1)
+		st.chosen = append(st.chosen, taken{l, 1})
+	}
+	if err := st.send(disk, entries); err != nil {
+		t.Fatal(err)
 	}
 	<-st.turn
 	g.awaitEmpty()

@@ -32,9 +32,14 @@ type stream struct {
 
 	mu      sync.Mutex
 	flights map[spool.Position]*flight
-	landed  []*flight // whose outcome has come
+	arrived []*flight // whose outcome has come
 	acked   []*flight // of these, the acknowledged ones; still on disk and in flights
+	failed  []*flight // and the others
 	gate    *gate
+	met     map[string]bool // topics of the records on disk that the reader has met; true: some stand aside
+
+	appended atomic.Int64 // how often something was put on disk
+	readTo   atomic.Int64 // what appended was when the reader was last at the end
 
 	forwarder // the forwarder's own
 	units     // of a transactional stream
@@ -47,6 +52,8 @@ type flight struct {
 	acked    bool // and then it is no flight any more
 	ack      producer.Ack
 	err      *producer.Error // why it was not acknowledged
+
+	taken // what it counts for; no lane: the reader has not met the record yet
 }
 
 // gate lets requests wait for a moment while the last records on disk are on their
@@ -71,7 +78,7 @@ func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
 	st := &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
-		forwarder: forwarder{missing: map[string]time.Time{}},
+		forwarder: forwarder{lanes: newLanes()}, met: map[string]bool{},
 	}
 	if conn.Transactional() && q.pool != nil {
 		st.units = units{serial: q.pool.NewSerial(conn, st.id), unsettled: true}
@@ -79,11 +86,11 @@ func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
 	return st
 }
 
-// clear tells whether nothing on disk comes before a new record.
-func (st *stream) clear() bool {
+// clear reports whether nothing on disk comes before a new record for one of the topics.
+func (st *stream) clear(topics ...string) bool {
 	disk := st.disk.Load()
 	if st.loaded.Load() {
-		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0)
+		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0 || st.past(topics))
 	}
 	if st.conn.Transactional() {
 		return false // another process may be sending
@@ -102,9 +109,40 @@ func (st *stream) clear() bool {
 	return err == nil && !foreign
 }
 
-// awaitClear waits while the last records on disk are on their way, and tells
+// past reports whether all that is on disk is of other topics, as far as the reader has
+// not sent it.
+func (st *stream) past(topics []string) bool {
+	if len(topics) == 0 || st.policy == Suspend || st.conn.Transactional() || st.readTo.Load() != st.appended.Load() {
+		return false
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, topic := range topics {
+		if _, ok := st.met[topic]; ok {
+			return false
+		}
+	}
+	return true
+}
+
+// standsAside reports whether records for one of the topics stand aside.
+func (st *stream) standsAside(topics []string) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, topic := range topics {
+		if st.met[topic] {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitClear waits while the last records on disk are on their way, and reports
 // whether it is worth asking clear again.
-func (st *stream) awaitClear(deadline time.Time) bool {
+func (st *stream) awaitClear(deadline time.Time, topics ...string) bool {
+	if st.standsAside(topics) {
+		return false
+	}
 	st.mu.Lock()
 	g := st.gate
 	st.mu.Unlock()
@@ -220,7 +258,7 @@ func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
 	st.mu.Unlock()
 	d.OnReport(func() {
 		st.mu.Lock()
-		st.landed = append(st.landed, f)
+		st.arrived = append(st.arrived, f)
 		st.mu.Unlock()
 		st.poke()
 	})
@@ -229,16 +267,18 @@ func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
 
 // noteOutcomes notes the outcomes that have come. st.mu is held.
 func (st *stream) noteOutcomes() {
-	for _, f := range st.landed {
+	for _, f := range st.arrived {
 		f.ack, f.err = f.delivery.Outcome()
 		st.q.pool.Settle(f.delivery)
 		f.delivery = nil
 		if f.acked = f.err == nil; f.acked {
 			st.acked = append(st.acked, f)
+		} else {
+			st.failed = append(st.failed, f)
 		}
 	}
-	clear(st.landed)
-	st.landed = st.landed[:0]
+	clear(st.arrived)
+	st.arrived = st.arrived[:0]
 }
 
 // sweep ends the flights that were acknowledged. What was not stays one with an
@@ -247,15 +287,22 @@ func (st *stream) noteOutcomes() {
 // would take those that end meanwhile for records that nobody has sent.
 func (st *stream) sweep() {
 	st.mu.Lock()
-	defer st.mu.Unlock()
 	st.noteOutcomes()
-	disk := st.disk.Load()
-	for _, f := range st.acked {
+	acked, failed := st.acked, st.failed
+	st.acked, st.failed = nil, nil
+	for _, f := range acked {
 		delete(st.flights, f.position)
+	}
+	st.mu.Unlock()
+	disk := st.disk.Load()
+	for _, f := range acked {
 		st.resolve(disk, f.position, spool.Acked)
 	}
-	clear(st.acked)
-	st.acked = st.acked[:0]
+	for _, f := range append(acked, failed...) {
+		if f.lane != nil {
+			st.landed(f)
+		}
+	}
 }
 
 // resolve marks a record on disk. Where that fails it is marked in memory, so that
@@ -267,11 +314,13 @@ func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spo
 	}
 }
 
-// start runs the forwarder, once, and wakes it.
+// start runs the forwarder, once, and wakes it: something has been put on disk, or
+// taken from there.
 func (st *stream) start() {
 	if st.q.pool == nil { // an operator's command
 		return
 	}
+	st.appended.Add(1)
 	st.begin.Do(func() { st.q.loop(st.forward) })
 	st.poke()
 }

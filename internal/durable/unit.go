@@ -232,39 +232,99 @@ func (st *stream) eachOnDisk(f func(*spool.Entry)) *producer.Error {
 }
 
 // unitRound sends the next units, and returns how long to wait before the next round.
-func (st *stream) unitRound() time.Duration {
+// Units of a topic that cannot take them stand aside, and the others go on.
+func (st *stream) unitRound() (_ time.Duration, deaf bool) {
 	disk := st.disk.Load()
 	if st.rewind.Swap(false) {
-		st.after = spool.Position{}
+		st.startOver()
 	}
-	entries, err := disk.Next(st.after, unitsRead, batchBytes)
+	if !st.settled() { // which may be the end of some of the units
+		return st.settleUnits(disk)
+	}
+	pause := st.examine(time.Now())
+	if st.policy == Suspend && len(st.aside) > 0 {
+		st.setGate(false)
+		return pause, false
+	}
+	entries, cursor, err := disk.Select(st.cursor, unitsRead, batchBytes, st.chooseUnit)
 	if err != nil {
 		st.say("the spool cannot be read", err.Error())
-		return retryPause
+		return retryPause, true
+	}
+	moved := cursor != st.cursor
+	st.cursor = cursor
+	if failure := st.sendUnits(disk, entries); failure != nil {
+		return st.unitsWait(failure), true
+	}
+	if moved {
+		return 0, false
+	}
+	st.dropRetired(true)
+	if len(st.aside) == 0 {
+		st.startOver()
+		return retryPause, true
+	}
+	st.setGate(false)
+	return pause, false
+}
+
+// settleUnits finds out what became of the unit in doubt.
+func (st *stream) settleUnits(disk *spool.Stream) (time.Duration, bool) {
+	entries, err := disk.Next(spool.Position{}, 1, batchBytes)
+	if err != nil {
+		st.say("the spool cannot be read", err.Error())
+		return retryPause, true
 	}
 	if len(entries) == 0 {
-		st.after = spool.Position{}
-		return retryPause
+		return retryPause, true
 	}
-	if !st.settled() { // which may be the end of some of the entries
-		if err := st.prepare(entries[0].Record.Topic, time.Now().Add(unitWait), st.q.stop); err != nil {
-			return st.unitsWait(err)
-		}
-		return 0
+	if err := st.prepare(entries[0].Record.Topic, time.Now().Add(unitWait), st.q.stop); err != nil {
+		return st.unitsWait(err), true
 	}
-	for i := range entries {
-		if st.q.stopping() || st.suspension.Load() != nil {
-			return 0
-		}
-		if err := st.sendUnit(disk, &entries[i]); err != nil {
-			return st.unitsWait(err)
-		}
-		st.after = entries[i].Position
-		// To send a unit takes as long as to keep several: without a gate, one client that
-		// sends one after another would keep the stream from ever being empty again.
-		st.setGate(disk.Pending() > 0)
+	return 0, false
+}
+
+// chooseUnit says what the reader does with a unit on disk.
+func (st *stream) chooseUnit(h *spool.Head) spool.Choice {
+	h.Partition, h.Key = producer.AnyPartition, nil
+	l := st.laneOf(h)
+	switch {
+	case l == nil:
+		return spool.Stop
+	case !l.isAside:
+		l.take(st, h.Size)
+		st.chosen = append(st.chosen, taken{l, h.Size})
+		return spool.Take
 	}
-	return 0
+	l.pass(h.Position)
+	if st.policy == Suspend { // nothing overtakes it
+		return spool.Stop
+	}
+	return spool.Pass
+}
+
+// sendUnits sends the units that the reader has taken, one after another. The error
+// says why the rest waits; the reader is to meet it again.
+func (st *stream) sendUnits(disk *spool.Stream, entries []spool.Entry) (failure *producer.Error) {
+	chosen := st.chosen
+	st.chosen = nil
+	for i, t := range chosen {
+		switch {
+		case failure != nil || i >= len(entries):
+		case st.q.stopping() || st.suspension.Load() != nil || st.policy == Suspend && len(st.aside) > 0:
+			st.cursor = spool.Before(entries[i].Position)
+			entries = entries[:i]
+		default:
+			if failure = st.sendUnit(disk, &entries[i], t.lane); failure != nil {
+				st.cursor = spool.Before(entries[i].Position)
+			}
+			// To send a unit takes as long as to keep several: without a gate, one client that
+			// sends one after another would keep the stream from ever being empty again.
+			st.setGate(failure == nil && disk.Pending() > st.standing())
+		}
+		t.lane.give(st, t.size)
+	}
+	return failure
 }
 
 // unitsWait says why units wait, and returns for how long.
@@ -276,20 +336,37 @@ func (st *stream) unitsWait(err *producer.Error) time.Duration {
 	return retryPause
 }
 
-// sendUnit sends a unit that is on disk. The error says why it is still there.
-func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry) *producer.Error {
-	_, err := st.serial.Send(e.Records(), st.markOf(e.Unit), time.Now().Add(unitWait), st.q.stop)
-	switch {
-	case err == nil:
-		st.committed(e.Unit)
-		delete(st.missing, e.Record.Topic)
-		st.resolve(disk, e.Position, spool.Acked)
-		return nil
-	case err.Unconfirmed:
-		st.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
-		return err
-	case st.hopeless(e, err):
-		return st.refuse(disk, e, err)
+var unsettled = &producer.Error{Kind: producer.KindUnavailable, Reason: "the producer is being replaced"}
+
+// sendUnit sends a unit that is on disk, unless it has to stand aside or can never be
+// taken. The error says why no other can be sent either.
+func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *producer.Error {
+	if !st.settled() { // since the one before
+		return unsettled
 	}
-	return err
+	err := l.obstacle(st)
+	if err == nil {
+		_, err = st.serial.Send(e.Records(), st.markOf(e.Unit), time.Now().Add(unitWait), st.q.stop)
+		switch {
+		case err == nil:
+			st.committed(e.Unit)
+			st.resolve(disk, e.Position, spool.Acked)
+			return nil
+		case err.Unconfirmed:
+			st.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
+			return err
+		case !ofTopic(err) && !final(err):
+			return err
+		}
+	}
+	switch {
+	case l.isAside:
+		l.pass(e.Position)
+	case l.hopeless(err):
+		return st.refuse(disk, []spool.Entry{*e}, []*producer.Error{err})
+	default:
+		st.standAside(l, spool.Before(e.Position))
+		l.pass(e.Position)
+	}
+	return nil
 }

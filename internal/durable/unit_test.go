@@ -225,6 +225,22 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 	}
 }
 
+func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
+	g, conn, start := startAway(t)
+	conn = conn.As(producer.Transactional)
+	g.wantUnit("kept", conn, "nowhere", "x", soon)
+	g.wantUnit("kept", conn, "t", "0 1", soon)
+	g.wantUnit("kept", conn, "nowhere", "y", soon)
+	g.wantUnit("kept", conn, "u", "2", soon)
+	b := start()
+	if got := b.committed(t, "t", 2) + " " + b.committed(t, "u", 1); got != "0 1 2" {
+		t.Error(got)
+	}
+	if n := g.pending(); n < 2 {
+		t.Errorf("%d units wait, want 2", n)
+	}
+}
+
 func TestASuspendedStreamOfUnitsKeepsItsOrder(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()

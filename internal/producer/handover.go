@@ -206,7 +206,7 @@ func (c *client) accept(from *client, b *returned) *Error {
 		return c.broken
 	}
 	soon := time.Now().Add(orderWait)
-	t, err := c.topics.add(b.rec.Topic)
+	t, err := c.topics.get(b.rec.Topic)
 	if err != nil {
 		return err
 	}

@@ -301,8 +301,9 @@ func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 		byName.Add(1)
 		return &kafka.Metadata{}, nil
 	}, make(chan struct{}))
-	for i := range 3 * maxTopics { // with no time left to wait for their creation
-		if _, err := ts.find(fmt.Sprint("junk", i), AnyPartition, time.Now()); err == nil || err.Kind != KindTopicNotFound {
+	ts.auto.known, ts.auto.until = true, in(time.Hour) // the cluster creates none
+	for i := range 3 * maxTopics {
+		if _, err := ts.find(fmt.Sprint("junk", i), AnyPartition, in(time.Minute)); err == nil || err.Kind != KindTopicNotFound {
 			t.Fatalf("got %+v", err)
 		}
 	}

@@ -101,6 +101,7 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 	c.setRedactor(conn.props)
 	c.failed = sync.OnceFunc(func() { failed(c) })
 	c.topics = newTopics(c.metadata, c.closing)
+	c.topics.auto.look = c.createsTopics
 	c.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
@@ -376,7 +377,13 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	if err := c.link.await(deadline, c.closing); err != nil {
 		return nil, err
 	}
-	return c.topics.find(rec.Topic, rec.Partition, deadline)
+	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
+	if err == nil && rec.Partition == AnyPartition {
+		if a := t.answer.Load(); a != nil && a.leaderless != nil { // it could only wait in the queue
+			return c.topics.find(rec.Topic, c.conn.PartitionOf(rec.Key, a.partitions), deadline)
+		}
+	}
+	return t, err
 }
 
 func (c *client) awaitReady(deadline time.Time) *Error {

@@ -21,39 +21,61 @@ const (
 	topicMaxAge = 10 * time.Second
 	// missingMaxAge is how long a topic is known not to exist.
 	missingMaxAge = 2 * time.Second
-	// creationWait is how long a topic that was not there is looked for: a broker
-	// that creates topics on demand does so now.
-	creationWait = time.Second
 	// metadataWait bounds one question to the cluster.
 	metadataWait = 2 * time.Second
+	// maxNaming is how many questions about one topic each are under way at once. What
+	// is asked for beyond them is one question: for all topics.
+	maxNaming = 16
+	// firstPause and longestPause are between the questions about a topic that a
+	// request waits for.
+	firstPause   = 25 * time.Millisecond
+	longestPause = time.Second
 )
 
 // topic is what is known of a topic. It stays in memory as long as its producer.
 type topic struct {
-	name       string
-	handle     atomic.Pointer[librdkafka.Topic] // made with the first record
-	partitions atomic.Int32
-	asked      atomic.Int64 // Unix nanoseconds of the last answer
-	refreshing atomic.Bool
+	name   string
+	handle atomic.Pointer[librdkafka.Topic] // made with the first record
+	answer atomic.Pointer[answer]           // the cluster's last; nil: none yet, or forgotten
 
-	asking  chan struct{} // capacity 1: held while the cluster is asked
-	err     *Error        // the last answer, when partitions is 0
-	unknown bool          // takes up one of maxUnknownTopics
+	// topics.mu guards these.
+	question *question // under way; nil: none
+	named    bool      // it has been asked for by its name
+	unknown  bool      // and takes up one of maxUnknownTopics
+	missing  time.Time // since when it has been asked for by its name and is not there
 }
 
-// topics is a producer's cache of topics.
+// answer is what the cluster said of a topic. It is not changed.
+type answer struct {
+	at         int64 // Unix nanoseconds
+	partitions int32
+	leaderless map[int32]bool // nil: each partition has a leader
+	err        *Error         // why no record can be sent to any partition
+	passes     bool           // and that it may be otherwise in a moment
+}
+
+// question is one to the cluster about a topic.
+type question struct {
+	done chan struct{}
+	err  *Error // why there was no answer; to be read after done
+}
+
+// topics is a producer's cache of topics. Nobody waits for a question about another
+// topic than his own.
 type topics struct {
 	query  metadataQuery
 	now    func() time.Time
 	closed <-chan struct{}
+	auto   autoCreation
 
 	mu       sync.RWMutex
 	byName   map[string]*topic
 	unknowns int
-
-	listing sync.Mutex // held while the cluster is asked for all topics
-	list    *kafka.Metadata
-	listed  time.Time
+	naming   int             // questions about one topic that are under way
+	listing  bool            // one for all topics is
+	listNext []*topic        // those that the next one for all is about
+	list     *kafka.Metadata // the last answer to that; nil: none
+	listed   time.Time       // when it came
 }
 
 // metadataQuery asks the cluster for one topic or for all, until the deadline.
@@ -63,41 +85,138 @@ func newTopics(query metadataQuery, closed <-chan struct{}) *topics {
 	return &topics{query: query, now: time.Now, byName: map[string]*topic{}, closed: closed}
 }
 
+var (
+	errNotAsked = &Error{Kind: KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
+	errNoLeader = &Error{Kind: KindUnavailable, Reason: "the partition has no leader"}
+)
+
+// against returns what there is to say against a record for the partition, and whether
+// that may pass by itself.
+func (a *answer) against(partition int32) (err *Error, passes bool) {
+	switch {
+	case a == nil:
+		return errNotAsked, true
+	case a.err != nil:
+		return a.err, a.passes
+	case a.partitions <= partition:
+		return &Error{Kind: KindPartitionNotFound, Reason: "the topic has fewer partitions"}, false
+	case a.leaderless[partition]:
+		return errNoLeader, true
+	}
+	return nil, false
+}
+
 // find returns the topic if it exists and has the partition, asking the cluster
-// where that is not known.
+// where that is not known. Where it may become so in a moment, it waits until the
+// deadline.
 func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic, *Error) {
-	ts.mu.RLock()
-	t := ts.byName[name]
-	ts.mu.RUnlock()
-	if t == nil {
-		var err *Error
-		if t, err = ts.add(name); err != nil {
-			return nil, err
-		}
-	}
-	age := ts.now().UnixNano() - t.asked.Load()
-	if n := t.partitions.Load(); n > partition && n > 0 {
-		if age > int64(topicMaxAge) && t.refreshing.CompareAndSwap(false, true) {
-			go func() {
-				defer t.refreshing.Store(false)
-				ts.ask(t, ts.now().Add(metadataWait), topicMaxAge)
-			}()
-		}
-		return t, nil
-	}
-	// Not there, too few partitions, or not asked yet: what is known holds for a
-	// moment, so that a stranger's requests do not become the cluster's.
-	err := ts.ask(t, deadline, missingMaxAge)
+	t, err := ts.get(name)
 	if err != nil {
 		return nil, err
 	}
-	if t.partitions.Load() <= partition {
-		return nil, &Error{Kind: KindPartitionNotFound, Reason: "the topic has fewer partitions"}
+	for pause, asked := firstPause, false; ; asked = true {
+		a := t.answer.Load()
+		err, passes := a.against(partition)
+		if err == nil {
+			ts.refresh(t, a)
+			return t, nil
+		}
+		// What is known holds for a moment, so that a stranger's requests do not become
+		// the cluster's.
+		age := ts.age(a)
+		if !passes && age < missingMaxAge {
+			return nil, err
+		}
+		if asked || age < firstPause {
+			if !ts.await(nil, ts.now().Add(pause), deadline) {
+				return nil, ts.late(err)
+			}
+			pause = min(2*pause, longestPause)
+		}
+		q := ts.ask(t)
+		if !ts.await(q.done, deadline, deadline) {
+			return nil, ts.late(err)
+		}
+		if q.err != nil {
+			return nil, q.err
+		}
 	}
-	return t, nil
 }
 
-func (ts *topics) add(name string) (*topic, *Error) {
+// look returns how many partitions a topic has, and what there is to say against a
+// record for one of them, without waiting for the cluster, which is asked where that is
+// not known.
+func (ts *topics) look(name string, partition int32) (partitions int32, err *Error) {
+	t, err := ts.get(name)
+	if err != nil {
+		return 0, err
+	}
+	a := t.answer.Load()
+	err, passes := a.against(partition)
+	switch {
+	case err == nil:
+		ts.refresh(t, a)
+	case a == nil, passes && ts.age(a) > longestPause/2, ts.age(a) > missingMaxAge:
+		ts.ask(t)
+	}
+	if a != nil {
+		partitions = a.partitions
+	}
+	return partitions, err
+}
+
+// age is how old an answer is.
+func (ts *topics) age(a *answer) time.Duration {
+	if a == nil {
+		return time.Hour
+	}
+	return time.Duration(ts.now().UnixNano() - a.at)
+}
+
+// refresh asks for a topic that is there again, in the background, when what is known
+// of it is old.
+func (ts *topics) refresh(t *topic, a *answer) {
+	if ts.age(a) > topicMaxAge {
+		ts.ask(t)
+	}
+}
+
+// await waits until done is closed or the time has come, and no longer than until the
+// deadline; false: that came first, or the producer is being closed.
+func (ts *topics) await(done <-chan struct{}, until, deadline time.Time) bool {
+	if deadline.Before(until) {
+		until, deadline = deadline, time.Time{}
+	}
+	timer := time.NewTimer(until.Sub(ts.now()))
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-ts.closed:
+		return false
+	case <-timer.C:
+		return done == nil && !deadline.IsZero()
+	}
+}
+
+// late is what is returned for err when there was no time for another answer.
+func (ts *topics) late(err *Error) *Error {
+	select {
+	case <-ts.closed:
+		return errRetired
+	default:
+		return err
+	}
+}
+
+// get returns the topic, known or not.
+func (ts *topics) get(name string) (*topic, *Error) {
+	ts.mu.RLock()
+	t := ts.byName[name]
+	ts.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t := ts.byName[name]; t != nil {
@@ -106,7 +225,7 @@ func (ts *topics) add(name string) (*topic, *Error) {
 	if len(ts.byName) >= maxTopics && !ts.evictMissing() {
 		return nil, &Error{Kind: KindUnavailable, Reason: "this producer has reached its limit of topics"}
 	}
-	t := &topic{name: name, asking: make(chan struct{}, 1)}
+	t = &topic{name: name}
 	ts.byName[name] = t
 	return t, nil
 }
@@ -115,7 +234,7 @@ func (ts *topics) add(name string) (*topic, *Error) {
 func (ts *topics) evictMissing() bool {
 	before := len(ts.byName)
 	for name, t := range ts.byName {
-		if t.partitions.Load() == 0 && t.asked.Load() != 0 {
+		if a := t.answer.Load(); a != nil && a.partitions == 0 && t.question == nil {
 			delete(ts.byName, name)
 		}
 	}
@@ -129,115 +248,8 @@ func (ts *topics) forget(name string) {
 	t := ts.byName[name]
 	ts.mu.RUnlock()
 	if t != nil {
-		t.partitions.Store(0)
-		t.asked.Store(0)
+		t.answer.Store(nil)
 	}
-}
-
-// ask asks the cluster for the topic, unless the last answer is younger than
-// maxAge, and returns what there is to say against the topic.
-func (ts *topics) ask(t *topic, deadline time.Time, maxAge time.Duration) *Error {
-	if !acquire(t.asking, deadline) {
-		return &Error{Kind: KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
-	}
-	defer func() { <-t.asking }()
-	if asked := t.asked.Load(); asked != 0 && ts.now().UnixNano()-asked < int64(maxAge) {
-		return t.err
-	}
-	first := t.asked.Load() == 0
-	start := ts.now()
-	for wait := 25 * time.Millisecond; ; wait *= 2 {
-		n, err, answered := ts.lookup(t, deadline)
-		if !answered {
-			return err // what was known before still holds
-		}
-		missing := err != nil && err.Kind == KindTopicNotFound
-		if until := ts.now().Add(wait); missing && first && until.Before(start.Add(creationWait)) && until.Before(deadline) {
-			if !ts.sleep(wait) {
-				return errRetired
-			}
-			continue
-		}
-		t.partitions.Store(int32(n))
-		t.err = err
-		if err == nil {
-			ts.exists(t)
-		}
-		t.asked.Store(ts.now().UnixNano())
-		return err
-	}
-}
-
-// lookup asks once. answered is false when the cluster gave no answer.
-func (ts *topics) lookup(t *topic, deadline time.Time) (partitions int, _ *Error, answered bool) {
-	var md *kafka.Metadata
-	var err error
-	if t.partitions.Load() > 0 || ts.mayName(t) {
-		md, err = ts.query(&t.name, false, deadline)
-	} else {
-		// To ask for a topic by name costs memory for ever. Its existence can
-		// also be seen in the list of all, which creates none.
-		md, err = ts.listAll(deadline)
-	}
-	if err == errRetired {
-		return 0, errRetired, false
-	}
-	if err != nil {
-		e := classify(err)
-		return 0, &Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}, false
-	}
-	found, ok := md.Topics[t.name]
-	switch {
-	case !ok:
-		return 0, &Error{Kind: KindTopicNotFound, Reason: "the cluster has no such topic"}, true
-	case found.Error.Code() == kafka.ErrLeaderNotAvailable: // just being created
-		return 0, &Error{Kind: KindTopicNotFound, Reason: found.Error.Error()}, true
-	case found.Error.Code() != kafka.ErrNoError:
-		return 0, classify(found.Error), true
-	case len(found.Partitions) == 0:
-		return 0, &Error{Kind: KindTopicNotFound, Reason: "the topic has no partitions yet"}, true
-	}
-	return len(found.Partitions), nil, true
-}
-
-// mayName tells whether the topic may be asked for by its name, which takes one of
-// maxUnknownTopics until the topic turns out to exist.
-func (ts *topics) mayName(t *topic) bool {
-	if t.unknown {
-		return true
-	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if ts.unknowns >= maxUnknownTopics {
-		return false
-	}
-	ts.unknowns++
-	t.unknown = true
-	return true
-}
-
-// exists gives back what mayName took.
-func (ts *topics) exists(t *topic) {
-	if t.unknown {
-		ts.mu.Lock()
-		ts.unknowns--
-		ts.mu.Unlock()
-		t.unknown = false
-	}
-}
-
-// listAll returns all topics of the cluster, as they were missingMaxAge ago at most.
-func (ts *topics) listAll(deadline time.Time) (*kafka.Metadata, error) {
-	ts.listing.Lock()
-	defer ts.listing.Unlock()
-	if ts.list != nil && ts.now().Sub(ts.listed) < missingMaxAge {
-		return ts.list, nil
-	}
-	md, err := ts.query(nil, true, deadline)
-	if err == nil {
-		ts.list, ts.listed = md, ts.now()
-	}
-	return md, err
 }
 
 // acquire takes the semaphore unless the deadline comes first.
@@ -253,17 +265,6 @@ func acquire(sem chan struct{}, deadline time.Time) bool {
 	case sem <- struct{}{}:
 		return true
 	case <-timer.C:
-		return false
-	}
-}
-
-func (ts *topics) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ts.closed:
 		return false
 	}
 }

@@ -12,20 +12,57 @@ import (
 // maxBytes together, but one is always returned. They own their memory. Only the
 // owner may call it.
 func (st *Stream) Next(after Position, n, maxBytes int) ([]Entry, error) {
+	entries, _, err := st.Select(After(after), n, maxBytes, nil)
+	return entries, err
+}
+
+// Head is what decides where an entry goes: the topic, key and partition of its
+// record, of a unit's first. Topic and Key are lent for the call that gets it.
+type Head struct {
+	Position   Position
+	Topic, Key []byte // a nil Key is null
+	Partition  int32
+	Size       int // of the payload, in bytes
+}
+
+// Choice is what Select does with a pending record.
+type Choice int
+
+const (
+	// Take returns it.
+	Take Choice = iota
+	// Pass leaves it out.
+	Pass
+	// Stop ends before it.
+	Stop
+)
+
+// maxPassed bounds the bytes of records that one Select leaves out, as nothing can be
+// resolved meanwhile.
+const maxPassed = 4 << 20
+
+// Select is Next from a cursor on for the records that choose takes; nil takes all. It
+// returns where the next call goes on, which is where this one began if there is no
+// other pending record or choose stopped at the first. choose is called with the
+// stream locked, and must not use it.
+func (st *Stream) Select(from Cursor, n, maxBytes int, choose func(*Head) Choice) ([]Entry, Cursor, error) {
 	if !st.spool.owner.Load() {
-		return nil, ErrNotOwner
+		return nil, from, ErrNotOwner
 	}
 	st.io.Lock()
 	defer st.io.Unlock()
-	return st.read(after, n, maxBytes)
+	b := batch{n: n, maxBytes: maxBytes, choose: choose, end: from}
+	err := st.read(&b)
+	return b.entries, b.end, err
 }
 
-// read is Next for what holds io.
-func (st *Stream) read(after Position, n, maxBytes int) ([]Entry, error) {
+// read is Select for what holds io.
+func (st *Stream) read(b *batch) error {
 	defer st.scanner.forget()
-	b := batch{n: n, maxBytes: maxBytes, pending: int(st.Pending())}
-	for seg := st.pendingFrom(after.segment); seg != nil && !b.full; seg = st.pendingAfter(seg.id) {
-		err := st.readSegment(seg, after, &b)
+	from := b.end
+	b.pending = int(st.Pending())
+	for seg := st.pendingFrom(from.position.segment); seg != nil && !b.full; seg = st.pendingAfter(seg.id) {
+		err := st.readSegment(seg, from, b)
 		if errors.Is(err, fs.ErrNotExist) {
 			st.vanished(seg)
 			continue
@@ -34,30 +71,53 @@ func (st *Stream) read(after Position, n, maxBytes int) ([]Entry, error) {
 			err = st.inspectAgain(seg)
 		}
 		if err != nil && len(b.entries) == 0 {
-			return nil, err
+			return err
 		}
 		if err != nil {
 			break // the next call meets it again
 		}
 	}
-	return b.entries, nil
+	return nil
 }
 
-// batch is what Next has collected.
+// batch is what Select has collected.
 type batch struct {
 	entries     []Entry
 	n, maxBytes int
-	pending     int // of the stream: there are not more, or few that have just come
+	choose      func(*Head) Choice
+	end         Cursor // behind what was taken or passed
+	pending     int    // of the stream: there are not more, or few that have just come
 	bytes       int
+	passed      int // bytes
 	full        bool
 }
 
-// take adds a record. It returns false when there is no room for it.
-func (b *batch) take(p Position, payload []byte) (bool, error) {
-	if len(b.entries) >= b.n || len(b.entries) > 0 && b.bytes+len(payload) > b.maxBytes {
-		b.full = true
-		return false, nil
+// offer takes a record, or passes it. It returns false at the end of the batch.
+func (b *batch) offer(p Position, payload []byte) (bool, error) {
+	choice := Take
+	if b.choose != nil {
+		h, err := headOf(payload)
+		if err != nil {
+			return false, err
+		}
+		h.Position = p
+		choice = b.choose(&h)
 	}
+	switch choice {
+	case Take:
+		return b.take(p, payload)
+	case Pass:
+		b.end = After(p)
+		b.passed += len(payload)
+		b.full = b.passed > maxPassed
+		return !b.full, nil
+	}
+	b.full = true
+	return false, nil
+}
+
+// take adds a record. It returns false when the batch is full.
+func (b *batch) take(p Position, payload []byte) (bool, error) {
 	e, err := decodePayload(bytes.Clone(payload))
 	if err != nil {
 		return false, err
@@ -67,9 +127,15 @@ func (b *batch) take(p Position, payload []byte) (bool, error) {
 		b.entries = make([]Entry, 0, max(min(b.n, b.pending), 1))
 	}
 	b.entries = append(b.entries, e)
+	b.end = After(p)
 	b.bytes += len(payload)
-	b.full = len(b.entries) == b.n
+	b.full = len(b.entries) >= b.n
 	return !b.full, nil
+}
+
+// room reports whether a record of that size may be added.
+func (b *batch) room(size int) bool {
+	return len(b.entries) == 0 || len(b.entries) < b.n && b.bytes+size <= b.maxBytes
 }
 
 func (st *Stream) pendingFrom(id segmentID) *segment {
@@ -91,8 +157,8 @@ func (st *Stream) pendingAfter(id segmentID) *segment {
 	return st.pendingFrom(next)
 }
 
-// readSegment adds a segment's pending records after a position to a batch.
-func (st *Stream) readSegment(seg *segment, after Position, b *batch) error {
+// readSegment offers a segment's pending records from a cursor on to a batch.
+func (st *Stream) readSegment(seg *segment, from Cursor, b *batch) error {
 	f, err := st.file(seg)
 	if err != nil {
 		return err
@@ -100,10 +166,11 @@ func (st *Stream) readSegment(seg *segment, after Position, b *batch) error {
 	st.mu.Lock()
 	size := seg.size
 	st.mu.Unlock()
-	inside := after.segment == seg.id
+	at := from.position
+	inside := at.segment == seg.id
 	off, last, front := seg.hint, seg.hintIndex, true
-	if inside && after.at > seg.hint+1 {
-		off, last, front = after.at-1, int64(after.index)-1, false
+	if inside && at.at > seg.hint+1 {
+		off, last, front = at.at-1, int64(at.index)-1, false
 	}
 	st.scanner.scan(f, seg.marker, off, size, last)
 	for {
@@ -126,10 +193,14 @@ func (st *Stream) readSegment(seg *segment, after Position, b *batch) error {
 			continue
 		}
 		front = false
-		if inside && x.index <= after.index {
+		if inside && (x.index < at.index || x.index == at.index && !from.before) {
 			continue
 		}
-		if more, err := b.take(p, x.payload); !more || err != nil {
+		if !b.room(len(x.payload)) {
+			b.full = true
+			return nil
+		}
+		if more, err := b.offer(p, x.payload); !more || err != nil {
 			return err
 		}
 	}

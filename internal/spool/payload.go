@@ -192,6 +192,26 @@ func decodePayload(b []byte) (Entry, error) {
 	return e, nil
 }
 
+// headOf reads what is at the front of a payload that decodePayload would take, and
+// copies nothing.
+func headOf(b []byte) (Head, error) {
+	d := decoder{rest: b}
+	h := Head{Size: len(b)}
+	version := d.u8()
+	d.take(8)
+	if version == unitVersion {
+		d.unit()
+	}
+	d.time()
+	h.Partition = int32(d.u32())
+	h.Topic = d.bytes()
+	h.Key = d.nullable()
+	if d.failed {
+		return Head{}, fmt.Errorf("%w: a payload with wrong lengths", ErrInvalid)
+	}
+	return h, nil
+}
+
 // validPayload tells whether decodePayload would take b, and makes nothing of it.
 func validPayload(b []byte) bool {
 	d := decoder{rest: b}

@@ -62,6 +62,18 @@ func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
 	}
 }
 
+func TestAHeadIsWhatTheFirstRecordHas(t *testing.T) {
+	for i, e := range variety() {
+		h, err := headOf(appendPayload(nil, &e))
+		if err != nil || string(h.Topic) != e.Record.Topic || string(h.Key) != string(e.Record.Key) || (h.Key == nil) != (e.Record.Key == nil) || h.Partition != e.Record.Partition {
+			t.Errorf("entry %d: %+v, %v", i, h, err)
+		}
+	}
+	if _, err := headOf([]byte{recordVersion, 1, 2}); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+}
+
 func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
 	unit := Entry{Unit: UnitID{1}, Record: producer.Record{Topic: "t"}}
 	for name, damage := range map[string]func(b []byte){

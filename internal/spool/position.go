@@ -26,6 +26,26 @@ func (p Position) Compare(q Position) int {
 // Before tells whether p is before q in the stream's order.
 func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
 
+// Cursor is a place before or after a record. The zero Cursor is before every record.
+type Cursor struct {
+	position Position
+	before   bool
+}
+
+// After is the place behind a record; the zero Position is before every record.
+func After(p Position) Cursor { return Cursor{p, false} }
+
+// Before is the place in front of a record.
+func Before(p Position) Cursor { return Cursor{p, true} }
+
+// Before reports whether c is in front of d.
+func (c Cursor) Before(d Cursor) bool {
+	if order := c.position.Compare(d.position); order != 0 {
+		return order < 0
+	}
+	return c.before && !d.before
+}
+
 // IsZero tells whether p is no record's position.
 func (p Position) IsZero() bool { return p == Position{} }
 

@@ -112,9 +112,10 @@ func (st *Stream) Stats() (Stats, error) {
 	if s.Corrupt, err = st.corruptBytes(); err != nil {
 		return s, fmt.Errorf("spool: %w", err)
 	}
-	first, err := st.read(Position{}, 1, 0)
-	if len(first) > 0 {
-		s.Oldest = first[0].Kept
+	first := batch{n: 1}
+	err = st.read(&first)
+	if len(first.entries) > 0 {
+		s.Oldest = first.entries[0].Kept
 	}
 	return s, err
 }

@@ -219,3 +219,24 @@ func newRecord(k *kgo.Record) Record {
 	}
 	return r
 }
+
+// Offsets are the first offset of a partition and the one behind its last record. Other
+// partitions of the topic may be without a leader.
+func (c *Cluster) Offsets(topic string, partition int) (first, end int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), changeTimeout)
+	defer cancel()
+	node, err := c.TopicLeader(topic, partition)
+	if err != nil {
+		return 0, 0, err
+	}
+	leader, err := c.broker(node)
+	if err != nil {
+		return 0, 0, err
+	}
+	r := c.reader(topic, nil)
+	if first, err = r.offset(ctx, leader, int32(partition), -2); err != nil {
+		return 0, 0, err
+	}
+	end, err = r.offset(ctx, leader, int32(partition), -1)
+	return first, end, err
+}

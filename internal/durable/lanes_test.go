@@ -1,0 +1,131 @@
+package durable
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// put puts records on disk as Send does when Kafka is away, with one fsync: n of each
+// topic, in turns.
+func (g *gateway) put(conn *producer.Connection, n int, topics ...string) {
+	g.t.Helper()
+	st := g.queue.stream(conn, DeadLetter)
+	disk, err := g.queue.open(st)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	st.disk.Store(disk)
+	for i := range n {
+		for _, topic := range topics {
+			if _, err := disk.Write(&spool.Entry{Record: *record(topic, fmt.Sprint(i)), Kept: time.Now()}); err != nil {
+				g.t.Fatal(err)
+			}
+		}
+	}
+	if err := disk.Sync(); err != nil {
+		g.t.Fatal(err)
+	}
+	st.start()
+}
+
+func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
+	cases := []struct {
+		name string
+		// records on disk, of the topics in turns, before the broker is there; those of t
+		// are to arrive
+		topics string
+		n      int
+	}{
+		{"a topic that is missing, in front", "nowhere t", 1},
+		{"more records of one that is missing than may be under way", "nowhere t", 2 * maxWindow},
+		{"many topics that are missing", strings.Repeat("nowhereN ", 150) + "t", 3},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			g, conn, start := startAway(t)
+			topics := strings.Fields(c.topics)
+			for i := range topics {
+				topics[i] = strings.Replace(topics[i], "N", fmt.Sprint(i), 1)
+			}
+			g.put(conn, c.n, topics...)
+			b := start()
+			ascending(t, b.values(t, "t", c.n))
+			missing := int64(c.n * (len(topics) - 1))
+			await.True(t, "what has arrived is off the disk, and what is missing waits", func() bool { return g.pending() <= missing })
+			if n := g.pending(); n != missing {
+				t.Errorf("%d records wait, want %d", n, missing)
+			}
+			await.True(t, "new records go straight to Kafka", func() bool { return g.send(conn, "t", fmt.Sprint(c.n), patient) == "acknowledged" })
+			g.want("kept", conn, topics[0], "x", patient) // behind its own
+		})
+	}
+}
+
+func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.connect(t)
+	g.want("acknowledged", conn, "t", "0", patient)
+	g.want("acknowledged", conn, "u", "0", patient)
+	b.failWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
+		if topic == "t" {
+			return kerr.NotEnoughReplicas
+		}
+		return nil
+	})
+	const n = 2 * maxWindow
+	g.put(conn, n, "t", "u")
+	b.values(t, "u", n+1)
+	await.True(t, "new records of the other topic go straight to Kafka", func() bool { return g.send(conn, "u", "x", patient) == "acknowledged" })
+	if waiting := g.pending(); waiting < n {
+		t.Errorf("%d records wait, want %d", waiting, n)
+	}
+	b.failWith(nil)
+	ascending(t, b.values(t, "t", n+1)[1:])
+	g.awaitEmpty()
+}
+
+// Its records stand aside for as long as it is missing.
+func TestATopicThatComesBackGetsItsRecordsInOrder(t *testing.T) {
+	g, conn, start := startAway(t)
+	g.put(conn, 50, "later", "t")
+	b := start()
+	ascending(t, b.values(t, "t", 50))
+	for i := range 20 {
+		g.want("kept", conn, "later", fmt.Sprint(50+i), patient)
+	}
+	b.addTopic(t, "later")
+	ascending(t, b.values(t, "later", 70))
+	g.awaitEmpty()
+	g.want("acknowledged", conn, "later", "70", patient)
+}
+
+func (b *broker) addTopic(t *testing.T, name string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, 1
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Topics = append(req.Topics, topic)
+	resp, err := req.RequestWith(t.Context(), cl)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,137 @@
+package producer
+
+import (
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+// ask asks the cluster for the topic in the background, unless it is being asked, and
+// returns the question: for the topic by its name or, where many are asked for, for all
+// topics at once.
+func (ts *topics) ask(t *topic) *question {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t.question != nil {
+		return t.question
+	}
+	t.question = &question{done: make(chan struct{})}
+	if ts.mayName(t) {
+		ts.naming++
+		go ts.askByName(t)
+		return t.question
+	}
+	ts.listNext = append(ts.listNext, t)
+	if !ts.listing {
+		ts.listing = true
+		go ts.askForAll()
+	}
+	return t.question
+}
+
+// mayName reports whether the topic is asked for by its name. A broker that creates
+// topics on demand does so for a name only, but a name costs memory for ever, of which
+// maxUnknownTopics have a share until they turn out to exist. ts.mu is held.
+func (ts *topics) mayName(t *topic) bool {
+	if t.named {
+		return ts.naming < maxNaming
+	}
+	if ts.unknowns >= maxUnknownTopics {
+		return false
+	}
+	ts.unknowns++
+	t.named, t.unknown = true, true
+	return true
+}
+
+func (ts *topics) askByName(t *topic) {
+	md, err := ts.query(&t.name, false, ts.now().Add(metadataWait))
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.naming--
+	ts.answered(t, md, ts.now(), err)
+}
+
+// askForAll asks for all topics, again until no one waits for that. What was said
+// missingMaxAge ago still holds: a stranger's requests do not become the cluster's.
+func (ts *topics) askForAll() {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for len(ts.listNext) > 0 {
+		list := ts.listNext
+		ts.listNext = nil
+		var err error
+		if ts.list == nil || ts.now().Sub(ts.listed) >= missingMaxAge {
+			ts.mu.Unlock()
+			var md *kafka.Metadata
+			md, err = ts.query(nil, true, ts.now().Add(metadataWait))
+			ts.mu.Lock()
+			if err == nil {
+				ts.list, ts.listed = md, ts.now()
+			}
+		}
+		for _, t := range list {
+			ts.answered(t, ts.list, ts.listed, err)
+		}
+	}
+	ts.listing = false
+}
+
+// answered ends a topic's question. ts.mu is held.
+func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error) {
+	q := t.question
+	t.question = nil
+	defer close(q.done)
+	if err == errRetired {
+		q.err = errRetired
+		return
+	}
+	if err != nil {
+		e := classify(err)
+		q.err = &Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}
+		return
+	}
+	a := ts.read(t, md)
+	a.at = at.UnixNano()
+	t.answer.Store(a)
+}
+
+// read is what the cluster's answer says of a topic. ts.mu is held.
+func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
+	a := &answer{}
+	found, ok := md.Topics[t.name]
+	switch code := found.Error.Code(); {
+	case !ok, code == kafka.ErrUnknownTopicOrPart:
+		a.err, a.passes = ts.absent(t)
+		return a
+	case code == kafka.ErrLeaderNotAvailable, code == kafka.ErrNoError && len(found.Partitions) == 0:
+		a.err, a.passes = errCreating, true
+	case code != kafka.ErrNoError:
+		a.err = classify(found.Error)
+		return a
+	default:
+		a.lead(found.Partitions)
+	}
+	t.missing = time.Time{}
+	if t.unknown {
+		ts.unknowns--
+		t.unknown = false
+	}
+	return a
+}
+
+// lead notes the partitions, and which of them have no leader.
+func (a *answer) lead(partitions []kafka.PartitionMetadata) {
+	a.partitions = int32(len(partitions))
+	for _, p := range partitions {
+		if p.Leader < 0 || p.Error.Code() == kafka.ErrLeaderNotAvailable {
+			if a.leaderless == nil {
+				a.leaderless = map[int32]bool{}
+			}
+			a.leaderless[p.ID] = true
+		}
+	}
+	if len(a.leaderless) == len(partitions) {
+		a.err, a.passes = &Error{Kind: KindUnavailable, Reason: "no partition of the topic has a leader"}, true
+	}
+}

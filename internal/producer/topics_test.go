@@ -1,0 +1,200 @@
+package producer
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// cluster answers questions about topics: there is none but those in topics.
+type cluster struct {
+	topics      map[string]kafka.TopicMetadata
+	named, list atomic.Int32
+	silent      map[string]chan struct{} // names for which the answer comes when it is closed
+}
+
+func (c *cluster) ask(name *string, all bool, _ time.Time) (*kafka.Metadata, error) {
+	if all {
+		c.list.Add(1)
+		return &kafka.Metadata{Topics: c.topics}, nil
+	}
+	c.named.Add(1)
+	if wait := c.silent[*name]; wait != nil {
+		<-wait
+	}
+	return &kafka.Metadata{Topics: c.topics}, nil
+}
+
+func withPartitions(leaders ...int32) kafka.TopicMetadata {
+	t := kafka.TopicMetadata{}
+	for id, leader := range leaders {
+		t.Partitions = append(t.Partitions, kafka.PartitionMetadata{ID: int32(id), Leader: leader})
+	}
+	return t
+}
+
+func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
+	leaderless := kafka.NewError(kafka.ErrLeaderNotAvailable, "", false)
+	cases := []struct {
+		name      string
+		topic     kafka.TopicMetadata
+		partition int32
+		creates   bool // topics on demand
+		want      Kind // -1: none
+		waits     bool // until the deadline
+	}{
+		{"it is there", withPartitions(1, 2), AnyPartition, false, -1, false},
+		{"it is missing, and none is created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, AnyPartition, false, KindTopicNotFound, false},
+		{"it is missing, and being created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, AnyPartition, true, KindUnavailable, true},
+		{"it has no leader yet", kafka.TopicMetadata{Error: leaderless}, AnyPartition, false, KindUnavailable, true},
+		{"it has no partition yet", kafka.TopicMetadata{}, AnyPartition, false, KindUnavailable, true},
+		{"no partition has a leader", withPartitions(-1, -1), AnyPartition, false, KindUnavailable, true},
+		{"one has", withPartitions(-1, 2), AnyPartition, false, -1, false},
+		{"the one has that is wanted", withPartitions(-1, 2), 1, false, -1, false},
+		{"the one has none that is wanted", withPartitions(-1, 2), 0, false, KindUnavailable, true},
+		{"it has fewer partitions", withPartitions(1, 2), 2, false, KindPartitionNotFound, false},
+		{"it is forbidden", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrTopicAuthorizationFailed, "", false)}, AnyPartition, true, KindForbidden, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": c.topic}}
+			ts := newTopics(k.ask, make(chan struct{}))
+			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, in(time.Hour)
+			deadline := in(300 * time.Millisecond)
+			_, err := ts.find("t", c.partition, deadline)
+			if (c.want < 0) != (err == nil) || err != nil && err.Kind != c.want {
+				t.Errorf("got %+v", err)
+			}
+			if late := !time.Now().Before(deadline); c.waits && !late {
+				t.Error("it did not wait")
+			}
+			if n := k.named.Load(); !c.waits && n != 1 {
+				t.Errorf("%d questions", n)
+			}
+		})
+	}
+}
+
+func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
+	var there atomic.Bool
+	ts := newTopics(func(name *string, all bool, by time.Time) (*kafka.Metadata, error) {
+		if there.Load() {
+			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}, nil
+		}
+		return k.ask(name, all, by)
+	}, make(chan struct{}))
+	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, in(time.Hour)
+	done := make(chan *Error)
+	go func() {
+		_, err := ts.find("t", AnyPartition, in(time.Minute))
+		done <- err
+	}()
+	await.True(t, "it is asked for again", func() bool { return k.named.Load() > 2 })
+	there.Store(true)
+	if err := <-done; err != nil {
+		t.Errorf("got %+v", err)
+	}
+}
+
+func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
+	answer := make(chan struct{})
+	defer close(answer)
+	k := &cluster{topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}, silent: map[string]chan struct{}{}}
+	for i := range 2 * maxNaming {
+		k.silent[fmt.Sprint("silent", i)] = answer
+	}
+	ts := newTopics(k.ask, make(chan struct{}))
+	for name := range k.silent {
+		if _, err := ts.look(name, AnyPartition); err != errNotAsked {
+			t.Fatalf("%s: %+v", name, err)
+		}
+	}
+	await.True(t, "they are asked for", func() bool { return int(k.named.Load()) == len(k.silent) })
+	if _, err := ts.find("t", AnyPartition, in(time.Minute)); err != nil {
+		t.Errorf("another topic: %+v", err)
+	}
+}
+
+func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
+	ts := newTopics(k.ask, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, in(100*time.Hour)
+	var hours atomic.Int64
+	start := time.Now()
+	ts.now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) }
+	const n = 150
+	lookAll := func() (missing int) {
+		for i := range n {
+			if _, err := ts.look(fmt.Sprint("t", i), AnyPartition); err.Kind == KindTopicNotFound {
+				missing++
+			}
+		}
+		return missing
+	}
+	await.True(t, "each is missing", func() bool { return lookAll() == n })
+	if got := k.named.Load(); got != n { // a cluster that creates topics does so for a name only
+		t.Errorf("%d questions about a topic, want %d", got, n)
+	}
+	silent := make(chan struct{})
+	k.silent = map[string]chan struct{}{}
+	for i := range n {
+		k.silent[fmt.Sprint("t", i)] = silent
+	}
+	hours.Add(1) // what was said is too old
+	lookAll()
+	await.True(t, "most are asked for at once", func() bool {
+		ts.mu.RLock()
+		defer ts.mu.RUnlock()
+		return ts.naming == maxNaming && !ts.listing
+	})
+	close(silent)
+	if named, list := k.named.Load()-n, k.list.Load(); named > maxNaming || list > 2 {
+		t.Errorf("%d questions about a topic and %d about all", named, list)
+	}
+}
+
+func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		creates, known bool
+		want           time.Duration
+	}{
+		{"it does", true, true, longCreationWait},
+		{"it does not", false, true, 0},
+		{"it does not say", false, false, creationWait},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked atomic.Int32
+			answer := make(chan struct{})
+			a := autoCreation{look: func() (bool, bool) {
+				asked.Add(1)
+				<-answer
+				return c.creates, c.known
+			}}
+			now := time.Now()
+			if got := a.wait(now); got != longCreationWait {
+				t.Errorf("while it is asked: %v", got)
+			}
+			close(answer)
+			await.True(t, "it has answered", func() bool {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				return !a.looking
+			})
+			for range 10 {
+				if got := a.wait(now); got != c.want {
+					t.Errorf("%v, want %v", got, c.want)
+				}
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
