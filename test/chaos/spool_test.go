@@ -1,0 +1,55 @@
+package chaos
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// brokenSpools are faults of the disk while Kafka is away.
+var brokenSpools = []scenario{
+	{fault: "the spool fills up under batches during an outage", modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk, batch: 8},
+	{fault: "the spool's files are removed during an outage", modes: durable, lasts: 2 * time.Second, outages: 1, strike: spoolGone(os.RemoveAll)},
+	{fault: "the spool's files are moved away during an outage", full: true, modes: durable, lasts: 2 * time.Second, outages: 1,
+		strike: spoolGone(func(dir string) error {
+			return os.Rename(dir, filepath.Join(filepath.Dir(filepath.Dir(dir)), "moved"))
+		})},
+}
+
+// spoolGone takes the streams' directories away while records wait in them, and the
+// runner after that, so that it does not remember what the disk has forgotten.
+func spoolGone(take func(dir string) error) func(*scene) {
+	return func(s *scene) {
+		s.network.become(stalled)
+		start := time.Now()
+		s.each(func(l *lane) {
+			s.within("records are kept", func() bool { return l.ledger.count(since(start, kept)) > 2*workers })
+			connections, err := filepath.Glob(filepath.Join(l.spool, "*", "connection.json"))
+			s.must(err)
+			for _, connection := range connections {
+				s.must(take(filepath.Dir(connection)))
+			}
+			l.emptied = time.Now()
+			s.within("later records are kept or refused", func() bool { return l.ledger.count(since(l.emptied, kept, refused)) > 2*workers })
+		})
+		s.outage()
+		s.each((*lane).term)
+		s.exit()
+		s.each(func(l *lane) { l.terms.duplicates += workers })
+		s.each((*lane).start)
+		s.after(10)
+		s.network.become(fair)
+	}
+}
+
+var filesAreGone = regexp.MustCompile(`level=ERROR .*(removed|renamed|moved|deleted|unlinked|replaced|gone|missing)`)
+
+// saysFilesAreGone reports whether the log says that files of the spool are not where
+// they were.
+func saysFilesAreGone(processes []*program.Process) bool {
+	return slices.ContainsFunc(processes, func(p *program.Process) bool { return filesAreGone.MatchString(p.Stderr.String()) })
+}
