@@ -9,29 +9,33 @@ import (
 // take them, and it refuses the whole batch that one of them is in. Beside each lane
 // another route uses the same connection.
 var badRecords = []scenario{
-	{fault: "5 % of the records have no key or a wrong timestamp", lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: compacted, contents: some(5, keyless, future), route: timestamps},
-	{fault: "5 % of the records are larger than the topic takes", lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: twoThousandBytes, contents: some(5, large)},
-	{fault: "a topic's limit is lowered and raised under way", lasts: 4 * time.Second, strike: limitChanged, neighbour: true, contents: mixedSizes},
-	{fault: "5 % of the records have no key", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: compacted, contents: some(5, keyless)},
-	{fault: "1 % of the records have no key", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: compacted, contents: some(1, keyless)},
-	{fault: "5 % of the records have a wrong timestamp", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		contents: some(5, future), route: timestamps},
-	{fault: "1 % of the records have a wrong timestamp", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		contents: some(1, future), route: timestamps},
-	{fault: "1 % of the records are larger than the topic takes", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: twoThousandBytes, contents: some(1, large)},
-	{fault: "2 % of the records are larger than the topic's 200,000 bytes", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: map[string]string{"max.message.bytes": "200000"}, contents: some(2, huge)},
-	{fault: "5 % of the records of batches have no key", full: true, lasts: 2 * time.Second, strike: underLoad, neighbour: true,
-		topic: compacted, contents: some(5, keyless), batch: 8},
-	{fault: "5 % of the records are bad and all brokers are silent", modes: durable, lasts: 2 * time.Second, outages: 1,
-		strike: allSilent, topic: compacted, contents: some(5, keyless, future), route: timestamps},
-	{fault: "5 % of the records are too large and all brokers are silent", full: true, modes: durable, lasts: 2 * time.Second, outages: 1,
-		strike: allSilent, topic: twoThousandBytes, contents: some(5, large)},
+	clients("5 % of the records have no key or a wrong timestamp", some(5, keyless, future), scenario{topic: compacted, route: timestamps}),
+	clients("5 % of the records are larger than the topic takes", some(5, large), scenario{topic: twoThousandBytes}),
+	clients("a topic's limit is lowered and raised under way", mixedSizes, scenario{lasts: 4 * time.Second, strike: limitChanged}),
+	clients("5 % of the records have no key", some(5, keyless), scenario{full: true, topic: compacted}),
+	clients("1 % of the records have no key", some(1, keyless), scenario{full: true, topic: compacted}),
+	clients("5 % of the records have a wrong timestamp", some(5, future), scenario{full: true, route: timestamps}),
+	clients("1 % of the records have a wrong timestamp", some(1, future), scenario{full: true, route: timestamps}),
+	clients("1 % of the records are larger than the topic takes", some(1, large), scenario{full: true, topic: twoThousandBytes}),
+	clients("2 % of the records are larger than the topic's 200,000 bytes", some(2, huge),
+		scenario{full: true, topic: map[string]string{"max.message.bytes": "200000"}}),
+	clients("5 % of the records of batches have no key", some(5, keyless), scenario{full: true, topic: compacted, batch: 8}),
+	clients("5 % of the records are bad and all brokers are silent", some(5, keyless, future),
+		scenario{modes: durable, outages: 1, strike: allSilent, topic: compacted, route: timestamps}),
+	clients("5 % of the records are too large and all brokers are silent", some(5, large),
+		scenario{full: true, modes: durable, outages: 1, strike: allSilent, topic: twoThousandBytes}),
+}
+
+// clients is a scenario whose fault is in the records, as far as it says nothing else.
+func clients(fault string, contents func(*rand.Rand) content, s scenario) scenario {
+	s.fault, s.contents, s.letters, s.neighbour = fault, contents, true, true
+	if s.lasts == 0 {
+		s.lasts = 2 * time.Second
+	}
+	if s.strike == nil {
+		s.strike = underLoad
+	}
+	return s
 }
 
 var (

@@ -48,8 +48,6 @@ type lane struct {
 	seen map[id]bool
 	// emptied is when the files on disk were taken away; zero: they were not.
 	emptied time.Time
-	// letters says that records can become dead letters.
-	letters bool
 }
 
 // serve starts the gateway with one route to the runner, and the clients.
@@ -205,7 +203,7 @@ func (l *lane) evidence(s *scene) evidence {
 	v := evidence{seen: l.seen, excused: func(e *entry) bool {
 		return e.sent.Before(s.fresh) || e.outcome() == kept && e.sent.Before(l.emptied)
 	}}
-	if l.letters {
+	if s.letters {
 		v.dead = l.deadLetters(l.topic)
 	}
 	return v

@@ -8,7 +8,7 @@ var brokenLinks = []scenario{
 	{fault: "one broker's connections are cut while another refuses", lasts: 15 * time.Second, strike: oneCutWhileOthersRefuse,
 		replicas: pairs, topic: map[string]string{"min.insync.replicas": "2"}, route: retried},
 	{fault: "one broker's connections are cut again and again", full: true, lasts: 3 * time.Second, strike: oneCut},
-	{fault: "acknowledgements are swallowed and then the topic's limit is lowered", lasts: 3 * time.Second, strike: swallowedAndThen(limitLowered)},
+	{fault: "acknowledgements are swallowed and then the topic's limit is lowered", letters: true, lasts: 3 * time.Second, strike: swallowedAndThen(limitLowered)},
 	{fault: "acknowledgements are swallowed and then replicas are too few", full: true, lasts: 40 * time.Second,
 		strike: swallowedAndThenTooFew, route: retried},
 	{fault: "acknowledgements are swallowed and then the topic is deleted", full: true, lasts: 10 * time.Second, strike: swallowedAndThenDeleted},

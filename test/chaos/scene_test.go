@@ -40,9 +40,10 @@ type scenario struct {
 	spool bool
 	// batch is the most records of a request; 0: one, and not as a batch.
 	batch int
-	// contents are the records'; nil: ordinary ones of a few hundred bytes. Where they
-	// are given, some can become dead letters.
+	// contents are the records'; nil: ordinary ones of a few hundred bytes.
 	contents func(*rand.Rand) content
+	// letters says that records that are not innocent may become dead letters.
+	letters bool
 	// neighbour gives each lane another beside it, with the same runner and connection,
 	// and another route to another topic, to which all records are innocent.
 	neighbour bool
@@ -120,7 +121,7 @@ func (g *ground) scene(t *testing.T, sc scenario, modes []string, repetition int
 
 func (s *scene) newLane(mode, topic string) *lane {
 	l := &lane{t: s.t, mode: mode, name: mode, topic: topic, runner: newRunner(s.t, s.env), pace: newPace(),
-		contents: s.contents, letters: s.contents != nil, batch: s.batch}
+		contents: s.contents, batch: s.batch}
 	if l.contents == nil {
 		l.contents = ordinaryContents
 	}
@@ -143,7 +144,7 @@ func ordinaryContents(r *rand.Rand) content { return content{size: 200 + r.IntN(
 // topic of its own.
 func (s *scene) newNeighbour(l *lane) *lane {
 	beside := &lane{t: s.t, mode: l.mode, name: l.mode + ", beside it", topic: l.topic + ".beside", runner: l.runner, pace: newPace(),
-		letters: l.letters, batch: l.batch}
+		batch: l.batch}
 	beside.contents = func(r *rand.Rand) content { return content{nature: innocent, size: 200 + r.IntN(400)} }
 	s.must(s.CreateTopic(beside.topic, 6, s.nodes, nil))
 	return beside
