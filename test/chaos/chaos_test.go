@@ -46,7 +46,7 @@ func TestThreeBrokers(t *testing.T) {
 			// Records under way wait for the replica; later ones are refused, in about four seconds.
 			topic: threeInSync, route: retried},
 		{fault: "a replica falls silent, request.timeout.ms=1000", lasts: 4 * time.Second, outages: 1, strike: replicaSilent,
-			topic: threeInSync, route: retried, properties: `,"request.timeout.ms":1000`},
+			topic: threeInSync, route: `"timeout_ms":15000`, properties: `,"request.timeout.ms":1000`},
 		{fault: "the topic is deleted and made again", full: true, lasts: 4 * time.Second, strike: topicDeleted},
 		{fault: "the runner gets SIGTERM again and again", lasts: 6 * time.Second, strike: runnerStopped},
 		{fault: "the runner gets SIGKILL again and again", lasts: 2 * time.Second, strike: runnerKilled},
@@ -146,8 +146,10 @@ func (s *scene) replicated() int {
 // that they had written gets its place in the topic when the replica is back.
 func replicaSilent(s *scene) {
 	node := 1 + s.random.IntN(3)
+	start := time.Now()
 	s.must(s.Pause(node))
 	s.outage()
+	s.answeredOtherwise(start)
 	s.must(s.Resume(node))
 	s.inSync(3)
 }

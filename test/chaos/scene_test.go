@@ -206,8 +206,10 @@ func (s *scene) run() {
 	recovered := time.Now()
 	s.all(func(l *lane) {
 		l.pace.steady()
-		granted := l.pace.grant(max(n*2/10, n-l.pace.grant(0)))
-		s.until("the last answer", func() int { return granted - int(l.answered.Load()) })
+		l.pace.grant(max(n*2/10, n-l.pace.grant(0)))
+	})
+	s.all(func(l *lane) {
+		s.until("the last answer", func() int { return l.pace.grant(0) - int(l.answered.Load()) })
 		l.pace.end()
 	})
 	sent := time.Now()
