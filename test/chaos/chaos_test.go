@@ -35,7 +35,7 @@ func TestThreeBrokers(t *testing.T) {
 	behind := behindANetwork(t, kafkatest.Options{Nodes: 3})
 	direct := &ground{Cluster: behind.Cluster, nodes: 3}
 	direct.play(t, []scenario{
-		{fault: "a broker is killed and comes back", lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
+		{fault: "a broker is killed and comes back", full: true, lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
 		{fault: "a rolling restart, RF 2, min ISR 2", seeds: 10, lasts: 30 * time.Second, strike: rollingRestart,
 			replicas: pairs, route: retried},
 		{fault: "a rolling restart, RF 3, min ISR 2", full: true, seeds: 10, lasts: 30 * time.Second, strike: rollingRestart, route: defaults},
