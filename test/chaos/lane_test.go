@@ -214,7 +214,7 @@ func (l *lane) judge(s *scene) {
 	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
 	l.terms.logged = l.logged(l.topic)
 	l.terms.duplicates += l.terms.logged.underWay + workers*l.terms.logged.replaced
-	l.terms.renumbered = l.mode != "durable" // which has one batch under way
+	l.terms.renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, l.evidence(s))
 	for _, violation := range a.violations(l.terms) {
 		l.t.Errorf("%s: %s", l.name, violation)

@@ -42,6 +42,9 @@ type scenario struct {
 	batch int
 	// contents are the records'; nil: ordinary ones of a few hundred bytes.
 	contents func(*rand.Rand) content
+	// renumbered says that librdkafka may number records of durable routes anew, too: a
+	// batch is refused for good while what another partition has taken is not acknowledged.
+	renumbered bool
 	// letters says that records that are not innocent may become dead letters.
 	letters bool
 	// neighbour gives each lane another beside it, with the same runner and connection,

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,12 +13,35 @@ import (
 
 // brokenSpools are faults of the disk while Kafka is away.
 var brokenSpools = []scenario{
-	{fault: "the spool fills up under batches during an outage", modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk, batch: 8},
+	{fault: "the spool fills up under batches, again and again", modes: durable, lasts: 10 * time.Second, strike: spoolFilledAgain,
+		prepare: smallDisk, batch: 40, contents: severalKilobytes},
 	{fault: "the spool's files are removed during an outage", modes: durable, lasts: 2 * time.Second, outages: 1, strike: spoolGone(os.RemoveAll)},
 	{fault: "the spool's files are moved away during an outage", full: true, modes: durable, lasts: 2 * time.Second, outages: 1,
 		strike: spoolGone(func(dir string) error {
 			return os.Rename(dir, filepath.Join(filepath.Dir(filepath.Dir(dir)), "moved"))
 		})},
+}
+
+// severalKilobytes are records of which some dozen fill a small disk, so that it is full
+// in the middle of a batch.
+func severalKilobytes(r *rand.Rand) content { return content{size: 1000 + r.IntN(8000)} }
+
+// spoolFilledAgain fills the disk, and lets Kafka empty it.
+func spoolFilledAgain(s *scene) {
+	for range again() {
+		start := time.Now()
+		s.network.become(stalled)
+		s.each(func(l *lane) {
+			s.within("a record that the disk has no room for is refused", func() bool {
+				return l.ledger.count(since(start, refused)) > workers
+			})
+		})
+		s.network.become(fair)
+		fair := time.Now()
+		s.each(func(l *lane) {
+			s.within("a record goes straight to Kafka", func() bool { return l.ledger.count(since(fair, acknowledged)) > 0 })
+		})
+	}
 }
 
 // spoolGone takes the streams' directories away while records wait in them, and the
