@@ -125,8 +125,12 @@ func tooFewReplicas(s *scene) {
 }
 
 // rollingRestart is how operators bring a new version or configuration to a cluster.
+// Each time the clients have enough to send to be all waiting for an answer when the
+// broker hands its partitions over: what it has not answered then goes to the next leader.
 func rollingRestart(s *scene) {
 	for node := 1; node <= s.nodes; node++ {
+		s.each(func(l *lane) { l.pace.grant(1000) })
+		s.after(workers)
 		s.must(s.Stop(node))
 		s.must(s.Restart(node))
 		s.inSync(s.replicated())
