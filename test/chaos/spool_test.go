@@ -14,7 +14,7 @@ import (
 // brokenSpools are faults of the disk while Kafka is away.
 var brokenSpools = []scenario{
 	{fault: "the spool fills up under batches, again and again", modes: durable, lasts: 10 * time.Second, strike: spoolFilledAgain,
-		prepare: smallDisk, batch: 40, contents: severalKilobytes},
+		prepare: smallSegments, batch: 40, contents: someKilobytes},
 	{fault: "the spool's files are removed during an outage", modes: durable, lasts: 2 * time.Second, outages: 1, strike: spoolGone(os.RemoveAll)},
 	{fault: "the spool's files are moved away during an outage", full: true, modes: durable, lasts: 2 * time.Second, outages: 1,
 		strike: spoolGone(func(dir string) error {
@@ -22,9 +22,16 @@ var brokenSpools = []scenario{
 		})},
 }
 
-// severalKilobytes are records of which some dozen fill a small disk, so that it is full
-// in the middle of a batch.
-func severalKilobytes(r *rand.Rand) content { return content{size: 1000 + r.IntN(8000)} }
+// someKilobytes are records of which some dozen fill a small disk, so that it is full in
+// the middle of a batch.
+func someKilobytes(r *rand.Rand) content { return content{size: 5000 + r.IntN(15_000)} }
+
+// smallSegments makes the files on a small disk so small that a batch needs two: what is
+// in the first is safe when there is no room for the second.
+func smallSegments(s *scene, l *lane) {
+	smallDisk(s, l)
+	l.env = append(l.env, "KAFKAUPSTREAM_SPOOL_MAX_BYTES=4194304")
+}
 
 // spoolFilledAgain fills the disk, and lets Kafka empty it.
 func spoolFilledAgain(s *scene) {
