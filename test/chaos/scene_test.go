@@ -212,8 +212,12 @@ func (s *scene) run() {
 		l.pace.grant(max(n*2/10, n-l.pace.grant(0)))
 	})
 	s.all(func(l *lane) {
-		s.until("the last answer", func() int { return l.pace.grant(0) - int(l.answered.Load()) })
+		granted := l.pace.grant(0)
+		s.until("the last answer", func() int { return granted - int(l.answered.Load()) })
 		l.pace.end()
+		if n := int(l.answered.Load()); n != granted {
+			s.t.Errorf("%s: %d answers for %d granted records: the pace was outrun", l.name, n, granted)
+		}
 	})
 	sent := time.Now()
 	s.settle()
