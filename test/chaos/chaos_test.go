@@ -37,8 +37,9 @@ func TestThreeBrokers(t *testing.T) {
 	direct.play(t, []scenario{
 		{fault: "a broker is killed and comes back", full: true, lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
 		{fault: "a rolling restart, RF 2, min ISR 2", seeds: 10, lasts: 30 * time.Second, strike: rollingRestart,
-			replicas: pairs, route: retried},
-		{fault: "a rolling restart, RF 3, min ISR 2", full: true, seeds: 10, lasts: 30 * time.Second, strike: rollingRestart, route: defaults},
+			workers: manyWorkers, replicas: pairs, route: retried},
+		{fault: "a rolling restart, RF 3, min ISR 2", full: true, seeds: 10, lasts: 30 * time.Second, strike: rollingRestart,
+			workers: manyWorkers, route: defaults},
 		{fault: "leaders are moved again and again", full: true, lasts: 5 * time.Second, strike: leadersMoved},
 		{fault: "all brokers are killed and come back", lasts: 8 * time.Second, outages: 1, strike: allKilled},
 		{fault: "all brokers fall silent", full: true, lasts: 3 * time.Second, outages: 1, strike: allSilent},
@@ -124,13 +125,16 @@ func tooFewReplicas(s *scene) {
 	s.inSync(3)
 }
 
+const manyWorkers = 128
+
 // rollingRestart is how operators bring a new version or configuration to a cluster.
-// Each time the clients have enough to send to be all waiting for an answer when the
-// broker hands its partitions over: what it has not answered then goes to the next leader.
+// Each time the clients, many of them, have enough to send to be all waiting for an answer
+// when the broker hands its partitions over. Some of what it has not answered then is with
+// the next leader already, which refuses it when it comes again.
 func rollingRestart(s *scene) {
 	for node := 1; node <= s.nodes; node++ {
-		s.each(func(l *lane) { l.pace.grant(1000) })
-		s.after(workers)
+		s.each(func(l *lane) { l.pace.grant(10 * manyWorkers) })
+		s.after(manyWorkers)
 		s.must(s.Stop(node))
 		s.must(s.Restart(node))
 		s.inSync(s.replicated())

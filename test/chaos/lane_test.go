@@ -19,8 +19,8 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-// workers is how many clients a lane has; each waits for its answer before it sends
-// the next record.
+// workers is how many clients a lane has where the scenario says nothing else; each
+// waits for its answer before it sends the next record.
 const workers = 16
 
 // lane is one delivery mode under a scenario's load: a topic, a runner, a gateway
@@ -33,6 +33,7 @@ type lane struct {
 	name     string // the mode, in the table
 	topic    string
 	contents func(*rand.Rand) content
+	workers  int
 	batch    int // the most records of a request; 0: one, and not as a batch
 
 	url    string
@@ -60,9 +61,9 @@ func (l *lane) serve(conf string, seed uint64) {
 		l.t.Fatal(err)
 	}
 	server := httptest.NewServer(g)
-	transport := &http.Transport{MaxIdleConnsPerHost: workers}
+	transport := &http.Transport{MaxIdleConnsPerHost: l.workers}
 	l.url, l.client = server.URL+"/r", &http.Client{Transport: transport}
-	for worker := range workers {
+	for worker := range l.workers {
 		random := rand.New(rand.NewPCG(seed, uint64(worker)))
 		l.clients.Go(func() { l.work(worker, random) })
 	}
@@ -213,7 +214,7 @@ func (l *lane) evidence(s *scene) evidence {
 func (l *lane) judge(s *scene) {
 	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
 	l.terms.logged = l.logged(l.topic)
-	l.terms.duplicates += l.terms.logged.underWay + workers*l.terms.logged.replaced
+	l.terms.duplicates += l.terms.logged.underWay + l.workers*l.terms.logged.replaced
 	l.terms.renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, l.evidence(s))
 	for _, violation := range a.violations(l.terms) {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -38,6 +39,8 @@ type scenario struct {
 	replicas [][]int
 	// spool gives every mode a spool, not only durable.
 	spool bool
+	// workers is how many clients each lane has; 0: the constant of that name.
+	workers int
 	// batch is the most records of a request; 0: one, and not as a batch.
 	batch int
 	// contents are the records'; nil: ordinary ones of a few hundred bytes.
@@ -124,7 +127,7 @@ func (g *ground) scene(t *testing.T, sc scenario, modes []string, repetition int
 
 func (s *scene) newLane(mode, topic string) *lane {
 	l := &lane{t: s.t, mode: mode, name: mode, topic: topic, runner: newRunner(s.t, s.env), pace: newPace(),
-		contents: s.contents, batch: s.batch}
+		contents: s.contents, batch: s.batch, workers: cmp.Or(s.workers, workers)}
 	if l.contents == nil {
 		l.contents = ordinaryContents
 	}
@@ -147,7 +150,7 @@ func ordinaryContents(r *rand.Rand) content { return content{size: 200 + r.IntN(
 // topic of its own.
 func (s *scene) newNeighbour(l *lane) *lane {
 	beside := &lane{t: s.t, mode: l.mode, name: l.mode + ", beside it", topic: l.topic + ".beside", runner: l.runner, pace: newPace(),
-		batch: l.batch}
+		batch: l.batch, workers: l.workers}
 	beside.contents = func(r *rand.Rand) content { return content{nature: innocent, size: 200 + r.IntN(400)} }
 	s.must(s.CreateTopic(beside.topic, 6, s.nodes, nil))
 	return beside
