@@ -19,21 +19,42 @@ type account struct {
 	found, absent map[outcome]int
 	// excused are promised records that are absent and need not be there.
 	excused int
+	bad     int // records that Kafka can never take
+	dead    int // records that became dead letters
 
-	lost          []id // promised and absent
-	foundRefused  []id // in the topic, and their clients were told that they never will be
-	swapped       []id // behind a later record of the same key
-	misplaced     []id // not at the partition and offset that the reply named
+	lost          []id     // promised and absent
+	foundRefused  []id     // in the topic, and their clients were told that they never will be
+	swapped       []id     // behind a later record of the same key
+	misplaced     []id     // not at the partition and offset that the reply named
+	elsewhere     []string // of those, what the reply named and where they are
 	contradictory []id
+	condemned     []id     // innocent ones that were refused, dropped or made dead letters
+	badTaken      []id     // bad ones that were acknowledged or are in the topic
+	refusedKept   []id     // dead letters whose clients were told that nothing was kept
 	again         []id     // once for each time that a record is there beyond the first
 	renumbered    int      // of those, the ones that librdkafka made: see renumbered
 	copies        []string // of those, where all of a record's copies are and who wrote them
 	foreign       int      // records in the topic that nobody sent, or not like this
 }
 
+// evidence is what is known of records beside their replies and the topic.
+type evidence struct {
+	// excused reports of a promised record whether it need not be there; nil: none.
+	excused func(*entry) bool
+	// seen were in the topic before it was deleted.
+	seen map[id]bool
+	// dead are dead letters.
+	dead map[id]bool
+}
+
+// excuses reports whether a promised record need not be in the topic. A dead letter
+// need not, if there can be a reason for it.
+func (v *evidence) excuses(e *entry) bool {
+	return v.excused != nil && v.excused(e) || v.dead[e.id] && e.nature != innocent
+}
+
 // settle holds the entries against the topic, sorted by partition and offset.
-// excused tells of promised records that need not be there; nil: none.
-func settle(entries []entry, topic []kafkatest.Record, excused func(*entry) bool) account {
+func settle(entries []entry, topic []kafkatest.Record, known evidence) account {
 	a := account{replies: map[outcome]int{}, found: map[outcome]int{}, absent: map[outcome]int{}}
 	sent := make(map[id]*entry, len(entries))
 	for i := range entries {
@@ -42,7 +63,8 @@ func settle(entries []entry, topic []kafkatest.Record, excused func(*entry) bool
 	places := a.read(topic, sent)
 	for i := range entries {
 		e := &entries[i]
-		a.enter(e, places[e.id], excused != nil && excused(e))
+		a.enter(e, places[e.id], known.excuses(e))
+		a.blame(e, len(places[e.id]) > 0, &known)
 	}
 	a.compareOrder(topic, sent)
 	return a
@@ -89,7 +111,7 @@ func (a *account) read(topic []kafkatest.Record, sent map[id]*entry) map[id][]pl
 		}
 	}
 	for _, twice := range a.again {
-		text := fmt.Sprintf("%v (%d)", twice, sent[twice].status)
+		text := fmt.Sprintf("there again: %v (%d)", twice, sent[twice].status)
 		for _, at := range places[twice] {
 			text += fmt.Sprintf(" partition %d offset %d by %+v", at.partition, at.offset, writers[at])
 		}
@@ -100,22 +122,29 @@ func (a *account) read(topic []kafkatest.Record, sent map[id]*entry) map[id][]pl
 
 // identify is the entry of a record, nil if nobody sent it byte for byte.
 func identify(r *kafkatest.Record, sent map[id]*entry) *entry {
-	var v struct {
-		Worker string
-		Number int
-	}
-	if json.Unmarshal(r.Value, &v) != nil {
+	i, ok := readID(r.Value)
+	e := sent[i]
+	if !ok || e == nil || !bytes.Equal(r.Value, e.value(e.content)) {
 		return nil
 	}
-	var worker int
-	if _, err := fmt.Sscanf(v.Worker, "worker-%d", &worker); err != nil {
-		return nil
-	}
-	e := sent[id{worker, v.Number}]
-	if e == nil || string(r.Key) != key(worker) || !bytes.Equal(r.Value, value(e.id, e.size)) {
+	if e.keyless && r.Key != nil || !e.keyless && string(r.Key) != key(e.worker) {
 		return nil
 	}
 	return e
+}
+
+// readID reads a record's name from its value.
+func readID(value []byte) (i id, ok bool) {
+	var v struct {
+		Worker, Keyless string
+		Number          int
+	}
+	if json.Unmarshal(value, &v) != nil {
+		return i, false
+	}
+	i.number = v.Number
+	_, err := fmt.Sscanf(v.Worker+v.Keyless, "worker-%d", &i.worker)
+	return i, err == nil
 }
 
 // enter counts one entry.
@@ -139,6 +168,31 @@ func (a *account) enter(e *entry, places []place, excused bool) {
 		a.foundRefused = append(a.foundRefused, e.id)
 	case o == acknowledged && places != nil && !slices.Contains(places, place{e.partition, e.offset}) && !excused:
 		a.misplaced = append(a.misplaced, e.id)
+		a.elsewhere = append(a.elsewhere, fmt.Sprintf("%v: the reply says partition %d offset %d, it is at %+v", e.id, e.partition, e.offset, places))
+	}
+}
+
+// blame looks at who suffered for whose fault.
+func (a *account) blame(e *entry, there bool, known *evidence) {
+	o := e.outcome()
+	dead := known.dead[e.id]
+	if dead {
+		a.dead++
+	}
+	if e.nature == bad {
+		a.bad++
+	}
+	switch {
+	case e.nature == innocent && (e.byItself() || dead || o == queued && !there && !known.excuses(e)):
+		a.condemned = append(a.condemned, e.id)
+	case e.nature == bad && (o == acknowledged || there):
+		a.badTaken = append(a.badTaken, e.id)
+	}
+	if o == refused && dead {
+		a.refusedKept = append(a.refusedKept, e.id)
+	}
+	if o == refused && !there && known.seen[e.id] {
+		a.foundRefused = append(a.foundRefused, e.id)
 	}
 }
 
@@ -194,6 +248,9 @@ func (a *account) violations(t terms) []string {
 	}
 	report("acknowledged records are not where the reply says", a.misplaced)
 	report("replies contradict themselves", a.contradictory)
+	report("innocent records were refused for others", a.condemned)
+	report("records that Kafka can never take were taken", a.badTaken)
+	report("records were answered `delivered: no` and are dead letters", a.refusedKept)
 	if a.foreign > 0 {
 		v = append(v, fmt.Sprintf("%d records in the topic are not what was sent", a.foreign))
 	}

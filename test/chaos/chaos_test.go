@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"math/rand/v2"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,18 +24,30 @@ func again() int {
 // replaced notes that the runner is about to be followed by another.
 func (l *lane) replaced() { l.terms.unordered = l.mode == "async" }
 
+// pairs are two replicas for each of six partitions, every broker leading two.
+var pairs = [][]int{{1, 2}, {2, 3}, {3, 1}, {1, 3}, {2, 1}, {3, 2}}
+
+// retried is more than the time that acknowledged routes need, also on a busy machine,
+// until a refusal that may pass is final: with less, clients hear that nobody knows.
+const retried = `"timeout_ms":8000`
+
 func TestThreeBrokers(t *testing.T) {
-	g := &ground{Cluster: kafkatest.Run(t, kafkatest.Options{Nodes: 3}), nodes: 3}
-	g.play(t, []scenario{
-		{fault: "a broker is killed and comes back", lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
+	behind := behindANetwork(t, kafkatest.Options{Nodes: 3})
+	direct := &ground{Cluster: behind.Cluster, nodes: 3}
+	direct.play(t, []scenario{
+		{fault: "a broker is killed and comes back", full: true, lasts: 8 * time.Second, outages: 1, strike: brokerKilled},
+		{fault: "a rolling restart, RF 2, min ISR 2", seeds: 10, lasts: 30 * time.Second, strike: rollingRestart,
+			workers: manyWorkers, replicas: pairs, route: retried},
+		{fault: "a rolling restart, RF 3, min ISR 2", full: true, seeds: 10, lasts: 30 * time.Second, strike: rollingRestart,
+			workers: manyWorkers, route: defaults},
 		{fault: "leaders are moved again and again", full: true, lasts: 5 * time.Second, strike: leadersMoved},
 		{fault: "all brokers are killed and come back", lasts: 8 * time.Second, outages: 1, strike: allKilled},
 		{fault: "all brokers fall silent", full: true, lasts: 3 * time.Second, outages: 1, strike: allSilent},
 		{fault: "too few replicas are in sync", full: true, lasts: 8 * time.Second, outages: 1, strike: tooFewReplicas,
 			// Records under way wait for the replica; later ones are refused, in about four seconds.
-			topic: map[string]string{"min.insync.replicas": "3"}, route: `"timeout_ms":6000`},
-		{fault: "records are larger than the topic takes", lasts: time.Second, strike: tooLarge,
-			topic: map[string]string{"max.message.bytes": "200000"}, sizes: someTooLarge},
+			topic: threeInSync, route: retried},
+		{fault: "a replica falls silent, request.timeout.ms=1000", lasts: 4 * time.Second, outages: 1, strike: replicaSilent,
+			topic: threeInSync, route: `"timeout_ms":15000`, properties: `,"request.timeout.ms":1000`},
 		{fault: "the topic is deleted and made again", full: true, lasts: 4 * time.Second, strike: topicDeleted},
 		{fault: "the runner gets SIGTERM again and again", lasts: 6 * time.Second, strike: runnerStopped},
 		{fault: "the runner gets SIGKILL again and again", lasts: 2 * time.Second, strike: runnerKilled},
@@ -45,7 +56,15 @@ func TestThreeBrokers(t *testing.T) {
 		{fault: "SIGTERM while all brokers are dead", full: true, lasts: 10 * time.Second, outages: 1, strike: stoppedWhileDead, spool: true},
 		{fault: "SIGTERM while all brokers are silent", lasts: 4 * time.Second, outages: 1, strike: stoppedWhileSilent, spool: true},
 	})
+	direct.play(t, badRecords)
+	behind.play(t, brokenLinks)
+	behind.play(t, brokenSpools)
 }
+
+// defaults leaves the route as it is where nothing is said.
+const defaults = `"timeout_ms":5000`
+
+var threeInSync = map[string]string{"min.insync.replicas": "3"}
 
 func brokerKilled(s *scene) {
 	node := 1 + s.random.IntN(3)
@@ -59,11 +78,21 @@ func leadersMoved(s *scene) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.Bootstrap(), ",")...), kgo.DisableClientMetrics())
 	s.must(err)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	for range again() {
-		s.each(func(l *lane) { s.must(moveLeaders(ctx, client, l.topic)) })
+		s.each(func(l *lane) { s.moveLeaders(client, l.topic) })
 		s.after(1 + s.random.IntN(100))
+	}
+}
+
+// moveLeaders tries until it succeeds: a busy broker can have fallen behind, and then
+// leads nothing.
+func (s *scene) moveLeaders(client *kgo.Client, topic string) {
+	ctx, cancel := context.WithTimeout(context.Background(), progressLimit)
+	defer cancel()
+	for err := moveLeaders(ctx, client, topic); err != nil; err = moveLeaders(ctx, client, topic) {
+		s.t.Log(err)
+		s.must(ctx.Err())
+		s.inSync(s.replicated())
 	}
 }
 
@@ -96,27 +125,41 @@ func tooFewReplicas(s *scene) {
 	s.inSync(3)
 }
 
-const tooLargeSize = 250_000
+const manyWorkers = 128
 
-func someTooLarge(r *rand.Rand) int {
-	if r.IntN(40) == 0 {
-		return tooLargeSize
+// rollingRestart is how operators bring a new version or configuration to a cluster.
+// Each time the clients, many of them, have enough to send to be all waiting for an answer
+// when the broker hands its partitions over. Some of what it has not answered then is with
+// the next leader already, which refuses it when it comes again.
+func rollingRestart(s *scene) {
+	for node := 1; node <= s.nodes; node++ {
+		s.each(func(l *lane) { l.pace.grant(10 * manyWorkers) })
+		s.after(manyWorkers)
+		s.must(s.Stop(node))
+		s.must(s.Restart(node))
+		s.inSync(s.replicated())
 	}
-	return 200 + r.IntN(400)
 }
 
-// tooLarge strikes nothing: the records do. Kafka's limit is one of batches, so a
-// small record can be refused for its neighbour; durable delivery makes batches
-// smaller than this topic's limit.
-func tooLarge(s *scene) {
-	s.after(*flagRecords / 5)
-	s.each(func(l *lane) {
-		small := l.ledger.count(func(e *entry) bool { return e.status == 413 && e.size < tooLargeSize })
-		s.t.Logf("%s: %d small records were answered 413", l.mode, small)
-		if small > 0 && l.mode == "durable" {
-			s.t.Error("small records were refused for their size")
-		}
-	})
+// replicated is how many replicas the topics' partitions have.
+func (s *scene) replicated() int {
+	if s.replicas != nil {
+		return len(s.replicas[0])
+	}
+	return s.nodes
+}
+
+// replicaSilent has the leaders wait for a replica, until they answer that the time of
+// the request is up; then it is no longer in sync, and they refuse what is sent again. All
+// that they had written gets its place in the topic when the replica is back.
+func replicaSilent(s *scene) {
+	node := 1 + s.random.IntN(3)
+	start := time.Now()
+	s.must(s.Pause(node))
+	s.outage()
+	s.answeredOtherwise(start)
+	s.must(s.Resume(node))
+	s.inSync(3)
 }
 
 func topicDeleted(s *scene) {
@@ -131,7 +174,7 @@ func runnerStopped(s *scene) {
 	for range again() {
 		s.after(1 + s.random.IntN(50))
 		s.each((*lane).term)
-		exit(s.runners())
+		s.exit()
 		s.each((*lane).start)
 	}
 }
@@ -140,12 +183,20 @@ func runnerKilled(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {
 		s.after(1 + s.random.IntN(50))
-		s.each(s.grantPending)
+		arrived := map[*lane][]kafkatest.Record{}
+		s.each(func(l *lane) {
+			if l.mode == "durable" {
+				arrived[l] = l.read(s.Cluster)
+			}
+		})
 		s.each(func(l *lane) {
 			l.kill()
 			l.terms.unlogged = true
 		})
-		exit(s.runners())
+		s.exit()
+		for l, topic := range arrived {
+			l.grantPending(topic)
+		}
 		s.each((*lane).start)
 	}
 }
@@ -154,12 +205,12 @@ func reloadedNewFirst(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {
 		s.after(1 + s.random.IntN(100))
-		old := s.runners()
+		old := s.processes()
 		s.each((*lane).start)
-		for _, r := range old {
-			r.Signal(syscall.SIGTERM)
+		for _, p := range old {
+			p.Signal(syscall.SIGTERM)
 		}
-		exit(old)
+		s.exit(old...)
 	}
 }
 
@@ -169,72 +220,88 @@ func reloadedOldFirst(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {
 		s.after(1 + s.random.IntN(100))
-		old := s.runners()
+		old := s.processes()
 		s.each((*lane).term)
 		s.each((*lane).start)
-		exit(old)
+		s.exit(old...)
 	}
 }
 
-// runners are the lanes' present runners.
-func (s *scene) runners() []*program.Process {
+// processes are the lanes' present runners.
+func (s *scene) processes() []*program.Process {
 	var present []*program.Process
-	s.each(func(l *lane) { present = append(present, l.runner) })
+	s.each(func(l *lane) { present = append(present, l.process) })
 	return present
 }
 
-func exit(runners []*program.Process) {
-	for _, r := range runners {
-		r.Exit()
+// exit waits until runners have ended; none named: the present ones.
+func (s *scene) exit(processes ...*program.Process) {
+	s.t.Helper()
+	if processes == nil {
+		processes = s.processes()
+	}
+	for _, p := range processes {
+		ended(s.t, p)
 	}
 }
 
 func stoppedWhileDead(s *scene) {
+	arrived := s.arrived()
 	s.eachNode(s.Kill)
-	s.stopAndStart()
+	s.stopAndStart(arrived)
 	s.must(s.Restart(1, 2, 3))
 	s.inSync(3)
 }
 
 func stoppedWhileSilent(s *scene) {
+	arrived := s.arrived()
 	s.eachNode(s.Pause)
-	s.stopAndStart()
+	s.stopAndStart(arrived)
 	s.eachNode(s.Resume)
 	s.inSync(3)
 }
 
-func (s *scene) stopAndStart() {
+// arrived is what every lane's topic holds, and when that was read.
+func (s *scene) arrived() arrival {
+	a := arrival{at: time.Now(), topics: map[*lane][]kafkatest.Record{}}
+	s.each(func(l *lane) { a.topics[l] = l.read(s.Cluster) })
+	return a
+}
+
+type arrival struct {
+	at     time.Time
+	topics map[*lane][]kafkatest.Record
+}
+
+func (s *scene) stopAndStart(arrived arrival) {
 	s.outage()
 	s.each((*lane).replaced)
-	s.each((*lane).grantUnderWay)
 	s.each((*lane).term)
-	exit(s.runners())
+	s.exit()
+	s.each(func(l *lane) { l.grantUnderWay(arrived) })
 	s.each((*lane).start)
 	s.after(10)
 }
 
-// grantPending grants duplicates, before the runner is killed: what is on disk can
-// have been sent, and what is under way can be put on disk, without a mark.
-func (s *scene) grantPending(l *lane) {
-	if l.mode != "durable" {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	topic, err := s.Records(ctx, l.topic)
-	s.must(err)
-	a := settle(l.ledger.snapshot(), topic, nil)
+// grantPending grants duplicates when the runner was killed: what is on disk can have
+// been sent, and what is under way can be put on disk, without a mark. What had arrived
+// in the topic before is marked.
+func (l *lane) grantPending(arrived []kafkatest.Record) {
+	a := settle(l.ledger.snapshot(), arrived, evidence{})
 	l.terms.duplicates += workers + a.absent[kept]
 }
 
-// grantUnderWay grants duplicates, before the runner is stopped while the brokers do
-// not answer: what they have received and not answered is sent again by the next
-// runner. Of the deliveries that wait that is a record for each client.
-func (l *lane) grantUnderWay() {
+// grantUnderWay grants duplicates when the runner was stopped while the brokers did not
+// answer: what they had received and not answered is sent again by the next runner. Of
+// the deliveries that wait that is a record for each client; of async all that had not
+// arrived while they still answered, and what may have been answered late.
+func (l *lane) grantUnderWay(arrived arrival) {
 	if l.mode != "async" {
 		l.terms.duplicates += workers
 		return
 	}
-	// All that could not be answered since the last moment at which all was well.
-	l.terms.duplicates += l.ledger.count(since(time.Now().Add(-*flagOutage-time.Second), queued))
+	a := settle(l.ledger.snapshot(), arrived.topics[l], evidence{})
+	l.terms.duplicates += a.absent[queued] + l.ledger.count(func(e *entry) bool {
+		return e.outcome() == queued && e.sent.Before(arrived.at) && !e.sent.Before(arrived.at.Add(-time.Second))
+	})
 }

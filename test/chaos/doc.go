@@ -8,15 +8,18 @@
 //   - one that was answered `delivered: no` is not;
 //   - for each key, the acknowledged ones are there in the order they were sent;
 //   - none is there twice, beyond what the scenario grants;
-//   - one that async delivery answered 200 is there or is counted in the log.
+//   - one that async delivery answered 200 is there or is counted in the log;
+//   - a record that Kafka can never take is refused or becomes a dead letter, and no
+//     innocent one is with it: each record of a bad client's is known to be the one or
+//     the other, and beside each lane another route uses the same connection.
 //
 // It is not for single replies to single errors (test/kafka has those), and not a
 // benchmark: the load is paced so that it lasts as long as the fault.
 //
 // `go test ./test/chaos` runs a short form; `make chaos` the full one. After -args:
-// -full includes the scenarios that are left out of the short form, -records is the
-// number for each scenario and mode, -outage how long what is broken stays so,
-// -modes which deliveries take part, -seed repeats the sizes and moments of an
-// earlier run. It ends with a table in Markdown. Two scenarios mount a small file
-// system, which needs root.
+// -full includes the scenarios that are left out of the short form and repeats some
+// under other seeds, -records is the number for each scenario and mode, -outage how
+// long what is broken stays so, -modes which deliveries take part, -seed repeats the
+// sizes and moments of an earlier run. It ends with a table in Markdown. Some
+// scenarios mount a small file system, which needs root.
 package chaos

@@ -4,45 +4,37 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
-	"github.com/kafkaupstream/kafkaupstream/test/await"
-	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-// workers is how many clients a lane has; each waits for its answer before it sends
-// the next record.
+// workers is how many clients a lane has where the scenario says nothing else; each
+// waits for its answer before it sends the next record.
 const workers = 16
 
 // lane is one delivery mode under a scenario's load: a topic, a runner, a gateway
 // in front of it, clients, and what they wrote down. The lanes of a scenario see
 // the same fault at the same time.
 type lane struct {
-	t      *testing.T
-	mode   string
-	topic  string
-	socket string
-	spool  string // the directory; "": none
-	env    []string
-	sizes  func(*rand.Rand) int // of a record's padding
-
-	runner  *program.Process
-	runners []*program.Process // all, the present one last
+	*runner
+	t        *testing.T
+	mode     string
+	name     string // the mode, in the table
+	topic    string
+	contents func(*rand.Rand) content
+	workers  int
+	batch    int // the most records of a request; 0: one, and not as a batch
 
 	url    string
 	client *http.Client
@@ -53,25 +45,10 @@ type lane struct {
 	clients  sync.WaitGroup
 
 	terms terms
-}
-
-// start starts a runner; the one before may still run. It returns when the new one
-// listens.
-func (l *lane) start() {
-	l.t.Helper()
-	before, err := os.Lstat(l.socket)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.t.Fatal(err)
-	}
-	l.runner = program.Start(l.t, binary, program.Options{Args: []string{"run"}, Env: l.env})
-	l.runners = append(l.runners, l.runner)
-	await.True(l.t, "the runner listens", func() bool {
-		if l.runner.Ended() {
-			l.t.Fatalf("the runner has ended:\n%s", l.runner.Stderr)
-		}
-		now, err := os.Lstat(l.socket)
-		return err == nil && (before == nil || !os.SameFile(before, now))
-	})
+	// seen are records that were in the topic before it was deleted.
+	seen map[id]bool
+	// emptied is when the files on disk were taken away; zero: they were not.
+	emptied time.Time
 }
 
 // serve starts the gateway with one route to the runner, and the clients.
@@ -84,9 +61,9 @@ func (l *lane) serve(conf string, seed uint64) {
 		l.t.Fatal(err)
 	}
 	server := httptest.NewServer(g)
-	transport := &http.Transport{MaxIdleConnsPerHost: workers}
+	transport := &http.Transport{MaxIdleConnsPerHost: l.workers}
 	l.url, l.client = server.URL+"/r", &http.Client{Transport: transport}
-	for worker := range workers {
+	for worker := range l.workers {
 		random := rand.New(rand.NewPCG(seed, uint64(worker)))
 		l.clients.Go(func() { l.work(worker, random) })
 	}
@@ -101,128 +78,156 @@ func (l *lane) serve(conf string, seed uint64) {
 
 // work is one client: it sends a number once, whatever becomes of it.
 func (l *lane) work(worker int, random *rand.Rand) {
-	for number := 1; l.pace.take(); number++ {
-		e := entry{id: id{worker, number}, size: l.sizes(random)}
-		l.send(&e)
-		l.ledger.write(e)
-		l.answered.Add(1)
-	}
-}
-
-// send posts a record and enters the reply. What is not a reply of the plugin's
-// leaves the entry without a status.
-func (l *lane) send(e *entry) {
-	e.sent = time.Now()
-	defer func() { e.wait = time.Since(e.sent) }()
-	resp, err := l.client.Post(l.url, "application/json", bytes.NewReader(value(e.id, e.size)))
-	if err != nil {
-		return
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return
-	}
-	reply := struct {
-		Code      int
-		Delivered string
-		Receipt   string
-		Partition int
-		Offset    int64
-	}{Partition: -1, Offset: -1}
-	if json.Unmarshal(text, &reply) != nil || reply.Code != resp.StatusCode || reply.Delivered == "" {
-		return
-	}
-	e.status, e.delivered, e.receipt = reply.Code, reply.Delivered, reply.Receipt
-	e.partition, e.offset = reply.Partition, reply.Offset
-}
-
-// term sends SIGTERM to the present runner, as APISIX does, and kill SIGKILL.
-func (l *lane) term() { l.runner.Signal(syscall.SIGTERM) }
-func (l *lane) kill() { l.runner.Signal(syscall.SIGKILL) }
-
-// logged is what all runners so far have logged of losses.
-func (l *lane) logged() losses {
-	var sum losses
-	for _, p := range l.runners {
-		sum = sum.plus(readLosses(p.Stderr.String(), l.topic))
-	}
-	return sum
-}
-
-// arrivalLimit is how long what was promised may take to arrive once all is well.
-const arrivalLimit = 2 * time.Minute
-
-// awaitArrival reads the topic until everything promised is there or accounted for.
-// What does not arrive is for the account to say.
-func (l *lane) awaitArrival(k *kafkatest.Cluster, excused func(*entry) bool) {
-	entries := l.ledger.snapshot()
-	var topic []kafkatest.Record
-	for start := time.Now(); time.Since(start) < arrivalLimit; {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		topic, _ = k.WaitRecords(ctx, l.topic, len(topic)+1)
-		cancel()
-		a := settle(entries, topic, excused)
-		if l.terms.unlogged && l.mode == "async" || len(a.lost) <= l.logged().atMost() {
+	for number := 1; ; {
+		most := 1
+		if l.batch > 0 {
+			most += random.IntN(l.batch)
+		}
+		n := l.pace.take(most)
+		if n == 0 {
 			return
+		}
+		request := make([]entry, n)
+		for i := range request {
+			request[i] = entry{id: id{worker, number}, content: l.contents(random)}
+			number++
+		}
+		l.send(request)
+		l.ledger.write(request...)
+		l.answered.Add(int64(n))
+	}
+}
+
+// reply is the body of an answer of the plugin's.
+type reply struct {
+	Code      int
+	Delivered string
+	Receipt   string
+	Partition *int
+	Offset    int64
+	Records   []reply
+}
+
+func (r *reply) enter(e *entry) {
+	e.status, e.delivered, e.receipt, e.partition, e.offset = r.Code, r.Delivered, r.Receipt, -1, r.Offset
+	if r.Partition != nil {
+		e.partition = *r.Partition
+	}
+}
+
+// send posts a request and enters the reply, for each record its own. What is not a
+// reply of the plugin's leaves the entries without a status.
+func (l *lane) send(request []entry) {
+	sent := time.Now()
+	answer := l.post(request)
+	for i := range request {
+		e := &request[i]
+		e.sent, e.wait = sent, time.Since(sent)
+		switch {
+		case answer == nil:
+		case l.batch > 0 && len(answer.Records) == len(request):
+			answer.Records[i].enter(e)
+		default:
+			answer.enter(e)
 		}
 	}
 }
 
-// stopped waits until the runner has ended after SIGTERM, and wants it to say that it
-// has left nothing behind.
-func (l *lane) stopped() {
-	if code := l.runner.Exit(); code != 0 {
-		l.t.Errorf("%s: the last runner exits with %d", l.mode, code)
+// post is the reply to a request; nil: none of the plugin's.
+func (l *lane) post(request []entry) *reply {
+	var body bytes.Buffer
+	for i := range request {
+		body.Write(append(request[i].value(request[i].content), '\n'))
+	}
+	req, err := http.NewRequest(http.MethodPost, l.url, &body)
+	if err != nil {
+		return nil
+	}
+	req.Header.Set("content-type", "application/json")
+	if l.batch > 0 {
+		req.Header.Set("content-type", "application/x-ndjson")
+	}
+	if request[0].future { // 11 days ahead; brokers take an hour
+		req.Header.Set("timestamp", fmt.Sprint(time.Now().UnixMilli()+1_000_000_000))
+	}
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	var r reply
+	if err != nil || json.Unmarshal(text, &r) != nil || r.Code != resp.StatusCode || r.Delivered == "" {
+		return nil
+	}
+	return &r
+}
+
+// arrivalLimit is how long nothing of what was promised may arrive once all is well,
+// until it is taken for lost.
+const arrivalLimit = 2 * time.Minute
+
+// awaitArrival reads the topic until everything promised is there or accounted for.
+// What does not arrive is for the account to say.
+func (l *lane) awaitArrival(s *scene) {
+	missing, since := -1, time.Now()
+	for time.Since(since) < arrivalLimit {
+		topic, known := l.read(s.Cluster), l.evidence(s)
+		lost := settle(l.ledger.snapshot(), topic, known).lost
+		lost = slices.DeleteFunc(lost, func(i id) bool { return known.dead[i] }) // it is clear what became of them
+		if l.terms.unlogged && l.mode == "async" || len(lost) <= l.logged(l.topic).atMost() {
+			return
+		}
+		if len(lost) != missing {
+			missing, since = len(lost), time.Now()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		_, _ = s.WaitRecords(ctx, l.topic, len(topic)+1) // or not: then it is looked at again
+		cancel()
 	}
 }
 
-// judge compares the ledger with the topic and adds a row to the table.
-func (l *lane) judge(k *kafkatest.Cluster, fault string, excused func(*entry) bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+// read is the records of the lane's topic.
+func (l *lane) read(k *kafkatest.Cluster) []kafkatest.Record {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), progressLimit)
 	defer cancel()
 	topic, err := k.Records(ctx, l.topic)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	entries := l.ledger.snapshot()
-	l.terms.logged = l.logged()
-	l.terms.duplicates += l.terms.logged.underWay + workers*l.terms.logged.replaced
-	l.terms.renumbered = l.mode != "durable" // which has one batch under way
-	a := settle(entries, topic, excused)
-	for _, violation := range a.violations(l.terms) {
-		l.t.Errorf("%s: %s", l.mode, violation)
-	}
-	for _, copies := range a.copies[:min(len(a.copies), 20)] {
-		l.t.Logf("%s: there again: %s", l.mode, copies)
-	}
-	lost := fmt.Sprint(len(a.lost))
-	if l.mode == "async" {
-		lost += fmt.Sprintf(" (log: %d to %d)", l.terms.logged.undelivered, l.terms.logged.atMost())
-	}
-	again := fmt.Sprint(len(a.again))
-	if a.renumbered > 0 {
-		again += fmt.Sprintf(" (%d numbered anew)", a.renumbered)
-	}
-	row := []string{fault, l.mode, fmt.Sprint(len(entries)), fmt.Sprint(a.replies[acknowledged] + a.replies[queued]),
-		fmt.Sprint(a.replies[kept]), fmt.Sprint(a.replies[refused]), fmt.Sprint(a.replies[unknown]),
-		fmt.Sprint(a.replies[noReply]), lost, fmt.Sprint(len(a.foundRefused)), again,
-		round(a.longestWait).String()}
-	results.add(row)
-	l.t.Logf("%s: %d records: %d acknowledged, %d queued, %d kept, %d refused, %d unknown (%d of them there), "+
-		"%d without a reply (%d of them there); lost %s, excused %d, `no` found %d, duplicates %s of %d, out of order %d, longest wait %v",
-		l.mode, len(entries), a.replies[acknowledged], a.replies[queued], a.replies[kept], a.replies[refused],
-		a.replies[unknown], a.found[unknown], a.replies[noReply], a.found[noReply], lost, a.excused,
-		len(a.foundRefused), again, l.terms.duplicates, len(a.swapped), round(a.longestWait))
+	return topic
 }
 
-// socketOf is a path that is short enough for a Unix socket.
-func socketOf(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chaos-")
-	if err != nil {
-		t.Fatal(err)
+// evidence is what is known of the lane's records beside replies and topic.
+func (l *lane) evidence(s *scene) evidence {
+	v := evidence{seen: l.seen, excused: func(e *entry) bool {
+		return e.sent.Before(s.fresh) || e.outcome() == kept && e.sent.Before(l.emptied)
+	}}
+	if s.letters {
+		v.dead = l.deadLetters(l.topic)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, "runner.sock")
+	return v
+}
+
+// judge compares the ledger with the topic and adds a row to the table.
+func (l *lane) judge(s *scene) {
+	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
+	l.terms.logged = l.logged(l.topic)
+	l.terms.duplicates += l.terms.logged.underWay + l.workers*l.terms.logged.replaced
+	l.terms.renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
+	a := settle(entries, topic, l.evidence(s))
+	for _, violation := range a.violations(l.terms) {
+		l.t.Errorf("%s: %s", l.name, violation)
+	}
+	if !l.emptied.IsZero() && a.excused > 0 && !saysFilesAreGone(l.all) {
+		l.t.Errorf("%s: %d kept records are lost with their files, and the log does not say so", l.name, a.excused)
+	}
+	for _, text := range slices.Concat(a.elsewhere[:min(len(a.elsewhere), 20)], a.copies[:min(len(a.copies), 20)]) {
+		l.t.Logf("%s: %s", l.name, text)
+	}
+	r := newRow(s.fault, l, len(entries), &a)
+	results.add(r)
+	l.t.Logf("%s: %s; of the unknown %d are there, of those without a reply %d; excused %d, duplicates granted %d, out of order %d",
+		l.name, r.words(), a.found[unknown], a.found[noReply], a.excused, l.terms.duplicates, len(a.swapped))
 }

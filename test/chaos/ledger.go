@@ -16,13 +16,35 @@ func (i id) String() string { return fmt.Sprintf("%s number %d", key(i.worker), 
 // key is the record key of a worker.
 func key(worker int) string { return fmt.Sprintf("worker-%d", worker) }
 
-// value is the record that a worker sends under a number: compact JSON with size
-// bytes of padding, the same each time it is asked for.
-func value(i id, size int) []byte {
+// nature is what Kafka can say of a record for the record's own sake.
+type nature int
+
+const (
+	ordinary nature = iota // refuses it or takes it, as the fault makes it
+	innocent               // has no reason to refuse it at any time: 4xx is never right
+	bad                    // can never take it
+)
+
+// content is what a record is made of, beside its name.
+type content struct {
+	nature  nature
+	size    int  // of the padding, in bytes
+	keyless bool // it has no key
+	future  bool // its timestamp is further ahead than brokers take
+}
+
+// value is the record that a worker sends under a number: compact JSON with padding,
+// the same each time it is asked for. Routes take the key from the member "worker",
+// which a record without a key calls by another name.
+func (i id) value(c content) []byte {
 	const alphabet = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 	random := rand.New(rand.NewPCG(uint64(i.worker), uint64(i.number)))
-	b := fmt.Appendf(nil, `{"worker":%q,"number":%d,"padding":"`, key(i.worker), i.number)
-	for range size {
+	sender := "worker"
+	if c.keyless {
+		sender = "keyless"
+	}
+	b := fmt.Appendf(nil, `{%q:%q,"number":%d,"padding":"`, sender, key(i.worker), i.number)
+	for range c.size {
 		b = append(b, alphabet[random.IntN(len(alphabet))])
 	}
 	return append(b, `"}`...)
@@ -31,7 +53,7 @@ func value(i id, size int) []byte {
 // entry is one record and what its client was told of it.
 type entry struct {
 	id
-	size int // of the padding, in bytes
+	content
 
 	status    int    // 0: no reply of the plugin's
 	delivered string // as the plugin says it
@@ -75,6 +97,10 @@ func (e *entry) outcome() outcome {
 	return contradictory
 }
 
+// byItself reports whether the client was told that something is wrong with its
+// record, and not with Kafka.
+func (e *entry) byItself() bool { return e.outcome() == refused && e.status < 500 }
+
 // promised tells of the replies that oblige: the record is to be in Kafka.
 func (o outcome) promised() bool { return o == acknowledged || o == kept || o == queued }
 
@@ -85,10 +111,10 @@ type ledger struct {
 	entries []entry
 }
 
-func (l *ledger) write(e entry) {
+func (l *ledger) write(e ...entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = append(l.entries, e)
+	l.entries = append(l.entries, e...)
 }
 
 // count is how many entries so far satisfy the condition; nil: all.

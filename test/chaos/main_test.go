@@ -4,8 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,39 +27,4 @@ func TestMain(m *testing.M) {
 	code := program.Main(m, &binary, "../../cmd/kafkaupstream")
 	results.print()
 	os.Exit(code)
-}
-
-// results are the rows of the table at the end.
-var results table
-
-type table struct {
-	mu   sync.Mutex
-	rows []string
-	left []string
-}
-
-func (r *table) add(row []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.rows = append(r.rows, "| "+strings.Join(row, " | ")+" |")
-}
-
-// leave notes a scenario that this run does not include.
-func (r *table) leave(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.left = append(r.left, name)
-}
-
-var columns = []string{"fault", "mode", "records", "200", "202", "no", "unknown", "no reply",
-	"lost", "`no` found", "duplicates", "longest wait"}
-
-func (r *table) print() {
-	if len(r.rows) > 0 {
-		fmt.Printf("\n%d records for each fault and mode at least, outages of %v, -seed=%d\n\n| %s |\n|%s\n%s\n\n", *flagRecords, *flagOutage,
-			*flagSeed, strings.Join(columns, " | "), strings.Repeat("---|", len(columns)), strings.Join(r.rows, "\n"))
-	}
-	for _, name := range r.left {
-		fmt.Printf("left to the full form (make chaos): %s\n", name)
-	}
 }

@@ -9,26 +9,39 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-// oneBroker is a broker that clients reach through a proxy only.
-func oneBroker(t *testing.T, options kafkatest.Options) *ground {
+// behindANetwork is a cluster whose brokers clients reach through a proxy each. The
+// brokers reach each other without, and so does who reads the topics.
+func behindANetwork(t *testing.T, options kafkatest.Options) *ground {
 	t.Helper()
-	p, err := newProxy()
-	if err != nil {
-		t.Fatal(err)
+	g := &ground{nodes: max(options.Nodes, 1)}
+	for range g.nodes {
+		p, err := newProxy()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.close)
+		g.network = append(g.network, p)
 	}
-	t.Cleanup(p.close)
-	options.Properties = map[string]string{"advertised.listeners": "CLIENT://" + p.addr()}
-	g := &ground{Cluster: kafkatest.Run(t, options), nodes: 1, proxy: p}
-	p.forward(g.BootstrapOf(1))
+	listener := kafkatest.Listener{Name: "NETWORK", Protocol: "PLAINTEXT", Proxies: g.network.list()}
+	if options.SASL {
+		listener.Protocol = "SASL_PLAINTEXT"
+	}
+	options.Listeners = append(options.Listeners, listener)
+	g.Cluster = kafkatest.Run(t, options)
+	for i, p := range g.network {
+		p.forward(g.ListenerOf(i+1, listener.Name))
+	}
 	return g
 }
 
 func TestOneBrokerBehindANetwork(t *testing.T) {
-	oneBroker(t, kafkatest.Options{}).play(t, []scenario{
+	behindANetwork(t, kafkatest.Options{}).play(t, []scenario{
 		{fault: "connections are cut again and again", lasts: 2 * time.Second, strike: connectionsCut},
 		{fault: "connections fall silent", outages: 1, strike: connectionsStalled},
 		{fault: "answers are swallowed", outages: 1, strike: answersSwallowed},
-		{fault: "the spool fills up during an outage", modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk},
+		{fault: "acknowledgements are swallowed and then the topic's limit is lowered, log.connection.close=false", letters: true, renumbered: true, modes: acknowledging,
+			lasts: 5 * time.Second, strike: swallowedAndThen(limitLowered), properties: `,"log.connection.close":false`},
+		{fault: "the spool fills up during an outage", full: true, modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk},
 		{fault: "the spool is read-only during an outage", full: true, modes: durable, lasts: 3 * time.Second, outages: 1, strike: spoolReadOnly, prepare: smallDisk},
 	})
 }
@@ -38,31 +51,28 @@ var durable = []string{"durable"}
 
 func connectionsCut(s *scene) {
 	for range again() {
-		if s.proxy.cut() == 0 {
-			s.t.Error("there was no connection to cut")
-		}
+		s.within("a connection is there to cut", func() bool { return s.network.cut() > 0 })
 		s.after(1 + s.random.IntN(100))
 	}
 }
 
 func connectionsStalled(s *scene) {
-	s.proxy.become(stalled)
+	s.network.become(stalled)
 	s.outage()
-	s.proxy.become(fair)
+	s.network.become(fair)
 }
 
 func answersSwallowed(s *scene) {
-	s.proxy.become(swallowing)
+	before := s.network.swallowed()
+	s.network.become(swallowing)
 	s.outage()
-	s.proxy.become(fair)
-	if s.proxy.swallowed.Load() == 0 {
-		s.t.Error("no answer was swallowed")
-	}
+	s.within("an answer is swallowed", func() bool { return s.network.swallowed() > before })
+	s.network.become(fair)
 }
 
 // spoolFilled holds until the disk is full and then for an outage.
 func spoolFilled(s *scene) {
-	s.proxy.become(stalled)
+	s.network.become(stalled)
 	start := time.Now()
 	s.each(func(l *lane) {
 		s.within("a record that the disk has no room for is refused", func() bool {
@@ -70,46 +80,47 @@ func spoolFilled(s *scene) {
 		})
 	})
 	s.outage()
-	s.proxy.become(fair)
+	s.network.become(fair)
 }
 
 // spoolReadOnly replaces the runner, since a disk cannot be made read-only while a
 // file on it is open for writing.
 func spoolReadOnly(s *scene) {
-	s.proxy.become(stalled)
+	s.network.become(stalled)
 	start := time.Now()
 	s.each(func(l *lane) {
 		s.within("records are kept", func() bool { return l.ledger.count(since(start, kept)) > workers })
-		l.grantUnderWay()
+		l.terms.duplicates += workers // under way on the broken network
 		l.term()
-		l.runner.Exit()
+		ended(s.t, l.process)
 		s.setReadOnly(l, true)
 		l.start()
 	})
 	start = time.Now()
 	s.outage()
 	s.each(func(l *lane) {
-		if l.ledger.count(since(start, refused)) == 0 || l.ledger.count(since(start, kept)) > 0 {
+		s.within("a record is refused", func() bool { return l.ledger.count(since(start, refused)) > 0 })
+		if l.ledger.count(since(start, kept)) > 0 {
 			s.t.Error("records are kept on a read-only disk")
 		}
 		s.setReadOnly(l, false)
 	})
-	s.proxy.become(fair)
+	s.network.become(fair)
 }
 
 const user = "bob"
 
 func TestOneBrokerWithCredentials(t *testing.T) {
 	secrets := t.TempDir()
-	g := oneBroker(t, kafkatest.Options{SASL: true})
+	g := behindANetwork(t, kafkatest.Options{SASL: true})
 	g.user = user
 	g.env = []string{"KAFKAUPSTREAM_SECRETS_DIR=" + secrets}
-	g.properties = `,"security.protocol":"SASL_PLAINTEXT","sasl.mechanisms":"SCRAM-SHA-256","sasl.username":"` + user +
+	g.login = `,"security.protocol":"SASL_PLAINTEXT","sasl.mechanisms":"SCRAM-SHA-256","sasl.username":"` + user +
 		`","sasl.password":"$file://kafka-password"`
 	g.password(t, secrets, "the-first-password")
 	passwordChanged := func(s *scene) {
 		s.must(s.SetPassword(user, "the-second-password"))
-		s.proxy.cut() // connections that are open stay logged in
+		s.network.cut() // connections that are open stay logged in
 		s.outage()
 		writeSecret(t, secrets, "the-second-password")
 	}

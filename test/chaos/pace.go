@@ -23,18 +23,20 @@ func newPace() *pace {
 	return p
 }
 
-// take waits for leave to send a record; false: the load is over.
-func (p *pace) take() bool {
+// take waits for leave to send at least one record, and takes it for most of them at
+// most. It returns for how many; 0: the load is over.
+func (p *pace) take(most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.tokens == 0 && !p.over {
 		p.changed.Wait()
 	}
 	if p.over {
-		return false
+		return 0
 	}
-	p.tokens--
-	return true
+	n := min(most, p.tokens)
+	p.tokens -= n
+	return n
 }
 
 // grant lets n more records be sent, at once; n is 0 or more. It returns how many
@@ -110,7 +112,7 @@ func (f *feeder) at(elapsed time.Duration) {
 // steady ends the feeding.
 func (p *pace) steady() { p.stopFeeding() }
 
-// end makes every take return false.
+// end makes every take return 0.
 func (p *pace) end() {
 	p.stopFeeding()
 	p.mu.Lock()

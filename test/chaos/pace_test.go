@@ -15,7 +15,7 @@ func TestPace(t *testing.T) {
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {
-			for p.take() {
+			for p.take(1) > 0 {
 				taken.Add(1)
 			}
 		})
@@ -34,7 +34,7 @@ func TestPace(t *testing.T) {
 	}
 	p.end()
 	workers.Wait()
-	if p.grant(1); p.take() {
+	if p.grant(1); p.take(1) > 0 {
 		t.Error("it can be taken from after the end")
 	}
 }
@@ -61,17 +61,15 @@ func TestPaceNeverGrantsLessThanNothing(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyTakesIsNotSavedUp(t *testing.T) {
-	const perSecond = 100
-	idle, busy := newPace(), newPace()
-	idle.feed(perSecond)
-	busy.feed(perSecond)
-	for range 2 * perSecond { // for two seconds
-		busy.take()
+func TestPaceGivesAsManyAsThereAre(t *testing.T) {
+	p := newPace()
+	p.grant(5)
+	for _, step := range []struct{ most, got int }{{1, 1}, {3, 3}, {3, 1}} {
+		if n := p.take(step.most); n != step.got {
+			t.Errorf("%d of %d taken, want %d", n, step.most, step.got)
+		}
 	}
-	busy.end()
-	idle.end()
-	if n := idle.waiting(); n > perSecond || n < perSecond/2 {
-		t.Errorf("%d wait, want %d", n, perSecond)
+	if n := p.waiting(); n != 0 {
+		t.Errorf("%d are left", n)
 	}
 }

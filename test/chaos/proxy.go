@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -105,7 +106,7 @@ func (p *proxy) copy(l *link, to, from net.Conn, answers bool) {
 	}
 }
 
-// passes waits while the network is stalled, and tells whether n bytes go on.
+// passes waits while the network is stalled, and reports whether n bytes go on.
 func (p *proxy) passes(l *link, n int, answers bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,4 +177,43 @@ func (p *proxy) close() {
 	p.listener.Close()
 	p.cut()
 	p.running.Wait()
+}
+
+// network is the proxies in front of a cluster's brokers, in the order of their nodes.
+type network []*proxy
+
+// of is the proxy in front of a node.
+func (n network) of(node int) *proxy { return n[node-1] }
+
+// list is where clients connect, and addrs the same as bootstrap.servers wants it.
+func (n network) list() []string {
+	var addrs []string
+	for _, p := range n {
+		addrs = append(addrs, p.addr())
+	}
+	return addrs
+}
+
+func (n network) addrs() string { return strings.Join(n.list(), ",") }
+
+func (n network) become(w weather) {
+	for _, p := range n {
+		p.become(w)
+	}
+}
+
+// cut breaks the connections to all brokers and returns how many there were.
+func (n network) cut() (links int) {
+	for _, p := range n {
+		links += p.cut()
+	}
+	return links
+}
+
+// swallowed is how many bytes of answers were swallowed so far.
+func (n network) swallowed() (bytes int64) {
+	for _, p := range n {
+		bytes += p.swallowed.Load()
+	}
+	return bytes
 }

@@ -1,10 +1,12 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,14 +28,31 @@ type scenario struct {
 	// of them it has: the load is spread over that.
 	lasts   time.Duration
 	outages float64
-	// route is more of the route's configuration.
-	route string
+	// seeds is how many times the full form plays the scenario, each with other sizes
+	// and moments; 0: once.
+	seeds int
+	// route is more of the route's configuration, and properties more of its connection's.
+	route, properties string
 	// topic is the topic's configuration.
 	topic map[string]string
+	// replicas are the nodes of each of the topic's partitions; nil: all nodes of six.
+	replicas [][]int
 	// spool gives every mode a spool, not only durable.
 	spool bool
-	// sizes are of the records' padding; nil: a few hundred bytes.
-	sizes func(*rand.Rand) int
+	// workers is how many clients each lane has; 0: the constant of that name.
+	workers int
+	// batch is the most records of a request; 0: one, and not as a batch.
+	batch int
+	// contents are the records'; nil: ordinary ones of a few hundred bytes.
+	contents func(*rand.Rand) content
+	// renumbered says that librdkafka may number records of durable routes anew, too: a
+	// batch is refused for good while what another partition has taken is not acknowledged.
+	renumbered bool
+	// letters says that records that are not innocent may become dead letters.
+	letters bool
+	// neighbour gives each lane another beside it, with the same runner and connection,
+	// and another route to another topic, to which all records are innocent.
+	neighbour bool
 	// prepare readies a lane before its runner starts; nil: nothing.
 	prepare func(*scene, *lane)
 	// strike breaks something and heals it again.
@@ -43,11 +62,11 @@ type scenario struct {
 // ground is where scenarios take place: a cluster and the way there.
 type ground struct {
 	*kafkatest.Cluster
-	nodes int
-	proxy *proxy // nil: clients reach the brokers directly
-	// properties are what a client needs to log in, as JSON members with a comma
-	// in front.
-	properties string
+	nodes   int
+	network network // nil: clients reach the brokers directly
+	// login is the properties that a client needs to log in, as JSON members with a
+	// comma in front.
+	login string
 	// user is whom the brokers know the clients as; "": everybody may write.
 	user string
 	// env is given to each runner.
@@ -60,11 +79,15 @@ type scene struct {
 	scenario
 	t      *testing.T
 	random *rand.Rand
-	lanes  []*lane
+	lanes  []*lane // one for each mode
+	beside []*lane // their neighbours
 	// fresh is when the topics were made that are there now; what was sent
 	// before need not be in them.
 	fresh time.Time
 }
+
+// notInTopics is what a topic's name cannot have.
+var notInTopics = regexp.MustCompile(`[^a-zA-Z0-9]+`)
 
 // play runs the scenarios of a table, one after the other.
 func (g *ground) play(t *testing.T, scenarios []scenario) {
@@ -75,32 +98,45 @@ func (g *ground) play(t *testing.T, scenarios []scenario) {
 			results.leave(sc.fault)
 			continue
 		}
-		t.Run(sc.fault, func(t *testing.T) { g.scene(t, sc, modes).run() })
+		for i := range sc.repetitions() {
+			t.Run(sc.fault, func(t *testing.T) { g.scene(t, sc, modes, i).run() })
+		}
 	}
 }
 
-func (g *ground) scene(t *testing.T, sc scenario, modes []string) *scene {
-	s := &scene{ground: g, scenario: sc, t: t, random: rand.New(rand.NewPCG(*flagSeed, 0))}
+// repetitions is how many times the scenario is played, each time with another seed.
+func (sc *scenario) repetitions() int {
+	if *flagFull {
+		return max(sc.seeds, 1)
+	}
+	return 1
+}
+
+func (g *ground) scene(t *testing.T, sc scenario, modes []string, repetition int) *scene {
+	s := &scene{ground: g, scenario: sc, t: t, random: rand.New(rand.NewPCG(*flagSeed, uint64(repetition)))}
+	name := notInTopics.ReplaceAllString(s.fault, "-")
 	for _, mode := range modes {
-		s.lanes = append(s.lanes, s.newLane(mode))
+		l := s.newLane(mode, fmt.Sprintf("%s.%s.%d", name, mode, repetition))
+		s.lanes = append(s.lanes, l)
+		if s.neighbour {
+			s.beside = append(s.beside, s.newNeighbour(l))
+		}
 	}
 	return s
 }
 
-func (s *scene) newLane(mode string) *lane {
-	l := &lane{t: s.t, mode: mode, socket: socketOf(s.t), pace: newPace(), sizes: s.sizes}
-	l.topic = strings.NewReplacer(" ", "-", ",", "").Replace(s.fault) + "." + mode
-	if l.sizes == nil {
-		l.sizes = func(r *rand.Rand) int { return 200 + r.IntN(400) }
+func (s *scene) newLane(mode, topic string) *lane {
+	l := &lane{t: s.t, mode: mode, name: mode, topic: topic, runner: newRunner(s.t, s.env), pace: newPace(),
+		contents: s.contents, batch: s.batch, workers: cmp.Or(s.workers, workers)}
+	if l.contents == nil {
+		l.contents = ordinaryContents
+	}
+	if s.spool || mode == "durable" {
+		l.keep()
 	}
 	s.createTopic(l)
 	if s.user != "" {
 		s.must(s.AllowWrite(s.user, l.topic))
-	}
-	l.env = append(slices.Clone(s.env), "APISIX_LISTEN_ADDRESS=unix:"+l.socket, "APISIX_CONF_EXPIRE_TIME=3600")
-	if s.spool || mode == "durable" {
-		l.spool = filepath.Join(filepath.Dir(l.socket), "spool")
-		l.env = append(l.env, "KAFKAUPSTREAM_SPOOL_DIR="+l.spool)
 	}
 	if s.prepare != nil {
 		s.prepare(s, l)
@@ -108,25 +144,40 @@ func (s *scene) newLane(mode string) *lane {
 	return l
 }
 
+func ordinaryContents(r *rand.Rand) content { return content{size: 200 + r.IntN(400)} }
+
+// newNeighbour is a lane with the runner and the connection of another, and a healthy
+// topic of its own.
+func (s *scene) newNeighbour(l *lane) *lane {
+	beside := &lane{t: s.t, mode: l.mode, name: l.mode + ", beside it", topic: l.topic + ".beside", runner: l.runner, pace: newPace(),
+		batch: l.batch, workers: l.workers}
+	beside.contents = func(r *rand.Rand) content { return content{nature: innocent, size: 200 + r.IntN(400)} }
+	s.must(s.CreateTopic(beside.topic, 6, s.nodes, nil))
+	return beside
+}
+
 func (s *scene) createTopic(l *lane) {
 	s.t.Helper()
 	config := map[string]string{"min.insync.replicas": fmt.Sprint(s.nodes/2 + 1)}
-	for name, value := range s.topic {
-		config[name] = value
+	maps.Copy(config, s.topic)
+	if s.replicas != nil {
+		s.must(s.CreateTopicOn(l.topic, s.replicas, config))
+		return
 	}
-	if err := s.CreateTopic(l.topic, 6, s.nodes, config); err != nil {
-		s.t.Fatal(err)
-	}
+	s.must(s.CreateTopic(l.topic, 6, s.nodes, config))
 }
 
 // conf is a lane's route.
 func (s *scene) conf(l *lane) string {
 	bootstrap := s.Bootstrap()
-	if s.proxy != nil {
-		bootstrap = s.proxy.addr()
+	if s.network != nil {
+		bootstrap = s.network.addrs()
 	}
-	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q%s},"topic":%q,"delivery":%q,"jsonkey":"worker"`,
-		bootstrap, s.properties, l.topic, l.mode)
+	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q%s%s},"topic":%q,"delivery":%q,"jsonkey":"worker"`,
+		bootstrap, s.login, s.properties, l.topic, l.mode)
+	if l.batch > 0 {
+		conf += `,"batch":true`
+	}
 	if s.route != "" {
 		conf += "," + s.route
 	} else {
@@ -135,7 +186,8 @@ func (s *scene) conf(l *lane) string {
 	return conf + "}"
 }
 
-// progressLimit is how long a number of answers may take.
+// progressLimit is how long nothing may happen until what is waited for is given up:
+// no answer, no step of the brokers. How long all of it takes is the machine's affair.
 const progressLimit = 5 * time.Minute
 
 // run is a scenario from its first record to the account. The fault strikes while
@@ -145,28 +197,31 @@ const progressLimit = 5 * time.Minute
 func (s *scene) run() {
 	n := *flagRecords
 	began := time.Now()
-	for _, l := range s.lanes {
-		l.start()
+	s.each((*lane).start)
+	s.all(func(l *lane) {
 		l.serve(s.conf(l), s.random.Uint64())
 		l.pace.grant(n * 4 / 10)
-	}
+	})
 	s.after(n * 2 / 10)
-	span := s.lasts + time.Duration(s.outages*float64(*flagOutage))
-	for _, l := range s.lanes {
-		l.pace.feed(float64(n) * 4 / 10 / span.Seconds())
-	}
+	span := max(s.lasts+time.Duration(s.outages*float64(*flagOutage)), time.Second)
+	s.all(func(l *lane) { l.pace.feed(float64(n) * 4 / 10 / span.Seconds()) })
 	struck := time.Now()
 	s.strike(s)
 	healed := time.Now()
 	s.recover(healed)
 	recovered := time.Now()
-	for _, l := range s.lanes {
+	s.all(func(l *lane) {
 		l.pace.steady()
+		l.pace.grant(max(n*2/10, n-l.pace.grant(0)))
+	})
+	s.all(func(l *lane) {
 		granted := l.pace.grant(0)
-		granted = l.pace.grant(max(n*2/10, n-granted))
-		s.within("the last answer", func() bool { return int(l.answered.Load()) == granted })
+		s.until("the last answer", func() int { return granted - int(l.answered.Load()) })
 		l.pace.end()
-	}
+		if n := int(l.answered.Load()); n != granted {
+			s.t.Errorf("%s: %d answers for %d granted records: the pace was outrun", l.name, n, granted)
+		}
+	})
 	sent := time.Now()
 	s.settle()
 	s.t.Logf("%v until the fault, which took %v; records were taken again %v later; %v until all were sent, %v until the account",
@@ -177,7 +232,7 @@ func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // recover waits until records are taken again.
 func (s *scene) recover(healed time.Time) {
-	s.each(func(l *lane) {
+	s.all(func(l *lane) {
 		s.within("a record is taken after the fault", func() bool {
 			return l.ledger.count(since(healed, acknowledged, queued, kept)) > 0
 		})
@@ -185,11 +240,10 @@ func (s *scene) recover(healed time.Time) {
 }
 
 func (s *scene) settle() {
-	excused := func(e *entry) bool { return e.sent.Before(s.fresh) }
-	s.each(func(l *lane) { l.awaitArrival(s.Cluster, excused) })
+	s.all(func(l *lane) { l.awaitArrival(s) })
 	s.each((*lane).term)
 	s.each((*lane).stopped)
-	s.each(func(l *lane) { l.judge(s.Cluster, s.fault, excused) })
+	s.all(func(l *lane) { l.judge(s) })
 }
 
 func (s *scene) within(what string, condition func() bool) {
@@ -204,18 +258,39 @@ func (s *scene) within(what string, condition func() bool) {
 	held = true
 }
 
+// until waits until nothing is left, as long as it becomes less.
+func (s *scene) until(what string, left func() int) {
+	s.t.Helper()
+	for before := left(); before > 0; {
+		s.within(what, func() bool {
+			now := left()
+			less := now < before
+			before = now
+			return less
+		})
+	}
+}
+
 // explain says how far each lane has come, and has its runner say what it is at.
 func (s *scene) explain() {
 	s.each(func(l *lane) {
 		s.t.Logf("%s: %d records granted, %d waiting to be sent, %d answered, the last outcomes %v", l.mode,
 			l.pace.grant(0), l.pace.waiting(), l.answered.Load(), l.ledger.last(20))
-		l.runner.Signal(syscall.SIGQUIT)
-		l.runner.Exit()
+		l.process.Signal(syscall.SIGQUIT)
+		l.process.Exit()
 	})
 }
 
+// each calls f with the lanes that the fault strikes, all also with their neighbours.
 func (s *scene) each(f func(*lane)) {
 	for _, l := range s.lanes {
+		f(l)
+	}
+}
+
+func (s *scene) all(f func(*lane)) {
+	s.each(f)
+	for _, l := range s.beside {
 		f(l)
 	}
 }
@@ -223,17 +298,13 @@ func (s *scene) each(f func(*lane)) {
 // after waits for n more answers in every lane.
 func (s *scene) after(n int) {
 	s.t.Helper()
-	until := make([]int64, len(s.lanes))
-	for i, l := range s.lanes {
-		until[i] = l.answered.Load() + int64(n)
-	}
-	s.within(fmt.Sprint(n, " more answers"), func() bool {
-		for i, l := range s.lanes {
-			if l.answered.Load() < until[i] {
-				return false
-			}
+	goals := map[*lane]int64{}
+	s.each(func(l *lane) { goals[l] = l.answered.Load() + int64(n) })
+	s.until(fmt.Sprint(n, " more answers"), func() (left int) {
+		for l, goal := range goals {
+			left += max(int(goal-l.answered.Load()), 0)
 		}
-		return true
+		return left
 	})
 }
 
@@ -252,7 +323,7 @@ func (s *scene) must(err error) {
 // inSync waits until every lane's topic has n replicas in sync.
 func (s *scene) inSync(n int) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), progressLimit)
 	defer cancel()
 	s.each(func(l *lane) { s.must(s.WaitInSync(ctx, l.topic, n)) })
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,15 +21,14 @@ import (
 // a key of its own under which it repeats what got no answer. Whatever becomes of the
 // network and of the runner, each is in Kafka whole, once and in order.
 func TestUnitsAreInKafkaWholeOnceAndInOrder(t *testing.T) {
-	g := oneBroker(t, kafkatest.Options{})
-	l := &lane{t: t, mode: "units", topic: "units", socket: socketOf(t)}
-	l.spool = filepath.Join(filepath.Dir(l.socket), "spool")
-	l.env = []string{"APISIX_LISTEN_ADDRESS=unix:" + l.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SPOOL_DIR=" + l.spool}
+	g := behindANetwork(t, kafkatest.Options{})
+	l := &lane{t: t, mode: "units", topic: "units", runner: newRunner(t, nil)}
+	l.keep()
 	s := &scene{ground: g, t: t, random: rand.New(rand.NewPCG(*flagSeed, 0)), lanes: []*lane{l}}
 	s.must(g.CreateTopic(l.topic, 1, 1, nil))
 	l.start()
 	u := startUnits(l, fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"units","partition":0,"batch":true,
-		"transactional":true,"delivery":"durable","idempotency":{"required":true},"timeout_ms":1500}`, g.proxy.addr()))
+		"transactional":true,"delivery":"durable","idempotency":{"required":true},"timeout_ms":1500}`, g.network.addrs()))
 	u.after(&u.direct, 10)
 	for range again() / 2 {
 		u.strikes(s)
@@ -44,7 +42,7 @@ func TestUnitsAreInKafkaWholeOnceAndInOrder(t *testing.T) {
 	})
 	l.term()
 	l.stopped()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), progressLimit)
 	defer cancel()
 	topic, err := g.Records(ctx, l.topic, kafkatest.ReadCommitted)
 	if err != nil {
@@ -60,37 +58,37 @@ func (u *unitClient) strikes(s *scene) {
 		"answers are swallowed until a unit is kept": func() {
 			before := u.kept.Load()
 			s.within("a unit is kept", func() bool { return u.kept.Load() > before })
-			s.proxy.become(fair)
+			s.network.become(fair)
 		},
 		"SIGKILL": func() {
 			l.kill()
-			l.runner.Exit()
-			s.proxy.become(fair)
+			ended(s.t, l.process)
+			s.network.become(fair)
 			l.start()
 		},
 		"SIGTERM": func() {
 			l.term()
-			l.runner.Exit()
-			s.proxy.become(fair)
+			ended(s.t, l.process)
+			s.network.become(fair)
 			l.start()
 		},
 		"SIGKILL, and the network stays broken": func() {
 			l.kill()
-			l.runner.Exit()
+			ended(s.t, l.process)
 			l.start()
 			u.after(&u.done, 1)
-			s.proxy.become(fair)
+			s.network.become(fair)
 		},
 		"connections are cut": func() {
-			s.proxy.become(fair)
-			s.proxy.cut()
+			s.network.become(fair)
+			s.network.cut()
 		},
 	} {
 		u.after(&u.direct, 1+s.random.IntN(20))                           // the disk is empty again
 		<-time.After(time.Duration(s.random.IntN(20)) * time.Millisecond) // a moment in a transaction, whichever it is
-		before := s.proxy.swallowed.Load()
-		s.proxy.become(swallowing)
-		s.within("an answer is swallowed", func() bool { return s.proxy.swallowed.Load() > before })
+		before := s.network.swallowed()
+		s.network.become(swallowing)
+		s.within("an answer is swallowed", func() bool { return s.network.swallowed() > before })
 		s.t.Log(name)
 		strike()
 		u.after(&u.done, 3)

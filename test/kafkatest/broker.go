@@ -58,7 +58,7 @@ func newBroker(id int, dir string, o Options) (*broker, error) {
 		kgo.SeedBrokers(n.addr), kgo.ClientID("kafkatest"), kgo.DisableClientMetrics(),
 		// Whoever asks a broker that may just have died or been paused asks
 		// again, perhaps another one: see poll.
-		kgo.RequestRetries(2), kgo.RequestTimeoutOverhead(5 * time.Second),
+		kgo.RequestRetries(2), kgo.RequestTimeoutOverhead(20 * time.Second),
 	}
 	if o.SASL {
 		opts = append(opts, kgo.SASL(plain.Auth{User: AdminUser, Pass: AdminPassword}.AsMechanism()))

@@ -41,10 +41,10 @@ const (
 )
 
 const (
-	// startTimeout is generous, since a process that dies is noticed at
-	// once: it only bounds a machine with more work than it can do.
-	startTimeout  = 90 * time.Second
-	changeTimeout = 30 * time.Second
+	// Both are generous, since a process that dies is noticed at once: they
+	// only bound a machine with more work than it can do.
+	startTimeout  = 3 * time.Minute
+	changeTimeout = 2 * time.Minute
 	pollInterval  = 10 * time.Millisecond
 )
 
@@ -90,6 +90,9 @@ func (o *Options) validate() error {
 		if strings.HasPrefix(l.Protocol, "SASL") && !o.SASL {
 			return fmt.Errorf("kafkatest: Options.Listeners %s without Options.SASL", l.Name)
 		}
+		if l.Proxies != nil && len(l.Proxies) != o.Nodes {
+			return fmt.Errorf("kafkatest: Options.Listeners %s has %d proxies for %d nodes", l.Name, len(l.Proxies), o.Nodes)
+		}
 	}
 	if _, ok := o.Users[AdminUser]; ok {
 		return fmt.Errorf("kafkatest: Options.Users holds %q, the super user", AdminUser)
@@ -108,6 +111,9 @@ type Listener struct {
 	// Advertised is what clients are told, where it is not the listener's own address: a
 	// host and port, or a host with the listener's port.
 	Advertised string
+	// Proxies are what clients are told instead, for each node in turn: the addresses of
+	// proxies that forward to [Cluster.ListenerOf].
+	Proxies []string
 	// Properties are the listener's own, without the listener.name prefix, such as
 	// ssl.keystore.certificate.chain and ssl.keystore.key with ssl.keystore.type=PEM.
 	Properties map[string]string

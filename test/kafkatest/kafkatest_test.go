@@ -309,8 +309,10 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		opts Options
 		want string
 	}{
-		"two nodes have no majority":          {nil, Options{Nodes: 2}, "Options.Nodes is 2"},
-		"users need SASL":                     {nil, Options{Users: map[string]string{"bob": "x"}}, "Options.Users without Options.SASL"},
+		"two nodes have no majority": {nil, Options{Nodes: 2}, "Options.Nodes is 2"},
+		"users need SASL":            {nil, Options{Users: map[string]string{"bob": "x"}}, "Options.Users without Options.SASL"},
+		"a listener has a proxy for each node": {nil, Options{Nodes: 3, Listeners: []Listener{{Name: "A", Protocol: "PLAINTEXT", Proxies: []string{"127.0.0.1:1"}}}},
+			"Options.Listeners A has 1 proxies for 3 nodes"},
 		"a listener with a log-in needs SASL": {nil, Options{Listeners: []Listener{{Name: "A", Protocol: "SASL_SSL"}}}, "Options.Listeners A without Options.SASL"},
 		"the super user is not given":         {nil, Options{SASL: true, Users: map[string]string{AdminUser: "x"}}, "the super user"},
 		"no Java":                             {map[string]string{"JAVA_HOME": empty}, Options{}, "Java 17 or newer is needed"},

@@ -157,6 +157,9 @@ func (c *Cluster) addListeners(n *broker, p map[string]string) {
 	for _, l := range c.opts.Listeners {
 		addr := n.listeners[l.Name]
 		advertised := cmp.Or(l.Advertised, addr)
+		if l.Proxies != nil {
+			advertised = l.Proxies[n.id-1]
+		}
 		if !strings.Contains(advertised, ":") {
 			advertised += addr[strings.LastIndex(addr, ":"):]
 		}
