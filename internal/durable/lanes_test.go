@@ -25,15 +25,16 @@ func (g *gateway) put(conn *producer.Connection, n int, topics ...string) {
 		g.t.Fatal(err)
 	}
 	st.disk.Store(disk)
+	var entries []spool.Entry
 	for i := range n {
 		for _, topic := range topics {
-			if _, err := disk.Write(&spool.Entry{Record: *record(topic, fmt.Sprint(i)), Kept: time.Now()}); err != nil {
-				g.t.Fatal(err)
-			}
+			entries = append(entries, spool.Entry{Record: *record(topic, fmt.Sprint(i)), Kept: time.Now()})
 		}
 	}
-	if err := disk.Sync(); err != nil {
-		g.t.Fatal(err)
+	for _, kept := range disk.AppendAll(entries) {
+		if kept.Err != nil {
+			g.t.Fatal(kept.Err)
+		}
 	}
 	st.start()
 }
