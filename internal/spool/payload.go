@@ -197,10 +197,9 @@ func decodePayload(b []byte) (Entry, error) {
 func headOf(b []byte) (Head, error) {
 	d := decoder{rest: b}
 	h := Head{Size: len(b)}
-	version := d.u8()
-	d.take(8)
-	if version == unitVersion {
-		d.unit()
+	var e Entry
+	if _, ok := d.beginning(&e); !ok {
+		return Head{}, fmt.Errorf("%w: a payload of another version", ErrInvalid)
 	}
 	d.time()
 	h.Partition = int32(d.u32())

@@ -176,7 +176,13 @@ func (h *host) do(t *testing.T, r *request) outcome {
 	resp, err := h.Call(context.Background(), token, &gateway.Request{
 		Method: method, Path: "/orders", SrcIP: []byte{127, 0, 0, 1}, Headers: r.headers,
 		Body: func() ([]byte, error) { o.Asked = true; return []byte(r.body), nil },
-		Var:  func(name string) (string, bool) { o.Vars++; value, ok := r.vars[name]; return value, ok },
+		Var: func(name string) (string, bool) {
+			if name != "route_id" { // under the stock runner only, for a log line
+				o.Vars++
+			}
+			value, ok := r.vars[name]
+			return value, ok
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
