@@ -124,11 +124,14 @@ func eventsOfTheHost() []event {
 			_, w := fullPipe(t)
 			o.options.Stderr = w
 		}, do: func(_ *testing.T, o *observed) {
+			a := o.prepared(away(``))
 			for i := range manyLines {
 				o.prepared(fmt.Sprintf(`{"wrong-%d":1}`, i))
+				o.sends(a, 503, "v", "topic", fmt.Sprint("t", i))
 			}
 		}, shows: map[string]float64{
 			"kafkaupstream_log_lines_dropped_total": some, "kafkaupstream_configurations_invalid_total": manyLines,
+			requests(503): manyLines, told("async", "no"): manyLines, failures("no_broker"): manyLines, producerIs("down"): 1,
 		}},
 		{name: "the next runner waits for the address", do: func(t *testing.T, o *observed) {
 			first := o.process
@@ -148,8 +151,9 @@ func eventsOfTheHost() []event {
 	}
 }
 
-// manyLines is more than the log keeps.
-const manyLines = 1100
+// manyLines is as many lines of one kind as the log keeps apart: two kinds are more than
+// it has room for.
+const manyLines = 100
 
 // speaks sends bytes to the runner's socket.
 func (o *observed) speaks(text string) net.Conn {

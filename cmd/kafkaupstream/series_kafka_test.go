@@ -43,13 +43,14 @@ func eventsOfKafka() []event {
 			o.sends(o.prepared(route(c, `,"statistics.interval.ms":20`, syncRest+`,"timeout_ms":20000`)), 200, "v")
 		}, shows: with(acknowledged, map[string]float64{"kafkaupstream_broker_connection_breaks_total": 1})},
 		{name: "a broker has lost track of an idempotent producer", do: func(_ *testing.T, o *observed) {
-			a := o.route("", syncRest+`,"timeout_ms":20000`)
+			a := o.route("", syncRest+`,"idempotency":{},"timeout_ms":20000`)
 			o.sends(a, 200, "v")
 			o.broker().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.OutOfOrderSequenceNumber, Count: 1})
-			o.sends(a, 504, "v")
+			o.sends(a, 504, "v", "idempotency-key", "k")
+			o.sends(a, 410, "v", "idempotency-key", "k") // nobody will ever know
 		}, shows: with(acknowledged, map[string]float64{
 			"kafkaupstream_producer_fatal_errors_total": 1,
-			requests(504): 1, told("sync", "unknown"): 1, failures("unconfirmed"): 1, reports("unconfirmed"): 1,
+			requests(504): 1, requests(410): 1, told("sync", "unknown"): 1, failures("unconfirmed"): 1, reports("unconfirmed"): 1,
 		})},
 		{name: "a topic is deleted before its records are sent", do: func(t *testing.T, o *observed) {
 			o.sends(o.route(`,"linger.ms":60000,"topic.metadata.refresh.interval.ms":20,"topic.metadata.propagation.max.ms":0`, ``), 200, "v")

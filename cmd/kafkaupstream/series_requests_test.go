@@ -187,8 +187,15 @@ func refusals() []event {
 			o.broker().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.InvalidTopicException, Count: -1})
 			o.sends(o.route("", ``), 400, "v")
 		}, shows: refused(400, "topic_invalid")},
+		{name: "headers are missing that could matter", do: func(_ *testing.T, o *observed) {
+			var lines []string
+			for i := range 100 {
+				lines = append(lines, fmt.Sprint("x-", i), "v")
+			}
+			o.sends(o.prepared(away(`,"overrides":["headers"]`)), 431, "v", lines...)
+		}, shows: map[string]float64{requests(431): 1}},
 		{name: "librdkafka refuses a property", do: func(_ *testing.T, o *observed) {
-			o.sends(o.route(`,"no.such.property":"v"`, ``), 500, "v")
+			o.sends(o.route(`,"security.protocol":"ssl","ssl.ca.location":"/no/such/file"`, ``), 500, "v")
 		}, shows: map[string]float64{requests(500): 1, told("async", "no"): 1, failures("config"): 1, producerIs("invalid"): 1}},
 		{name: "no broker answers", do: func(_ *testing.T, o *observed) { o.sends(o.prepared(away(``)), 503, "v") },
 			shows: map[string]float64{requests(503): 1, told("async", "no"): 1, failures("no_broker"): 1, producerIs("down"): 1}},

@@ -19,7 +19,8 @@ import (
 
 const (
 	// backlog bounds the lines that wait for the writer; more are dropped and counted.
-	backlog = 1024
+	// Lines that are alike are counted before, so that these are of many causes.
+	backlog = 128
 	// repeatWindow is how long a line like one before is only counted.
 	repeatWindow = 10 * time.Second
 	// maxKinds bounds the kinds of lines that are told apart within a window, and
