@@ -34,7 +34,8 @@ type Report struct {
 	Partition int32
 	Offset    int64
 	// Timestamp is the one that Kafka has stored, in ms since 1970: the record's own, or
-	// the broker's where the topic's message.timestamp.type is LogAppendTime.
+	// the broker's where the topic's message.timestamp.type is LogAppendTime. It is -1 where
+	// Code is an error: librdkafka then does not say what the record's was.
 	Timestamp int64
 
 	message *C.rd_kafka_message_t

@@ -111,7 +111,7 @@ func (c *client) giveBack(r *librdkafka.Report, d *Delivery, e *Error) bool {
 		return false // its sender was answered that the outcome is unknown
 	}
 	b := returned{number: d.number, d: d, err: e}
-	b.rec = Record{Topic: d.topic, Partition: r.Partition, Timestamp: time.UnixMilli(r.Timestamp)}
+	b.rec = Record{Topic: d.topic, Partition: r.Partition, Timestamp: time.UnixMilli(d.stamp)}
 	b.rec.Key, b.rec.Value, b.rec.Headers = r.Content()
 	c.returnedMu.Lock()
 	c.returned = append(c.returned, b)

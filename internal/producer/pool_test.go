@@ -133,7 +133,23 @@ func record(topic, value string) *Record {
 }
 
 // valuesOf reads n records of a topic.
-func valuesOf(t testing.TB, c *kfake.Cluster, topic string, n int) []string {
+func valuesOf(t testing.TB, c *kfake.Cluster, topic string, n int) (values []string) {
+	t.Helper()
+	for _, r := range recordsOf(t, c, topic, n) {
+		values = append(values, string(r.Value))
+	}
+	return values
+}
+
+func timestampsOf(t testing.TB, c *kfake.Cluster, topic string, n int) (all []time.Time) {
+	t.Helper()
+	for _, r := range recordsOf(t, c, topic, n) {
+		all = append(all, r.Timestamp)
+	}
+	return all
+}
+
+func recordsOf(t testing.TB, c *kfake.Cluster, topic string, n int) (all []*kgo.Record) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -142,15 +158,14 @@ func valuesOf(t testing.TB, c *kfake.Cluster, topic string, n int) []string {
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var values []string
-	for len(values) < n {
+	for len(all) < n {
 		fetches := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
-			t.Fatalf("only %d of %d records arrived", len(values), n)
+			t.Fatalf("only %d of %d records arrived", len(all), n)
 		}
-		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
+		fetches.EachRecord(func(r *kgo.Record) { all = append(all, r) })
 	}
-	return values
+	return all
 }
 
 func TestARecordIsAcknowledged(t *testing.T) {

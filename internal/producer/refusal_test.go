@@ -139,6 +139,11 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 			if len(slices.Compact(got)) != records-2 {
 				t.Errorf("the topic has %v", got)
 			}
+			for _, at := range timestampsOf(t, c, "t", records-2) {
+				if time.Since(at).Abs() > time.Hour {
+					t.Errorf("a record is stored with the time %v", at)
+				}
+			}
 			if tc.by.largest() < 2 {
 				t.Error("there was no batch")
 			}

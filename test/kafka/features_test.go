@@ -234,7 +234,7 @@ func TestATimestampIsStoredAsItWasAskedOrRefused(t *testing.T) {
 	ordinary := topicOf(t, k, 1, nil) // takes what is at most an hour ahead
 	open := topicOf(t, k, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(int64(math.MaxInt64))})
 	a := startGateway(t, startRunner(t, "").socket)
-	a.route("r/*", conf(k.Bootstrap(), `"delivery":"sync","batch":true,"overrides":["topic","timestamp"]`))
+	a.routeAt("r", "/r/*", conf(k.Bootstrap(), `"delivery":"sync","batch":true,"overrides":["topic","timestamp"]`))
 	now := time.Now().UnixMilli()
 	var stored, storedOpen []int64
 	for _, ms := range []int64{1, now, now + 2*3600_000, 1712832480000000, 9223372036854, 9223372036855, 1712832480000000000, math.MaxInt64} {

@@ -181,7 +181,12 @@ func startGatewayWith(t *testing.T, socket string, opts gateway.Options) *apisix
 // route puts a route of that name below its path.
 func (a *apisix) route(name, conf string) {
 	a.t.Helper()
-	err := a.gateway.PutRoute(gateway.Route{ID: name, URI: "/" + name, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
+	a.routeAt(name, "/"+name, conf)
+}
+
+func (a *apisix) routeAt(name, uri, conf string) {
+	a.t.Helper()
+	err := a.gateway.PutRoute(gateway.Route{ID: name, URI: uri, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
 	if err != nil {
 		a.t.Fatal(err)
 	}

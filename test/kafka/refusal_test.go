@@ -86,9 +86,12 @@ func TestRefusedRecordsHarmNoOthers(t *testing.T) {
 				}
 				close(next)
 				senders.Wait()
-				seen := map[string]int{}
+				seen, began := map[string]int{}, time.Now().Add(-10*time.Minute)
 				for _, rec := range records(t, k, topic, total-total/each) {
 					seen[string(rec.Key)]++
+					if rec.Timestamp.Before(began) {
+						t.Errorf("%s is stored with the time %v", rec.Key, rec.Timestamp)
+					}
 				}
 				for i := range total {
 					if i%each != each/2 && seen[fmt.Sprint("good", i)] != 1 {
