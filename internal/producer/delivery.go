@@ -57,6 +57,11 @@ func (d *Delivery) free() {
 // Wait waits for the outcome until the deadline or until hurry is closed, and reports
 // whether it has come.
 func (d *Delivery) Wait(deadline time.Time, hurry <-chan struct{}) bool {
+	return d.waitOr(deadline, hurry, nil)
+}
+
+// waitOr is Wait that ends with either channel.
+func (d *Delivery) waitOr(deadline time.Time, hurry, failed <-chan struct{}) bool {
 	d.timer.Reset(time.Until(deadline))
 	defer d.timer.Stop()
 	select {
@@ -64,6 +69,7 @@ func (d *Delivery) Wait(deadline time.Time, hurry <-chan struct{}) bool {
 		d.ended = true
 		return true
 	case <-hurry:
+	case <-failed:
 	case <-d.timer.C:
 	}
 	return d.Reported()

@@ -81,6 +81,7 @@ type client struct {
 
 	outstanding atomic.Int64  // records whose outcome has not been dealt with
 	settled     chan struct{} // capacity 1: outstanding may have become 0
+	failures    chan struct{} // capacity 1: a record has failed; for a transaction's end
 
 	returnedMu sync.Mutex
 	returned   []returned // records that librdkafka gave back undelivered
@@ -97,6 +98,8 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 		closing: make(chan struct{}),
 		drained: make(chan struct{}),
 		settled: make(chan struct{}, 1),
+
+		failures: make(chan struct{}, 1),
 	}
 	c.setRedactor(conn.props)
 	c.failed = sync.OnceFunc(func() { failed(c) })
@@ -193,6 +196,10 @@ func (c *client) outcome(r *librdkafka.Report) {
 		return
 	}
 	c.finish(d, Ack{}, e)
+	select {
+	case c.failures <- struct{}{}:
+	default:
+	}
 }
 
 // mockTimestamp is when librdkafka's simulation of a broker, which `dev` has, appends

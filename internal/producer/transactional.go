@@ -111,21 +111,21 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 		}
 		sent[i] = d
 	}
+	if !t.arrived(sent, l) {
+		t.abort(l)
+		return t.aborted(out, sent, nil)
+	}
 	if m != nil {
 		if out, err := t.mark(out, sent, m, l); err != nil {
 			return out, err
 		}
 	}
-	if err := t.commit(l); err != nil {
-		// With a mark, all records have arrived before: the error is about the commit
-		// itself, whatever it says of an abort.
-		if m != nil || !err.aborted {
-			t.dead.Store(true) // the next one with this id finds out
-			t.forgetAll(sent)
-			return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
-		}
-		t.abort(l)
-		return t.aborted(out, sent, err)
+	if err := t.try(l, t.kafka.CommitTransaction); err != nil {
+		// All records have arrived before: the error is about the commit itself, whatever
+		// it says of an abort.
+		t.dead.Store(true) // the next one with this id finds out
+		t.forgetAll(sent)
+		return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
 	}
 	for i, d := range sent { // a commit comes after all reports
 		if !d.Reported() && !d.Wait(l.deadline.Add(abortWait), nil) {
@@ -155,24 +155,28 @@ func (t *transactional) queueInto(rec *Record, earlier []*Delivery, wait bool, l
 	}
 }
 
-// mark waits until the records have arrived, so that Kafka knows of the transaction by
-// then (asked too early, librdkafka waits for retry.backoff.ms), and puts the mark
-// into it.
-func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) ([]Outcome, *Error) {
+// arrived waits until all records have arrived; false: one has failed, or there was no
+// more time. A commit would wait for them too, but librdkafka sends nothing more of a
+// transaction of which a record was refused, and its commit then waits for what is still
+// queued until its time is over.
+func (t *transactional) arrived(sent []*Delivery, l limit) bool {
 	for _, d := range sent {
-		arrived := d.Reported() || d.Wait(l.deadline, l.hurry)
-		if arrived {
-			_, err := d.Outcome()
-			arrived = err == nil
+		if !d.Reported() && !d.waitOr(l.deadline, l.hurry, t.failures) {
+			return false
 		}
-		if !arrived {
-			t.abort(l)
-			return t.aborted(out, sent, nil)
+		if _, err := d.Outcome(); err != nil {
+			return false
 		}
 	}
+	return true
+}
+
+// mark puts the mark into the transaction. Its records have arrived, so that Kafka knows
+// of the transaction: asked too early, librdkafka waits for retry.backoff.ms.
+func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) ([]Outcome, *Error) {
 	if err := t.try(l, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
 		t.abort(l)
-		out, _ = t.aborted(out, sent, &commitError{err, true})
+		out, _ = t.aborted(out, sent, err)
 		return out, m.explain(err, t.redact)
 	}
 	return out, nil
@@ -217,22 +221,6 @@ func (t *transactional) awaitLink(l limit) *Error {
 	}
 }
 
-// commitError says why a commit failed, and whether that is certain to end in an
-// abort.
-type commitError struct {
-	error
-	aborted bool
-}
-
-func (t *transactional) commit(l limit) *commitError {
-	err := t.try(l, t.kafka.CommitTransaction)
-	if err == nil {
-		return nil
-	}
-	var cause *librdkafka.Error
-	return &commitError{err, errors.As(err, &cause) && !cause.Fatal && cause.RequiresAbort}
-}
-
 // abort ends the transaction without its records. What does not end in time is ended
 // with the producer: it is never committed. The producer goes in any case: after a
 // record that a broker refused, librdkafka's sequence numbers have a gap, of which its
@@ -254,7 +242,7 @@ func (t *transactional) abort(l limit) {
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
 // that Kafka refused say why.
-func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause *commitError) ([]Outcome, *Error) {
+func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause error) ([]Outcome, *Error) {
 	var first *Error
 	for i, d := range sent {
 		if d != nil && d.Reported() {

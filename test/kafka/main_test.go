@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -167,10 +168,15 @@ func startGateway(t *testing.T, socket string) *apisix {
 func startGatewayWith(t *testing.T, socket string, opts gateway.Options) *apisix {
 	t.Helper()
 	c := gateway.NewClient(socket, gateway.ClientOptions{})
+	log := &await.Log{}
+	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
 	g := gateway.New(c, opts)
 	server := httptest.NewServer(g)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of the gateway:\n%s", log)
+		}
 		transport.CloseIdleConnections()
 		server.Close()
 		c.Close()
