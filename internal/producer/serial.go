@@ -222,6 +222,10 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 	defer cancel()
 	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
 	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
+	for coordinatorComes(err) && !l.over() { // as when a cluster is asked for a group for the first time
+		l.pause()
+		result, err = admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
+	}
 	var found []kafka.TopicPartition
 	for _, g := range result.ConsumerGroupsTopicPartitions {
 		found = append(found, g.Partitions...)
@@ -251,6 +255,11 @@ func (t *transactional) admin() (*kafka.AdminClient, error) {
 	}
 	delete(conf, "transactional.id") // whose owner it is not
 	return kafka.NewAdminClient(&conf)
+}
+
+// coordinatorComes reports whether an error is that the group has no coordinator yet.
+func coordinatorComes(err error) bool {
+	return hasCode(err, kafka.ErrCoordinatorLoadInProgress) || hasCode(err, kafka.ErrCoordinatorNotAvailable) || hasCode(err, kafka.ErrNotCoordinator)
 }
 
 func isUnknownTopic(err error) bool {

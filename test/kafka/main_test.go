@@ -109,6 +109,11 @@ func startRunner(t *testing.T, socket string, env ...string) *runner {
 		close(r.exited)
 	}()
 	t.Cleanup(func() {
+		select {
+		case <-r.exited:
+			t.Logf("the runner had ended before: %v", r.ProcessState)
+		default:
+		}
 		_ = r.Process.Kill()
 		<-r.exited
 		if t.Failed() {
