@@ -23,9 +23,10 @@ lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
 	go run $(STATICCHECK) ./...
 	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
 
-unit: ## tests without a real broker, with the race detector
+unit: ## tests without a real broker, with the race detector (as root on Linux, for mounts)
 	go test -race $$(go list ./... | grep -v /test/)
 	go test -count=1 -run 'BodiesOfEverySize' ./internal/extplugin # in full: a tenth with -race
+	go test -asan -count=1 ./internal/librdkafka # C's memory: leaks, and accesses that are invalid
 
 fuzz: ## every decoder, for FUZZTIME each
 	@for f in $(DECODERS); do \

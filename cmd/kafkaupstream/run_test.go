@@ -53,7 +53,7 @@ func startRun(t *testing.T, socket string, o program.Options) *program.Process {
 	p := program.Start(t, binary, o)
 	program.Until(t, "run listens", func() bool {
 		now, err := os.Stat(socket)
-		return p.Ended() || err == nil && (before == nil || !os.SameFile(before, now)) && listens(socket)
+		return p.Ended() || err == nil && (before == nil || !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime())) && listens(socket)
 	})
 	return p
 }

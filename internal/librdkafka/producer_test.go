@@ -17,7 +17,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-// These tests are also run with C's memory watched (`make asan`): each way on which
+// These tests are also run with C's memory watched (go test -asan, in `make unit`): each way on which
 // memory of C's is taken is to be in one of them.
 
 func startCluster(t testing.TB) *kafka.MockCluster {

@@ -189,11 +189,11 @@ type mark struct{ group, topic, text string }
 
 // read returns the texts of the group's marks, one for each topic.
 func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
-	admin, err := t.admin()
+	admin, end, err := m.admin(t.resolved)
 	if err != nil {
 		return nil, m.explain(err, t.redact)
 	}
-	defer admin.Close()
+	defer end()
 	// The client library does not tell of an error that is about the group as a whole. So
 	// it is first asked for a partition that must be in the answer.
 	asked, e := m.list(admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, t, l)
@@ -247,14 +247,30 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 	return found, nil
 }
 
-// admin returns a client with which the group's offsets can be read.
-func (t *transactional) admin() (*kafka.AdminClient, error) {
+// admin returns a client with which the group's offsets can be read. It is made of a
+// consumer, which consumes nothing: asked for offsets, librdkafka 2.15 uses the consumer's
+// group where the coordinator is just moving or loading, and ends the process where there
+// is none (rd_kafka_cgrp_op with a null pointer, in rd_kafka_handle_OffsetFetch).
+func (m *mark) admin(props Properties) (_ *kafka.AdminClient, end func(), _ error) {
 	conf := kafka.ConfigMap{"log_level": 0} // it would log to stderr, past ours
-	for name, value := range t.resolved {
+	for name, value := range props {
 		conf[name] = value
 	}
 	delete(conf, "transactional.id") // whose owner it is not
-	return kafka.NewAdminClient(&conf)
+	conf["group.id"] = m.group
+	consumer, err := kafka.NewConsumer(&conf)
+	if err != nil {
+		return nil, nil, err
+	}
+	admin, err := kafka.NewAdminClientFromConsumer(consumer)
+	if err != nil {
+		_ = consumer.Close()
+		return nil, nil, err
+	}
+	return admin, func() {
+		admin.Close()
+		_ = consumer.Close() // it has no subscription that could fail to end
+	}, nil
 }
 
 // coordinatorComes reports whether an error is that the group has no coordinator yet.
