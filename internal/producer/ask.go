@@ -8,12 +8,15 @@ import (
 
 // ask asks the cluster for the topic in the background, unless it is being asked, and
 // returns the question: for the topic by its name or, where many are asked for, for all
-// topics at once.
-func (ts *topics) ask(t *topic) *question {
+// topics at once. known is the answer that the caller has seen: a newer one is not asked for.
+func (ts *topics) ask(t *topic, known *answer) *question {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t.question != nil {
 		return t.question
+	}
+	if t.answer.Load() != known { // it has come meanwhile
+		return answered
 	}
 	t.question = &question{done: make(chan struct{})}
 	if ts.mayName(t) {
@@ -135,3 +138,10 @@ func (a *answer) lead(partitions []kafka.PartitionMetadata) {
 		a.err, a.passes = &Error{Kind: KindUnavailable, Reason: "no partition of the topic has a leader"}, true
 	}
 }
+
+// answered is a question to which there is an answer.
+var answered = func() *question {
+	q := &question{done: make(chan struct{})}
+	close(q.done)
+	return q
+}()

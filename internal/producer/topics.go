@@ -133,7 +133,7 @@ func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic
 			}
 			pause = min(2*pause, longestPause)
 		}
-		q := ts.ask(t)
+		q := ts.ask(t, a)
 		if !ts.await(q.done, deadline, deadline) {
 			return nil, ts.late(err)
 		}
@@ -157,7 +157,7 @@ func (ts *topics) look(name string, partition int32) (partitions int32, err *Err
 	case err == nil:
 		ts.refresh(t, a)
 	case a == nil, passes && ts.age(a) > longestPause/2, ts.age(a) > missingMaxAge:
-		ts.ask(t)
+		ts.ask(t, a)
 	}
 	if a != nil {
 		partitions = a.partitions
@@ -177,7 +177,7 @@ func (ts *topics) age(a *answer) time.Duration {
 // of it is old.
 func (ts *topics) refresh(t *topic, a *answer) {
 	if ts.age(a) > topicMaxAge {
-		ts.ask(t)
+		ts.ask(t, a)
 	}
 }
 

@@ -247,7 +247,7 @@ func TestABodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
 		}
 		pool.Close(context.Background())
 	}()
-	conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{"bootstrap.servers":"127.0.0.1:1","message.max.bytes":20000000},"topic":"orders","timeout_ms":1}`}
+	conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{"bootstrap.servers":"127.0.0.1:1","message.max.bytes":20000000},"topic":"orders","timeout_ms":5000}`}
 	token, err := client.PrepareConf(context.Background(), "k", []gateway.ConfEntry{conf})
 	if err != nil {
 		t.Fatal(err)
