@@ -23,6 +23,7 @@ static void ku_read(ku_batch *b, rd_kafka_event_t *ev) {
 		r->offset = m->offset;
 		r->timestamp = rd_kafka_message_timestamp(m, &type);
 		r->partition = m->partition;
+		r->broker = rd_kafka_message_broker_id(m);
 		r->err = m->err;
 		r->status = rd_kafka_message_status(m);
 		r->message = m;

@@ -113,6 +113,7 @@ extern const char *rd_kafka_event_stats(rd_kafka_event_t *rkev);
 extern int rd_kafka_event_log(rd_kafka_event_t *rkev, const char **fac, const char **str, int *level);
 
 extern int rd_kafka_message_status(const rd_kafka_message_t *rkmessage);
+extern int32_t rd_kafka_message_broker_id(const rd_kafka_message_t *rkmessage);
 extern int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *rkmessage, int *tstype);
 extern rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *rkmessage, rd_kafka_headers_t **hdrsp);
 
@@ -160,6 +161,7 @@ typedef struct {
 	int64_t offset;
 	int64_t timestamp; // ms
 	int32_t partition;
+	int32_t broker; // that answered last; -1: none
 	int32_t err;
 	int32_t status;
 	const rd_kafka_message_t *message; // until the next call of ku_next

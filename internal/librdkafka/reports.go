@@ -32,6 +32,7 @@ type Report struct {
 	Code      Code
 	Status    Status
 	Partition int32
+	Broker    int32 // that answered last; -1: none
 	Offset    int64
 	// Timestamp is the one that Kafka has stored, in ms since 1970: the record's own, or
 	// the broker's where the topic's message.timestamp.type is LogAppendTime. It is -1 where
@@ -147,7 +148,7 @@ func (r *reports) look() bool {
 		c := &b.reports[i]
 		report = Report{
 			Opaque: r.p.slots.take(uintptr(c.opaque)), Code: Code(c.err), Status: Status(c.status),
-			Partition: int32(c.partition), Offset: int64(c.offset), Timestamp: int64(c.timestamp), message: c.message,
+			Partition: int32(c.partition), Broker: int32(c.broker), Offset: int64(c.offset), Timestamp: int64(c.timestamp), message: c.message,
 		}
 		r.p.handler.Delivered(&report)
 	}

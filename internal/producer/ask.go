@@ -126,7 +126,11 @@ func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
 // lead notes the partitions, and which of them have no leader.
 func (a *answer) lead(partitions []kafka.PartitionMetadata) {
 	a.partitions = int32(len(partitions))
+	a.leaders = make([]int32, len(partitions))
 	for _, p := range partitions {
+		if p.ID >= 0 && p.ID < a.partitions {
+			a.leaders[p.ID] = p.Leader
+		}
 		if p.Leader < 0 || p.Error.Code() == kafka.ErrLeaderNotAvailable {
 			if a.leaderless == nil {
 				a.leaderless = map[int32]bool{}

@@ -14,6 +14,8 @@ type Delivery struct {
 	timer *time.Timer
 
 	topic   string
+	of      *topic // and what was known of it when the record was queued
+	known   *answer
 	size    int64     // bytes of the record in memory
 	queued  time.Time // when it was queued
 	number  int64     // in the order of queueing

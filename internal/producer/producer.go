@@ -175,6 +175,7 @@ func (c *client) noteStats(text string) {
 // outcome notes what became of a record.
 func (c *client) outcome(r *librdkafka.Report) {
 	d := r.Opaque.(*Delivery)
+	c.watchLeader(d, r)
 	if r.Code == kafka.ErrNoError {
 		if c.link.get() != linkUp {
 			c.link.set(linkUp)
@@ -187,6 +188,9 @@ func (c *client) outcome(r *librdkafka.Report) {
 		return
 	}
 	e := undelivered(r.Code, r.Status, r.Reason())
+	if !e.Unconfirmed && !d.oneLeader(r) {
+		e = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
+	}
 	if e.Kind == KindTopicNotFound {
 		c.topics.forget(d.topic)
 	}
@@ -439,6 +443,7 @@ func (c *client) queueUp(t *topic, rec *Record, d *Delivery) *Error {
 		}
 		t.handle.Store(handle)
 	}
+	d.of, d.known = t, t.answer.Load()
 	d.number = c.numbers.Add(1)
 	c.outstanding.Add(1)
 	err := c.kafka.Produce(&librdkafka.Message{

@@ -50,6 +50,8 @@ type answer struct {
 	at         int64 // Unix nanoseconds
 	partitions int32
 	leaderless map[int32]bool // nil: each partition has a leader
+	leaders    []int32        // by partition
+	moved      atomic.Bool    // a partition has another leader since
 	err        *Error         // why no record can be sent to any partition
 	passes     bool           // and that it may be otherwise in a moment
 }

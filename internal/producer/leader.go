@@ -1,0 +1,40 @@
+package producer
+
+import "github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+
+// A leader that gives its partition up answers NOT_LEADER_OR_FOLLOWER to what it has
+// appended and the replicas have not confirmed; its successor may have the records all the
+// same. librdkafka takes that for "not persisted". When the successor then refuses the
+// next attempt, say for too few replicas as in a rolling restart, the report says that no
+// broker has the record. So a refusal is believed only where the partition is not known to
+// have had another leader since the record was queued.
+
+// leader returns who led the partition; ok is false where that is not known.
+func (a *answer) leader(partition int32) (broker int32, ok bool) {
+	if a == nil || partition < 0 || int(partition) >= len(a.leaders) {
+		return 0, false
+	}
+	return a.leaders[partition], true
+}
+
+// watchLeader notes who answered for the partition. That another broker does than was
+// known is the first sign of a change.
+func (c *client) watchLeader(d *Delivery, r *librdkafka.Report) {
+	if led, ok := d.known.leader(r.Partition); ok && r.Broker >= 0 && led != r.Broker && d.known.moved.CompareAndSwap(false, true) {
+		c.topics.ask(d.of, d.of.answer.Load())
+	}
+}
+
+// oneLeader reports whether all attempts to send the record were answered by one broker,
+// as far as is known.
+func (d *Delivery) oneLeader(r *librdkafka.Report) bool {
+	if r.Partition < 0 {
+		return true // it was never sent
+	}
+	led, ok := d.known.leader(r.Partition)
+	if !ok || d.known.moved.Load() || r.Broker >= 0 && led != r.Broker {
+		return false
+	}
+	now, ok := d.of.answer.Load().leader(r.Partition)
+	return !ok || now == led
+}
