@@ -37,9 +37,9 @@ func behindANetwork(t *testing.T, options kafkatest.Options) *ground {
 func TestOneBrokerBehindANetwork(t *testing.T) {
 	behindANetwork(t, kafkatest.Options{}).play(t, []scenario{
 		{fault: "connections are cut again and again", lasts: 2 * time.Second, strike: connectionsCut},
-		{fault: "connections fall silent", outages: 1, strike: connectionsStalled},
+		{fault: "connections fall silent", full: true, outages: 1, strike: connectionsStalled},
 		{fault: "answers are swallowed", outages: 1, strike: answersSwallowed},
-		{fault: "acknowledgements are swallowed and then the topic's limit is lowered, log.connection.close=false", letters: true, renumbered: true, modes: acknowledging,
+		{fault: "acknowledgements are swallowed and then the topic's limit is lowered, log.connection.close=false", full: true, letters: true, renumbered: true, modes: acknowledging,
 			lasts: 5 * time.Second, strike: swallowedAndThen(limitLowered), properties: `,"log.connection.close":false`},
 		{fault: "the spool fills up during an outage", full: true, modes: durable, outages: 1, strike: spoolFilled, prepare: smallDisk},
 		{fault: "the spool is read-only during an outage", full: true, modes: durable, lasts: 3 * time.Second, outages: 1, strike: spoolReadOnly, prepare: smallDisk},
