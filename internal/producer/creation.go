@@ -2,7 +2,9 @@ package producer
 
 import (
 	"context"
+	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,6 +84,23 @@ func (ts *topics) absent(t *topic) (err *Error, passes bool) {
 	return &Error{Kind: KindTopicNotFound, Reason: "the cluster has no such topic"}, false
 }
 
+// answering returns the ID of the broker that has answered. librdkafka does not know the
+// ID of one that it has by its address only, from bootstrap.servers.
+func answering(md *kafka.Metadata) int32 {
+	if md.OriginatingBroker.ID >= 0 {
+		return md.OriginatingBroker.ID
+	}
+	for _, b := range md.Brokers {
+		if strings.HasPrefix(md.OriginatingBroker.Host, net.JoinHostPort(b.Host, strconv.Itoa(b.Port))+"/") {
+			return b.ID
+		}
+	}
+	if len(md.Brokers) > 0 {
+		return md.Brokers[0].ID
+	}
+	return -1
+}
+
 // createsTopics asks a broker, with a client of its own, whether the cluster creates
 // topics on demand. The credentials may lack the right to know.
 func (c *client) createsTopics() (creates, known bool) {
@@ -106,7 +125,7 @@ func (c *client) createsTopics() (creates, known bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), autoWait)
 	defer cancel()
-	broker := kafka.ConfigResource{Type: kafka.ResourceBroker, Name: strconv.Itoa(int(md.OriginatingBroker.ID))}
+	broker := kafka.ConfigResource{Type: kafka.ResourceBroker, Name: strconv.Itoa(int(answering(md)))}
 	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{broker}, kafka.SetAdminRequestTimeout(autoWait))
 	if err != nil || len(results) != 1 {
 		return false, false
