@@ -145,7 +145,7 @@ func TestAnOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 		{"a null value", "POST", "/batch", "application/vnd.kafka.json.v2+json", `{"records": [{"key": "k", "value": null}]}`, 422},
 		{"a null value by DELETE", "DELETE", "/opal", "", "", 405},
 		{"JSON's null", "POST", "/opal", "application/json", `null`, 422},
-		{"a value that is not UTF-8", "POST", "/opal", "application/json", "{\"entries\": [{\"url\": \"\xff\"}]}", 422},
+		{"a value that is not UTF-8", "POST", "/opal", "application/json", "{\"entries\": [{\"url\": \"\xff\"}]}", 400},
 		{"a value that is not UTF-8, in base64", "POST", "/batch", "application/vnd.kafka.binary.v2+json", `{"records": [{"value": "//8="}]}`, 415},
 		{"a value that is not JSON", "POST", "/opal", "text/plain", `{"entries": [{"url": ""}]}`, 415},
 		{"an update that OPAL's models refuse", "POST", "/opal", "application/json", `{"entries": [{}]}`, 422},

@@ -97,7 +97,7 @@ func TestAListenersEndpointIsCalledWithWhatIsPosted(t *testing.T) {
 		{"a null value", "application/vnd.kafka.json.v2+json", `{"records": [{"value": null}]}`, 422},
 		{"a priority that the listener does not know", "application/json", `{"event_type": "e", "publisher_id": "p", "payload": 1, "priority": "fatal"}`, 422},
 		{"nothing of a notification", "application/json", `{"payload": 1}`, 422},
-		{"not UTF-8", "application/json", "{\"event_type\": \"\xff\", \"publisher_id\": \"p\", \"payload\": 1}", 422},
+		{"not UTF-8", "application/json", "{\"event_type\": \"\xff\", \"publisher_id\": \"p\", \"payload\": 1}", 400},
 		{"deeper than Python reads", "application/json", `{"event_type": "e", "publisher_id": "p", "payload": ` +
 			strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 422},
 		{"a number that Python does not read", "application/json", `{"event_type": "e", "publisher_id": "p", "payload": ` + strings.Repeat("9", 5000) + `}`, 422},
