@@ -101,6 +101,17 @@ func answering(md *kafka.Metadata) int32 {
 	return -1
 }
 
+// besideConfig is the configuration of another kind of client beside a producer.
+func besideConfig(props Properties) kafka.ConfigMap {
+	conf := kafka.ConfigMap{}
+	for name, value := range props {
+		conf[name] = value
+	}
+	delete(conf, "transactional.id") // whose owner it is not
+	conf["log_level"] = 0            // it would log to stderr, past ours
+	return conf
+}
+
 // createsTopics asks a broker, with a client of its own, whether the cluster creates
 // topics on demand. The credentials may lack the right to know.
 func (c *client) createsTopics() (creates, known bool) {
@@ -108,12 +119,8 @@ func (c *client) createsTopics() (creates, known bool) {
 	if err != nil {
 		return false, false
 	}
-	conf := kafka.ConfigMap{}
-	for name, value := range props {
-		conf[name] = value
-	}
-	delete(conf, "transactional.id") // whose owner it is not
-	conf["client.id"], conf["log_level"] = otherClientID, 0
+	conf := besideConfig(props)
+	conf["client.id"] = otherClientID
 	admin, err := kafka.NewAdminClient(&conf)
 	if err != nil {
 		return false, false

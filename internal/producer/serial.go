@@ -252,11 +252,7 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 // group where the coordinator is just moving or loading, and ends the process where there
 // is none (rd_kafka_cgrp_op with a null pointer, in rd_kafka_handle_OffsetFetch).
 func (m *mark) admin(props Properties) (_ *kafka.AdminClient, end func(), _ error) {
-	conf := kafka.ConfigMap{"log_level": 0} // it would log to stderr, past ours
-	for name, value := range props {
-		conf[name] = value
-	}
-	delete(conf, "transactional.id") // whose owner it is not
+	conf := besideConfig(props)
 	conf["group.id"] = m.group
 	consumer, err := kafka.NewConsumer(&conf)
 	if err != nil {

@@ -35,16 +35,7 @@ func bootstrap(k *kafkatest.Cluster) string {
 // arrive waits until the topic has n records, whatever else is away.
 func arrive(t *testing.T, k *kafkatest.Cluster, topic string, n int) []kafkatest.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	recs, err := k.WaitRecords(ctx, topic, n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(recs) != n {
-		t.Fatalf("the topic has %d records, want %d", len(recs), n)
-	}
-	return recs
+	return recordsWithin(t, k, topic, n, 5*time.Minute)
 }
 
 // The first of these records becomes a dead letter half a minute after Kafka is back.

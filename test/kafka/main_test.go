@@ -274,7 +274,12 @@ func (got answer) want(t *testing.T, status int, delivered string) {
 
 func records(t *testing.T, k *kafkatest.Cluster, topic string, n int) []kafkatest.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	return recordsWithin(t, k, topic, n, 30*time.Second)
+}
+
+func recordsWithin(t *testing.T, k *kafkatest.Cluster, topic string, n int, limit time.Duration) []kafkatest.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	recs, err := k.WaitRecords(ctx, topic, n)
 	if err != nil {
