@@ -5,8 +5,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 func TestTheTableIsThatOfTheLinkedLibrary(t *testing.T) {
@@ -23,8 +21,9 @@ func TestTheTableIsThatOfTheLinkedLibrary(t *testing.T) {
 // set asks librdkafka to take a property, and returns its refusal. What is beside it
 // makes no producer, and is refused only when all properties have been taken.
 func set(name, value string) error {
-	conf := kafka.ConfigMap{"log_level": 0, "security.protocol": "sasl_plaintext", "sasl.mechanisms": "PLAIN", name: value}
-	made, err := kafka.NewProducer(&conf)
+	made, err := NewProducer(map[string]string{
+		"log_level": "0", "security.protocol": "sasl_plaintext", "sasl.mechanisms": "PLAIN", name: value,
+	}, Handler{})
 	if err == nil {
 		made.Close()
 		return nil
