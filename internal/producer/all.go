@@ -26,7 +26,7 @@ func (p *Pool) SendAll(conn *Connection, recs []Record, wait bool, deadline time
 	for i := range recs {
 		out[i].Err = p.retrying(conn, recs[i].Topic, deadline, func(c *client, s *suspect) (err *Error) {
 			all[i].by = c
-			all[i].Delivery, err = c.queue(&recs[i], s, false, deadline)
+			all[i].Delivery, err = c.queue(&recs[i], s, forSender, deadline)
 			return err
 		})
 	}

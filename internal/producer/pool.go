@@ -168,7 +168,7 @@ func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time
 // its outcome is known and ends the delivery with [Pool.Settle].
 func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
 	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
-		d, err = c.queue(rec, s, true, deadline)
+		d, err = c.queue(rec, s, forKeeper, deadline)
 		return err
 	})
 	return d, err

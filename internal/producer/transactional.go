@@ -142,7 +142,7 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 // where there is no room.
 func (t *transactional) queueInto(rec *Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *Error) {
 	for {
-		d, err := t.queue(rec, nil, true, l.deadline)
+		d, err := t.queue(rec, nil, forKeeper, l.deadline)
 		if err == nil || err.Kind != KindQueueFull || !wait {
 			return d, err
 		}
