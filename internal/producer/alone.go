@@ -37,7 +37,7 @@ func (c *Connection) gapless() bool {
 }
 
 // overtakes reports whether a batch can be taken although an earlier one of its partition
-// was refused: see first.go. The records of a transaction have one fate.
+// was refused: see first.go. That of a batch of one record is nobody else's loss.
 func (c *Connection) overtakes() bool {
-	return c.props["enable.idempotence"] == "true" && c.props["max.in.flight.requests.per.connection"] != "1" && !c.inTransaction()
+	return c.gapless() && c.props["max.in.flight.requests.per.connection"] != "1"
 }

@@ -134,21 +134,22 @@ func (c *client) takeReturned() []returned {
 // way, and passes that on.
 func (c *client) handOver(h *handover) {
 	defer h.end()
-	inOrder := time.AfterFunc(orderWait, h.end)
+	inOrder := time.NewTimer(orderWait)
 	defer inOrder.Stop()
 	tick := time.NewTicker(purgeInterval)
 	defer tick.Stop()
-	for c.outstanding.Load() > 0 && !c.ending.Load() && time.Now().Before(*c.deadline.Load()) {
+	for behind := false; c.outstanding.Load() > 0 && !c.ending.Load() && time.Now().Before(*c.deadline.Load()); {
 		c.kafka.Purge(false)
 		select {
 		case <-c.settled:
 		case <-tick.C:
-		case <-h.done:
-			c.passOn(h) // the rest goes behind
-			select {
-			case <-c.settled:
-			case <-tick.C:
-			}
+		case <-inOrder.C: // what comes back from now on goes behind
+			c.passOn(h)
+			h.end()
+			behind = true
+		}
+		if behind {
+			c.passOn(h)
 		}
 	}
 	c.passOn(h)
