@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
@@ -63,7 +64,7 @@ func drain(b *testing.B, keys, front int) {
 	}
 	st.disk.Store(disk)
 	entry := func(topic string, i int) *spool.Entry {
-		rec := producer.Record{Topic: topic, Partition: producer.AnyPartition, Value: make([]byte, 200), Timestamp: time.Now()}
+		rec := record.Record{Topic: topic, Partition: record.AnyPartition, Value: make([]byte, 200), Timestamp: time.Now()}
 		if keys > 0 {
 			rec.Key = fmt.Append(nil, i%keys)
 		}

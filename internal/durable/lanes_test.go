@@ -28,7 +28,7 @@ func (g *gateway) put(conn *producer.Connection, n int, topics ...string) {
 	var entries []spool.Entry
 	for i := range n {
 		for _, topic := range topics {
-			entries = append(entries, spool.Entry{Record: *record(topic, fmt.Sprint(i)), Kept: time.Now()})
+			entries = append(entries, spool.Entry{Record: *recordOf(topic, fmt.Sprint(i)), Kept: time.Now()})
 		}
 	}
 	for _, kept := range disk.AppendAll(entries) {

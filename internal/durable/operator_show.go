@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -148,7 +148,7 @@ func (q *Queue) interrupted(ctx context.Context) error {
 	}
 }
 
-func newRecordInfo(stream string, e *spool.Entry, rec *producer.Record, dead bool, bytes int) *RecordInfo {
+func newRecordInfo(stream string, e *spool.Entry, rec *record.Record, dead bool, bytes int) *RecordInfo {
 	r := &RecordInfo{
 		Stream: stream, Receipt: e.Position.Receipt(), Dead: dead, Reason: e.Reason,
 		Kept: e.Kept.UTC(), Topic: rec.Topic, Partition: rec.Partition,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -418,13 +419,13 @@ func (q *Queue) kafkaDeadline(deadline time.Time) time.Time {
 // Result is what became of a record that was not refused: acknowledged by Kafka, or
 // on disk under a receipt.
 type Result struct {
-	Ack     producer.Ack
+	Ack     record.Ack
 	Receipt string // "": acknowledged
 }
 
 // Send delivers the record to Kafka or to the disk, by the deadline or little later.
 // An error that is Unconfirmed means that neither is sure.
-func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Policy, deadline time.Time) (Result, *producer.Error) {
+func (q *Queue) Send(conn *producer.Connection, rec *record.Record, policy Policy, deadline time.Time) (Result, *record.Error) {
 	st := q.stream(conn, policy)
 	stamp(rec, time.Now())
 	deadline = q.kafkaDeadline(deadline)
@@ -435,7 +436,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	}
 	d, err := q.pool.Queue(conn, rec, deadline)
 	if err != nil {
-		if permanent(err) {
+		if err.Permanent() {
 			return Result{}, err
 		}
 		return st.keep(conn, rec, nil, err)
@@ -448,7 +449,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	switch {
 	case err == nil:
 		return Result{Ack: ack}, nil
-	case permanent(err):
+	case err.Permanent():
 		return Result{}, err
 	default:
 		return st.keep(conn, rec, nil, err)
@@ -456,7 +457,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 }
 
 // stamp gives a record its time: a record that is sent later was made now.
-func stamp(rec *producer.Record, now time.Time) {
+func stamp(rec *record.Record, now time.Time) {
 	if rec.Timestamp.IsZero() {
 		rec.Timestamp = now
 	}
@@ -464,7 +465,7 @@ func stamp(rec *producer.Record, now time.Time) {
 
 // Keep takes a record that a producer could not deliver before its end. It reaches
 // the disk with Close.
-func (q *Queue) Keep(conn *producer.Connection, rec *producer.Record) bool {
+func (q *Queue) Keep(conn *producer.Connection, rec *record.Record) bool {
 	st := q.stream(conn, DeadLetter)
 	disk, err := q.open(st)
 	if err == nil {
@@ -480,22 +481,9 @@ func (q *Queue) Keep(conn *producer.Connection, rec *producer.Record) bool {
 
 // What a record that is kept would be answered if it could not be kept.
 var (
-	behindOthers = &producer.Error{Kind: producer.KindUnavailable, Reason: "earlier records wait on disk"}
-	notInTime    = &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+	behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
+	notInTime    = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 )
-
-// permanent tells of outcomes that no later attempt changes.
-func permanent(err *producer.Error) bool {
-	if err.Unconfirmed {
-		return false
-	}
-	switch err.Kind {
-	case producer.KindTopicNotFound, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
-		producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindInternal:
-		return true
-	}
-	return false
-}
 
 func brokers(conn *producer.Connection) string {
 	return strings.TrimSpace(conn.Route()["bootstrap.servers"])

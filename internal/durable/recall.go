@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -127,7 +128,7 @@ func (st *stream) fateOf(id spool.UnitID) (fate, bool) {
 
 // recall finds out what became of a unit that was sent before, as far as that can be
 // told without Kafka. The error says that it cannot be told now.
-func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, _ *producer.Error) {
+func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, _ *record.Error) {
 	if !st.awaitLoaded(deadline) || !st.takeTurnBy(deadline) {
 		return f, false, notInTime
 	}
@@ -144,7 +145,7 @@ func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, 
 		}
 	})
 	if err != nil {
-		return f, false, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: err.Reason}
+		return f, false, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: err.Reason}
 	}
 	return f, ok, nil
 }

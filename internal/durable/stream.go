@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -50,8 +51,8 @@ type flight struct {
 	position spool.Position
 	delivery *producer.Delivery
 	acked    bool // and then it is no flight any more
-	ack      producer.Ack
-	err      *producer.Error // why it was not acknowledged
+	ack      record.Ack
+	err      *record.Error // why it was not acknowledged
 
 	taken // what it counts for; no lane: the reader has not met the record yet
 }
@@ -187,7 +188,7 @@ func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 
 // keep puts a record on disk for the reason of cause. d is its delivery if
 // librdkafka has it. The room that it takes is that of the route, which from stands for.
-func (st *stream) keep(from *producer.Connection, rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
+func (st *stream) keep(from *producer.Connection, rec *record.Record, d *producer.Delivery, cause *record.Error) (Result, *record.Error) {
 	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now(), Holder: from}, d)
 	if err != nil {
 		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
@@ -226,15 +227,15 @@ func (st *stream) append(e *spool.Entry, d *producer.Delivery) (_ spool.Position
 }
 
 // notKept is the outcome of a record that could not be kept because of err.
-func (st *stream) notKept(d *producer.Delivery, cause *producer.Error, err error) *producer.Error {
+func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) *record.Error {
 	switch {
 	case cause.Unconfirmed, errors.Is(err, spool.ErrUncertain):
 		st.forget(d)
 		return notInTime
 	case errors.Is(err, spool.ErrFull):
-		return &producer.Error{Kind: producer.KindSpoolFull, Reason: err.Error()}
+		return &record.Error{Kind: record.KindSpoolFull, Reason: err.Error()}
 	}
-	return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
+	return &record.Error{Kind: record.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
 
 // awaitKeeping returns when the flights among the records that are on disk are noted.

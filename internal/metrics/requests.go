@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -49,7 +50,7 @@ type Requests struct {
 	duration [producer.Modes]prometheus.Observer
 	records  [producer.Modes][len(outcomes)]prometheus.Counter // nil: not foreseen
 	more     *prometheus.CounterVec
-	failures [producer.Kinds]prometheus.Counter
+	failures [record.Kinds]prometheus.Counter
 }
 
 var _ kafkaupstream.Observer = (*Requests)(nil)
@@ -87,7 +88,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 			}
 		}
 	}
-	for kind := range producer.Kinds {
+	for kind := range record.Kinds {
 		r.failures[kind] = failures.WithLabelValues(kind.String())
 	}
 	return r
@@ -130,4 +131,4 @@ func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered)
 }
 
 // Failed counts why a record was not acknowledged.
-func (r *Requests) Failed(kind producer.Kind) { r.failures[kind].Inc() }
+func (r *Requests) Failed(kind record.Kind) { r.failures[kind].Inc() }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // ask asks the cluster for the topic in the background, unless it is being asked, and
@@ -91,7 +92,7 @@ func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error
 	}
 	if err != nil {
 		e := classify(err)
-		q.err = &Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}
+		q.err = &record.Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}
 		return
 	}
 	a := ts.read(t, md)
@@ -139,7 +140,7 @@ func (a *answer) lead(partitions []kafka.PartitionMetadata) {
 		}
 	}
 	if len(a.leaderless) == len(partitions) {
-		a.err, a.passes = &Error{Kind: KindUnavailable, Reason: "no partition of the topic has a leader"}, true
+		a.err, a.passes = &record.Error{Kind: record.KindUnavailable, Reason: "no partition of the topic has a leader"}, true
 	}
 }
 

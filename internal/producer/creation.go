@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 )
 
 // errCreating stands for a topic that may be there in a moment.
-var errCreating = &Error{Kind: KindUnavailable, Reason: "the cluster may be creating the topic"}
+var errCreating = &record.Error{Kind: record.KindUnavailable, Reason: "the cluster may be creating the topic"}
 
 // autoCreation is whether a cluster creates a topic that somebody asks for by its name.
 // Its answer about a topic is the same, UNKNOWN_TOPIC_OR_PARTITION, while it does and
@@ -73,7 +74,7 @@ func (a *autoCreation) find() {
 
 // absent is what there is to say against a topic that the cluster does not know, and
 // whether that may pass. topics.mu is held.
-func (ts *topics) absent(t *topic) (err *Error, passes bool) {
+func (ts *topics) absent(t *topic) (err *record.Error, passes bool) {
 	now := ts.now()
 	if t.missing.IsZero() {
 		t.missing = now
@@ -81,7 +82,7 @@ func (ts *topics) absent(t *topic) (err *Error, passes bool) {
 	if t.named && now.Sub(t.missing) < ts.auto.wait(now) {
 		return errCreating, true
 	}
-	return &Error{Kind: KindTopicNotFound, Reason: "the cluster has no such topic"}, false
+	return &record.Error{Kind: record.KindTopicNotFound, Reason: "the cluster has no such topic"}, false
 }
 
 // answering returns the ID of the broker that has answered. librdkafka does not know the

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"maps"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -72,11 +74,11 @@ func (c *client) reread() {
 
 // unresolved logs why the producer has no secrets, or such as it cannot be made with, and
 // returns the outcome of its records.
-func (c *client) unresolved(err error) *Error {
+func (c *client) unresolved(err error) *record.Error {
 	if invalid, ok := errors.AsType[InvalidError](err); ok {
 		c.log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
-		return &Error{Kind: KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
+		return &record.Error{Kind: record.KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
 	}
 	c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
-	return &Error{Kind: KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
+	return &record.Error{Kind: record.KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // A Delivery is a record that librdkafka has, until its outcome is known.
@@ -25,8 +27,8 @@ type Delivery struct {
 	suspect *suspect  // its topic, if that is one
 
 	onReport atomic.Pointer[func()]
-	ack      Ack
-	err      *Error
+	ack      record.Ack
+	err      *record.Error
 }
 
 // A delivery's states. Waiter and report loop race to leave awaited; the loser frees the
@@ -81,7 +83,7 @@ func (d *Delivery) waitOr(deadline time.Time, hurry, failed <-chan struct{}) boo
 func (d *Delivery) Reported() bool { return d.state.Load() == reported }
 
 // Outcome returns the outcome, once it has come.
-func (d *Delivery) Outcome() (Ack, *Error) { return d.ack, d.err }
+func (d *Delivery) Outcome() (record.Ack, *record.Error) { return d.ack, d.err }
 
 // OnReport calls f once, when the outcome comes: on the goroutine that reads the
 // reports, which f must not hold up; at once if it has come already. f may end the
@@ -96,7 +98,7 @@ func (d *Delivery) OnReport(f func()) {
 var tooLate = func() {}
 
 // report notes the outcome; false: nobody waits for it.
-func (d *Delivery) report(ack Ack, err *Error) bool {
+func (d *Delivery) report(ack record.Ack, err *record.Error) bool {
 	d.ack, d.err = ack, err
 	if !d.state.CompareAndSwap(awaited, reported) {
 		return false

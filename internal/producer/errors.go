@@ -4,81 +4,15 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
-
-// Kind says why a record was not acknowledged.
-type Kind int
-
-const (
-	// KindUnconfirmed: handed over, and nobody knows what became of it.
-	KindUnconfirmed Kind = iota
-	// KindTopicNotFound: the cluster has no such topic and creates none.
-	KindTopicNotFound
-	// KindPartitionNotFound: the topic has fewer partitions.
-	KindPartitionNotFound
-	// KindTopicInvalid: the cluster refuses the topic's name.
-	KindTopicInvalid
-	// KindForbidden: the credentials may not write to the topic.
-	KindForbidden
-	// KindTooLarge: larger than the producer, the topic or the broker takes.
-	KindTooLarge
-	// KindRejected: the broker refuses the record as invalid.
-	KindRejected
-	// KindConfig: librdkafka or the broker refuses the configuration.
-	KindConfig
-	// KindNoBroker: no broker of the cluster can be reached.
-	KindNoBroker
-	// KindAuthentication: the cluster refuses the credentials.
-	KindAuthentication
-	// KindQueueFull: the producer's queue is at its limit.
-	KindQueueFull
-	// KindTooFewReplicas: fewer replicas in sync than the topic demands.
-	KindTooFewReplicas
-	// KindUnavailable: the cluster cannot take it now, for another reason.
-	KindUnavailable
-	// KindSpoolFull and KindSpoolFailed: Kafka did not take it, and this machine's
-	// disk is full or fails (durable delivery).
-	KindSpoolFull
-	KindSpoolFailed
-	// KindAborted: another record of its transaction was refused.
-	KindAborted
-	// KindInternal: an error that producing should never see.
-	KindInternal
-)
-
-// kindNames are the kinds as metrics and traces call them.
-var kindNames = [...]string{
-	KindUnconfirmed: "unconfirmed", KindTopicNotFound: "topic_not_found", KindPartitionNotFound: "partition_not_found",
-	KindTopicInvalid: "topic_invalid", KindForbidden: "forbidden", KindTooLarge: "too_large", KindRejected: "rejected",
-	KindConfig: "config", KindNoBroker: "no_broker", KindAuthentication: "authentication", KindQueueFull: "queue_full",
-	KindTooFewReplicas: "too_few_replicas", KindUnavailable: "unavailable", KindSpoolFull: "spool_full",
-	KindSpoolFailed: "spool_failed", KindAborted: "aborted", KindInternal: "internal",
-}
-
-// Kinds is how many kinds there are: they are the numbers below it.
-const Kinds = Kind(len(kindNames))
-
-// String returns the kind's name: lower case, with underscores.
-func (k Kind) String() string { return kindNames[k] }
-
-// Error is the outcome of a record that was not acknowledged.
-type Error struct {
-	Kind Kind
-	// Unconfirmed: the record may be in Kafka all the same, or get there yet. Otherwise
-	// it is not and never will be.
-	Unconfirmed bool
-	// Reason is for the log. It can name brokers: no client gets it.
-	Reason string
-}
-
-func (e *Error) Error() string { return e.Reason }
 
 // codes is the one table from librdkafka's error codes to kinds. Codes below zero
 // are the library's own, others come from the broker. Whether the record can be in Kafka
 // all the same, the report's status says and not the code.
-var codes = func() map[kafka.ErrorCode]Kind {
-	groups := map[Kind][]kafka.ErrorCode{
-		KindUnconfirmed: {
+var codes = func() map[kafka.ErrorCode]record.Kind {
+	groups := map[record.Kind][]kafka.ErrorCode{
+		record.KindUnconfirmed: {
 			// Time ran out, or the connection broke with the record under way.
 			kafka.ErrMsgTimedOut, kafka.ErrTimedOut, kafka.ErrTimedOutQueue, kafka.ErrTransport,
 			kafka.ErrRequestTimedOut, kafka.ErrNetworkException, kafka.ErrDestroyBroker,
@@ -95,25 +29,25 @@ var codes = func() map[kafka.ErrorCode]Kind {
 			kafka.ErrUnknown, kafka.ErrFail, kafka.ErrBadMsg, kafka.ErrUnderflow,
 			kafka.ErrIntr, kafka.ErrRetry, kafka.ErrInProgress, kafka.ErrPartial, kafka.ErrOutdated,
 		},
-		KindTopicNotFound: {
+		record.KindTopicNotFound: {
 			kafka.ErrUnknownTopic, kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopicID,
 			kafka.ErrInconsistentTopicID, kafka.ErrResourceNotFound, kafka.ErrNoent,
 		},
-		KindPartitionNotFound: {kafka.ErrUnknownPartition},
-		KindTopicInvalid:      {kafka.ErrTopicException},
-		KindForbidden: {
+		record.KindPartitionNotFound: {kafka.ErrUnknownPartition},
+		record.KindTopicInvalid:      {kafka.ErrTopicException},
+		record.KindForbidden: {
 			kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
 			kafka.ErrTransactionalIDAuthorizationFailed, kafka.ErrGroupAuthorizationFailed,
 			kafka.ErrDelegationTokenAuthorizationFailed,
 		},
-		KindTooLarge: {
+		record.KindTooLarge: {
 			kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrInvalidMsgSize,
 		},
-		KindRejected: {
+		record.KindRejected: {
 			kafka.ErrInvalidRecord, kafka.ErrInvalidTimestamp, kafka.ErrPolicyViolation, kafka.ErrInvalidMsg,
 			kafka.ErrUnsupportedForMessageFormat, kafka.ErrInvalidDifferentRecord,
 		},
-		KindConfig: {
+		record.KindConfig: {
 			kafka.ErrInvalidArg, kafka.ErrInvalidConfig, kafka.ErrInvalidRequiredAcks, kafka.ErrInvalidRequest,
 			kafka.ErrUnsupportedFeature, kafka.ErrUnsupportedVersion, kafka.ErrUnsupportedCompressionType,
 			kafka.ErrBadCompression, kafka.ErrNotConfigured, kafka.ErrNotImplemented, kafka.ErrInvalidType,
@@ -121,20 +55,20 @@ var codes = func() map[kafka.ErrorCode]Kind {
 			kafka.ErrSecurityDisabled, kafka.ErrUnsupportedSaslMechanism, kafka.ErrInvalidTransactionTimeout,
 			kafka.ErrInvalidTxnState, kafka.ErrInconsistent, kafka.ErrReadOnly,
 		},
-		KindNoBroker: {
+		record.KindNoBroker: {
 			kafka.ErrAllBrokersDown, kafka.ErrResolve, kafka.ErrSsl, kafka.ErrBrokerNotAvailable,
 			kafka.ErrUnknownBroker, kafka.ErrListenerNotFound, kafka.ErrRebootstrapRequired,
 		},
-		KindAuthentication: {
+		record.KindAuthentication: {
 			kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed, kafka.ErrIllegalSaslState,
 			kafka.ErrUnacceptableCredential, kafka.ErrPrincipalDeserializationFailure, kafka.ErrInvalidPrincipalType,
 			kafka.ErrDelegationTokenAuthDisabled, kafka.ErrDelegationTokenNotFound,
 			kafka.ErrDelegationTokenOwnerMismatch, kafka.ErrDelegationTokenRequestNotAllowed,
 			kafka.ErrDelegationTokenExpired,
 		},
-		KindQueueFull:      {kafka.ErrQueueFull},
-		KindTooFewReplicas: {kafka.ErrNotEnoughReplicas, kafka.ErrIsrInsuff},
-		KindUnavailable: {
+		record.KindQueueFull:      {kafka.ErrQueueFull},
+		record.KindTooFewReplicas: {kafka.ErrNotEnoughReplicas, kafka.ErrIsrInsuff},
+		record.KindUnavailable: {
 			kafka.ErrLeaderNotAvailable, kafka.ErrNotLeaderForPartition, kafka.ErrReplicaNotAvailable,
 			kafka.ErrKafkaStorageError, kafka.ErrLogDirNotFound, kafka.ErrThrottlingQuotaExceeded,
 			kafka.ErrFencedLeaderEpoch, kafka.ErrUnknownLeaderEpoch, kafka.ErrStaleCtrlEpoch,
@@ -147,7 +81,7 @@ var codes = func() map[kafka.ErrorCode]Kind {
 			kafka.ErrPrevInProgress, kafka.ErrConflict, kafka.ErrCritSysResource, kafka.ErrNoop,
 		},
 		// Codes of consumers, groups, shares, administration and the controllers' quorum.
-		KindInternal: {
+		record.KindInternal: {
 			kafka.ErrNoError, kafka.ErrPartitionEOF, kafka.ErrUnknownGroup, kafka.ErrExistingSubscription,
 			kafka.ErrAssignPartitions, kafka.ErrRevokePartitions, kafka.ErrNoOffset, kafka.ErrKeyDeserialization,
 			kafka.ErrValueDeserialization, kafka.ErrMaxPollExceeded, kafka.ErrApplication, kafka.ErrAssignmentLost,
@@ -171,7 +105,7 @@ var codes = func() map[kafka.ErrorCode]Kind {
 			kafka.ErrStreamsTopologyFenced, kafka.ErrShareSessionLimitReached,
 		},
 	}
-	table := map[kafka.ErrorCode]Kind{}
+	table := map[kafka.ErrorCode]record.Kind{}
 	for kind, group := range groups {
 		for _, code := range group {
 			table[code] = kind
@@ -182,37 +116,37 @@ var codes = func() map[kafka.ErrorCode]Kind {
 
 // classify turns an error about a record that was not queued, or about anything else but
 // a record, into an Error.
-func classify(err error) *Error {
+func classify(err error) *record.Error {
 	code, known := codeOf(err)
 	if !known {
-		return &Error{Kind: KindInternal, Reason: err.Error()}
+		return &record.Error{Kind: record.KindInternal, Reason: err.Error()}
 	}
 	kind := kindOf(code)
-	if kind == KindUnconfirmed { // of a record that nobody had
-		kind = KindUnavailable
+	if kind == record.KindUnconfirmed { // of a record that nobody had
+		kind = record.KindUnavailable
 	}
-	return &Error{Kind: kind, Reason: err.Error()}
+	return &record.Error{Kind: kind, Reason: err.Error()}
 }
 
 // undelivered turns the report of a record that was not acknowledged into an Error: the
 // code says why, the status whether the record can be in Kafka all the same.
-func undelivered(code librdkafka.Code, status librdkafka.Status, reason string) *Error {
-	e := &Error{Kind: kindOf(code), Reason: reason}
+func undelivered(code librdkafka.Code, status librdkafka.Status, reason string) *record.Error {
+	e := &record.Error{Kind: kindOf(code), Reason: reason}
 	switch {
 	case status != librdkafka.NotPersisted:
-		e.Kind, e.Unconfirmed = KindUnconfirmed, true
-	case e.Kind == KindUnconfirmed: // it was never sent
-		e.Kind = KindUnavailable
+		e.Kind, e.Unconfirmed = record.KindUnconfirmed, true
+	case e.Kind == record.KindUnconfirmed: // it was never sent
+		e.Kind = record.KindUnavailable
 	}
 	return e
 }
 
 // kindOf looks a code up. One of a newer librdkafka or broker says nothing.
-func kindOf(code librdkafka.Code) Kind {
+func kindOf(code librdkafka.Code) record.Kind {
 	if kind, ok := codes[code]; ok {
 		return kind
 	}
-	return KindUnconfirmed
+	return record.KindUnconfirmed
 }
 
 // codeOf returns the code of an error of librdkafka's, or of one in a cluster's metadata.

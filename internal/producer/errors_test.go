@@ -8,6 +8,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func TestEveryErrorCodeOfLibrdkafkaIsClassified(t *testing.T) {
@@ -33,21 +34,21 @@ func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
 		says        string
 		code        librdkafka.Code
 		status      librdkafka.Status
-		kind        Kind
+		kind        record.Kind
 		unconfirmed bool
 	}{
-		{"a timeout under way leaves it open", kafka.ErrMsgTimedOut, maybe, KindUnconfirmed, true},
-		{"a timeout in the queue does not", kafka.ErrMsgTimedOut, no, KindUnavailable, false},
-		{"neither does a purge of what was not sent", kafka.ErrPurgeQueue, no, KindUnavailable, false},
-		{"a purge of what waits for a second attempt does", kafka.ErrPurgeQueue, maybe, KindUnconfirmed, true},
-		{"so does an append that was not replicated", kafka.ErrNotEnoughReplicasAfterAppend, maybe, KindUnconfirmed, true},
-		{"a refusal by the broker is certain", kafka.ErrNotEnoughReplicas, no, KindTooFewReplicas, false},
-		{"but not of what an earlier attempt may have written", kafka.ErrNotEnoughReplicas, maybe, KindUnconfirmed, true},
-		{"whatever the refusal", kafka.ErrMsgSizeTooLarge, maybe, KindUnconfirmed, true},
-		{"an error about a record that is there leaves it open", kafka.ErrMsgSizeTooLarge, yes, KindUnconfirmed, true},
-		{"an unknown topic is certain", kafka.ErrUnknownTopicOrPart, no, KindTopicNotFound, false},
-		{"a code of the future says nothing beside the status", kafka.ErrorCode(4711), no, KindUnavailable, false},
-		{"an operation that produces nothing is a bug", kafka.ErrRebalanceInProgress, no, KindInternal, false},
+		{"a timeout under way leaves it open", kafka.ErrMsgTimedOut, maybe, record.KindUnconfirmed, true},
+		{"a timeout in the queue does not", kafka.ErrMsgTimedOut, no, record.KindUnavailable, false},
+		{"neither does a purge of what was not sent", kafka.ErrPurgeQueue, no, record.KindUnavailable, false},
+		{"a purge of what waits for a second attempt does", kafka.ErrPurgeQueue, maybe, record.KindUnconfirmed, true},
+		{"so does an append that was not replicated", kafka.ErrNotEnoughReplicasAfterAppend, maybe, record.KindUnconfirmed, true},
+		{"a refusal by the broker is certain", kafka.ErrNotEnoughReplicas, no, record.KindTooFewReplicas, false},
+		{"but not of what an earlier attempt may have written", kafka.ErrNotEnoughReplicas, maybe, record.KindUnconfirmed, true},
+		{"whatever the refusal", kafka.ErrMsgSizeTooLarge, maybe, record.KindUnconfirmed, true},
+		{"an error about a record that is there leaves it open", kafka.ErrMsgSizeTooLarge, yes, record.KindUnconfirmed, true},
+		{"an unknown topic is certain", kafka.ErrUnknownTopicOrPart, no, record.KindTopicNotFound, false},
+		{"a code of the future says nothing beside the status", kafka.ErrorCode(4711), no, record.KindUnavailable, false},
+		{"an operation that produces nothing is a bug", kafka.ErrRebalanceInProgress, no, record.KindInternal, false},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -60,11 +61,11 @@ func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
 }
 
 func TestErrorOfWhatWasNotQueuedLeavesNothingOpen(t *testing.T) {
-	for err, kind := range map[error]Kind{
-		&librdkafka.Error{Code: kafka.ErrTransport}:        KindUnavailable,
-		kafka.NewError(kafka.ErrUnknownTopic, "", false):   KindTopicNotFound,
-		&librdkafka.Error{Code: kafka.ErrQueueFull}:        KindQueueFull,
-		errors.New("an error that is not of librdkafka's"): KindInternal,
+	for err, kind := range map[error]record.Kind{
+		&librdkafka.Error{Code: kafka.ErrTransport}:        record.KindUnavailable,
+		kafka.NewError(kafka.ErrUnknownTopic, "", false):   record.KindTopicNotFound,
+		&librdkafka.Error{Code: kafka.ErrQueueFull}:        record.KindQueueFull,
+		errors.New("an error that is not of librdkafka's"): record.KindInternal,
 	} {
 		if e := classify(err); e.Kind != kind || e.Unconfirmed {
 			t.Errorf("%v: %s, unconfirmed %v", err, e.Kind, e.Unconfirmed)

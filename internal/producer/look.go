@@ -3,12 +3,14 @@ package producer
 import (
 	"hash/crc32"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Reach returns nil when the connection's cluster answers. Where that is not known, it
 // waits until the deadline.
-func (p *Pool) Reach(conn *Connection, deadline time.Time) *Error {
-	return p.retrying(conn, "", deadline, func(c *client, _ *suspect) *Error {
+func (p *Pool) Reach(conn *Connection, deadline time.Time) *record.Error {
+	return p.retrying(conn, "", deadline, func(c *client, _ *suspect) *record.Error {
 		select {
 		case <-c.ready:
 		default:
@@ -28,7 +30,7 @@ func (p *Pool) Reach(conn *Connection, deadline time.Time) *Error {
 // not wait: the cluster is asked in the background where its last answer is too old, and
 // until there is one the error's kind is KindUnavailable. It is to be called when Reach
 // has returned nil.
-func (p *Pool) Look(conn *Connection, name string, partition int32) (partitions int32, err *Error) {
+func (p *Pool) Look(conn *Connection, name string, partition int32) (partitions int32, err *record.Error) {
 	c := p.client(conn)
 	if c == nil {
 		return 0, errShuttingDown
@@ -45,7 +47,7 @@ func (p *Pool) Look(conn *Connection, name string, partition int32) (partitions 
 }
 
 // Look is [Pool.Look] for the stream's producer. It is to be called when Begun is true.
-func (s *Serial) Look(name string, partition int32) (partitions int32, err *Error) {
+func (s *Serial) Look(name string, partition int32) (partitions int32, err *record.Error) {
 	s.mu.Lock()
 	defer s.leave()
 	if !s.ready() {
@@ -58,18 +60,18 @@ func (s *Serial) Look(name string, partition int32) (partitions int32, err *Erro
 // has n: AnyPartition where the partitioner leaves that open or is not known here.
 func (c *Connection) PartitionOf(key []byte, n int32) int32 {
 	if n <= 0 || key == nil {
-		return AnyPartition
+		return record.AnyPartition
 	}
 	switch c.props["partitioner"] {
 	case "murmur2_random", "murmur2":
 		return int32(murmur2(key)&0x7fffffff) % n
 	case "consistent", "consistent_random":
 		if len(key) == 0 {
-			return AnyPartition
+			return record.AnyPartition
 		}
 		return int32(crc32.ChecksumIEEE(key) % uint32(n))
 	}
-	return AnyPartition
+	return record.AnyPartition
 }
 
 // murmur2 is the hash of Kafka's Java client, org.apache.kafka.common.utils.Utils.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -20,7 +21,7 @@ func TestTheQueryOfATokensEndpointIsInNoLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, failed := pool.Send(conn, &Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
+	_, failed := pool.Send(conn, &record.Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
 	await.True(t, "librdkafka says that it gets no token", func() bool { return strings.Contains(log.String(), "/token") })
 	for _, text := range []string{log.String(), failed.Reason} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "u5er") || strings.Contains(text, "hunter2") {

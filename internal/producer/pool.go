@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Redactor returns a function that takes the properties' secrets out of a text.
@@ -56,7 +57,7 @@ type Options struct {
 	// Keep is offered the records that were queued by Send and are still queued when
 	// the pool drains. The record's memory is lent for the call. It tells whether
 	// it has taken the record. nil: they are lost, and counted in the log.
-	Keep func(conn *Connection, rec *Record) bool
+	Keep func(conn *Connection, rec *record.Record) bool
 	// TransactionsDir is a directory, of this gateway's alone, for what makes
 	// transactional ids outlive a process; "": there are no transactions.
 	TransactionsDir string
@@ -73,7 +74,7 @@ type Pool struct {
 	idle       time.Duration
 	budget     budget
 	resolve    func(string) (string, error)
-	keep       func(*Connection, *Record) bool
+	keep       func(*Connection, *record.Record) bool
 	observe    Observer // nil: nobody watches
 	stats      time.Duration
 	stuckAfter time.Duration
@@ -156,8 +157,8 @@ func (p *Pool) Release(conn *Connection, n int) { p.budget.give(&conn.held, int6
 //
 // Without wait, success means: the cluster answers, the topic and partition exist,
 // and the record is queued in the order of the calls. The Ack is then empty.
-func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (ack Ack, err *Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+func (p *Pool) Send(conn *Connection, rec *record.Record, wait bool, deadline time.Time) (ack record.Ack, err *record.Error) {
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
 		ack, err = c.send(rec, s, wait, deadline)
 		return err
 	})
@@ -166,8 +167,8 @@ func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time
 
 // Queue queues the record as Send does, for a sender that keeps the record until
 // its outcome is known and ends the delivery with [Pool.Settle].
-func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+func (p *Pool) Queue(conn *Connection, rec *record.Record, deadline time.Time) (d *Delivery, err *record.Error) {
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
 		d, err = c.queue(rec, s, true, deadline)
 		return err
 	})
@@ -179,7 +180,7 @@ func (p *Pool) Settle(d *Delivery) { d.settle() }
 
 // retrying calls f with the client that is to have a record of the topic, and again with
 // the next one while a client is being replaced.
-func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f func(*client, *suspect) *Error) *Error {
+func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f func(*client, *suspect) *record.Error) *record.Error {
 	for {
 		c, s, err := p.lane(conn, topic, deadline)
 		if err != nil {
@@ -191,7 +192,7 @@ func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f fu
 		if h := p.handovers.pending(conn.id, nil); h != nil {
 			s.leave()
 			if !wait(h.done, deadline) {
-				return &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
+				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 			}
 			continue
 		}
@@ -203,7 +204,7 @@ func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f fu
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
 // that with the record counted in. There is no client when the pool is closed.
-func (p *Pool) lane(conn *Connection, topic string, deadline time.Time) (*client, *suspect, *Error) {
+func (p *Pool) lane(conn *Connection, topic string, deadline time.Time) (*client, *suspect, *record.Error) {
 	s, err := p.suspects.enter(conn.id, topic, deadline)
 	if err != nil {
 		return nil, nil, err

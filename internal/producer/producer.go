@@ -12,32 +12,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
-
-// Header is one header of a record. A nil Value is null.
-type Header = librdkafka.Header
-
-// Record is what is produced.
-type Record struct {
-	Topic     string
-	Partition int32 // AnyPartition: by the key
-	// Key and Value: nil is null, which is not the same as empty.
-	Key, Value []byte
-	Headers    []Header
-	Timestamp  time.Time // zero: now
-}
-
-// AnyPartition leaves the partition to the partitioner.
-const AnyPartition int32 = -1
-
-// Ack is Kafka's acknowledgement of a record.
-type Ack struct {
-	Partition int32
-	Offset    int64
-	// Timestamp is the one that Kafka has stored: the record's own, or the broker's where
-	// the topic's message.timestamp.type is LogAppendTime.
-	Timestamp time.Time
-}
 
 // client is one librdkafka producer.
 type client struct {
@@ -57,7 +33,7 @@ type client struct {
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
 	kafka  *librdkafka.Producer
-	broken *Error
+	broken *record.Error
 
 	link   *link
 	topics *topics
@@ -129,7 +105,7 @@ func (c *client) start() {
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.pool.logLine})
 	if err != nil {
-		c.broken = &Error{Kind: KindConfig, Reason: c.redact(err.Error())}
+		c.broken = &record.Error{Kind: record.KindConfig, Reason: c.redact(err.Error())}
 		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		return
 	}
@@ -184,14 +160,14 @@ func (c *client) outcome(r *librdkafka.Report) {
 		if stored == mockTimestamp {
 			stored = d.stamp
 		}
-		c.finish(d, Ack{r.Partition, r.Offset, time.UnixMilli(stored)}, nil)
+		c.finish(d, record.Ack{Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(stored)}, nil)
 		return
 	}
 	e := undelivered(r.Code, r.Status, r.Reason())
 	if !e.Unconfirmed && !d.oneLeader(r) {
-		e = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
+		e = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
 	}
-	if e.Kind == KindTopicNotFound {
+	if e.Kind == record.KindTopicNotFound {
 		c.topics.forget(d.topic)
 	}
 	again := c.refused(d, e) || c.handover.Load() != nil && notSent(r)
@@ -199,7 +175,7 @@ func (c *client) outcome(r *librdkafka.Report) {
 	if (again || atEnd) && c.giveBack(r, d, e) {
 		return
 	}
-	c.finish(d, Ack{}, e)
+	c.finish(d, record.Ack{}, e)
 	select {
 	case c.failures <- struct{}{}:
 	default:
@@ -211,7 +187,7 @@ func (c *client) outcome(r *librdkafka.Report) {
 const mockTimestamp = 1234
 
 // finish reports a record's outcome to whoever waits for it.
-func (c *client) finish(d *Delivery, ack Ack, e *Error) {
+func (c *client) finish(d *Delivery, ack record.Ack, e *record.Error) {
 	c.pool.budget.give(&c.queued, d.size)
 	d.suspect.leave()
 	if c.pool.observe != nil {
@@ -312,35 +288,35 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 }
 
 // errRetired: this client takes no more records; the pool has or makes another.
-var errRetired = &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
+var errRetired = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 
 // send queues the record and, if wait is set, waits for its report.
-func (c *client) send(rec *Record, s *suspect, wait bool, deadline time.Time) (Ack, *Error) {
+func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.Time) (record.Ack, *record.Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
 	if err != nil {
 		s.leave()
-		return Ack{}, err
+		return record.Ack{}, err
 	}
 	d := deliveries.Get().(*Delivery)
 	d.suspect = s
 	if !wait {
 		d.state.Store(abandoned)
 		d.async = true
-		return Ack{}, c.produce(t, rec, d)
+		return record.Ack{}, c.produce(t, rec, d)
 	}
 	if err := c.produce(t, rec, d); err != nil {
-		return Ack{}, err
+		return record.Ack{}, err
 	}
 	return c.await(d, rec.Topic, deadline)
 }
 
 // await waits for the outcome of a record that nobody keeps.
-func (c *client) await(d *Delivery, topic string, deadline time.Time) (Ack, *Error) {
+func (c *client) await(d *Delivery, topic string, deadline time.Time) (record.Ack, *record.Error) {
 	if !d.Wait(deadline, nil) && d.abandon() {
 		c.topics.forget(topic) // it may have been deleted: the next record asks
-		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+		return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	ack, err := d.Outcome()
 	d.settle()
@@ -349,7 +325,7 @@ func (c *client) await(d *Delivery, topic string, deadline time.Time) (Ack, *Err
 
 // queue queues the record for a sender that waits for it later. kept: the sender keeps
 // it meanwhile.
-func (c *client) queue(rec *Record, s *suspect, kept bool, deadline time.Time) (*Delivery, *Error) {
+func (c *client) queue(rec *record.Record, s *suspect, kept bool, deadline time.Time) (*Delivery, *record.Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
@@ -366,7 +342,7 @@ func (c *client) queue(rec *Record, s *suspect, kept bool, deadline time.Time) (
 }
 
 // admit returns the record's topic when the record can be queued now.
-func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
+func (c *client) admit(rec *record.Record, deadline time.Time) (*topic, *record.Error) {
 	select {
 	case <-c.ready:
 	default:
@@ -379,7 +355,7 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	}
 	now := time.Now()
 	if !now.Before(deadline) {
-		return nil, &Error{Kind: KindUnavailable, Reason: "no time was left to produce the record"}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "no time was left to produce the record"}
 	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
@@ -389,7 +365,7 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 		return nil, err
 	}
 	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
-	if err == nil && rec.Partition == AnyPartition {
+	if err == nil && rec.Partition == record.AnyPartition {
 		if a := t.answer.Load(); a != nil && a.leaderless != nil { // it could only wait in the queue
 			return c.topics.find(rec.Topic, c.conn.PartitionOf(rec.Key, a.partitions), deadline)
 		}
@@ -397,14 +373,14 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	return t, err
 }
 
-func (c *client) awaitReady(deadline time.Time) *Error {
+func (c *client) awaitReady(deadline time.Time) *record.Error {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
 	case <-c.ready:
 		return nil
 	case <-timer.C:
-		return &Error{Kind: KindUnavailable, Reason: "the producer was not made in time"}
+		return &record.Error{Kind: record.KindUnavailable, Reason: "the producer was not made in time"}
 	}
 }
 
@@ -413,7 +389,7 @@ const recordOverhead = 512
 
 // produce queues the record, of which librdkafka makes a copy. When that fails, the
 // delivery is freed.
-func (c *client) produce(t *topic, rec *Record, d *Delivery) *Error {
+func (c *client) produce(t *topic, rec *record.Record, d *Delivery) *record.Error {
 	d.size = int64(len(rec.Key) + len(rec.Value) + recordOverhead)
 	for i := range rec.Headers {
 		d.size += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
@@ -421,7 +397,7 @@ func (c *client) produce(t *topic, rec *Record, d *Delivery) *Error {
 	if !c.pool.budget.take(&c.queued, d.size) {
 		d.suspect.leave()
 		d.free()
-		return &Error{Kind: KindQueueFull, Reason: "too many bytes are in flight"}
+		return &record.Error{Kind: record.KindQueueFull, Reason: "too many bytes are in flight"}
 	}
 	d.topic, d.stamp, d.queued = t.name, rec.Timestamp.UnixMilli(), time.Now()
 	e := c.queueUp(t, rec, d)
@@ -434,7 +410,7 @@ func (c *client) produce(t *topic, rec *Record, d *Delivery) *Error {
 }
 
 // queueUp gives the record to librdkafka.
-func (c *client) queueUp(t *topic, rec *Record, d *Delivery) *Error {
+func (c *client) queueUp(t *topic, rec *record.Record, d *Delivery) *record.Error {
 	handle := t.handle.Load()
 	if handle == nil {
 		var err error
@@ -458,7 +434,7 @@ func (c *client) queueUp(t *topic, rec *Record, d *Delivery) *Error {
 }
 
 // notQueued is the outcome of a record that librdkafka has not taken.
-func (c *client) notQueued(topic string, err error) *Error {
+func (c *client) notQueued(topic string, err error) *record.Error {
 	var cause *librdkafka.Error
 	if !errors.As(err, &cause) {
 		return errRetired // it is closed
@@ -471,7 +447,7 @@ func (c *client) notQueued(topic string, err error) *Error {
 		return errRetired
 	}
 	e := classify(cause)
-	if e.Kind == KindTopicNotFound {
+	if e.Kind == record.KindTopicNotFound {
 		c.topics.forget(topic)
 	}
 	return e

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -100,15 +101,15 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 	cases := []struct {
 		name  string
 		by    *refuser
-		kind  Kind
+		kind  record.Kind
 		props []string
 	}{
-		{"Kafka names the record", &refuser{err: kerr.InvalidRecord, names: true}, KindRejected, nil},
-		{"Kafka names none", &refuser{err: kerr.InvalidRecord}, KindRejected, nil},
-		{"a wrong timestamp", &refuser{err: kerr.InvalidTimestamp, names: true}, KindRejected, nil},
-		{"the batch is larger than the topic takes", &refuser{err: kerr.MessageTooLarge}, KindTooLarge, nil},
-		{"a policy of the broker's", &refuser{err: kerr.PolicyViolation}, KindRejected, nil},
-		{"without idempotence", &refuser{err: kerr.InvalidRecord}, KindRejected, []string{"acks", "1"}},
+		{"Kafka names the record", &refuser{err: kerr.InvalidRecord, names: true}, record.KindRejected, nil},
+		{"Kafka names none", &refuser{err: kerr.InvalidRecord}, record.KindRejected, nil},
+		{"a wrong timestamp", &refuser{err: kerr.InvalidTimestamp, names: true}, record.KindRejected, nil},
+		{"the batch is larger than the topic takes", &refuser{err: kerr.MessageTooLarge}, record.KindTooLarge, nil},
+		{"a policy of the broker's", &refuser{err: kerr.PolicyViolation}, record.KindRejected, nil},
+		{"without idempotence", &refuser{err: kerr.InvalidRecord}, record.KindRejected, []string{"acks", "1"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 					if i%20 == 7 {
 						value = fmt.Sprint("bad", i)
 					}
-					ack, err := p.Send(conn, record("t", value), true, in(10*time.Second))
+					ack, err := p.Send(conn, recordOf("t", value), true, in(10*time.Second))
 					switch {
 					case !isBad(value) && (err != nil || ack.Offset < 0):
 						t.Errorf("%s: %+v %v", value, ack, err)
@@ -159,7 +160,7 @@ type slowReader struct {
 	first sync.Once
 }
 
-func (r *slowReader) Outcome(time.Duration, *Error) {
+func (r *slowReader) Outcome(time.Duration, *record.Error) {
 	r.first.Do(func() {
 		for r.times() == 0 {
 			<-time.After(time.Millisecond)
@@ -196,7 +197,7 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 				} else {
 					want = append(want, value)
 				}
-				rec := &Record{Topic: "t", Partition: 1, Value: []byte(value)}
+				rec := &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}
 				if mode == Async {
 					if _, err := p.Send(conn, rec, false, in(10*time.Second)); err != nil {
 						t.Fatal(err)
@@ -234,11 +235,11 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	conn := connect(t, c, true)
 	by := refuser{err: kerr.InvalidRecord}
 	by.control(c, isBad)
-	send := func(topic, value string) *Error {
-		_, err := p.Send(conn, record(topic, value), true, in(10*time.Second))
+	send := func(topic, value string) *record.Error {
+		_, err := p.Send(conn, recordOf(topic, value), true, in(10*time.Second))
 		return err
 	}
-	if err := send("t", "bad"); err == nil || err.Kind != KindRejected {
+	if err := send("t", "bad"); err == nil || err.Kind != record.KindRejected {
 		t.Fatalf("%v", err)
 	}
 	if n := by.times(); n != 2 {
@@ -279,11 +280,11 @@ func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	for worker := range 16 {
 		senders.Go(func() {
 			for i := range 20 {
-				if _, err := p.Send(good, record("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
+				if _, err := p.Send(good, recordOf("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
 					t.Errorf("a good record: %+v", err)
 				}
 				if worker == 0 {
-					if _, err := p.Send(bad, record("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != KindRejected {
+					if _, err := p.Send(bad, recordOf("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != record.KindRejected {
 						t.Errorf("a bad record: %+v", err)
 					}
 				}

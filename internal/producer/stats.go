@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/tidwall/gjson"
 )
 
@@ -13,7 +14,7 @@ import (
 // took from being queued, and the error, nil for an acknowledgement. It is called on
 // the goroutine that reads the reports and must not hold that up.
 type Observer interface {
-	Outcome(took time.Duration, err *Error)
+	Outcome(took time.Duration, err *record.Error)
 }
 
 // Stats is a look at a pool. It costs no request anything to take one.

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Kafka refuses a whole batch for one record in it. It names the record for some reasons
@@ -52,7 +54,7 @@ func (ss *suspects) refused(conn, topic string) {
 
 // enter returns the suspect if the topic is one, and counts a record in, which leave
 // counts out. It waits for the last records of a topic that is suspect no more.
-func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *Error) {
+func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *record.Error) {
 	for ss.n.Load() > 0 {
 		s, idle := ss.look(suspectKey{conn, topic})
 		if idle == nil {
@@ -63,7 +65,7 @@ func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *Er
 		case <-idle:
 			timer.Stop()
 		case <-timer.C:
-			return nil, &Error{Kind: KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
+			return nil, &record.Error{Kind: record.KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
 		}
 	}
 	return nil, nil
@@ -122,12 +124,12 @@ func (s *suspect) leave() {
 
 // refused reports whether the record is to be sent again alone, since it was refused
 // with its batch, for which its topic becomes suspect.
-func (c *client) refused(d *Delivery, e *Error) bool {
+func (c *client) refused(d *Delivery, e *record.Error) bool {
 	if e.Unconfirmed || c.conn.inTransaction() {
 		return false
 	}
 	switch e.Kind {
-	case KindRejected, KindTooLarge, KindForbidden, KindTopicInvalid:
+	case record.KindRejected, record.KindTooLarge, record.KindForbidden, record.KindTopicInvalid:
 	default:
 		return false
 	}
@@ -137,7 +139,7 @@ func (c *client) refused(d *Delivery, e *Error) bool {
 	if c.conn.oneByOne() {
 		return false
 	}
-	if c.pool.suspects.refused(c.conn.id, d.topic); e.Kind == KindForbidden || e.Kind == KindTopicInvalid {
+	if c.pool.suspects.refused(c.conn.id, d.topic); e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
 		return false // it is about the topic: it would be refused alone as well
 	}
 	c.again.Do(func() {

@@ -8,6 +8,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -52,14 +53,14 @@ type answer struct {
 	leaderless map[int32]bool // nil: each partition has a leader
 	leaders    []int32        // by partition
 	moved      atomic.Bool    // a partition has another leader since
-	err        *Error         // why no record can be sent to any partition
+	err        *record.Error  // why no record can be sent to any partition
 	passes     bool           // and that it may be otherwise in a moment
 }
 
 // question is one to the cluster about a topic.
 type question struct {
 	done chan struct{}
-	err  *Error // why there was no answer; to be read after done
+	err  *record.Error // why there was no answer; to be read after done
 }
 
 // topics is a producer's cache of topics. Nobody waits for a question about another
@@ -88,20 +89,20 @@ func newTopics(query metadataQuery, closed <-chan struct{}) *topics {
 }
 
 var (
-	errNotAsked = &Error{Kind: KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
-	errNoLeader = &Error{Kind: KindUnavailable, Reason: "the partition has no leader"}
+	errNotAsked = &record.Error{Kind: record.KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
+	errNoLeader = &record.Error{Kind: record.KindUnavailable, Reason: "the partition has no leader"}
 )
 
 // against returns what there is to say against a record for the partition, and whether
 // that may pass by itself.
-func (a *answer) against(partition int32) (err *Error, passes bool) {
+func (a *answer) against(partition int32) (err *record.Error, passes bool) {
 	switch {
 	case a == nil:
 		return errNotAsked, true
 	case a.err != nil:
 		return a.err, a.passes
 	case a.partitions <= partition:
-		return &Error{Kind: KindPartitionNotFound, Reason: "the topic has fewer partitions"}, false
+		return &record.Error{Kind: record.KindPartitionNotFound, Reason: "the topic has fewer partitions"}, false
 	case a.leaderless[partition]:
 		return errNoLeader, true
 	}
@@ -111,7 +112,7 @@ func (a *answer) against(partition int32) (err *Error, passes bool) {
 // find returns the topic if it exists and has the partition, asking the cluster
 // where that is not known. Where it may become so in a moment, it waits until the
 // deadline.
-func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic, *Error) {
+func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic, *record.Error) {
 	t, err := ts.get(name)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic
 // look returns how many partitions a topic has, and what there is to say against a
 // record for one of them, without waiting for the cluster, which is asked where that is
 // not known.
-func (ts *topics) look(name string, partition int32) (partitions int32, err *Error) {
+func (ts *topics) look(name string, partition int32) (partitions int32, err *record.Error) {
 	t, err := ts.get(name)
 	if err != nil {
 		return 0, err
@@ -202,7 +203,7 @@ func (ts *topics) await(done <-chan struct{}, until, deadline time.Time) bool {
 }
 
 // late is what is returned for err when there was no time for another answer.
-func (ts *topics) late(err *Error) *Error {
+func (ts *topics) late(err *record.Error) *record.Error {
 	select {
 	case <-ts.closed:
 		return errRetired
@@ -212,7 +213,7 @@ func (ts *topics) late(err *Error) *Error {
 }
 
 // get returns the topic, known or not.
-func (ts *topics) get(name string) (*topic, *Error) {
+func (ts *topics) get(name string) (*topic, *record.Error) {
 	ts.mu.RLock()
 	t := ts.byName[name]
 	ts.mu.RUnlock()
@@ -225,7 +226,7 @@ func (ts *topics) get(name string) (*topic, *Error) {
 		return t, nil
 	}
 	if len(ts.byName) >= maxTopics && !ts.evictMissing() {
-		return nil, &Error{Kind: KindUnavailable, Reason: "this producer has reached its limit of topics"}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "this producer has reached its limit of topics"}
 	}
 	t = &topic{name: name}
 	ts.byName[name] = t

@@ -8,6 +8,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -44,21 +45,21 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 		name      string
 		topic     kafka.TopicMetadata
 		partition int32
-		creates   bool // topics on demand
-		want      Kind // -1: none
-		waits     bool // until the deadline
+		creates   bool        // topics on demand
+		want      record.Kind // -1: none
+		waits     bool        // until the deadline
 	}{
-		{"it is there", withPartitions(1, 2), AnyPartition, false, -1, false},
-		{"it is missing, and none is created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, AnyPartition, false, KindTopicNotFound, false},
-		{"it is missing, and being created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, AnyPartition, true, KindUnavailable, true},
-		{"it has no leader yet", kafka.TopicMetadata{Error: leaderless}, AnyPartition, false, KindUnavailable, true},
-		{"it has no partition yet", kafka.TopicMetadata{}, AnyPartition, false, KindUnavailable, true},
-		{"no partition has a leader", withPartitions(-1, -1), AnyPartition, false, KindUnavailable, true},
-		{"one has", withPartitions(-1, 2), AnyPartition, false, -1, false},
+		{"it is there", withPartitions(1, 2), record.AnyPartition, false, -1, false},
+		{"it is missing, and none is created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, record.AnyPartition, false, record.KindTopicNotFound, false},
+		{"it is missing, and being created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, record.AnyPartition, true, record.KindUnavailable, true},
+		{"it has no leader yet", kafka.TopicMetadata{Error: leaderless}, record.AnyPartition, false, record.KindUnavailable, true},
+		{"it has no partition yet", kafka.TopicMetadata{}, record.AnyPartition, false, record.KindUnavailable, true},
+		{"no partition has a leader", withPartitions(-1, -1), record.AnyPartition, false, record.KindUnavailable, true},
+		{"one has", withPartitions(-1, 2), record.AnyPartition, false, -1, false},
 		{"the one has that is wanted", withPartitions(-1, 2), 1, false, -1, false},
-		{"the one has none that is wanted", withPartitions(-1, 2), 0, false, KindUnavailable, true},
-		{"it has fewer partitions", withPartitions(1, 2), 2, false, KindPartitionNotFound, false},
-		{"it is forbidden", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrTopicAuthorizationFailed, "", false)}, AnyPartition, true, KindForbidden, false},
+		{"the one has none that is wanted", withPartitions(-1, 2), 0, false, record.KindUnavailable, true},
+		{"it has fewer partitions", withPartitions(1, 2), 2, false, record.KindPartitionNotFound, false},
+		{"it is forbidden", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrTopicAuthorizationFailed, "", false)}, record.AnyPartition, true, record.KindForbidden, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,9 +91,9 @@ func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 		return k.ask(name, all, by)
 	}, make(chan struct{}))
 	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, in(time.Hour)
-	done := make(chan *Error)
+	done := make(chan *record.Error)
 	go func() {
-		_, err := ts.find("t", AnyPartition, in(time.Minute))
+		_, err := ts.find("t", record.AnyPartition, in(time.Minute))
 		done <- err
 	}()
 	await.True(t, "it is asked for again", func() bool { return k.named.Load() > 2 })
@@ -111,12 +112,12 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	}
 	ts := newTopics(k.ask, make(chan struct{}))
 	for name := range k.silent {
-		if _, err := ts.look(name, AnyPartition); err != errNotAsked {
+		if _, err := ts.look(name, record.AnyPartition); err != errNotAsked {
 			t.Fatalf("%s: %+v", name, err)
 		}
 	}
 	await.True(t, "they are asked for", func() bool { return int(k.named.Load()) == len(k.silent) })
-	if _, err := ts.find("t", AnyPartition, in(time.Minute)); err != nil {
+	if _, err := ts.find("t", record.AnyPartition, in(time.Minute)); err != nil {
 		t.Errorf("another topic: %+v", err)
 	}
 }
@@ -131,7 +132,7 @@ func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
 	const n = 150
 	lookAll := func() (missing int) {
 		for i := range n {
-			if _, err := ts.look(fmt.Sprint("t", i), AnyPartition); err.Kind == KindTopicNotFound {
+			if _, err := ts.look(fmt.Sprint("t", i), record.AnyPartition); err.Kind == record.KindTopicNotFound {
 				missing++
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -67,7 +68,7 @@ func newTransactions(p *Pool, dir string) *transactions {
 }
 
 // errNoTransactions: the pool has no directory for transactional ids.
-var errNoTransactions = &Error{Kind: KindConfig, Reason: "transactions need a directory for their ids"}
+var errNoTransactions = &record.Error{Kind: record.KindConfig, Reason: "transactions need a directory for their ids"}
 
 // Transactions reports whether there is a directory for transactional ids.
 func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
@@ -75,7 +76,7 @@ func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
 // SendTransaction sends the records in one transaction: a consumer that reads what is
 // committed sees all of them or none. The error is what the transaction came to as a
 // whole; the outcomes say the same of each record, where it is not nil.
-func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Time) ([]Outcome, *Error) {
+func (p *Pool) SendTransaction(conn *Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	if p.transactions.dir == "" {
 		return nil, errNoTransactions
 	}
@@ -89,11 +90,11 @@ func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Ti
 // refusedTogether reports whether a transaction was aborted since Kafka has refused a
 // batch, in which one record can have harmed the others. It is then sent again with
 // batches of one record: what is refused there is refused for its own sake.
-func refusedTogether(recs []Record, err *Error) bool {
-	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == KindRejected || err.Kind == KindTooLarge)
+func refusedTogether(recs []record.Record, err *record.Error) bool {
+	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == record.KindRejected || err.Kind == record.KindTooLarge)
 }
 
-func (ts *transactions) send(conn *Connection, recs []Record, deadline time.Time) ([]Outcome, *Error) {
+func (ts *transactions) send(conn *Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	t, err := ts.take(conn, deadline)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (ts *transactions) send(conn *Connection, recs []Record, deadline time.Time
 }
 
 // take returns a producer that is in no transaction.
-func (ts *transactions) take(conn *Connection, deadline time.Time) (*transactional, *Error) {
+func (ts *transactions) take(conn *Connection, deadline time.Time) (*transactional, *record.Error) {
 	ts.mu.Lock()
 	of := ts.byID[conn.id]
 	if of == nil {
@@ -113,7 +114,7 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 	}
 	ts.mu.Unlock()
 	if !acquire(of.room, deadline) {
-		return nil, &Error{Kind: KindQueueFull, Reason: "too many transactions are under way"}
+		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are under way"}
 	}
 	select {
 	case t := <-of.free:
@@ -123,7 +124,7 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 	t, err := ts.make(conn)
 	if err != nil {
 		<-of.room
-		return nil, &Error{Kind: KindUnavailable, Reason: err.Error()}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: err.Error()}
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

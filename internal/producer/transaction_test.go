@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -21,10 +22,10 @@ func txConnection(t *testing.T, c *kfake.Cluster) *Connection {
 	return conn
 }
 
-func batchOf(topic string, values ...string) []Record {
-	var recs []Record
+func batchOf(topic string, values ...string) []record.Record {
+	var recs []record.Record
 	for _, v := range values {
-		recs = append(recs, *record(topic, v))
+		recs = append(recs, *recordOf(topic, v))
 	}
 	return recs
 }
@@ -45,10 +46,10 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 	recs := batchOf("t", "4", "5")
 	recs[1].Topic = "nowhere"
 	out, err = p.SendTransaction(conn, recs, in(30*time.Second))
-	if err == nil || err.Kind != KindTopicNotFound || err.Unconfirmed {
+	if err == nil || err.Kind != record.KindTopicNotFound || err.Unconfirmed {
 		t.Fatalf("got %+v", err)
 	}
-	if out[0].Err.Kind != KindAborted || out[1].Err.Kind != KindTopicNotFound {
+	if out[0].Err.Kind != record.KindAborted || out[1].Err.Kind != record.KindTopicNotFound {
 		t.Errorf("got %+v %+v", out[0].Err, out[1].Err)
 	}
 	if _, err := p.SendTransaction(conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
@@ -118,7 +119,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := startFake(t)
-	for dir, kind := range map[string]Kind{"": KindConfig, filepath.Join(file, "dir"): KindUnavailable} {
+	for dir, kind := range map[string]record.Kind{"": record.KindConfig, filepath.Join(file, "dir"): record.KindUnavailable} {
 		p, _ := startPoolWith(t, Options{TransactionsDir: dir})
 		if _, err := p.SendTransaction(txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
 			t.Errorf("directory %q: %+v", dir, err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -278,7 +278,7 @@ func TestAStateIsNeverOneFlippedByteFromAnother(t *testing.T) {
 }
 
 func TestABodyThatForgesRecordsIsNeverTakenForThem(t *testing.T) {
-	forged := []Entry{{Record: producer.Record{Topic: "secret", Value: []byte("forged")}}}
+	forged := []Entry{{Record: record.Record{Topic: "secret", Value: []byte("forged")}}}
 	inner, _ := image(testID, forged)
 	inner = bytes.Repeat(inner, 3)
 	binary.LittleEndian.PutUint32(inner[12:], 1)

@@ -11,6 +11,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
@@ -128,7 +129,7 @@ type configReader struct {
 func newConfigReader() *configReader {
 	return &configReader{
 		route: Route{
-			partition: producer.AnyPartition,
+			partition: record.AnyPartition,
 			timeout:   defaultTimeout,
 			allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
 		},

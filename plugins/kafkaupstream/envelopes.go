@@ -9,6 +9,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func (c *configReader) readEnvelope(path string, v any) {
@@ -112,7 +113,7 @@ func (r *Route) wrap(w *work, isJSON bool) (suffix string, refused *Reply) {
 
 // extend puts behind the record's topic what the envelope and the virtual host say, and
 // checks what comes of it.
-func (r *Route) extend(rec *producer.Record, suffix string) *Reply {
+func (r *Route) extend(rec *record.Record, suffix string) *Reply {
 	rec.Topic += suffix + r.topicEnd
 	if why := invalidTopic(rec.Topic); why != "" {
 		return refuse(400, "the topic with what the route puts behind it: "+why)

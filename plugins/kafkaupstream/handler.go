@@ -12,6 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
@@ -24,11 +25,11 @@ const (
 
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
-	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
-	SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome
-	SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error)
+	Send(conn *producer.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error)
+	SendAll(conn *producer.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome
+	SendTransaction(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error)
 	// Follow is SendAll for who wants to know of the outcomes that come too late as well.
-	Follow(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, producer.Late)
+	Follow(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late)
 	// Transactions tells whether SendTransaction is possible.
 	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
@@ -38,9 +39,9 @@ type Sender interface {
 
 // Durable delivers records to Kafka or to the disk; it is *durable.Queue.
 type Durable interface {
-	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
-	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
-	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error)
+	Send(conn *producer.Connection, rec *record.Record, policy durable.Policy, deadline time.Time) (durable.Result, *record.Error)
+	SendAll(conn *producer.Connection, recs []record.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
+	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error)
 	// Replied is called when the reply to a unit with an ID has been noted.
 	Replied(conn *producer.Connection, id [16]byte, policy durable.Policy)
 }
@@ -125,7 +126,7 @@ func (r *Route) NeedsSpool() (needs []Problem) {
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
 func (h *Handler) InvalidRoute() Reply {
-	reply := *failed(&producer.Error{Kind: producer.KindConfig})
+	reply := *failed(&record.Error{Kind: record.KindConfig})
 	h.observe.Refused(reply.Status)
 	return reply
 }
@@ -151,8 +152,8 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	defer func() {
 		if r := recover(); r != nil {
 			h.log.Error("bug: a request panicked", "route", req.Route(), "panic", logging.Panic(r), "stack", string(debug.Stack()))
-			h.observe.Failed(producer.KindInternal)
-			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
+			h.observe.Failed(record.KindInternal)
+			reply = *failed(&record.Error{Kind: record.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
 	method := req.Method()
@@ -198,13 +199,13 @@ func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 }
 
 // failed is the reply to a record that was not acknowledged, which it counts and logs.
-func (h *Handler) failed(w *work, topic string, err *producer.Error) Reply {
+func (h *Handler) failed(w *work, topic string, err *record.Error) Reply {
 	h.observe.Failed(err.Kind)
 	return h.logged(w, topic, err)
 }
 
 // logged is the reply to a record that was not acknowledged, which it logs.
-func (h *Handler) logged(w *work, topic string, err *producer.Error) Reply {
+func (h *Handler) logged(w *work, topic string, err *record.Error) Reply {
 	reply := *failed(err)
 	if reply.Status >= 500 {
 		h.log.Warn("a record was not delivered", "route", w.req.Route(), "topic", topic, "status", reply.Status, "error", err.Reason)
@@ -241,7 +242,7 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 	return refused
 }
 
-func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *producer.Error) {
+func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *record.Error) {
 	rec := &w.rec
 	switch route.mode {
 	case producer.Async:
@@ -264,7 +265,7 @@ func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *pr
 }
 
 // follow sends the records, and notes in w how to learn of what comes too late.
-func (h *Handler) follow(route *Route, recs []producer.Record, w *work, deadline time.Time) (out []producer.Outcome) {
+func (h *Handler) follow(route *Route, recs []record.Record, w *work, deadline time.Time) (out []record.Outcome) {
 	out, w.late = h.sender.Follow(route.conn, recs, deadline)
 	return out
 }
@@ -288,7 +289,7 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 		return replies
 	}
 	wait := route.mode == producer.Sync
-	var outcomes []producer.Outcome
+	var outcomes []record.Outcome
 	if w.follow {
 		outcomes = h.follow(route, recs, w, deadline)
 	} else {
@@ -325,8 +326,8 @@ func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Repl
 // all of them, and where they are not in Kafka, of the one that is to blame.
 func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
 	recs := unit.Records
-	var outcomes []producer.Outcome
-	var err *producer.Error
+	var outcomes []record.Outcome
+	var err *record.Error
 	if route.durable {
 		var result durable.UnitResult
 		result, err = h.durable.SendUnit(route.conn, unit, durable.Policy(route.suspend), deadline)
@@ -378,10 +379,10 @@ func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline
 
 // work is the memory that one request takes and the next one uses again.
 type work struct {
-	rec     producer.Record
+	rec     record.Record
 	from    origins
-	recs    []producer.Record // of a batch
-	froms   []origins         // theirs, for a dry run
+	recs    []record.Record // of a batch
+	froms   []origins       // theirs, for a dry run
 	isBatch bool
 	form    bodyForm
 	topic   string // without what the route puts behind it
@@ -404,7 +405,7 @@ type work struct {
 }
 
 // unit is the records of the request as one.
-func (w *work) unit(recs []producer.Record) durable.Unit {
+func (w *work) unit(recs []record.Record) durable.Unit {
 	return durable.Unit{ID: w.id, Records: recs, Again: w.again}
 }
 

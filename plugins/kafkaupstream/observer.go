@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Observer is told of requests and records, on the goroutine that serves them: it must
@@ -21,7 +22,7 @@ type Observer interface {
 	Record(mode producer.Mode, delivered Delivered)
 	// Failed is called with the reason for each record that was not acknowledged, nor kept
 	// on disk, and once for a request that panicked.
-	Failed(kind producer.Kind)
+	Failed(kind record.Kind)
 }
 
 // unobserved is the observer where there is none.
@@ -31,4 +32,4 @@ func (unobserved) Began()                                       {}
 func (unobserved) Ended(producer.Mode, int, time.Duration, int) {}
 func (unobserved) Refused(int)                                  {}
 func (unobserved) Record(producer.Mode, Delivered)              {}
-func (unobserved) Failed(producer.Kind)                         {}
+func (unobserved) Failed(record.Kind)                           {}
