@@ -24,7 +24,7 @@ func (p *Pool) SendAll(conn *Connection, recs []record.Record, wait bool, deadli
 	for i := range recs {
 		out[i].Err = p.retrying(conn, recs[i].Topic, deadline, func(c *client, s *suspect) (err *record.Error) {
 			all[i].by = c
-			all[i].Delivery, err = c.queue(&recs[i], s, false, deadline)
+			all[i].Delivery, err = c.queue(&recs[i], s, forSender, deadline)
 			return err
 		})
 	}

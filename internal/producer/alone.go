@@ -35,3 +35,9 @@ func (c *Connection) inTransaction() bool { return c.props["transactional.id"] !
 func (c *Connection) gapless() bool {
 	return c.props["enable.idempotence"] == "true" && c.props["enable.gapless.guarantee"] == "" && !c.oneByOne() && !c.inTransaction()
 }
+
+// overtakes reports whether a batch can be taken although an earlier one of its partition
+// was refused: see first.go. That of a batch of one record is nobody else's loss.
+func (c *Connection) overtakes() bool {
+	return c.gapless() && c.props["max.in.flight.requests.per.connection"] != "1"
+}

@@ -15,16 +15,18 @@ type Delivery struct {
 	ended bool          // the token has been taken
 	timer *time.Timer
 
-	topic   string
-	of      *topic // and what was known of it when the record was queued
-	known   *answer
-	size    int64     // bytes of the record in memory
-	queued  time.Time // when it was queued
-	number  int64     // in the order of queueing
-	stamp   int64     // the record's own timestamp, in ms
-	async   bool      // nobody was to wait for it
-	kept    bool      // whoever queued the record keeps it
-	suspect *suspect  // its topic, if that is one
+	topic     string
+	of        *topic // and what was known of it when the record was queued
+	known     *answer
+	first     bool // of its partition, and Kafka has not answered for it yet
+	partition int32
+	size      int64     // bytes of the record in memory
+	queued    time.Time // when it was queued
+	number    int64     // in the order of queueing
+	stamp     int64     // the record's own timestamp, in ms
+	async     bool      // nobody was to wait for it
+	kept      bool      // whoever queued the record keeps it
+	suspect   *suspect  // its topic, if that is one
 
 	onReport atomic.Pointer[func()]
 	ack      record.Ack
@@ -50,6 +52,13 @@ func (d *Delivery) settle() {
 	if !d.ended {
 		<-d.done
 	}
+	d.free()
+}
+
+// drop ends a delivery whose record was not queued.
+func (d *Delivery) drop() {
+	d.suspect.leave()
+	d.answered(false)
 	d.free()
 }
 

@@ -135,21 +135,22 @@ func (c *client) takeReturned() []returned {
 // way, and passes that on.
 func (c *client) handOver(h *handover) {
 	defer h.end()
-	inOrder := time.AfterFunc(orderWait, h.end)
+	inOrder := time.NewTimer(orderWait)
 	defer inOrder.Stop()
 	tick := time.NewTicker(purgeInterval)
 	defer tick.Stop()
-	for c.outstanding.Load() > 0 && !c.ending.Load() && time.Now().Before(*c.deadline.Load()) {
+	for behind := false; c.outstanding.Load() > 0 && !c.ending.Load() && time.Now().Before(*c.deadline.Load()); {
 		c.kafka.Purge(false)
 		select {
 		case <-c.settled:
 		case <-tick.C:
-		case <-h.done:
-			c.passOn(h) // the rest goes behind
-			select {
-			case <-c.settled:
-			case <-tick.C:
-			}
+		case <-inOrder.C: // what comes back from now on goes behind
+			c.passOn(h)
+			h.end()
+			behind = true
+		}
+		if behind {
+			c.passOn(h)
 		}
 	}
 	c.passOn(h)
@@ -157,8 +158,9 @@ func (c *client) handOver(h *handover) {
 
 // passOn gives the successor what has come back.
 func (c *client) passOn(h *handover) {
+	soon := time.Now().Add(orderWait)
 	for _, b := range c.takeReturned() {
-		switch err := c.pool.resend(c, h, &b); err {
+		switch err := c.pool.resend(c, h, &b, soon); err {
 		case nil:
 		case errRetired: // the pool has been closed: see keepReturned
 			c.returnedMu.Lock()
@@ -172,7 +174,8 @@ func (c *client) passOn(h *handover) {
 }
 
 // resend queues a record that from has given back with from's successor.
-func (p *Pool) resend(from *client, h *handover, b *returned) *record.Error {
+// Until soon, it waits for what is to come before the record.
+func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *record.Error {
 	for {
 		// A successor that has failed itself has earlier ones of these records.
 		if younger := p.handovers.pending(from.conn.id, h); younger != nil {
@@ -190,7 +193,7 @@ func (p *Pool) resend(from *client, h *handover, b *returned) *record.Error {
 			b.d.suspect.leave()
 			b.d.suspect = s
 		}
-		if err := c.accept(from, b); err != errRetired {
+		if err := c.accept(from, b, soon); err != errRetired {
 			return err
 		}
 	}
@@ -199,14 +202,13 @@ func (p *Pool) resend(from *client, h *handover, b *returned) *record.Error {
 // accept queues a record of a predecessor. That the cluster does not answer, or not for
 // the topic, is no reason against it: it did when the record came. But it is waited for:
 // librdkafka looks only once a second for the leader of a topic that it was given first.
-func (c *client) accept(from *client, b *returned) *record.Error {
+func (c *client) accept(from *client, b *returned, soon time.Time) *record.Error {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	<-c.ready
 	if c.broken != nil {
 		return c.broken
 	}
-	soon := time.Now().Add(orderWait)
 	t, err := c.topics.get(b.rec.Topic)
 	if err != nil {
 		return err
@@ -214,9 +216,14 @@ func (c *client) accept(from *client, b *returned) *record.Error {
 	if c.link.await(soon, c.closing) == nil {
 		_, _ = c.topics.find(b.rec.Topic, b.rec.Partition, soon)
 	}
+	b.d.of = t
+	if c.overtakes && c.awaitFirst(&b.rec, b.d, soon) == errRetired {
+		return errRetired
+	}
 	size := b.d.size
 	c.pool.budget.move(&from.queued, &c.queued, size)
-	if err := c.queueUp(t, &b.rec, b.d); err != nil {
+	if err := c.queueUp(&b.rec, b.d); err != nil {
+		b.d.answered(false)
 		c.pool.budget.move(&c.queued, &from.queued, size)
 		return err
 	}

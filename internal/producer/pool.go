@@ -169,7 +169,7 @@ func (p *Pool) Send(conn *Connection, rec *record.Record, wait bool, deadline ti
 // its outcome is known and ends the delivery with [Pool.Settle].
 func (p *Pool) Queue(conn *Connection, rec *record.Record, deadline time.Time) (d *Delivery, err *record.Error) {
 	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
-		d, err = c.queue(rec, s, true, deadline)
+		d, err = c.queue(rec, s, forKeeper, deadline)
 		return err
 	})
 	return d, err

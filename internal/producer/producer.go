@@ -35,9 +35,10 @@ type client struct {
 	kafka  *librdkafka.Producer
 	broken *record.Error
 
-	link   *link
-	topics *topics
-	losses losses
+	link      *link
+	topics    *topics
+	losses    losses
+	overtakes bool // a batch can pass an earlier one of its partition: see first.go
 
 	queued   atomic.Int64 // bytes of the records that librdkafka has
 	numbers  atomic.Int64 // records queued so far
@@ -65,9 +66,12 @@ type client struct {
 
 func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
-		pool:    p,
-		conn:    conn,
-		name:    name,
+		pool: p,
+		conn: conn,
+		name: name,
+
+		overtakes: conn.overtakes(),
+
 		log:     log,
 		ready:   make(chan struct{}),
 		link:    newLink(),
@@ -152,6 +156,7 @@ func (c *client) noteStats(text string) {
 func (c *client) outcome(r *librdkafka.Report) {
 	d := r.Opaque.(*Delivery)
 	c.watchLeader(d, r)
+	d.answered(r.Code == kafka.ErrNoError)
 	if r.Code == kafka.ErrNoError {
 		if c.link.get() != linkUp {
 			c.link.set(linkUp)
@@ -292,21 +297,12 @@ var errRetired = &record.Error{Kind: record.KindUnavailable, Reason: "the produc
 
 // send queues the record and, if wait is set, waits for its report.
 func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.Time) (record.Ack, *record.Error) {
-	c.users.Add(1)
-	defer c.users.Add(-1)
-	t, err := c.admit(rec, deadline)
-	if err != nil {
-		s.leave()
+	if !wait {
+		_, err := c.queue(rec, s, forNobody, deadline)
 		return record.Ack{}, err
 	}
-	d := deliveries.Get().(*Delivery)
-	d.suspect = s
-	if !wait {
-		d.state.Store(abandoned)
-		d.async = true
-		return record.Ack{}, c.produce(t, rec, d)
-	}
-	if err := c.produce(t, rec, d); err != nil {
+	d, err := c.queue(rec, s, forSender, deadline)
+	if err != nil {
 		return record.Ack{}, err
 	}
 	return c.await(d, rec.Topic, deadline)
@@ -323,9 +319,17 @@ func (c *client) await(d *Delivery, topic string, deadline time.Time) (record.Ac
 	return ack, err
 }
 
-// queue queues the record for a sender that waits for it later. kept: the sender keeps
-// it meanwhile.
-func (c *client) queue(rec *record.Record, s *suspect, kept bool, deadline time.Time) (*Delivery, *record.Error) {
+// audience is who is interested in a record's outcome.
+type audience int
+
+const (
+	forNobody audience = iota // the log
+	forSender                 // a sender that waits for it
+	forKeeper                 // a sender that keeps the record meanwhile
+)
+
+// queue queues the record. The delivery is nobody's for an audience of nobody.
+func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline time.Time) (*Delivery, *record.Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
@@ -334,8 +338,19 @@ func (c *client) queue(rec *record.Record, s *suspect, kept bool, deadline time.
 		return nil, err
 	}
 	d := deliveries.Get().(*Delivery)
-	d.kept, d.suspect = kept, s
-	if err := c.produce(t, rec, d); err != nil {
+	d.of, d.suspect, d.kept = t, s, whom == forKeeper
+	if whom == forNobody {
+		d.async = true
+		d.state.Store(abandoned)
+	}
+	if c.overtakes {
+		err = c.awaitFirst(rec, d, deadline)
+	}
+	if err == nil {
+		err = c.produce(rec, d)
+	}
+	if err != nil {
+		d.drop()
 		return nil, err
 	}
 	return d, nil
@@ -387,30 +402,26 @@ func (c *client) awaitReady(deadline time.Time) *record.Error {
 // recordOverhead is what a record costs in memory beside its bytes.
 const recordOverhead = 512
 
-// produce queues the record, of which librdkafka makes a copy. When that fails, the
-// delivery is freed.
-func (c *client) produce(t *topic, rec *record.Record, d *Delivery) *record.Error {
+// produce queues the record, of which librdkafka makes a copy.
+func (c *client) produce(rec *record.Record, d *Delivery) *record.Error {
 	d.size = int64(len(rec.Key) + len(rec.Value) + recordOverhead)
 	for i := range rec.Headers {
 		d.size += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
 	}
 	if !c.pool.budget.take(&c.queued, d.size) {
-		d.suspect.leave()
-		d.free()
 		return &record.Error{Kind: record.KindQueueFull, Reason: "too many bytes are in flight"}
 	}
-	d.topic, d.stamp, d.queued = t.name, rec.Timestamp.UnixMilli(), time.Now()
-	e := c.queueUp(t, rec, d)
-	if e != nil {
+	d.topic, d.stamp, d.queued = d.of.name, rec.Timestamp.UnixMilli(), time.Now()
+	err := c.queueUp(rec, d)
+	if err != nil {
 		c.pool.budget.give(&c.queued, d.size)
-		d.suspect.leave()
-		d.free()
 	}
-	return e
+	return err
 }
 
 // queueUp gives the record to librdkafka.
-func (c *client) queueUp(t *topic, rec *record.Record, d *Delivery) *record.Error {
+func (c *client) queueUp(rec *record.Record, d *Delivery) *record.Error {
+	t := d.of
 	handle := t.handle.Load()
 	if handle == nil {
 		var err error
@@ -419,7 +430,7 @@ func (c *client) queueUp(t *topic, rec *record.Record, d *Delivery) *record.Erro
 		}
 		t.handle.Store(handle)
 	}
-	d.of, d.known = t, t.answer.Load()
+	d.known = t.answer.Load()
 	d.number = c.numbers.Add(1)
 	c.outstanding.Add(1)
 	err := c.kafka.Produce(&librdkafka.Message{

@@ -176,8 +176,19 @@ func (r *refuser) times() int {
 }
 
 func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
-	for _, mode := range []Mode{Async, Durable} {
-		t.Run(mode.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		mode Mode
+		bad  int // the first bad record, of 500 each
+	}{
+		{Async, 450},
+		{Durable, 450},
+		// A broker that has nothing of a producer takes whatever sequence number comes first:
+		// of several batches under way, the second one when it has refused the first.
+		{Async, 0},
+		{Durable, 0},
+	} {
+		mode, isBadNumber := c.mode, func(i int) bool { return i%500 == c.bad }
+		t.Run(fmt.Sprintf("%s, from record %d on", mode, c.bad), func(t *testing.T) {
 			c := startFake(t)
 			by := &refuser{err: kerr.InvalidRecord}
 			by.control(c, isBad)
@@ -192,7 +203,7 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			var sent []*Delivery
 			for i := range records {
 				value := fmt.Sprint(i)
-				if i%500 == 450 {
+				if isBadNumber(i) {
 					value = "bad" + value
 				} else {
 					want = append(want, value)
@@ -220,7 +231,7 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			}
 			for i, d := range sent {
 				await.True(t, "each has an outcome", d.Reported)
-				if _, err := d.Outcome(); (err != nil) != (i%500 == 450) {
+				if _, err := d.Outcome(); (err != nil) != isBadNumber(i) {
 					t.Errorf("record %d: %v", i, err)
 				}
 				p.Settle(d)

@@ -52,6 +52,13 @@ func (ss *suspects) refused(conn, topic string) {
 	s.until = time.Now().Add(suspectTime)
 }
 
+// has reports whether the topic is suspect.
+func (ss *suspects) has(conn, topic string) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.byTopic[suspectKey{conn, topic}] != nil
+}
+
 // enter returns the suspect if the topic is one, and counts a record in, which leave
 // counts out. It waits for the last records of a topic that is suspect no more.
 func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *record.Error) {
@@ -139,12 +146,31 @@ func (c *client) refused(d *Delivery, e *record.Error) bool {
 	if c.conn.oneByOne() {
 		return false
 	}
-	if c.pool.suspects.refused(c.conn.id, d.topic); e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
+	if e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
+		c.pool.suspects.refused(c.conn.id, d.topic)
 		return false // it is about the topic: it would be refused alone as well
 	}
+	c.pool.suspect(c, d.topic)
 	c.again.Do(func() {
 		c.log.Warn("Kafka has refused a batch; its records, and those of its topic for a while, are sent one at a time", "topic", d.topic, "error", e.Reason)
 	})
-	c.failed()
 	return true
+}
+
+// suspect makes a topic suspect, of which c reports a refusal, and replaces the producer
+// that has the topic's records. The handover begins first: a new record that finds the
+// topic suspect finds the handover too, and waits, where it would otherwise pass the
+// records of the refused batch.
+func (p *Pool) suspect(c *client, topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := c.conn.id
+	has := p.clients[id] // c, or its successor, which can have records of the topic as well
+	if has == nil || has != c && p.suspects.has(id, topic) {
+		p.suspects.refused(id, topic)
+		return
+	}
+	has.handover.Store(p.handovers.begin(id))
+	p.suspects.refused(id, topic)
+	p.retire(id, has, time.Now().Add(retireWait))
 }

@@ -38,6 +38,7 @@ type topic struct {
 	name   string
 	handle atomic.Pointer[librdkafka.Topic] // made with the first record
 	answer atomic.Pointer[answer]           // the cluster's last; nil: none yet, or forgotten
+	firsts firsts
 
 	// topics.mu guards these.
 	question *question // under way; nil: none

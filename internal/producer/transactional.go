@@ -143,7 +143,7 @@ func (t *transactional) send(recs []record.Record, m *mark, l limit) ([]record.O
 // where there is no room.
 func (t *transactional) queueInto(rec *record.Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *record.Error) {
 	for {
-		d, err := t.queue(rec, nil, true, l.deadline)
+		d, err := t.queue(rec, nil, forKeeper, l.deadline)
 		if err == nil || err.Kind != record.KindQueueFull || !wait {
 			return d, err
 		}

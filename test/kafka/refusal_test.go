@@ -157,3 +157,35 @@ func TestRefusedRecordsOnDiskAreTheOnlyDeadLetters(t *testing.T) {
 		t.Errorf("%d dead letters, want the one that Kafka refuses", n)
 	}
 }
+
+// A broker that has nothing yet of a producer in a partition takes whatever sequence number
+// comes first (ProducerAppendInfo.checkSequence): of several batches under way the second
+// one, when it has refused the first.
+func TestRefusedRecordsThatAreTheFirstOfAPartitionKeepTheOrderOfTheOthers(t *testing.T) {
+	k := sharedKafka(t)
+	r := startRunner(t, "")
+	a := startGateway(t, r.socket)
+	for _, delivery := range []string{"async", "sync"} {
+		t.Run(delivery, func(t *testing.T) {
+			for range 5 {
+				topic := topicOf(t, k, 1, map[string]string{"cleanup.policy": "compact"})
+				a := &apisix{t, a.gateway, a.url, a.client}
+				config := conf(k.Bootstrap(), fmt.Sprintf(`"topic":%q,"delivery":%q,"timeout_ms":20000,"jsonkey":"id","batch":true`, topic, delivery))
+				a.route("r", strings.Replace(config, `"bootstrap.servers"`, `"batch.size":1000,"bootstrap.servers"`, 1))
+				const total = 300
+				body := []string{`{"n":0}`}
+				for i := range total {
+					body = append(body, fmt.Sprintf(`{"id":"key","n":%d,"x":"%s"}`, i, strings.Repeat("y", 250)))
+				}
+				if got, err := a.do("POST", "r", map[string]string{"content-type": "application/json"}, []byte("["+strings.Join(body, ",")+"]")); err != nil || got.Status >= 300 {
+					t.Fatalf("%+v %v", got, err)
+				}
+				for i, rec := range records(t, k, topic, total) {
+					if !strings.Contains(string(rec.Value), fmt.Sprintf(`"n":%d,`, i)) {
+						t.Fatalf("at offset %d is %.40s", i, rec.Value)
+					}
+				}
+			}
+		})
+	}
+}
