@@ -157,11 +157,11 @@ func recordsOf(t testing.TB, c *kfake.Cluster, topic string, n int) (all []*kgo.
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	for len(all) < n {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the next ones
 		fetches := cl.PollFetches(ctx)
-		if ctx.Err() != nil {
+		cancel()
+		if fetches.Empty() {
 			t.Fatalf("only %d of %d records arrived", len(all), n)
 		}
 		fetches.EachRecord(func(r *kgo.Record) { all = append(all, r) })
