@@ -8,7 +8,6 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6/Err"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
-	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -69,24 +68,21 @@ func decodeError(payload []byte) (err error) {
 	return RunnerError(Err.GetRootAsResp(payload, 0).Code())
 }
 
+// decodeReqCall reads the runner's answer. Every action but a stop lets the request pass: only an upstream, which this
+// gateway does not have, would see what a rewrite changes, and APISIX ignores actions that it does not know.
 func decodeReqCall(payload []byte) (r *Response, err error) {
 	defer unreadable(&err)
 	resp := HTTPReqCall.GetRootAsResp(payload, 0)
 	r = &Response{ID: resp.Id()}
-	var action flatbuffers.Table
-	switch resp.ActionType() {
-	case HTTPReqCall.ActionStop:
-		if !resp.Action(&action) {
-			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
-		}
-		decodeStop(r, action)
-	case HTTPReqCall.ActionRewrite:
-		if !resp.Action(&action) {
-			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
-		}
-		decodeRewrite(r, action)
+	if resp.ActionType() != HTTPReqCall.ActionStop {
+		return r, nil
 	}
-	return r, nil // any other action is none, as in APISIX
+	var action flatbuffers.Table
+	if !resp.Action(&action) {
+		return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
+	}
+	decodeStop(r, action)
+	return r, nil
 }
 
 func decodeStop(r *Response, action flatbuffers.Table) {
@@ -100,30 +96,6 @@ func decodeStop(r *Response, action flatbuffers.Table) {
 	}
 	r.Headers = entries.read(stop.HeadersLength(), stop.Headers)
 	r.Body = clone(stop.BodyBytes())
-}
-
-func decodeRewrite(r *Response, action flatbuffers.Table) {
-	var rewrite HTTPReqCall.Rewrite
-	rewrite.Init(action.Bytes, action.Pos)
-	entries := entryReader{maxDecoded}
-	r.Action = ActionRewrite
-	r.Path = string(rewrite.Path())
-	r.Headers = entries.read(rewrite.HeadersLength(), rewrite.Headers)
-	r.Args = entries.read(rewrite.ArgsLength(), rewrite.Args)
-	r.RespHeaders = entries.read(rewrite.RespHeadersLength(), rewrite.RespHeaders)
-	r.Body = clone(rewrite.BodyBytes())
-}
-
-func decodeRespCall(payload []byte) (r *Response, err error) {
-	defer unreadable(&err)
-	resp := HTTPRespCall.GetRootAsResp(payload, 0)
-	entries := entryReader{maxDecoded}
-	return &Response{
-		ID:      resp.Id(),
-		Status:  int(resp.Status()),
-		Headers: entries.read(resp.HeadersLength(), resp.Headers),
-		Body:    clone(resp.BodyBytes()),
-	}, nil
 }
 
 // question is what the runner asks in an ExtraInfo frame; name is a variable's.

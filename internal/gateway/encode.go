@@ -8,7 +8,6 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
-	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -95,20 +94,6 @@ func (e *encoder) reqCall(token, id uint32, r *Request) ([]byte, error) {
 	HTTPReqCall.ReqAddHeaders(b, headers)
 	HTTPReqCall.ReqAddMethod(b, method)
 	return e.finish(frameReqCall, HTTPReqCall.ReqEnd(b))
-}
-
-func (e *encoder) respCall(token, id uint32, r *RespRequest) ([]byte, error) {
-	if size := entriesSize(r.Headers); size > MaxFramePayload {
-		return nil, tooLarge(size)
-	}
-	b := e.builder
-	headers := e.entries(r.Headers)
-	HTTPRespCall.ReqStart(b)
-	HTTPRespCall.ReqAddId(b, id)
-	HTTPRespCall.ReqAddStatus(b, uint16(r.Status))
-	HTTPRespCall.ReqAddConfToken(b, token)
-	HTTPRespCall.ReqAddHeaders(b, headers)
-	return e.finish(frameRespCall, HTTPRespCall.ReqEnd(b))
 }
 
 func entriesSize(entries []Entry) int {

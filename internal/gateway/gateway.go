@@ -113,7 +113,7 @@ func (g *Gateway) install(live *liveRoute) (created bool) {
 	return old == nil
 }
 
-// DeleteRoute removes a route and tells whether there was one. Requests that have matched it are still served.
+// DeleteRoute removes a route and reports whether there was one. Requests that have matched it are still served.
 func (g *Gateway) DeleteRoute(id string) bool {
 	deleted := g.remove(id)
 	if deleted && g.options.OnDelete != nil {
@@ -238,8 +238,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute
 	case err == nil && resp.Action == ActionStop:
 		writeStop(w, resp)
 		return
-	case err == nil:
-		setHeaders(w.Header(), resp.RespHeaders, true)
+	case err == nil: // the runner lets it pass
 	case errors.As(err, &tooLarge):
 		errorPage(w, http.StatusRequestEntityTooLarge)
 		return
