@@ -16,7 +16,7 @@ func consoleRoutes(routes []gateway.Route, brokers string) []console.Route {
 		if r.Disabled {
 			continue
 		}
-		shown := console.Route{ID: r.ID, URIs: r.AllURIs(), Methods: r.Methods, Hosts: r.AllHosts(), Problem: "it has no plugin " + apisix.Name}
+		shown := console.Route{ID: r.ID, URIs: r.URIs, Methods: r.Methods, Hosts: r.Hosts, Problem: "it has no plugin " + apisix.Name}
 		for _, c := range r.Conf {
 			if c.Name != apisix.Name {
 				continue

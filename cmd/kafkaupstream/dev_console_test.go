@@ -100,7 +100,7 @@ func TestRunHasNoConsole(t *testing.T) {
 			t.Errorf("without a route, %s: %d %s", path, status, body)
 		}
 	}
-	err := front.PutRoute(gateway.Route{ID: "all", URI: "/*", Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: route(broker, "", "")}}})
+	err := front.PutRoute(gateway.Route{ID: "all", URIs: []string{"/*"}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: route(broker, "", "")}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -147,7 +148,7 @@ func (c *Client) doOn(
 			c.pool.put(cn)
 			return
 		}
-		cn.close()
+		cn.Close()
 		if ctx.Err() != nil && err != nil {
 			err = context.Cause(ctx)
 		}
@@ -194,19 +195,18 @@ func (r *Request) answer(ctx context.Context, cn *conn, e *encoder, payload []by
 	if err != nil {
 		return 0, nil, err
 	}
-	head, body, pad := noResult, []byte(nil), []byte(nil)
-	if ok {
-		if head, body, pad, err = e.extraInfo(result); err != nil {
-			return 0, nil, err
-		}
+	frame, err := e.extraInfo(result, ok)
+	if err != nil {
+		return 0, nil, err
 	}
 	if err := cn.arm(ctx); err != nil {
 		return 0, nil, err
 	}
-	if body == nil {
-		return cn.call(head)
+	t, next, err := cn.call(frame)
+	if err == errUnsent { // of the answer; the call has been sent, and is not sent again
+		err = io.EOF
 	}
-	return cn.callLarge(head, body, pad)
+	return t, next, err
 }
 
 // find looks up what the runner asks for, and reports whether there is such a thing.

@@ -20,31 +20,6 @@ func actionWithoutTable() []byte {
 	})
 }
 
-// A result built by hand must read, and be as long, as one that the generated code builds.
-func TestExtraInfoIsWhatTheGeneratedCodeBuilds(t *testing.T) {
-	for size := range 40 {
-		for _, large := range []int{0, keepBytes} {
-			body := bytes.Repeat([]byte{'a'}, size+large)
-			want := build(len(body), func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
-				v := b.CreateByteVector(body)
-				ExtraInfo.RespStart(b)
-				ExtraInfo.RespAddResult(b, v)
-				return ExtraInfo.RespEnd(b)
-			})
-			e := newEncoder()
-			head, rest, pad, err := e.extraInfo(body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := bytes.Join([][]byte{head, rest, pad}, nil)
-			e.release()
-			if !bytes.Equal(got, frame(3, want)) {
-				t.Fatalf("%d bytes:\n got %x\nwant %x", len(body), got[:32], frame(3, want)[:32])
-			}
-		}
-	}
-}
-
 func TestEntriesThatShareTheirBytesTakeNoMoreThanAFrame(t *testing.T) {
 	payload := build(1<<20, func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 		name := b.CreateByteString(bytes.Repeat([]byte("n"), 1<<20))

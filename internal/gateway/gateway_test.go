@@ -40,7 +40,7 @@ func serve(t testing.TB, h http.Handler) *httptest.Server {
 func anyRoute(t testing.TB, r *fakeRunner, o Options) (*Gateway, *httptest.Server) {
 	t.Helper()
 	g := New(newTestClient(t, startRunner(t, r), ClientOptions{}), o)
-	put(t, g, Route{ID: "1", URI: "/*"})
+	put(t, g, Route{ID: "1", URIs: []string{"/*"}})
 	return g, serve(t, g)
 }
 
@@ -284,7 +284,7 @@ func TestWhatTheClientIsAnswered(t *testing.T) {
 func TestARequestThatNeverGetsToTheRunner(t *testing.T) {
 	r := startRunner(t, &fakeRunner{})
 	g := New(newTestClient(t, r, ClientOptions{}), Options{MaxBodyBytes: 10})
-	put(t, g, Route{ID: "1", URI: "/here"})
+	put(t, g, Route{ID: "1", URIs: []string{"/here"}})
 	server := serve(t, g)
 	tests := []struct {
 		name, text string
@@ -319,7 +319,7 @@ func TestWithoutARunner(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := New(NewClient(socketPath(t), ClientOptions{}), Options{})
-			put(t, g, Route{ID: "1", URI: "/*", AllowDegradation: tt.degrade})
+			put(t, g, Route{ID: "1", URIs: []string{"/*"}, AllowDegradation: tt.degrade})
 			resp, body := do(t, request(t, "GET", serve(t, g).URL, nil))
 			if resp.StatusCode != 503 || !strings.Contains(body, tt.want) {
 				t.Errorf("got %d %q", resp.StatusCode, body)
@@ -459,7 +459,7 @@ func TestTokens(t *testing.T) {
 		g, server := anyRoute(t, r, Options{})
 		var want []string
 		for _, phase := range []string{PostReq, PreReq, PreReq} {
-			put(t, g, Route{ID: "1", URI: "/*", Phase: phase})
+			put(t, g, Route{ID: "1", URIs: []string{"/*"}, Phase: phase})
 			want = append(want, fmt.Sprintf("route#1#%s#%d", phase, g.Routes()[0].Version))
 			for range 2 {
 				do(t, request(t, "GET", server.URL, nil))
@@ -521,7 +521,7 @@ func TestTokens(t *testing.T) {
 			s.stop(200, "")
 		}
 		g, server := anyRoute(t, r, Options{})
-		put(t, g, Route{ID: "2", URI: "/2"})
+		put(t, g, Route{ID: "2", URIs: []string{"/2"}})
 		both := func() {
 			do(t, request(t, "GET", server.URL+"/1", nil))
 			do(t, request(t, "GET", server.URL+"/2", nil))
@@ -678,14 +678,14 @@ func TestHooks(t *testing.T) {
 		OnRoute:  func(r Route) { told = append(told, r) },
 		OnDelete: func(id string) { deleted = append(deleted, id) },
 	})
-	if err := g.PutRoute(Route{ID: "1", URI: "/", Conf: []ConfEntry{{"p", "bad"}}}); err == nil ||
+	if err := g.PutRoute(Route{ID: "1", URIs: []string{"/"}, Conf: []ConfEntry{{"p", "bad"}}}); err == nil ||
 		!strings.Contains(err.Error(), refuse.Error()) {
 		t.Errorf("a refused configuration: %v", err)
 	}
 	if len(g.Routes()) != 0 || len(told) != 0 {
 		t.Error("a refused route is in use")
 	}
-	put(t, g, Route{ID: "1", URI: "/", Conf: []ConfEntry{{"p", "v"}, {"q", "w"}}})
+	put(t, g, Route{ID: "1", URIs: []string{"/"}, Conf: []ConfEntry{{"p", "v"}, {"q", "w"}}})
 	do(t, request(t, "GET", serve(t, g).URL, nil))
 	want := []ConfEntry{{"p", "p:v"}, {"q", "q:w"}}
 	if got := <-sent; !slices.Equal(got, want) {
@@ -707,7 +707,7 @@ func TestHooks(t *testing.T) {
 func TestAHangingRunnerEndsInTheTimeout(t *testing.T) {
 	r := startRunner(t, &fakeRunner{call: func(s *session) { io.Copy(io.Discard, s) }})
 	g := New(newTestClient(t, r, ClientOptions{Timeout: 20 * time.Millisecond}), Options{})
-	put(t, g, Route{ID: "1", URI: "/"})
+	put(t, g, Route{ID: "1", URIs: []string{"/"}})
 	if resp, _ := do(t, request(t, "GET", serve(t, g).URL, nil)); resp.StatusCode != 503 {
 		t.Error(resp.Status)
 	}

@@ -21,13 +21,11 @@ const (
 type Route struct {
 	// ID is 1 to 64 letters, digits and "-_.".
 	ID string
-	// URI and URIs are paths: exact, or with a "*" at the end a prefix. At least one is required.
-	URI  string
+	// URIs are paths: exact, or with a "*" at the end a prefix. At least one is required.
 	URIs []string
 	// Methods are upper-case; none means any.
 	Methods []string
-	// Host and Hosts are names, exact or with a "*" in front a suffix; none means any.
-	Host  string
+	// Hosts are names, exact or with a "*" in front a suffix; none means any.
 	Hosts []string
 	// Priority decides between routes of the same host and path: the higher wins.
 	Priority int
@@ -45,19 +43,6 @@ type Route struct {
 
 // key is what APISIX calls the route's configuration towards the runner (core.lrucache.plugin_ctx_id).
 func (r *Route) key() string { return fmt.Sprintf("route#%s#%s#%d", r.ID, r.Phase, r.Version) }
-
-// AllURIs gives URI and URIs.
-func (r *Route) AllURIs() []string { return both(r.URI, r.URIs) }
-
-// AllHosts gives Host and Hosts.
-func (r *Route) AllHosts() []string { return both(r.Host, r.Hosts) }
-
-func both(one string, more []string) []string {
-	if one == "" {
-		return more
-	}
-	return append([]string{one}, more...)
-}
 
 // clone makes r independent of its caller's slices.
 func (r Route) clone() Route {
@@ -79,10 +64,10 @@ func (r *Route) Validate() error {
 	if !idPattern.MatchString(r.ID) {
 		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits, '.', '_' and '-'", r.ID)
 	}
-	if len(r.AllURIs()) == 0 {
+	if len(r.URIs) == 0 {
 		return errors.New("property \"uri\" or \"uris\" is required")
 	}
-	for _, uri := range r.AllURIs() {
+	for _, uri := range r.URIs {
 		if uri == "" || len(uri) > 4096 {
 			return errors.New("property \"uri\" validation failed: 1 to 4096 characters are allowed")
 		}
@@ -95,7 +80,7 @@ func (r *Route) Validate() error {
 			return fmt.Errorf("property \"methods\" validation failed: %q does not match any of the enum values", m)
 		}
 	}
-	for _, h := range r.AllHosts() {
+	for _, h := range r.Hosts {
 		if !hostPattern.MatchString(h) {
 			return fmt.Errorf("property \"host\" validation failed: %q is not a host name", h)
 		}
@@ -181,12 +166,12 @@ func newRouteTable(routes map[string]*liveRoute) routeTable {
 		if r.Disabled {
 			continue
 		}
-		for _, uri := range r.AllURIs() {
+		for _, uri := range r.URIs {
 			w := way{uri: uriPattern(uri), anyHost: true, route: r}
-			if len(r.AllHosts()) == 0 {
+			if len(r.Hosts) == 0 {
 				t = append(t, w)
 			}
-			for _, host := range r.AllHosts() {
+			for _, host := range r.Hosts {
 				w.host, w.anyHost = hostPatternOf(host), false
 				t = append(t, w)
 			}

@@ -87,8 +87,8 @@ func TestWithTheStockRunner(t *testing.T) {
 	path := socketPath(t)
 	first := startStockRunner(t, path)
 	g := New(NewClient(path, ClientOptions{}), Options{})
-	put(t, g, Route{ID: "1", URI: "/t/*", Conf: []ConfEntry{{"tell", `{"hello":"moin"}`}}})
-	put(t, g, Route{ID: "2", URI: "/p", Conf: []ConfEntry{{"tell", `{"pass":"yes"}`}}})
+	put(t, g, Route{ID: "1", URIs: []string{"/t/*"}, Conf: []ConfEntry{{"tell", `{"hello":"moin"}`}}})
+	put(t, g, Route{ID: "2", URIs: []string{"/p"}, Conf: []ConfEntry{{"tell", `{"pass":"yes"}`}}})
 	server := serve(t, g)
 	host := strings.TrimPrefix(server.URL, "http://")
 

@@ -198,7 +198,7 @@ func (a *apisix) route(name, conf string) {
 
 func (a *apisix) routeAt(name, uri, conf string) {
 	a.t.Helper()
-	err := a.gateway.PutRoute(gateway.Route{ID: name, URI: uri, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
+	err := a.gateway.PutRoute(gateway.Route{ID: name, URIs: []string{uri}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
 	if err != nil {
 		a.t.Fatal(err)
 	}
