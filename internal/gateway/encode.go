@@ -131,8 +131,8 @@ func (e *encoder) extraInfo(result []byte, ok bool) ([]byte, error) {
 		return nil, tooLarge(len(result) + resultOverhead)
 	}
 	b := e.builder
-	if len(result) > keepBytes { // at once, and not by doubling
-		b.Bytes = make([]byte, 0, len(result)+2*resultOverhead)
+	if need := len(result) + 2*resultOverhead; need > cap(b.Bytes) { // the builder would get there by doubling and copying
+		b.Bytes = make([]byte, need)
 	}
 	b.Reset()
 	var v flatbuffers.UOffsetT
