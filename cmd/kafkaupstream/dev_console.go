@@ -10,7 +10,7 @@ import (
 )
 
 // consoleRoutes describes the gateway's routes for the console.
-func consoleRoutes(routes []gateway.Route, brokers string) []console.Route {
+func consoleRoutes(routes []gateway.Route) []console.Route {
 	var list []console.Route
 	for _, r := range routes {
 		if r.Disabled {
@@ -21,7 +21,7 @@ func consoleRoutes(routes []gateway.Route, brokers string) []console.Route {
 			if c.Name != apisix.Name {
 				continue
 			}
-			parsed, err := kafkaupstream.ParseRoute([]byte(withBrokers(c.Value, brokers)))
+			parsed, err := kafkaupstream.ParseRoute([]byte(c.Value))
 			if err != nil {
 				shown.Problem = err.Error() // names keys, and no value of a property
 				break

@@ -32,7 +32,7 @@ func admin(t *testing.T, g *Gateway, method, path, body string, headers ...strin
 }
 
 func TestAdminLifeOfARoute(t *testing.T) {
-	g := New(nil, Options{Rewrite: func(_, value string) (string, error) { return "rewritten " + value, nil }})
+	g := New(nil, Options{Rewrite: func(_, value string) string { return "rewritten " + value }})
 	const path = "/apisix/admin/routes/r-1"
 	const body = `{"uri":"/x","name":"n","desc":"d","upstream":{"nodes":{"a:1":1}},"labels":{"a":"b"},` + conf + `}`
 

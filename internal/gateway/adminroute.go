@@ -243,7 +243,7 @@ var jsonTypes = map[reflect.Kind]string{
 
 // routeValue is what the Admin API shows of a route that was put from Go.
 func routeValue(r *Route) map[string]any {
-	plugin := map[string]any{"conf": r.Conf}
+	plugin := map[string]any{"conf": slices.Clone(r.Conf)}
 	if r.AllowDegradation {
 		plugin["allow_degradation"] = true
 	}

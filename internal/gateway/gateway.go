@@ -18,21 +18,18 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6"
 )
 
-// Options of a Gateway; the zero value is a gateway without log and limits.
+// Options of a Gateway; the zero value is a gateway without a log.
 type Options struct {
 	// Logger gets what APISIX writes to its error.log: why a request was answered 503. nil: nothing.
 	Logger *slog.Logger
-	// MaxBodyBytes is nginx's client_max_body_size: a larger body is answered 413. 0: no limit. Whatever the limit,
-	// a body of more than MaxBody bytes is answered 503 when the runner asks for it.
-	MaxBodyBytes int64
 	// Vars are variables that win over the gateway's own, such as consumer_name, which an authentication plugin sets
 	// in APISIX. Not to be changed once the gateway serves.
 	Vars map[string]string
-	// Rewrite may change the value of a plugin's configuration before a route is used; its error refuses the route.
-	Rewrite func(name, value string) (string, error)
-	// OnRoute is told of each route that was put, with the configuration as it goes to the runner.
+	// Rewrite returns what is used of the value of a plugin's configuration. The Admin API shows the value as it was put.
+	Rewrite func(name, value string) string
+	// OnRoute is called with each route that was put, with the configuration as it goes to the runner.
 	OnRoute func(Route)
-	// OnDelete is told of each route that was deleted.
+	// OnDelete is called with the ID of each route that was deleted.
 	OnDelete func(id string)
 }
 
@@ -40,7 +37,7 @@ type Options struct {
 // http.Handler for any server; it starts nothing and needs no closing.
 //
 // A request goes the way that it goes in APISIX: match a route (else 404), prepare the route's configuration once, call
-// the runner. A stop is answered as the runner says. A token that the runner no longer knows is prepared again, up to
+// the runner. A body of more than MaxBody bytes is answered 503 when the runner asks for it. A stop is answered as the runner says. A token that the runner no longer knows is prepared again, up to
 // three tries in all. Any other error is 503. A request that the runner lets pass is 503 too: there is no upstream.
 type Gateway struct {
 	client     *Client
@@ -72,21 +69,22 @@ func (g *Gateway) PutRoute(r Route) error {
 	return err
 }
 
+// put puts a route that the Admin API shows as value; nil: as it is given here.
 func (g *Gateway) put(r Route, value map[string]any) (live *liveRoute, created bool, err error) {
 	r = r.clone()
 	r.Phase = cmp.Or(r.Phase, PostReq)
 	if err := r.Validate(); err != nil {
 		return nil, false, err
 	}
-	effective := r.clone()
+	if value == nil {
+		value = routeValue(&r)
+	}
 	if g.options.Rewrite != nil {
 		for i, c := range r.Conf {
-			if effective.Conf[i].Value, err = g.options.Rewrite(c.Name, c.Value); err != nil {
-				return nil, false, r.pluginError("plugin %s: %v", c.Name, err)
-			}
+			r.Conf[i].Value = g.options.Rewrite(c.Name, c.Value)
 		}
 	}
-	live = &liveRoute{Route: effective, stored: r, value: value}
+	live = &liveRoute{Route: r, value: value}
 	created = g.install(live)
 	if g.options.OnRoute != nil {
 		g.options.OnRoute(live.Route.clone())
@@ -103,10 +101,7 @@ func (g *Gateway) install(live *liveRoute) (created bool) {
 	if old != nil {
 		live.created, live.createTime = old.created, old.createTime
 	}
-	live.Version, live.stored.Version = g.index, g.index
-	if live.value == nil {
-		live.value = routeValue(&live.stored)
-	}
+	live.Version = g.index
 	live.value["create_time"], live.value["update_time"] = live.createTime, time.Now().Unix()
 	g.routes[live.ID] = live
 	g.table.Store(nil)
@@ -131,11 +126,11 @@ func (g *Gateway) remove(id string) bool {
 	return ok
 }
 
-// Routes gives the routes as they were put, ordered by ID.
+// Routes returns the routes as they are in use, ordered by ID.
 func (g *Gateway) Routes() []Route {
 	var routes []Route
 	for _, live := range g.list() {
-		routes = append(routes, live.stored.clone())
+		routes = append(routes, live.Route.clone())
 	}
 	return routes
 }
@@ -194,13 +189,6 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveAdmin(w, r, path)
 		return
 	}
-	if limit := g.options.MaxBodyBytes; limit > 0 {
-		if r.ContentLength > limit { // nginx looks at it before it looks for a route
-			errorPage(w, http.StatusRequestEntityTooLarge)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
-	}
 	route := g.match(r.Method, hostName(r.Host), path)
 	if route == nil {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error_msg": "404 Route Not Found"})
@@ -231,17 +219,12 @@ func linger(c *http.ResponseController, body io.Reader) {
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute, path string) {
 	c := newRequestContext(g, r, route, path)
-	defer c.release()
 	resp, err := g.communicate(r.Context(), route, &c.request)
-	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil && resp.Action == ActionStop:
 		writeStop(w, resp)
 		return
 	case err == nil: // the runner lets it pass
-	case errors.As(err, &tooLarge):
-		errorPage(w, http.StatusRequestEntityTooLarge)
-		return
 	case errors.Is(err, errClientBody):
 		errorPage(w, http.StatusBadRequest)
 		return

@@ -8,9 +8,8 @@ import (
 
 // liveRoute is a route in use: its token, and who is getting one.
 type liveRoute struct {
-	Route  // with the configuration that the runner gets
-	stored Route
-	value  map[string]any // as the Admin API shows it
+	Route                // with the configuration that the runner gets
+	value map[string]any // as the Admin API shows it
 
 	created, modified uint64 // etcd's indexes
 	createTime        int64
