@@ -244,14 +244,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute
 func (g *Gateway) communicate(ctx context.Context, route *liveRoute, r *Request) (resp *Response, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for range 3 {
-		var t *token
-		if t, err = g.tokenOf(route); err == nil {
-			if resp, err = g.client.Call(ctx, t.value, r); err == nil {
-				return resp, nil
-			}
+		t, value, prepareErr := g.tokenOf(route)
+		if prepareErr != nil {
+			return nil, prepareErr
 		}
-		if !errors.Is(err, ErrConfTokenNotFound) {
-			return nil, err
+		if resp, err = g.client.Call(ctx, value, r); !errors.Is(err, ErrConfTokenNotFound) {
+			return resp, err
 		}
 		g.flush(t)
 	}

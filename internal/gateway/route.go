@@ -55,7 +55,7 @@ func (r Route) clone() Route {
 
 var (
 	idPattern    = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
-	hostPattern  = regexp.MustCompile(`^(\*|\*?[0-9a-zA-Z._\[\]:-]+)$`) // host_def of apisix/schema_def.lua
+	hostNames    = regexp.MustCompile(`^(\*|\*?[0-9a-zA-Z._\[\]:-]+)$`) // host_def of apisix/schema_def.lua
 	routeMethods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
 )
 
@@ -81,7 +81,7 @@ func (r *Route) Validate() error {
 		}
 	}
 	for _, h := range r.Hosts {
-		if !hostPattern.MatchString(h) {
+		if !hostNames.MatchString(h) {
 			return fmt.Errorf("property \"host\" validation failed: %q is not a host name", h)
 		}
 	}
@@ -108,23 +108,21 @@ func (r *Route) pluginError(format string, a ...any) error {
 	return fmt.Errorf("failed to check the configuration of plugin %s err: %s", r.Phase, fmt.Sprintf(format, a...))
 }
 
-// pattern is an exact text, or one of the texts that begin with it.
+// pattern is an exact text, or the fixed end of the texts that it stands for: the beginning of a path, the end of a host's
+// name.
 type pattern struct {
-	text   string
-	prefix bool
+	text string
+	wild bool
 }
 
-func (p pattern) matches(s string) bool {
-	if p.prefix {
-		return strings.HasPrefix(s, p.text)
-	}
-	return s == p.text
+func (p pattern) matches(s string, fits func(s, text string) bool) bool {
+	return s == p.text || p.wild && fits(s, p.text)
 }
 
-// moreSpecific orders exact patterns before prefixes, and longer prefixes before shorter ones.
+// moreSpecific orders exact patterns before wild ones, and longer ones before shorter ones.
 func moreSpecific(a, b pattern) int {
-	if a.prefix != b.prefix {
-		if a.prefix {
+	if a.wild != b.wild {
+		if a.wild {
 			return 1
 		}
 		return -1
@@ -133,20 +131,13 @@ func moreSpecific(a, b pattern) int {
 }
 
 func uriPattern(uri string) pattern {
-	text, prefix := strings.CutSuffix(uri, "*")
-	return pattern{text, prefix}
+	text, wild := strings.CutSuffix(uri, "*")
+	return pattern{text, wild}
 }
 
-// hostPatternOf reverses the name, as APISIX does: what ends alike then begins alike.
-func hostPatternOf(host string) pattern {
-	text, prefix := strings.CutPrefix(strings.ToLower(host), "*")
-	return pattern{reverse(text), prefix}
-}
-
-func reverse(s string) string {
-	b := []byte(s)
-	slices.Reverse(b)
-	return string(b)
+func hostPattern(host string) pattern {
+	text, wild := strings.CutPrefix(strings.ToLower(host), "*")
+	return pattern{text, wild}
 }
 
 // way is one host and path of a route.
@@ -172,7 +163,7 @@ func newRouteTable(routes map[string]*liveRoute) routeTable {
 				t = append(t, w)
 			}
 			for _, host := range r.Hosts {
-				w.host, w.anyHost = hostPatternOf(host), false
+				w.host, w.anyHost = hostPattern(host), false
 				t = append(t, w)
 			}
 		}
@@ -198,21 +189,12 @@ func compareWays(a, b way) int {
 }
 
 func (t routeTable) match(method, host, path string) *liveRoute {
-	reversed := ""
 	for i := range t {
 		w := &t[i]
-		if !w.uri.matches(path) || len(w.route.Methods) > 0 && !slices.Contains(w.route.Methods, method) {
-			continue
+		if w.uri.matches(path, strings.HasPrefix) && (w.anyHost || w.host.matches(host, strings.HasSuffix)) &&
+			(len(w.route.Methods) == 0 || slices.Contains(w.route.Methods, method)) {
+			return w.route
 		}
-		if !w.anyHost {
-			if reversed == "" {
-				reversed = reverse(host)
-			}
-			if !w.host.matches(reversed) {
-				continue
-			}
-		}
-		return w.route
 	}
 	return nil
 }
