@@ -164,7 +164,7 @@ type runnerOptions struct {
 	secretNames      secrets.Names
 	peers            extplugin.Peers
 	notify           notify.Options
-	admin            string // "": nobody is told of metrics and health
+	admin            string // "": metrics and health are not served
 	pprof            bool
 	getenv           func(string) string
 	log              *slog.Logger

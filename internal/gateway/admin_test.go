@@ -64,7 +64,7 @@ func TestAdminLifeOfARoute(t *testing.T) {
 	if plugin["value"] != "{}" || got["modifiedIndex"].(float64) <= got["createdIndex"].(float64) {
 		t.Errorf("got %v", got)
 	}
-	if r := g.match("GET", "h", "/y"); r == nil || r.Conf[0].Value != "rewritten {}" {
+	if r := g.table.Load().match("GET", "h", "/y"); r == nil || r.Conf[0].Value != "rewritten {}" {
 		t.Errorf("in use: %+v", r)
 	}
 	put(t, g, Route{ID: "from-go", URIs: []string{"/go"}, Disabled: true})

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,25 +26,6 @@ type ClientOptions struct {
 	MaxIdle int
 }
 
-func (o ClientOptions) withDefaults() ClientOptions {
-	if o.ConnectTimeout <= 0 {
-		o.ConnectTimeout = time.Second
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 60 * time.Second
-	}
-	if o.IdleTimeout <= 0 {
-		o.IdleTimeout = 180 * time.Second
-	}
-	switch {
-	case o.MaxIdle == 0:
-		o.MaxIdle = 32
-	case o.MaxIdle < 0:
-		o.MaxIdle = 0
-	}
-	return o
-}
-
 // Client speaks the ext-plugin protocol from APISIX's side. It may be used by any number of goroutines.
 //
 // A call takes an idle connection, or makes a new one by the socket's path, so a runner that has renamed its socket
@@ -58,8 +40,11 @@ type Client struct {
 
 // NewClient makes a client for the runner that listens, now or later, on the Unix socket at path.
 func NewClient(path string, o ClientOptions) *Client {
-	o = o.withDefaults()
-	return &Client{path: path, options: o, pool: pool{max: o.MaxIdle, timeout: o.IdleTimeout}}
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 60*time.Second)
+	return &Client{path: path, options: o, pool: pool{
+		max: max(cmp.Or(o.MaxIdle, 32), 0), timeout: cmp.Or(o.IdleTimeout, 180*time.Second),
+	}}
 }
 
 // Close closes the idle connections; those in use are closed when their calls end. Later calls return ErrClosed.

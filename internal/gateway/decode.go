@@ -1,7 +1,7 @@
 package gateway
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
@@ -18,43 +18,6 @@ func unreadable(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%w: malformed message: %v", ErrProtocol, r)
 	}
-}
-
-// maxDecoded bounds what the entries of one message may take in bytes. Entries can share the bytes they point to, so
-// a frame of a few kilobytes could otherwise be told to take gigabytes.
-const maxDecoded = MaxFramePayload
-
-var errOverlap = errors.New("entries larger than the frame")
-
-// entryReader copies a message's entries out of its buffer.
-type entryReader struct{ left int }
-
-func (d *entryReader) read(length int, get func(*A6.TextEntry, int) bool) []Entry {
-	if length == 0 {
-		return nil
-	}
-	var entries []Entry
-	var e A6.TextEntry
-	for i := range length {
-		get(&e, i)
-		name, value := e.Name(), e.Value()
-		d.left -= len(name) + len(value) + 8
-		if d.left < 0 {
-			panic(errOverlap)
-		}
-		if entries == nil {
-			entries = make([]Entry, 0, min(length, 16))
-		}
-		entries = append(entries, Entry{Name: string(name), Value: string(value), NoValue: value == nil})
-	}
-	return entries
-}
-
-func clone(b []byte) []byte {
-	if len(b) == 0 {
-		return nil
-	}
-	return append([]byte(nil), b...)
 }
 
 func decodeToken(payload []byte) (token uint32, err error) {
@@ -88,14 +51,14 @@ func decodeReqCall(payload []byte) (r *Response, err error) {
 func decodeStop(r *Response, action flatbuffers.Table) {
 	var stop HTTPReqCall.Stop
 	stop.Init(action.Bytes, action.Pos)
-	entries := entryReader{maxDecoded}
 	r.Action = ActionStop
-	r.Status = int(stop.Status())
-	if r.Status == 0 {
-		r.Status = 200
+	r.Status = cmp.Or(int(stop.Status()), 200)
+	r.Body = append(r.Body, stop.BodyBytes()...)
+	var e A6.TextEntry
+	for i := range stop.HeadersLength() {
+		stop.Headers(&e, i)
+		r.Headers = append(r.Headers, Entry{Name: string(e.Name()), Value: string(e.Value()), NoValue: e.Value() == nil})
 	}
-	r.Headers = entries.read(stop.HeadersLength(), stop.Headers)
-	r.Body = clone(stop.BodyBytes())
 }
 
 // question is what the runner asks in an ExtraInfo frame; name is a variable's.

@@ -1,12 +1,9 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
 	"testing"
 
-	"github.com/api7/ext-plugin-proto/go/A6"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -18,30 +15,6 @@ func actionWithoutTable() []byte {
 		HTTPReqCall.RespAddActionType(b, HTTPReqCall.ActionStop)
 		return HTTPReqCall.RespEnd(b)
 	})
-}
-
-func TestEntriesThatShareTheirBytesTakeNoMoreThanAFrame(t *testing.T) {
-	payload := build(1<<20, func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
-		name := b.CreateByteString(bytes.Repeat([]byte("n"), 1<<20))
-		A6.TextEntryStart(b)
-		A6.TextEntryAddName(b, name)
-		entry := A6.TextEntryEnd(b)
-		var offsets []flatbuffers.UOffsetT
-		for range 10_000 { // 10 GB
-			offsets = append(offsets, entry)
-		}
-		headers := b.CreateVectorOfTables(offsets)
-		HTTPReqCall.StopStart(b)
-		HTTPReqCall.StopAddHeaders(b, headers)
-		stop := HTTPReqCall.StopEnd(b)
-		HTTPReqCall.RespStart(b)
-		HTTPReqCall.RespAddActionType(b, HTTPReqCall.ActionStop)
-		HTTPReqCall.RespAddAction(b, stop)
-		return HTTPReqCall.RespEnd(b)
-	})
-	if _, err := decodeReqCall(payload); !errors.Is(err, ErrProtocol) {
-		t.Errorf("got %v", err)
-	}
 }
 
 // FuzzDecode: whatever a runner sends, the decoders return.

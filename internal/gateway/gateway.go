@@ -47,7 +47,7 @@ type Gateway struct {
 	mu     sync.Mutex
 	index  uint64
 	routes map[string]*liveRoute
-	table  atomic.Pointer[routeTable] // nil: to be made from routes
+	table  atomic.Pointer[routeTable] // of routes
 }
 
 // New makes a gateway that calls the runner through c.
@@ -60,6 +60,7 @@ func New(c *Client, o Options) *Gateway {
 	}
 	g := &Gateway{client: c, options: o, index: rand.Uint64N(1 << 40), routes: map[string]*liveRoute{}}
 	g.generation.Store(1)
+	g.table.Store(newRouteTable(nil))
 	return g
 }
 
@@ -104,7 +105,7 @@ func (g *Gateway) install(live *liveRoute) (created bool) {
 	live.Version = g.index
 	live.value["create_time"], live.value["update_time"] = live.createTime, time.Now().Unix()
 	g.routes[live.ID] = live
-	g.table.Store(nil)
+	g.table.Store(newRouteTable(g.routes))
 	return old == nil
 }
 
@@ -122,7 +123,7 @@ func (g *Gateway) remove(id string) bool {
 	defer g.mu.Unlock()
 	_, ok := g.routes[id]
 	delete(g.routes, id)
-	g.table.Store(nil)
+	g.table.Store(newRouteTable(g.routes))
 	return ok
 }
 
@@ -152,25 +153,6 @@ func (g *Gateway) get(id string) *liveRoute {
 	return g.routes[id]
 }
 
-func (g *Gateway) match(method, host, path string) *liveRoute {
-	t := g.table.Load()
-	if t == nil {
-		t = g.makeTable()
-	}
-	return t.match(method, host, path)
-}
-
-func (g *Gateway) makeTable() *routeTable {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if t := g.table.Load(); t != nil {
-		return t
-	}
-	t := newRouteTable(g.routes)
-	g.table.Store(&t)
-	return &t
-}
-
 // ServeHTTP serves one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
@@ -189,7 +171,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveAdmin(w, r, path)
 		return
 	}
-	route := g.match(r.Method, hostName(r.Host), path)
+	route := g.table.Load().match(r.Method, hostName(r.Host), path)
 	if route == nil {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error_msg": "404 Route Not Found"})
 		return

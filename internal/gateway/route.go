@@ -151,7 +151,7 @@ type way struct {
 // radixtree_host_uri: routes with a host, exact before wildcard; then exact path, longest prefix, priority.
 type routeTable []way
 
-func newRouteTable(routes map[string]*liveRoute) routeTable {
+func newRouteTable(routes map[string]*liveRoute) *routeTable {
 	var t routeTable
 	for _, r := range routes {
 		if r.Disabled {
@@ -169,7 +169,7 @@ func newRouteTable(routes map[string]*liveRoute) routeTable {
 		}
 	}
 	slices.SortFunc(t, compareWays)
-	return t
+	return &t
 }
 
 func compareWays(a, b way) int {

@@ -43,7 +43,7 @@ func TestMatching(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := g.match(tt.method, tt.host, tt.path)
+			got := g.table.Load().match(tt.method, tt.host, tt.path)
 			if got == nil || got.ID != tt.want {
 				t.Errorf("got %v", got)
 			}
@@ -53,12 +53,12 @@ func TestMatching(t *testing.T) {
 		if !g.DeleteRoute("exact") || g.DeleteRoute("exact") {
 			t.Error("it is deleted once")
 		}
-		if got := g.match("GET", "h", "/a/b"); got.ID != "short" {
+		if got := g.table.Load().match("GET", "h", "/a/b"); got.ID != "short" {
 			t.Errorf("got %s", got.ID)
 		}
 	})
 	t.Run("without any route nothing matches", func(t *testing.T) {
-		if got := New(nil, Options{}).match("GET", "h", "/"); got != nil {
+		if got := New(nil, Options{}).table.Load().match("GET", "h", "/"); got != nil {
 			t.Errorf("got %v", got)
 		}
 	})
