@@ -180,14 +180,16 @@ func (r *Request) answer(ctx context.Context, cn *conn, e *encoder, payload []by
 	if err != nil {
 		return 0, nil, err
 	}
-	frame, err := e.extraInfo(result, ok)
-	if err != nil {
-		return 0, nil, err
+	pieces := [][]byte{noResult}
+	if ok {
+		if pieces, err = e.extraInfo(result); err != nil {
+			return 0, nil, err
+		}
 	}
 	if err := cn.arm(ctx); err != nil {
 		return 0, nil, err
 	}
-	t, next, err := cn.call(frame)
+	t, next, err := cn.call(pieces...)
 	if err == errUnsent { // of the answer; the call has been sent, and is not sent again
 		err = io.EOF
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -15,6 +16,31 @@ func actionWithoutTable() []byte {
 		HTTPReqCall.RespAddActionType(b, HTTPReqCall.ActionStop)
 		return HTTPReqCall.RespEnd(b)
 	})
+}
+
+// A result built by hand must read, and be as long, as one that the generated code builds.
+func TestExtraInfoIsWhatTheGeneratedCodeBuilds(t *testing.T) {
+	for size := range 40 {
+		for _, large := range []int{0, keepBytes} {
+			body := bytes.Repeat([]byte{'a'}, size+large)
+			want := build(len(body), func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+				v := b.CreateByteVector(body)
+				ExtraInfo.RespStart(b)
+				ExtraInfo.RespAddResult(b, v)
+				return ExtraInfo.RespEnd(b)
+			})
+			e := newEncoder()
+			pieces, err := e.extraInfo(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := bytes.Join(pieces, nil)
+			e.release()
+			if !bytes.Equal(got, frame(3, want)) {
+				t.Fatalf("%d bytes:\n got %x\nwant %x", len(body), got[:32], frame(3, want)[:32])
+			}
+		}
+	}
 }
 
 // FuzzDecode: whatever a runner sends, the decoders return.

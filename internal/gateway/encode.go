@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -18,6 +19,7 @@ const keepBytes = 64 << 10
 type encoder struct {
 	builder *flatbuffers.Builder
 	offsets []flatbuffers.UOffsetT
+	result  []byte
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{builder: flatbuffers.NewBuilder(1 << 10)} }}
@@ -25,7 +27,7 @@ var encoders = sync.Pool{New: func() any { return &encoder{builder: flatbuffers.
 func newEncoder() *encoder { return encoders.Get().(*encoder) }
 
 func (e *encoder) release() {
-	if cap(e.builder.Bytes) > keepBytes || cap(e.offsets) > keepBytes/4 {
+	if cap(e.builder.Bytes) > keepBytes || cap(e.result) > keepBytes || cap(e.offsets) > keepBytes/4 {
 		return
 	}
 	e.builder.Reset()
@@ -125,23 +127,42 @@ func (e *encoder) entry(name, value string, noValue bool) flatbuffers.UOffsetT {
 	return A6.TextEntryEnd(b)
 }
 
-// extraInfo is the answer to a question; ok is false where there is no such body or variable.
-func (e *encoder) extraInfo(result []byte, ok bool) ([]byte, error) {
-	if len(result) > MaxBody {
-		return nil, tooLarge(len(result) + resultOverhead)
+// resultPrefix is the FlatBuffer of an A6.ExtraInfo.Resp up to its bytes, which are all that is missing. Building it by
+// hand saves copying a body into a builder: it goes to the socket from where it is.
+//
+//	0  root: table at 12      6  vtable: 6 bytes, table of 8, result at 4
+//	12 table: vtable 6 back   16 result: vector at 20      20 length
+var resultPrefix = [resultOverhead]byte{0: 12, 6: 6, 8: 8, 10: 4, 12: 6, 16: 4}
+
+var padding [3]byte
+
+// noResult is the frame that says that there is no such body or variable.
+var noResult = func() []byte {
+	e := &encoder{builder: flatbuffers.NewBuilder(32)}
+	ExtraInfo.RespStart(e.builder)
+	frame, err := e.finish(frameExtraInfo, ExtraInfo.RespEnd(e.builder))
+	if err != nil {
+		panic(err)
 	}
-	b := e.builder
-	if need := len(result) + 2*resultOverhead; need > cap(b.Bytes) { // the builder would get there by doubling and copying
-		b.Bytes = make([]byte, need)
+	return frame
+}()
+
+// extraInfo is the answer to a question, in pieces: a large result is not copied, and goes to the socket from where it is.
+func (e *encoder) extraInfo(result []byte) ([][]byte, error) {
+	padded := (len(result) + 3) &^ 3 // as the Builder pads, so that what fits into a frame fits with APISIX too
+	n := resultOverhead + padded
+	if n > MaxFramePayload {
+		return nil, tooLarge(n)
 	}
-	b.Reset()
-	var v flatbuffers.UOffsetT
-	if ok {
-		v = b.CreateByteVector(result)
+	head := append(e.result[:0], make([]byte, headerLen)...)
+	head = append(head, resultPrefix[:]...)
+	putHeader(head, frameExtraInfo, n)
+	binary.LittleEndian.PutUint32(head[headerLen+resultOverhead-4:], uint32(len(result)))
+	pad := padding[:padded-len(result)]
+	e.result = head
+	if len(result) > keepBytes/2 {
+		return [][]byte{head, result, pad}, nil
 	}
-	ExtraInfo.RespStart(b)
-	if ok {
-		ExtraInfo.RespAddResult(b, v)
-	}
-	return e.finish(frameExtraInfo, ExtraInfo.RespEnd(b))
+	e.result = append(append(head, result...), pad...)
+	return [][]byte{e.result}, nil
 }
