@@ -189,7 +189,13 @@ func (r *Request) answer(ctx context.Context, cn *conn, e *encoder, payload []by
 	if err := cn.arm(ctx); err != nil {
 		return 0, nil, err
 	}
-	t, next, err := cn.call(pieces...)
+	var t frameType
+	var next []byte
+	if len(pieces) == 1 {
+		t, next, err = cn.call(pieces[0])
+	} else {
+		t, next, err = cn.callInPieces(pieces)
+	}
 	if err == errUnsent { // of the answer; the call has been sent, and is not sent again
 		err = io.EOF
 	}

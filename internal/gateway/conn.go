@@ -87,9 +87,21 @@ func (c *conn) cancelWith(ctx context.Context) (stop func() bool) {
 // errUnsent says that the runner had closed the connection before a byte of the frame was sent.
 var errUnsent = errors.New("write: connection closed by the runner")
 
-// call sends a frame, which may be in pieces, and reads the next frame. The payload is valid until the next call.
-func (c *conn) call(pieces ...[]byte) (frameType, []byte, error) {
-	if n, err := c.send(pieces); n == 0 && errors.Is(err, syscall.EPIPE) {
+// call sends a frame and reads the next frame. The payload is valid until the next call.
+func (c *conn) call(frame []byte) (frameType, []byte, error) {
+	n, err := c.Write(frame)
+	return c.receive(int64(n), err)
+}
+
+// callInPieces is call for a frame in pieces, which are sent from where they are.
+func (c *conn) callInPieces(pieces net.Buffers) (frameType, []byte, error) {
+	n, err := pieces.WriteTo(c.UnixConn)
+	return c.receive(n, err)
+}
+
+// receive reads the next frame, unless sending has failed after n bytes.
+func (c *conn) receive(n int64, err error) (frameType, []byte, error) {
+	if n == 0 && errors.Is(err, syscall.EPIPE) {
 		return 0, nil, errUnsent
 	} else if err != nil {
 		return 0, nil, err
@@ -97,20 +109,12 @@ func (c *conn) call(pieces ...[]byte) (frameType, []byte, error) {
 	if _, err := io.ReadFull(c.in, c.header[:]); err != nil {
 		return 0, nil, err
 	}
-	t, n := parseHeader(c.header[:])
-	payload, err := c.readPayload(n)
+	t, length := parseHeader(c.header[:])
+	payload, err := c.readPayload(length)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return t, payload, err
-}
-
-func (c *conn) send(pieces net.Buffers) (n int64, err error) {
-	if len(pieces) > 1 {
-		return pieces.WriteTo(c.UnixConn)
-	}
-	written, err := c.Write(pieces[0])
-	return int64(written), err
 }
 
 func (c *conn) readPayload(n int) (payload []byte, err error) {
