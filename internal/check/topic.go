@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // topics looks at the topic, and writes to it where that is wanted.
@@ -165,7 +166,7 @@ const recordOverhead = 100
 // doubts are what will go wrong later.
 func (w *way) doubts(t kafka.TopicDescription, config map[string]string) (doubts []string) {
 	body := w.config.Route.MaxBodyBytes()
-	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < min(body, maxBody)+recordOverhead {
+	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < min(body, kafkaupstream.MaxBody)+recordOverhead {
 		doubts = append(doubts, fmt.Sprintf("the route takes bodies of %d bytes, the topic none of more than about %d (before compression): set max_body_bytes, or raise max.message.bytes",
 			body, max(limit-recordOverhead, 0)))
 	}
@@ -187,9 +188,6 @@ func (w *way) batchBytes() int {
 	}
 	return size
 }
-
-// maxBody is the largest body that APISIX's protocol carries, in bytes.
-const maxBody = 16777188
 
 // trips is how many round trips are timed.
 const trips = 10

@@ -38,8 +38,8 @@ const (
 	defaultTimeout = 5 * time.Second
 	// maxTimeout stays below the 60 s after which APISIX gives a call up.
 	maxTimeout = 55 * time.Second
-	// maxBody is the largest body that APISIX's protocol carries, in bytes.
-	maxBody = 16777188
+	// MaxBody is the largest body that APISIX's protocol carries, in bytes.
+	MaxBody = 16777188
 )
 
 // Route is a route's configuration, checked and ready to serve requests.
@@ -162,7 +162,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"overrides": (*configReader).readOverrides,
 	"topics":    (*configReader).readTopics,
 	"max_body_bytes": func(c *configReader, path string, v any) {
-		if n, ok := c.integer(path, v, 0, maxBody); ok {
+		if n, ok := c.integer(path, v, 0, MaxBody); ok {
 			c.route.maxBody, c.maxBodySet = int(n), true
 		}
 	},

@@ -137,7 +137,7 @@ func startRegistry(t *testing.T, brokers string) *registry {
 	c := gateway.NewClient(r.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})
 	conf := []gateway.ConfEntry{{Name: "kafkaupstream", Value: registryRoute(t, brokers)}}
-	if err := g.PutRoute(gateway.Route{ID: "registry", URI: "/structures", Conf: conf}); err != nil {
+	if err := g.PutRoute(gateway.Route{ID: "registry", URIs: []string{"/structures"}, Conf: conf}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(g)
