@@ -11,20 +11,19 @@ type gap struct {
 	aside              bool // copied to corrupt/
 }
 
-// segment is what is known of a segment file. The stream's mu guards what changes
-// with an append, its io the rest.
+// segment is what is known of a segment file.
 type segment struct {
 	id     segmentID
 	marker marker
 
-	// Guarded by Stream.mu.
+	// Guarded by catalog.mu.
 	size    int64 // of the records that are durable; what is behind does not count
 	charge  charge
 	records int64
 	pending int64
 	sealed  bool // nothing is appended any more
 
-	// Guarded by Stream.io.
+	// Guarded by reader.mu.
 	f        file // nil: not open
 	readOnly bool
 	gaps     []gap
