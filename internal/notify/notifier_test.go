@@ -197,7 +197,7 @@ func TestCausesWithoutEndTakeABoundedMemory(t *testing.T) {
 func heldBy(w *worker) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.causes.entries)
+	return len(w.causes)
 }
 
 func TestTellNeverWaitsForATarget(t *testing.T) {
