@@ -180,6 +180,62 @@ func (r *reader) Find(p Position) (e Entry, s State, ok bool, err error) {
 	return e, s, true, nil
 }
 
+// Where is what is known of a receipt.
+type Where struct {
+	Stream *Stream // that has the entry: a stream, or its dead letters; nil: none has it any more
+	Entry  Entry
+	State  State // without Stream: what became of the record, Pending where nothing is known
+}
+
+// Locate looks for the record that a receipt names in these streams and their dead letters:
+// for what is to be sent, or is a dead letter, under that receipt now, and then for what had
+// it first and was moved.
+func Locate(streams []*Stream, p Position) (w Where, err error) {
+	for _, st := range streams {
+		for _, in := range []*Stream{st, st.dead} {
+			e, state, ok, err := in.Find(p)
+			switch {
+			case err != nil:
+				return Where{}, fmt.Errorf("stream %s: %w", st.ID(), err)
+			case ok && state == Pending:
+				return Where{in, e, state}, nil
+			case ok:
+				w.State = state
+			}
+		}
+	}
+	for _, st := range streams {
+		for _, in := range []*Stream{st.dead, st} {
+			e, err := in.movedFrom(p)
+			if err != nil {
+				return Where{}, err
+			}
+			if e != nil {
+				return Where{in, *e, Pending}, nil
+			}
+		}
+	}
+	return w, nil
+}
+
+// movedFrom returns the pending entry that was at a position first; nil: there is none.
+func (r *reader) movedFrom(p Position) (*Entry, error) {
+	const atOnce, bytes = 50, 1 << 20
+	var after Position
+	for r.Pending() > 0 {
+		entries, err := r.Next(after, atOnce, bytes)
+		if err != nil || len(entries) == 0 {
+			return nil, err
+		}
+		for i := range entries {
+			if after = entries[i].Position; !entries[i].First.IsZero() && entries[i].First.Compare(p) == 0 {
+				return &entries[i], nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // retryStates writes the states that could not be written before.
 func (r *reader) retryStates() {
 	r.behind = false
