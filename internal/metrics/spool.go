@@ -69,7 +69,7 @@ func (s *spool) numbers() prometheus.Collector {
 }
 
 // latest takes a look, or shares one that is under way, and returns what is known when it
-// has ended or the time is over. current tells that this is what the look has seen.
+// has ended or the time is over. current reports whether that is from this look.
 func (s *spool) latest() (_ durable.Stats, current bool) {
 	s.mu.Lock()
 	done := s.running

@@ -113,7 +113,7 @@ func New(o Options) *Notifier {
 	}
 	if o.Webhook != "" {
 		if url, err := parseWebhook(o.Webhook); err != nil {
-			o.Log.Error("no notification will be sent by webhook", "error", err)
+			o.Log.Error("notifications by webhook are off", "error", err)
 		} else {
 			targets = append(targets, target{"webhook", webhook(url)})
 		}

@@ -123,6 +123,6 @@ func (w *worker) deliver(ctx context.Context, e *Event) {
 	ctx, cancel := context.WithTimeout(ctx, w.opts.Timeout)
 	defer cancel()
 	if err := w.send(ctx, *e); err != nil {
-		w.opts.Log.Error("the operator could not be notified", "by", w.name, "event", e.Event, "error", err)
+		w.opts.Log.Error("cannot notify the operator", "by", w.name, "event", e.Event, "error", err)
 	}
 }

@@ -114,7 +114,7 @@ func (c *catalog) lose(seg *segment) {
 		return
 	}
 	c.pending.Add(-seg.pending)
-	c.spool.log.Error("a segment of the spool was removed or renamed by somebody else: unless it is put back, its records that were not sent yet are lost",
+	c.spool.log.Error("a spool segment was removed or renamed by another program; its unsent records are lost unless it is put back",
 		"stream", c.id, "dead_letters", c.letters, "segment", seg.id.String(), "records", seg.pending)
 }
 
@@ -158,7 +158,7 @@ func (c *catalog) snapshot() segments {
 // that this process appended or loaded.
 func (c *catalog) Pending() int64 { return c.pending.Load() }
 
-// Foreign tells whether there are segments of other processes that are not loaded.
+// Foreign reports whether there are segments of other processes that are not loaded.
 func (c *catalog) Foreign() (bool, error) {
 	ids, err := segmentFiles(c.dir)
 	for _, id := range ids {

@@ -35,7 +35,7 @@ const (
 	Replayed State = 'R' | 'P'<<8 | 'L'<<16 | 'Y'<<24
 )
 
-// resolved tells whether nothing remains to be done. An unknown state is pending.
+// resolved reports whether nothing remains to be done. An unknown state is pending.
 func (s State) resolved() bool {
 	return s == Acked || s == Dropped || s == Dead || s == Replayed
 }

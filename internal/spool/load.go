@@ -16,7 +16,7 @@ import (
 // Load takes up the segments of other processes, all but those that are still being
 // written: it counts what is pending, sets damage aside and cuts off what was not
 // finished. What cannot be read is left for the next call and is in the error. The
-// owner calls it once for a stream, and again when Foreign tells of more; what it
+// owner calls it once for a stream, and again when Foreign reports more; what it
 // then takes up may be before the position that a reader has reached.
 func (r *reader) Load() error {
 	if !r.spool.owner.Load() {
@@ -160,7 +160,7 @@ func (r *reader) setAside(f file, seg *segment) bool {
 			continue
 		}
 		if err := r.copyAside(f, seg.id, *g); err != nil {
-			r.spool.warn("damage in a segment cannot be set aside", slog.String("stream", r.id),
+			r.spool.warn("cannot copy damaged bytes of a segment to corrupt/", slog.String("stream", r.id),
 				slog.String("segment", seg.id.String()), slog.Any("error", err))
 			return false
 		}
@@ -182,7 +182,7 @@ func (r *reader) copyAside(f file, id segmentID, g gap) error {
 	if err := replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
 		return err
 	}
-	r.spool.warn("damage in a segment was set aside", slog.String("stream", r.id),
+	r.spool.warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),
 		slog.String("segment", id.String()), slog.Int64("offset", g.off), slog.Int64("bytes", g.size),
 		slog.Int64("missing", g.missing))
 	return nil

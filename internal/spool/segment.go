@@ -50,7 +50,7 @@ func (seg *segment) addGap(g gap) {
 	last.missing += g.missing
 }
 
-// knowsGap tells whether an offset is in a gap that was seen before.
+// knowsGap reports whether an offset is in a gap that was seen before.
 func (seg *segment) knowsGap(off int64) bool {
 	for _, g := range seg.gaps {
 		if off >= g.off && off < g.off+g.size {

@@ -127,7 +127,7 @@ func (s *Spool) TryLock() (bool, error) {
 	s.lock = f
 	s.owner.Store(true)
 	if err := s.recount(); err != nil {
-		s.warn("the spool's size may be out of date", slog.Any("error", err))
+		s.warn("cannot count the spool's files; its size may be out of date", slog.Any("error", err))
 	}
 	return true, nil
 }

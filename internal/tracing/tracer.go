@@ -48,13 +48,13 @@ type Tracer struct {
 func New(o Options) *Tracer {
 	settings, err := readSettings(o.Getenv)
 	if err != nil {
-		o.Log.Error("there will be no traces", "error", err)
+		o.Log.Error("tracing is off", "error", err)
 		return nil
 	}
 	if settings == nil {
 		return nil
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("traces", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("OpenTelemetry SDK", "error", err) }))
 	made, err := resource.New(none,
 		resource.WithHost(),
 		resource.WithTelemetrySDK(),
@@ -62,7 +62,7 @@ func New(o Options) *Tracer {
 		resource.WithFromEnv(), // over the others
 	)
 	if err != nil {
-		o.Log.Warn("traces do not say all of where they come from", "error", err)
+		o.Log.Warn("some resource attributes of traces could not be detected", "error", err)
 	}
 	t := &Tracer{client: newClient(settings, o.Log)}
 	t.provider = sdktrace.NewTracerProvider(
@@ -95,7 +95,7 @@ func (t *Tracer) Stats() Stats {
 type Message struct {
 	Topic   string
 	Records int // 1: one record, and no batch
-	// Tombstone tells that the one record has a null value.
+	// Tombstone reports whether the one record has a null value.
 	Tombstone bool
 	// Delivery is the route's.
 	Delivery string

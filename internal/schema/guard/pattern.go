@@ -61,7 +61,7 @@ func notRE2(err error) error {
 // String returns the pattern's text.
 func (p *pattern) String() string { return p.text }
 
-// MatchString tells whether the pattern is somewhere in s, and counts the steps.
+// MatchString reports whether the pattern is somewhere in s, and counts the steps.
 func (p *pattern) MatchString(s string) bool {
 	if p.err != nil {
 		return false
