@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,10 +84,8 @@ func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path 
 		number = latest
 	}
 	to := version{ref.Subject, number}
-	for _, before := range path {
-		if before == to {
-			return misconfigured("the references of the subject %s lead back to it", guard.Quoted(ref.Subject))
-		}
+	if slices.Contains(path, to) {
+		return misconfigured("the references of the subject %s lead back to it", guard.Quoted(ref.Subject))
 	}
 	if l.asked++; l.asked > maxReferences {
 		return misconfigured("the schema has more than %d references", maxReferences)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -38,13 +39,7 @@ func message(k jsonschema.ErrorKind) string {
 	case *kind.RefCycle:
 		return "cannot be validated: the schema refers to itself"
 	}
-	if m := objectMessage(k); m != "" {
-		return m
-	}
-	if m := arrayMessage(k); m != "" {
-		return m
-	}
-	return scalarMessage(k)
+	return cmp.Or(objectMessage(k), arrayMessage(k), scalarMessage(k))
 }
 
 func objectMessage(k jsonschema.ErrorKind) string {

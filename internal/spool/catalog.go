@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,7 +152,7 @@ func (c *catalog) isDone(seg *segment) bool {
 func (c *catalog) snapshot() segments {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append(segments(nil), c.segments...)
+	return slices.Clone(c.segments)
 }
 
 // Pending returns the number of records that are durable and not resolved, of those

@@ -17,10 +17,7 @@ type Position struct {
 
 // Compare returns -1, 0 or 1 as p is before q, the same, or after it.
 func (p Position) Compare(q Position) int {
-	if c := p.segment.compare(q.segment); c != 0 {
-		return c
-	}
-	return cmp.Compare(p.index, q.index)
+	return cmp.Or(p.segment.compare(q.segment), cmp.Compare(p.index, q.index))
 }
 
 // Before reports whether p is before q in the stream's order.

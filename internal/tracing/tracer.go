@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -161,7 +162,7 @@ func (s *Span) End(r Result) {
 	}
 	s.span.SetAttributes(attribute.String("kafkaupstream.delivered", r.Delivered))
 	if r.Acknowledged {
-		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(itoa(r.Partition)), semconv.MessagingKafkaOffset(int(r.Offset)))
+		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(strconv.Itoa(int(r.Partition))), semconv.MessagingKafkaOffset(int(r.Offset)))
 	}
 	if r.Error != "" {
 		s.span.SetAttributes(semconv.ErrorTypeKey.String(r.Error))
