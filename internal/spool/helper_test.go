@@ -117,7 +117,7 @@ func segmentPaths(t testing.TB, dir string) []string {
 	return paths
 }
 
-// sameRecord tells whether two entries are equal but for their positions.
+// sameRecord reports whether two entries are equal but for their positions.
 func sameRecord(a, b Entry) bool {
 	a.Position, b.Position = Position{}, Position{}
 	return reflect.DeepEqual(a, b)

@@ -20,7 +20,7 @@ func NewUnitID() (id UnitID) {
 	return id
 }
 
-// IsZero tells whether it is none.
+// IsZero reports whether it is none.
 func (id UnitID) IsZero() bool { return id == UnitID{} }
 
 // String returns 32 hexadecimal digits.
@@ -211,7 +211,7 @@ func headOf(b []byte) (Head, error) {
 	return h, nil
 }
 
-// validPayload tells whether decodePayload would take b, and makes nothing of it.
+// validPayload reports whether decodePayload would take b, and makes nothing of it.
 func validPayload(b []byte) bool {
 	d := decoder{rest: b}
 	var e Entry

@@ -1,8 +1,10 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,5 +124,51 @@ func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
 	}
 	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
 		t.Errorf("damage: %s", &log)
+	}
+}
+
+// testdata/versions-1-to-4 was written by the program when these versions of a payload were
+// the newest. It has records in each state.
+func TestASpoolOfTheReleasedFormatIsRead(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("testdata/versions-1-to-4")))
+	var log await.Log
+	s := openOwned(t, dir, Options{Log: logged(&log)})
+	st, err := s.Stream("s", nil)
+	must(t, err)
+	mustLoad(t, st)
+	mustLoad(t, st.Dead())
+	compareRecords(t, "those that wait", all(t, st), variety())
+	letter := variety()[0]
+	letter.First, letter.Reason = Position{segment: testID, index: 7}, "too large"
+	compareRecords(t, "the dead letters", all(t, st.Dead()), []Entry{letter})
+	for i, want := range []State{Acked, Dropped, Dead, Replayed} {
+		receipt, err := ParseReceipt(fmt.Sprint("18ebc4dd9ed9c681-983d5fec-", len(variety())+i))
+		must(t, err)
+		if _, state, ok, err := st.Find(receipt); state != want || !ok || err != nil {
+			t.Errorf("record %d is in the state %x, %v, %v", i, state, ok, err)
+		}
+	}
+	if info, ok := st.Suspended(); !ok || string(info) != `{"by":"the operator"}` || len(st.Metadata()) != 45 {
+		t.Errorf("suspended: %s, %v; connection.json: %s", info, ok, st.Metadata())
+	}
+	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
+		t.Errorf("damage: %s", &log)
+	}
+}
+
+// It is what a program does with a spool that a newer one has written.
+func TestAPayloadOfAnUnknownVersionIsSetAsideAndTheOthersStay(t *testing.T) {
+	content, offsets := image(testID, []Entry{*entry("a"), *entry("new"), *entry("b")})
+	frame := content[offsets[1]:offsets[2]]
+	frame[headerSize] = unitVersion + movedVersion + 1
+	sum(frame)
+	st, log, end := loaded(t, content)
+	defer end()
+	if got := values(t, st); got != "a b" {
+		t.Errorf("got %q", got)
+	}
+	if !bytes.Equal(setAsideBytes(t, st), frame) || !strings.Contains(log.String(), "was set aside") {
+		t.Errorf("set aside: %x; the log: %s", setAsideBytes(t, st), log)
 	}
 }

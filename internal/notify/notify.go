@@ -1,14 +1,54 @@
+// Package notify tells an operator of what needs a person, by a command, a webhook
+// or both: a [Notifier] is told of an [Event], and each of the two gets at most one
+// notification for a cause (an event of a stream and a topic) in an interval.
+//
+// It is not a log, nor a queue: what happens again within the interval is counted
+// and the sum sent at its end, nothing is tried twice, and nothing is kept over a
+// restart. A notification carries no key, no payload and no property. internal/durable
+// calls it; flags or their environment give it its Options.
 package notify
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
+	"unicode"
 )
 
-// grace is how long Close waits for what it has cut short to end.
-const grace = 200 * time.Millisecond
+const (
+	// maxText bounds each text of an event, in bytes, so that events that wait are
+	// small and fit into a process's environment.
+	maxText = 1000
+	// grace is how long Close waits for what it has cut short to end.
+	grace = 200 * time.Millisecond
+)
+
+// Event is something that needs a person. It never has a key, payload or property.
+type Event struct {
+	Event   string    `json:"event"`   // what happened: "stream_suspended", "dead_letter"; "others", see Tell
+	Stream  string    `json:"stream"`  // where
+	Topic   string    `json:"topic"`   // the topic of the records, may be empty
+	Reason  string    `json:"reason"`  // why, for a person to read
+	Receipt string    `json:"receipt"` // by which the records are found, may be empty
+	Count   int       `json:"count"`   // how many times, at least 1
+	Time    time.Time `json:"time"`    // when, the last time
+}
+
+// printable returns a copy, so that a short text does not keep a long one in memory.
+// Topics and reasons can come from clients and brokers: control characters would break
+// a variable or a mail's header.
+func printable(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxText)], "\uFFFD")
+	return strings.Clone(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
+}
 
 // Options say how an operator is told. Without Command and Webhook nobody is.
 type Options struct {
@@ -55,27 +95,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// targets returns the command and the webhook, those of them that are given.
-func (o Options) targets() []target {
-	var targets []target
-	if o.Command != "" {
-		targets = append(targets, target{"command", command(o.Command)})
-	}
-	if o.Webhook != "" {
-		url, err := parseWebhook(o.Webhook)
-		if err != nil {
-			o.Log.Error("no notification will be sent by webhook", "error", err)
-			return targets
-		}
-		targets = append(targets, target{"webhook", webhook(url)})
-	}
-	return targets
-}
-
 // Notifier tells an operator of events. It can be used by several goroutines at
 // once. A nil Notifier, and one without command and webhook, does nothing.
 type Notifier struct {
 	workers []*worker
+	running sync.WaitGroup
 	cancel  context.CancelFunc
 }
 
@@ -83,16 +107,27 @@ type Notifier struct {
 // logged and not used.
 func New(o Options) *Notifier {
 	o = o.withDefaults()
-	return start(o, o.targets())
+	var targets []target
+	if o.Command != "" {
+		targets = append(targets, target{"command", command(o.Command)})
+	}
+	if o.Webhook != "" {
+		if url, err := parseWebhook(o.Webhook); err != nil {
+			o.Log.Error("notifications by webhook are off", "error", err)
+		} else {
+			targets = append(targets, target{"webhook", webhook(url)})
+		}
+	}
+	return start(o, targets)
 }
 
 func start(o Options, targets []target) *Notifier {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &Notifier{cancel: cancel}
 	for _, t := range targets {
-		w := newWorker(t, o)
+		w := &worker{target: t, opts: o, wake: make(chan struct{}, 1), causes: map[cause]*held{}}
 		n.workers = append(n.workers, w)
-		go w.run(ctx)
+		n.running.Go(func() { w.run(ctx) })
 	}
 	return n
 }
@@ -107,8 +142,14 @@ func (n *Notifier) Tell(e Event) {
 	if n == nil || len(n.workers) == 0 {
 		return
 	}
+	for _, text := range []*string{&e.Event, &e.Stream, &e.Topic, &e.Reason, &e.Receipt} {
+		*text = printable(*text)
+	}
 	now := time.Now()
-	e = e.normal(now)
+	if e.Time.IsZero() {
+		e.Time = now
+	}
+	e.Time, e.Count = e.Time.UTC(), max(e.Count, 1)
 	for _, w := range n.workers {
 		w.tell(e, now)
 	}
@@ -125,30 +166,20 @@ func (n *Notifier) Close(ctx context.Context) error {
 	for _, w := range n.workers {
 		w.close()
 	}
-	for _, w := range n.workers {
-		if err := n.await(ctx, w); err != nil {
-			return fmt.Errorf("not all notifications were sent: %w", err)
-		}
-	}
-	return nil
-}
-
-// await waits for a worker. When ctx ends, it still waits a little for all of them:
-// a process that ends before it has killed its command would leave it running.
-func (n *Notifier) await(ctx context.Context, w *worker) error {
+	sent := make(chan struct{})
+	go func() {
+		n.running.Wait()
+		close(sent)
+	}()
 	select {
-	case <-w.done:
+	case <-sent:
 		return nil
 	case <-ctx.Done():
 	}
 	n.cancel()
-	patience := time.After(grace)
-	for _, w := range n.workers {
-		select {
-		case <-w.done:
-		case <-patience:
-			return ctx.Err()
-		}
+	select { // a process that ends before it has killed its command would leave it running
+	case <-sent:
+	case <-time.After(grace):
 	}
-	return ctx.Err()
+	return fmt.Errorf("not all notifications were sent: %w", ctx.Err())
 }

@@ -1,4 +1,4 @@
-package schema
+package guard
 
 import (
 	"crypto/sha256"
@@ -16,12 +16,12 @@ import (
 // validateUnique is uniqueItems. The library's own compares each item with those of
 // the same hash, and whoever writes the items can give all of them the same.
 func (k *keywords) validateUnique(ctx *jsonschema.ValidatorContext, items []any) {
-	k.evaluator.spend(len(items))
+	k.spend(len(items))
 	seen := make(map[[sha256.Size]byte]int, len(items))
 	var text []byte
 	for i, item := range items {
 		text = appendCanonical(text[:0], item)
-		k.evaluator.spend(len(text) / 256)
+		k.spend(len(text) / 256)
 		sum := sha256.Sum256(text)
 		if first, ok := seen[sum]; ok {
 			ctx.AddError(&kind.UniqueItems{Duplicates: [2]int{first, i}})

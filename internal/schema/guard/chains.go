@@ -1,27 +1,28 @@
-package schema
+package guard
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// maxChain bounds how many subschemas apply to the same value, one through another:
+// MaxChain bounds how many subschemas apply to the same value, one through another:
 // they and the value's depth make the depth of the recursion, and a goroutine whose
 // stack is used up ends the process.
-const maxChain = 200
+const MaxChain = 200
 
-// checkChains refuses a schema that applies itself to the same value without end, or
-// only after too many others.
-func checkChains(all []*jsonschema.Schema) error {
+// CheckChains refuses a schema that applies itself to the same value without end, or
+// only after too many others, of those that have been compiled. The error says where.
+func (g *Guard) CheckChains() error {
 	c := chains{lengths: map[*jsonschema.Schema]int{}, anchors: map[string][]*jsonschema.Schema{}}
-	for _, s := range all {
+	for _, s := range g.schemas {
 		if s.DynamicAnchor != "" {
 			c.anchors[s.DynamicAnchor] = append(c.anchors[s.DynamicAnchor], s)
 		}
 	}
-	for _, s := range all {
+	for _, s := range g.schemas {
 		if _, err := c.length(s); err != nil {
 			return err
 		}
@@ -38,7 +39,7 @@ type chains struct {
 func (c *chains) length(s *jsonschema.Schema) (int, error) {
 	if n, ok := c.lengths[s]; ok {
 		if n == 0 {
-			return 0, misconfigured("%q refers to itself for the same value", place(s.Location))
+			return 0, fmt.Errorf("%q refers to itself for the same value", s.Location)
 		}
 		return n, nil
 	}
@@ -54,8 +55,8 @@ func (c *chains) length(s *jsonschema.Schema) (int, error) {
 		}
 		longest = max(longest, n)
 	}
-	if longest == maxChain {
-		return 0, misconfigured("%q begins a chain of more than %d schemas for the same value", place(s.Location), maxChain)
+	if longest == MaxChain {
+		return 0, fmt.Errorf("%q begins a chain of more than %d schemas for the same value", s.Location, MaxChain)
 	}
 	c.lengths[s] = longest + 1
 	return longest + 1, nil
