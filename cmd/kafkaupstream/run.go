@@ -17,6 +17,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
@@ -237,7 +238,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 // have a share of it as a connection to Kafka has.
 type frameMemory struct {
 	pool   *producer.Pool
-	holder producer.Connection
+	holder kafkaconf.Connection
 }
 
 func (m *frameMemory) Hold(n int) bool { return m.pool.Hold(&m.holder, n) }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 // greet speaks Kafka with the broker, and asks about the log-in without doing it.
@@ -88,12 +88,12 @@ const (
 	saslSSL       = "sasl_ssl"
 )
 
-func usesTLS(props producer.Properties) bool {
+func usesTLS(props kafkaconf.Properties) bool {
 	p := props.Protocol()
 	return p == ssl || p == saslSSL
 }
 
-func usesSASL(props producer.Properties) bool {
+func usesSASL(props kafkaconf.Properties) bool {
 	p := props.Protocol()
 	return p == saslPlaintext || p == saslSSL
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -267,12 +267,12 @@ func (c *client) cause(err error) string {
 const transactionPrefix = "kafkaupstream-"
 
 // transactional returns the properties for a transactional producer.
-func (w *way) transactional(id string) (producer.Properties, error) {
+func (w *way) transactional(id string) (kafkaconf.Properties, error) {
 	route := w.config.Route.Connection().Route()
-	if err := producer.Check(route, producer.Transactional); err != nil {
+	if err := kafkaconf.Check(route, kafkaconf.Transactional); err != nil {
 		return nil, err
 	}
-	conn, err := producer.NewConnection(route, producer.Transactional)
+	conn, err := kafkaconf.New(route, kafkaconf.Transactional)
 	if err != nil {
 		return nil, err
 	}

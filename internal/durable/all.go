@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -17,7 +18,7 @@ type Outcome struct {
 
 // SendAll delivers records as [Queue.Send] does, in their order, all of them before it
 // waits for the first.
-func (q *Queue) SendAll(conn *producer.Connection, recs []record.Record, policy Policy, deadline time.Time) []Outcome {
+func (q *Queue) SendAll(conn *kafkaconf.Connection, recs []record.Record, policy Policy, deadline time.Time) []Outcome {
 	st := q.stream(conn, policy)
 	now := time.Now()
 	for i := range recs {
@@ -95,7 +96,7 @@ type leftBehind struct {
 }
 
 // keepAll puts records on disk, in order, and says of each what became of it.
-func (st *stream) keepAll(from *producer.Connection, recs []record.Record, left []leftBehind, out []Outcome) {
+func (st *stream) keepAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind, out []Outcome) {
 	if len(left) == 0 {
 		return
 	}
@@ -111,7 +112,7 @@ func (st *stream) keepAll(from *producer.Connection, recs []record.Record, left 
 }
 
 // writeAll writes records, and returns those that are on disk and under way.
-func (st *stream) writeAll(from *producer.Connection, recs []record.Record, left []leftBehind, out []Outcome) map[int]*flight {
+func (st *stream) writeAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind, out []Outcome) map[int]*flight {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
 	flights, lost := map[int]*flight{}, 0
@@ -135,7 +136,7 @@ func (st *stream) writeAll(from *producer.Connection, recs []record.Record, left
 }
 
 // appendAll appends records, and wakes the forwarder for those that are on disk.
-func (st *stream) appendAll(from *producer.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
+func (st *stream) appendAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
 	disk, err := st.q.open(st)
 	if err != nil {
 		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))

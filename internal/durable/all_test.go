@@ -8,13 +8,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // sendAll sends several records and says what became of each.
-func (g *gateway) sendAll(conn *producer.Connection, timeout time.Duration, values ...string) string {
+func (g *gateway) sendAll(conn *kafkaconf.Connection, timeout time.Duration, values ...string) string {
 	recs := make([]record.Record, len(values))
 	for i, v := range values {
 		topic, value, found := strings.Cut(v, ":")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -53,7 +54,7 @@ func drain(b *testing.B, keys, front int) {
 	if _, err := q.own(); err != nil {
 		b.Fatal(err)
 	}
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": brokers}, producer.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
 	if err != nil {
 		b.Fatal(err)
 	}

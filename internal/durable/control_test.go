@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -174,9 +174,9 @@ func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
 func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	conn, err := producer.NewConnection(producer.Properties{
+	conn, err := kafkaconf.New(kafkaconf.Properties{
 		"bootstrap.servers": nobody, "sasl.password": "hush", "client.id": "whoever",
-	}, producer.Durable)
+	}, kafkaconf.Durable)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -423,7 +423,7 @@ func TestAnEmptySuspendedStreamStillKeepsWhatComes(t *testing.T) {
 }
 
 func targetOf(b *broker) *Target {
-	return &Target{Config: producer.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}}
+	return &Target{Config: kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}}
 }
 
 func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
@@ -470,7 +470,7 @@ func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
 	all := Selection{Stream: id, Pending: true}
 	_, err = c.Drop(t.Context(), all)
 	wantError(t, err, "under way")
-	_, err = c.Replay(t.Context(), all, &Target{Config: producer.Properties{"bootstrap.servers": nobody}})
+	_, err = c.Replay(t.Context(), all, &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}})
 	wantError(t, err, "under way")
 	b.release()
 	await.True(t, "what was under way has arrived", func() bool { return infoOf(t, c, id).UnderWay == 0 })
@@ -518,7 +518,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := &Target{Config: producer.Properties{"bootstrap.servers": nobody}}
+	own := &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}}
 	cases := []struct {
 		says string
 		sel  Selection
@@ -533,7 +533,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 		{"no stream at all is named", Selection{}, nil, "there is no stream \"\""},
 		{"a receipt has its form", Selection{Receipt: "../x"}, nil, "is no receipt"},
 		{"a target names brokers", Selection{Stream: id}, &Target{}, "bootstrap.servers: it is missing"},
-		{"a target loads no code", Selection{Stream: id}, &Target{Config: producer.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
+		{"a target loads no code", Selection{Stream: id}, &Target{Config: kafkaconf.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
 		{"a target's reaction has a name", Selection{Stream: id}, &Target{OnPermanentError: "ignore"}, "on_permanent_error: expected"},
 	}
 	for _, c := range cases {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -75,7 +76,7 @@ type streamKey struct {
 	transactional bool
 }
 
-func keyOf(conn *producer.Connection, policy Policy) streamKey {
+func keyOf(conn *kafkaconf.Connection, policy Policy) streamKey {
 	return streamKey{conn.Origin(), policy, conn.Transactional()}
 }
 
@@ -290,17 +291,17 @@ func (q *Queue) inPlace(disk *spool.Spool) error {
 
 // metadata is what is needed to send a stream's records without its route.
 type metadata struct {
-	Config           producer.Properties `json:"config"`
-	OnPermanentError string              `json:"on_permanent_error,omitempty"`
-	Transactional    bool                `json:"transactional,omitempty"`
+	Config           kafkaconf.Properties `json:"config"`
+	OnPermanentError string               `json:"on_permanent_error,omitempty"`
+	Transactional    bool                 `json:"transactional,omitempty"`
 }
 
 // modeOf returns how the records of a stream are produced.
-func modeOf(transactional bool) producer.Mode {
+func modeOf(transactional bool) kafkaconf.Mode {
 	if transactional {
-		return producer.Transactional
+		return kafkaconf.Transactional
 	}
-	return producer.Durable
+	return kafkaconf.Durable
 }
 
 const suspendWord = "suspend"
@@ -341,7 +342,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 	if err := json.Unmarshal(ds.Metadata(), &m); err != nil {
 		return nil, err
 	}
-	conn, err := producer.NewConnection(m.Config, modeOf(m.Transactional))
+	conn, err := kafkaconf.New(m.Config, modeOf(m.Transactional))
 	if err != nil {
 		return nil, err
 	}
@@ -353,7 +354,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 }
 
 // streamID names a stream: the connection's origin is enough of it to be unique.
-func streamID(conn *producer.Connection, policy Policy) string {
+func streamID(conn *kafkaconf.Connection, policy Policy) string {
 	id := conn.Origin()[:20]
 	if conn.Transactional() {
 		id += "-t"
@@ -365,7 +366,7 @@ func streamID(conn *producer.Connection, policy Policy) string {
 }
 
 // stream returns the stream of a connection.
-func (q *Queue) stream(conn *producer.Connection, policy Policy) *stream {
+func (q *Queue) stream(conn *kafkaconf.Connection, policy Policy) *stream {
 	key := keyOf(conn, policy)
 	q.mu.RLock()
 	st := q.streams[key]
@@ -425,7 +426,7 @@ type Result struct {
 
 // Send delivers the record to Kafka or to the disk, by the deadline or little later.
 // An error that is Unconfirmed means that neither is sure.
-func (q *Queue) Send(conn *producer.Connection, rec *record.Record, policy Policy, deadline time.Time) (Result, *record.Error) {
+func (q *Queue) Send(conn *kafkaconf.Connection, rec *record.Record, policy Policy, deadline time.Time) (Result, *record.Error) {
 	st := q.stream(conn, policy)
 	stamp(rec, time.Now())
 	deadline = q.kafkaDeadline(deadline)
@@ -465,7 +466,7 @@ func stamp(rec *record.Record, now time.Time) {
 
 // Keep takes a record that a producer could not deliver before its end. It reaches
 // the disk with Close.
-func (q *Queue) Keep(conn *producer.Connection, rec *record.Record) bool {
+func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
 	st := q.stream(conn, DeadLetter)
 	disk, err := q.open(st)
 	if err == nil {
@@ -485,6 +486,6 @@ var (
 	notInTime    = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 )
 
-func brokers(conn *producer.Connection) string {
+func brokers(conn *kafkaconf.Connection) string {
 	return strings.TrimSpace(conn.Route()["bootstrap.servers"])
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -184,16 +185,16 @@ func (g *gateway) await() *gateway {
 	return g
 }
 
-func connect(t *testing.T, brokers string) *producer.Connection {
+func connect(t *testing.T, brokers string) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": brokers}, producer.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func (b *broker) connect(t *testing.T) *producer.Connection {
+func (b *broker) connect(t *testing.T) *kafkaconf.Connection {
 	return connect(t, strings.Join(b.ListenAddrs(), ","))
 }
 
@@ -202,7 +203,7 @@ func recordOf(topic, value string) *record.Record {
 }
 
 // send sends a record and says what became of it: acknowledged, kept, or the error.
-func (g *gateway) send(conn *producer.Connection, topic, value string, timeout time.Duration) string {
+func (g *gateway) send(conn *kafkaconf.Connection, topic, value string, timeout time.Duration) string {
 	result, err := g.queue.Send(conn, recordOf(topic, value), DeadLetter, time.Now().Add(timeout))
 	switch {
 	case err != nil && err.Unconfirmed:
@@ -216,7 +217,7 @@ func (g *gateway) send(conn *producer.Connection, topic, value string, timeout t
 	}
 }
 
-func (g *gateway) want(want string, conn *producer.Connection, topic, value string, timeout time.Duration) {
+func (g *gateway) want(want string, conn *kafkaconf.Connection, topic, value string, timeout time.Duration) {
 	g.t.Helper()
 	if got := g.send(conn, topic, value, timeout); got != want {
 		g.t.Fatalf("record %s: %s, want %s", value, got, want)
@@ -326,7 +327,7 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 }
 
 // startAway starts a queue whose broker is to be started later.
-func startAway(t *testing.T) (*gateway, *producer.Connection, func() *broker) {
+func startAway(t *testing.T) (*gateway, *kafkaconf.Connection, func() *broker) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -541,7 +542,7 @@ func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, producer.Async)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, kafkaconf.Async)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package durable
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
@@ -47,7 +47,7 @@ func (st *stream) expect(id spool.UnitID) {
 
 // Replied says that the reply to a unit was noted, or that nothing was done: no other
 // process will ask for it.
-func (q *Queue) Replied(conn *producer.Connection, id [16]byte, policy Policy) {
+func (q *Queue) Replied(conn *kafkaconf.Connection, id [16]byte, policy Policy) {
 	st := q.stream(conn, policy)
 	st.mu.Lock()
 	defer st.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -15,7 +16,7 @@ import (
 type stream struct {
 	q      *Queue
 	id     string
-	conn   *producer.Connection
+	conn   *kafkaconf.Connection
 	policy Policy
 
 	loaded atomic.Bool // this process knows all that is on disk of the stream
@@ -75,7 +76,7 @@ const (
 	gatePace = 100 * time.Millisecond
 )
 
-func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
+func newStream(q *Queue, conn *kafkaconf.Connection, policy Policy) *stream {
 	st := &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
@@ -188,7 +189,7 @@ func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 
 // keep puts a record on disk for the reason of cause. d is its delivery if
 // librdkafka has it. The room that it takes is that of the route, which from stands for.
-func (st *stream) keep(from *producer.Connection, rec *record.Record, d *producer.Delivery, cause *record.Error) (Result, *record.Error) {
+func (st *stream) keep(from *kafkaconf.Connection, rec *record.Record, d *producer.Delivery, cause *record.Error) (Result, *record.Error) {
 	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now(), Holder: from}, d)
 	if err != nil {
 		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)

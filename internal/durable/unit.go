@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -73,7 +74,7 @@ type UnitResult struct {
 // SendUnit delivers the records in one transaction to Kafka, or as one unit to the
 // disk, by the deadline or little later. An error is about the transaction as a whole.
 // Where the unit has an ID, Replied is to be called when the reply has been noted.
-func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *record.Error) {
+func (q *Queue) SendUnit(conn *kafkaconf.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *record.Error) {
 	st := q.stream(conn, policy)
 	now := time.Now()
 	for i := range u.Records {

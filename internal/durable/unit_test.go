@@ -15,19 +15,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func (b *broker) transactional(t *testing.T) *producer.Connection {
+func (b *broker) transactional(t *testing.T) *kafkaconf.Connection {
 	t.Helper()
-	return b.connect(t).As(producer.Transactional)
+	return b.connect(t).As(kafkaconf.Transactional)
 }
 
 // sendUnit sends a unit, its records' values separated by spaces, and says what became
 // of it.
-func (g *gateway) sendUnit(conn *producer.Connection, topic, values string, policy Policy, timeout time.Duration) string {
+func (g *gateway) sendUnit(conn *kafkaconf.Connection, topic, values string, policy Policy, timeout time.Duration) string {
 	var recs []record.Record
 	for _, v := range strings.Fields(values) {
 		recs = append(recs, *recordOf(topic, v))
@@ -52,7 +52,7 @@ func what(result UnitResult, err *record.Error, records int) string {
 	return "committed"
 }
 
-func (g *gateway) wantUnit(want string, conn *producer.Connection, topic, values string, timeout time.Duration) {
+func (g *gateway) wantUnit(want string, conn *kafkaconf.Connection, topic, values string, timeout time.Duration) {
 	g.t.Helper()
 	if got := g.sendUnit(conn, topic, values, DeadLetter, timeout); got != want {
 		g.t.Fatalf("unit %s: %s, want %s", values, got, want)
@@ -228,7 +228,7 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 
 func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	g, conn, start := startAway(t)
-	conn = conn.As(producer.Transactional)
+	conn = conn.As(kafkaconf.Transactional)
 	g.wantUnit("kept", conn, "nowhere", "x", soon)
 	g.wantUnit("kept", conn, "t", "0 1", soon)
 	g.wantUnit("kept", conn, "nowhere", "y", soon)
@@ -365,14 +365,14 @@ func TestHurryKeepsAUnitThatWaitsForKafka(t *testing.T) {
 }
 
 // again sends a unit with an identity that may have been sent before.
-func (g *gateway) again(conn *producer.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
+func (g *gateway) again(conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
 	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}, Again: true}
 	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
 	return what(result, err, 1), result
 }
 
 // first is again for the first time.
-func (g *gateway) first(want string, conn *producer.Connection, id byte, value string, timeout time.Duration) UnitResult {
+func (g *gateway) first(want string, conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) UnitResult {
 	g.t.Helper()
 	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}}
 	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))

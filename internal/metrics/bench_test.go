@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -13,11 +13,11 @@ import (
 // sender takes every record at once.
 type sender struct{ kafkaupstream.Sender }
 
-func (sender) Send(*producer.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
+func (sender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
 	return record.Ack{}, nil
 }
-func (sender) Hold(*producer.Connection, int) bool { return true }
-func (sender) Release(*producer.Connection, int)   {}
+func (sender) Hold(*kafkaconf.Connection, int) bool { return true }
+func (sender) Release(*kafkaconf.Connection, int)   {}
 
 // request is a POST of a small JSON body.
 type request struct{}

@@ -3,12 +3,13 @@ package producer
 import (
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // SendAll sends records as [Pool.Send] does, all of them before it waits for the
 // first.
-func (p *Pool) SendAll(conn *Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
+func (p *Pool) SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
 	out := make([]record.Outcome, len(recs))
 	if !wait {
 		for i := range recs {

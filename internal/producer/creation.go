@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -103,7 +104,7 @@ func answering(md *kafka.Metadata) int32 {
 }
 
 // besideConfig is the configuration of another kind of client beside a producer.
-func besideConfig(props Properties) kafka.ConfigMap {
+func besideConfig(props kafkaconf.Properties) kafka.ConfigMap {
 	conf := kafka.ConfigMap{}
 	for name, value := range props {
 		conf[name] = value

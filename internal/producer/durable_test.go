@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -153,7 +154,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := startFake(t)
 			var kept []string
-			p, log := startPoolWith(t, Options{Keep: func(_ *Connection, rec *record.Record) bool {
+			p, log := startPoolWith(t, Options{Keep: func(_ *kafkaconf.Connection, rec *record.Record) bool {
 				h := ""
 				if len(rec.Headers) > 0 {
 					h = rec.Headers[0].Key + "=" + string(rec.Headers[0].Value)
@@ -311,34 +312,16 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 }
 
 func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
-	for _, mode := range []Mode{Async, Sync, Durable} {
-		props, err := Effective(Properties{"bootstrap.servers": "b"}, mode)
+	for _, mode := range []kafkaconf.Mode{kafkaconf.Async, kafkaconf.Sync, kafkaconf.Durable} {
+		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == Durable) {
+		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == kafkaconf.Durable) {
 			t.Errorf("mode %d: %v", mode, props)
 		}
-		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == Durable) {
+		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == kafkaconf.Durable) {
 			t.Errorf("mode %d: more than one request under way: %v", mode, props)
 		}
-	}
-}
-
-func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
-	async, err := NewConnection(Properties{"metadata.broker.list": "b:1"}, Async)
-	if err != nil {
-		t.Fatal(err)
-	}
-	durable := async.As(Durable)
-	if durable.Origin() != async.Origin() || durable.id == async.id || durable.As(Durable) != durable {
-		t.Errorf("%+v %+v", async, durable)
-	}
-	other, err := NewConnection(Properties{"bootstrap.servers": "b:1"}, Sync)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if other.Origin() != async.Origin() {
-		t.Error("the same property under its two names makes two origins")
 	}
 }

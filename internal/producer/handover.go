@@ -178,7 +178,7 @@ func (c *client) passOn(h *handover) {
 func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *record.Error {
 	for {
 		// A successor that has failed itself has earlier ones of these records.
-		if younger := p.handovers.pending(from.conn.id, h); younger != nil {
+		if younger := p.handovers.pending(from.conn.ID(), h); younger != nil {
 			<-younger.done
 			continue
 		}

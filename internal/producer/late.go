@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -19,7 +20,7 @@ type Late func(then func([]record.Outcome))
 //
 // The pool does not offer these records to [Options.Keep]: at its end, too, their sender
 // is told what became of them.
-func (p *Pool) Follow(conn *Connection, recs []record.Record, deadline time.Time) (out []record.Outcome, late Late) {
+func (p *Pool) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) (out []record.Outcome, late Late) {
 	out = make([]record.Outcome, len(recs))
 	sent := make([]*Delivery, len(recs)) // those that are under way
 	for i := range recs {

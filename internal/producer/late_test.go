@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -13,7 +14,7 @@ import (
 
 func TestWhatBecameOfRecordsIsToldAlsoTooLate(t *testing.T) {
 	c := startFake(t)
-	p, _ := startPoolWith(t, Options{Keep: func(*Connection, *record.Record) bool {
+	p, _ := startPoolWith(t, Options{Keep: func(*kafkaconf.Connection, *record.Record) bool {
 		t.Error("a record was offered to be kept")
 		return true
 	}})

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -102,29 +103,29 @@ func refusal(r *kmsg.ProduceRequest, err *kerr.Error, named []int32) *kmsg.Produ
 	return resp
 }
 
-func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *Connection {
+func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *kafkaconf.Connection {
 	t.Helper()
 	return connectTo(t, strings.Join(c.ListenAddrs(), ","), wait, props...)
 }
 
-func connectTo(t testing.TB, brokers string, wait bool, props ...string) *Connection {
+func connectTo(t testing.TB, brokers string, wait bool, props ...string) *kafkaconf.Connection {
 	t.Helper()
-	p := Properties{"bootstrap.servers": brokers}
+	p := kafkaconf.Properties{"bootstrap.servers": brokers}
 	for i := 0; i < len(props); i += 2 {
 		p[props[i]] = props[i+1]
 	}
-	conn, err := NewConnection(p, modeOf(wait))
+	conn, err := kafkaconf.New(p, modeOf(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func modeOf(acknowledged bool) Mode {
+func modeOf(acknowledged bool) kafkaconf.Mode {
 	if acknowledged {
-		return Sync
+		return kafkaconf.Sync
 	}
-	return Async
+	return kafkaconf.Async
 }
 
 func in(d time.Duration) time.Time { return time.Now().Add(d) }
@@ -233,7 +234,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 	partition := func(n int32) *record.Record { return &record.Record{Topic: "t", Partition: n} }
 	cases := []struct {
 		says string
-		conn *Connection
+		conn *kafkaconf.Connection
 		rec  *record.Record
 		kind record.Kind
 	}{
@@ -249,7 +250,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.says, func(t *testing.T) {
 			for range 2 {
-				_, err := p.Send(tc.conn, tc.rec, tc.conn.props["linger.ms"] == "0", in(5*time.Second))
+				_, err := p.Send(tc.conn, tc.rec, tc.conn.Value("linger.ms") == "0", in(5*time.Second))
 				if err == nil || err.Kind != tc.kind || err.Unconfirmed {
 					t.Fatalf("got %+v, want kind %d", err, tc.kind)
 				}
@@ -498,10 +499,10 @@ func TestClosingRacesNothing(t *testing.T) {
 				}
 				if i%50 == g {
 					p.mu.RLock()
-					client := p.clients[conn.id]
+					client := p.clients[conn.ID()]
 					p.mu.RUnlock()
 					if client != nil {
-						p.replace(conn.id, client)
+						p.replace(conn.ID(), client)
 					}
 				}
 			}
@@ -562,7 +563,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p.replace(conn.id, p.client(conn)) // it has half a minute
+		p.replace(conn.ID(), p.client(conn)) // it has half a minute
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
@@ -18,7 +19,7 @@ import (
 // client is one librdkafka producer.
 type client struct {
 	pool     *Pool
-	conn     *Connection
+	conn     *kafkaconf.Connection
 	name     string // in log lines and metrics
 	log      *slog.Logger
 	redactor atomic.Pointer[func(string) string]
@@ -26,9 +27,9 @@ type client struct {
 
 	fatalSaid, again sync.Once // what the log is told once
 
-	resolved Properties // what librdkafka was given; the watch's
-	read     time.Time  // when the secrets among them were read; the watch's
-	away     absence    // the watch's
+	resolved kafkaconf.Properties // what librdkafka was given; the watch's
+	read     time.Time            // when the secrets among them were read; the watch's
+	away     absence              // the watch's
 
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
@@ -64,13 +65,13 @@ type client struct {
 	returned   []returned // records that librdkafka gave back undelivered
 }
 
-func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed func(*client)) *client {
+func newClient(p *Pool, conn *kafkaconf.Connection, name string, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
 		pool: p,
 		conn: conn,
 		name: name,
 
-		overtakes: conn.overtakes(),
+		overtakes: conn.Overtakes(),
 
 		log:     log,
 		ready:   make(chan struct{}),
@@ -81,7 +82,7 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 
 		failures: make(chan struct{}, 1),
 	}
-	c.setRedactor(conn.props)
+	c.setRedactor(conn.Properties())
 	c.failed = sync.OnceFunc(func() { failed(c) })
 	c.topics = newTopics(c.metadata, c.closing)
 	c.topics.auto.look = c.createsTopics
@@ -104,7 +105,7 @@ func (c *client) start() {
 	if c.pool.stats > 0 && conf["statistics.interval.ms"] == "" {
 		conf["statistics.interval.ms"] = strconv.FormatInt(c.pool.stats.Milliseconds(), 10)
 	}
-	if c.conn.gapless() {
+	if c.conn.Gapless() {
 		conf["enable.gapless.guarantee"] = "true"
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.pool.logLine})

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -177,15 +178,15 @@ func (r *refuser) times() int {
 
 func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 	for _, c := range []struct {
-		mode Mode
+		mode kafkaconf.Mode
 		bad  int // the first bad record, of 500 each
 	}{
-		{Async, 450},
-		{Durable, 450},
+		{kafkaconf.Async, 450},
+		{kafkaconf.Durable, 450},
 		// A broker that has nothing of a producer takes whatever sequence number comes first:
 		// of several batches under way, the second one when it has refused the first.
-		{Async, 0},
-		{Durable, 0},
+		{kafkaconf.Async, 0},
+		{kafkaconf.Durable, 0},
 	} {
 		mode, isBadNumber := c.mode, func(i int) bool { return i%500 == c.bad }
 		t.Run(fmt.Sprintf("%s, from record %d on", mode, c.bad), func(t *testing.T) {
@@ -193,8 +194,8 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			by := &refuser{err: kerr.InvalidRecord}
 			by.control(c, isBad)
 			p, _ := startPoolWith(t, Options{Observer: &slowReader{refuser: by}})
-			props := Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
-			conn, err := NewConnection(props, mode)
+			props := kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
+			conn, err := kafkaconf.New(props, mode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +210,7 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 					want = append(want, value)
 				}
 				rec := &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}
-				if mode == Async {
+				if mode == kafkaconf.Async {
 					if _, err := p.Send(conn, rec, false, in(10*time.Second)); err != nil {
 						t.Fatal(err)
 					}
@@ -256,7 +257,7 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	if n := by.times(); n != 2 {
 		t.Errorf("refused %d times, want once in its batch and once alone", n)
 	}
-	main, alone := p.client(conn), p.client(conn.alone())
+	main, alone := p.client(conn), p.client(conn.Alone())
 	if err := send("t", "bad"); err == nil || by.times() != 3 {
 		t.Errorf("%v, refused %d times: the topic is suspect, and its records are sent alone at once", err, by.times())
 	}
@@ -271,7 +272,7 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 		t.Errorf("a good one of the suspect topic: %v, %d sent alone", err, alone.numbers.Load()-before)
 	}
 	p.suspects.mu.Lock()
-	p.suspects.byTopic[suspectKey{conn.id, "t"}].until = time.Now()
+	p.suspects.byTopic[suspectKey{conn.ID(), "t"}].until = time.Now()
 	p.suspects.mu.Unlock()
 	if err := send("t", "good"); err != nil || alone.numbers.Load() != before+1 {
 		t.Errorf("after its time: %v, %d sent alone", err, alone.numbers.Load()-before)

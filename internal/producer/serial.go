@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -25,7 +26,7 @@ import (
 // called by one goroutine at a time.
 type Serial struct {
 	pool   *Pool
-	conn   *Connection
+	conn   *kafkaconf.Connection
 	stream string
 
 	mu    sync.Mutex // held by what uses t
@@ -39,7 +40,7 @@ type Serial struct {
 const unstableWait = 2 * time.Second
 
 // NewSerial returns the sender of a stream. conn is of the mode Transactional.
-func (p *Pool) NewSerial(conn *Connection, stream string) *Serial {
+func (p *Pool) NewSerial(conn *kafkaconf.Connection, stream string) *Serial {
 	s := &Serial{pool: p, conn: conn, stream: stream}
 	ts := p.transactions
 	ts.mu.Lock()
@@ -133,7 +134,7 @@ func (s *Serial) Send(recs []record.Record, text string, deadline time.Time, hur
 	}
 	// Nothing of it was committed, and the next producer with the id ends it for good.
 	s.end()
-	s.t = s.pool.transactions.producer(s.conn.alone(), name)
+	s.t = s.pool.transactions.producer(s.conn.Alone(), name)
 	if err := s.t.init(l); err != nil {
 		return nil, err
 	}
@@ -252,7 +253,7 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 // consumer, which consumes nothing: asked for offsets, librdkafka 2.15 uses the consumer's
 // group where the coordinator is just moving or loading, and ends the process where there
 // is none (rd_kafka_cgrp_op with a null pointer, in rd_kafka_handle_OffsetFetch).
-func (m *mark) admin(props Properties) (_ *kafka.AdminClient, end func(), _ error) {
+func (m *mark) admin(props kafkaconf.Properties) (_ *kafka.AdminClient, end func(), _ error) {
 	conf := besideConfig(props)
 	conf["group.id"] = m.group
 	consumer, err := kafka.NewConsumer(&conf)

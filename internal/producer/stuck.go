@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
@@ -70,7 +71,7 @@ func (c *client) unstick() {
 }
 
 // answersAnother asks the cluster with a client of its own.
-func (c *client) answersAnother(props Properties) bool {
+func (c *client) answersAnother(props kafkaconf.Properties) bool {
 	conf := maps.Clone(props)
 	delete(conf, "transactional.id") // whose owner it is not
 	conf["client.id"] = otherClientID

@@ -132,7 +132,7 @@ func (s *suspect) leave() {
 // refused reports whether the record is to be sent again alone, since it was refused
 // with its batch, for which its topic becomes suspect.
 func (c *client) refused(d *Delivery, e *record.Error) bool {
-	if e.Unconfirmed || c.conn.inTransaction() {
+	if e.Unconfirmed || c.conn.InTransaction() {
 		return false
 	}
 	switch e.Kind {
@@ -143,11 +143,11 @@ func (c *client) refused(d *Delivery, e *record.Error) bool {
 	if d.suspect != nil {
 		c.pool.suspects.refused(d.suspect.key.conn, d.suspect.key.topic)
 	}
-	if c.conn.oneByOne() {
+	if c.conn.OneByOne() {
 		return false
 	}
 	if e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
-		c.pool.suspects.refused(c.conn.id, d.topic)
+		c.pool.suspects.refused(c.conn.ID(), d.topic)
 		return false // it is about the topic: it would be refused alone as well
 	}
 	c.pool.suspect(c, d.topic)
@@ -164,7 +164,7 @@ func (c *client) refused(d *Delivery, e *record.Error) bool {
 func (p *Pool) suspect(c *client, topic string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := c.conn.id
+	id := c.conn.ID()
 	has := p.clients[id] // c, or its successor, which can have records of the topic as well
 	if has == nil || has != c && p.suspects.has(id, topic) {
 		p.suspects.refused(id, topic)

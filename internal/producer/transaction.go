@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -76,13 +77,13 @@ func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
 // SendTransaction sends the records in one transaction: a consumer that reads what is
 // committed sees all of them or none. The error is what the transaction came to as a
 // whole; the outcomes say the same of each record, where it is not nil.
-func (p *Pool) SendTransaction(conn *Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
+func (p *Pool) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	if p.transactions.dir == "" {
 		return nil, errNoTransactions
 	}
 	out, err := p.transactions.send(conn, recs, deadline)
 	if refusedTogether(recs, err) {
-		return p.transactions.send(conn.alone(), recs, deadline)
+		return p.transactions.send(conn.Alone(), recs, deadline)
 	}
 	return out, err
 }
@@ -94,7 +95,7 @@ func refusedTogether(recs []record.Record, err *record.Error) bool {
 	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == record.KindRejected || err.Kind == record.KindTooLarge)
 }
 
-func (ts *transactions) send(conn *Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
+func (ts *transactions) send(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	t, err := ts.take(conn, deadline)
 	if err != nil {
 		return nil, err
@@ -105,12 +106,12 @@ func (ts *transactions) send(conn *Connection, recs []record.Record, deadline ti
 }
 
 // take returns a producer that is in no transaction.
-func (ts *transactions) take(conn *Connection, deadline time.Time) (*transactional, *record.Error) {
+func (ts *transactions) take(conn *kafkaconf.Connection, deadline time.Time) (*transactional, *record.Error) {
 	ts.mu.Lock()
-	of := ts.byID[conn.id]
+	of := ts.byID[conn.ID()]
 	if of == nil {
 		of = &transactionals{make(chan struct{}, maxTransactional), make(chan *transactional, maxTransactional), map[*transactional]struct{}{}}
-		ts.byID[conn.id] = of
+		ts.byID[conn.ID()] = of
 	}
 	ts.mu.Unlock()
 	if !acquire(of.room, deadline) {
@@ -137,9 +138,9 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 }
 
 // giveBack returns a producer, or ends one that is good for nothing more.
-func (ts *transactions) giveBack(conn *Connection, t *transactional) {
+func (ts *transactions) giveBack(conn *kafkaconf.Connection, t *transactional) {
 	ts.mu.Lock()
-	of := ts.byID[conn.id]
+	of := ts.byID[conn.ID()]
 	if t.dead.Load() || ts.ended {
 		delete(of.all, t)
 		ts.endings.Go(func() { ts.end(t) })
@@ -194,20 +195,20 @@ func (ts *transactions) close() {
 }
 
 // make makes a producer with an id that no other process has.
-func (ts *transactions) make(conn *Connection) (*transactional, error) {
+func (ts *transactions) make(conn *kafkaconf.Connection) (*transactional, error) {
 	instance, err := ts.instance()
 	if err != nil {
 		return nil, fmt.Errorf("the directory of transactional ids: %w", err)
 	}
 	for slot := range transactionSlots {
-		lock, err := lockFile(filepath.Join(ts.dir, fmt.Sprintf("%s-%d.lock", conn.id[:16], slot)))
+		lock, err := lockFile(filepath.Join(ts.dir, fmt.Sprintf("%s-%d.lock", conn.ID()[:16], slot)))
 		if err != nil {
 			return nil, fmt.Errorf("the directory of transactional ids: %w", err)
 		}
 		if lock == nil {
 			continue
 		}
-		t := ts.producer(conn, fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.id[:16], slot))
+		t := ts.producer(conn, fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.ID()[:16], slot))
 		t.lock = lock
 		return t, nil
 	}
@@ -215,10 +216,10 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 }
 
 // producer makes a producer with a transactional.id.
-func (ts *transactions) producer(conn *Connection, id string) *transactional {
-	other := conn.derived(Properties{"transactional.id": id})
+func (ts *transactions) producer(conn *kafkaconf.Connection, id string) *transactional {
+	other := conn.Derived(kafkaconf.Properties{"transactional.id": id})
 	t := &transactional{}
-	t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", id), func(*client) { t.dead.Store(true) })
+	t.client = newClient(ts.pool, other, conn.ProducerID(), ts.pool.log.With("producer", conn.ProducerID(), "transactions", id), func(*client) { t.dead.Store(true) })
 	ts.pool.mu.Lock()
 	ts.pool.inTx[t.client] = struct{}{}
 	ts.pool.mu.Unlock()

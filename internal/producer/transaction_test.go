@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-func txConnection(t *testing.T, c *kfake.Cluster) *Connection {
+func txConnection(t *testing.T, c *kfake.Cluster) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, kafkaconf.Transactional)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestTransactionalIDsOutliveTheProcessAndAreNobodyElses(t *testing.T) {
 		defer p.transactions.mu.Unlock()
 		for _, of := range p.transactions.byID {
 			for tx := range of.all {
-				ids = append(ids, tx.conn.props["transactional.id"])
+				ids = append(ids, tx.conn.Value("transactional.id"))
 			}
 		}
 		return ids
@@ -108,7 +109,7 @@ func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(p.transactions.byID[conn.id].all); n > maxTransactional {
+	if n := len(p.transactions.byID[conn.ID()].all); n > maxTransactional {
 		t.Errorf("%d producers, want %d at most", n, maxTransactional)
 	}
 }
@@ -130,7 +131,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
-	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, kafkaconf.Transactional)
 	if err != nil {
 		t.Fatal(err)
 	}

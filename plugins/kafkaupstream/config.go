@@ -10,7 +10,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
@@ -44,7 +44,7 @@ const (
 
 // Route is a route's configuration, checked and ready to serve requests.
 type Route struct {
-	conn *producer.Connection
+	conn *kafkaconf.Connection
 
 	// headers are the names of the override headers, in lower case.
 	headers [overrideCount]string
@@ -70,7 +70,7 @@ type Route struct {
 	idempotent    *idempotent
 	references    []reference // to secrets
 
-	mode        producer.Mode
+	mode        kafkaconf.Mode
 	durable     bool // to the disk where Kafka does not answer
 	suspend     bool // a durable stream stops at a record that Kafka can never take
 	timeout     time.Duration
@@ -81,7 +81,7 @@ type Route struct {
 }
 
 // Connection returns the connection the route's records go over.
-func (r *Route) Connection() *producer.Connection { return r.conn }
+func (r *Route) Connection() *kafkaconf.Connection { return r.conn }
 
 // Transactional tells whether a request's records are one transaction, for which there
 // are producers of their own.
@@ -118,7 +118,7 @@ func (p Problem) Error() string {
 // configReader collects a route's values and all that is wrong with them.
 type configReader struct {
 	route      Route
-	properties producer.Properties
+	properties kafkaconf.Properties
 	paths      map[string]string // where they are, by the same names
 	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
@@ -195,9 +195,9 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
-	c.route.durable = c.route.mode == producer.Durable
+	c.route.durable = c.route.mode == kafkaconf.Durable
 	if c.route.transactional {
-		c.route.mode = producer.Transactional
+		c.route.mode = kafkaconf.Transactional
 	}
 	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
@@ -223,7 +223,7 @@ func (c *configReader) readConfig(path string, v any) {
 		c.problem(path, "expected an object of librdkafka properties, got %s", typeName(v))
 		return
 	}
-	c.properties = producer.Properties{}
+	c.properties = kafkaconf.Properties{}
 	for _, f := range fields {
 		if nested, ok := f.value.([]field); ok && f.name == nestedConfig {
 			for _, f := range nested {
@@ -238,7 +238,7 @@ func (c *configReader) readConfig(path string, v any) {
 // property reads one property. What its value may be is internal/producer's to say.
 func (c *configReader) property(path string, f field) {
 	var value string
-	c.unread[producer.Canonical(f.name)] = true
+	c.unread[kafkaconf.Canonical(f.name)] = true
 	switch v := f.value.(type) {
 	case string:
 		value = v
@@ -251,7 +251,7 @@ func (c *configReader) property(path string, f field) {
 		return
 	case []any:
 		hint := ""
-		if producer.Canonical(f.name) == "bootstrap.servers" {
+		if kafkaconf.Canonical(f.name) == "bootstrap.servers" {
 			hint = ": the addresses in one string, separated by commas, \"h1:9092,h2:9092\""
 		}
 		c.problem(path, "expected a string, a number or a boolean, got a list%s", hint)
@@ -269,7 +269,7 @@ func (c *configReader) property(path string, f field) {
 		return
 	}
 	c.properties[f.name], c.paths[f.name] = value, path
-	delete(c.unread, producer.Canonical(f.name))
+	delete(c.unread, kafkaconf.Canonical(f.name))
 }
 
 func (c *configReader) readHeaderPrefix(path string, v any) {
@@ -314,9 +314,9 @@ func (c *configReader) readRecordHeaders(path string, v any) {
 
 func (c *configReader) readDelivery(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"async":   func() { c.route.mode = producer.Async },
-		"sync":    func() { c.route.mode = producer.Sync },
-		"durable": func() { c.route.mode = producer.Durable },
+		"async":   func() { c.route.mode = kafkaconf.Async },
+		"sync":    func() { c.route.mode = kafkaconf.Sync },
+		"durable": func() { c.route.mode = kafkaconf.Durable },
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -38,10 +38,10 @@ func (c *configReader) checkEnvelope() {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		if producer.Canonical(name) != "compression.type" {
+		if kafkaconf.Canonical(name) != "compression.type" {
 			continue
 		}
-		if codec, err := producer.Value(name, c.properties[name]); err != nil || slices.Contains(e.Codecs, codec) {
+		if codec, err := kafkaconf.Value(name, c.properties[name]); err != nil || slices.Contains(e.Codecs, codec) {
 			continue // what is no codec is refused as such
 		}
 		path := "config." + name

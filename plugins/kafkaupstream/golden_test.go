@@ -17,7 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -126,7 +126,7 @@ type goldenDurable struct {
 	sender *fakeSender
 }
 
-func (d *goldenDurable) SendUnit(conn *producer.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error) {
+func (d *goldenDurable) SendUnit(conn *kafkaconf.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error) {
 	recs := u.Records
 	for i := range recs {
 		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -25,25 +26,25 @@ const (
 
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
-	Send(conn *producer.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error)
-	SendAll(conn *producer.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome
-	SendTransaction(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error)
+	Send(conn *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error)
+	SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome
+	SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error)
 	// Follow is SendAll for who wants to know of the outcomes that come too late as well.
-	Follow(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late)
+	Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late)
 	// Transactions tells whether SendTransaction is possible.
 	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
-	Hold(conn *producer.Connection, n int) bool
-	Release(conn *producer.Connection, n int)
+	Hold(conn *kafkaconf.Connection, n int) bool
+	Release(conn *kafkaconf.Connection, n int)
 }
 
 // Durable delivers records to Kafka or to the disk; it is *durable.Queue.
 type Durable interface {
-	Send(conn *producer.Connection, rec *record.Record, policy durable.Policy, deadline time.Time) (durable.Result, *record.Error)
-	SendAll(conn *producer.Connection, recs []record.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
-	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error)
+	Send(conn *kafkaconf.Connection, rec *record.Record, policy durable.Policy, deadline time.Time) (durable.Result, *record.Error)
+	SendAll(conn *kafkaconf.Connection, recs []record.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
+	SendUnit(conn *kafkaconf.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error)
 	// Replied is called when the reply to a unit with an ID has been noted.
-	Replied(conn *producer.Connection, id [16]byte, policy durable.Policy)
+	Replied(conn *kafkaconf.Connection, id [16]byte, policy durable.Policy)
 }
 
 // HandlerOptions are what a handler works with.
@@ -245,10 +246,10 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *record.Error) {
 	rec := &w.rec
 	switch route.mode {
-	case producer.Async:
+	case kafkaconf.Async:
 		_, err := h.sender.Send(route.conn, rec, false, deadline)
 		return queued, err
-	case producer.Durable:
+	case kafkaconf.Durable:
 		result, err := h.durable.Send(route.conn, rec, durable.Policy(route.suspend), deadline)
 		if result.Receipt != "" {
 			return kept(result.Receipt), err
@@ -275,7 +276,7 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 	recs := w.recs
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
-	if route.mode == producer.Durable {
+	if route.mode == kafkaconf.Durable {
 		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
 			switch {
 			case o.Err != nil:
@@ -288,7 +289,7 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 		}
 		return replies
 	}
-	wait := route.mode == producer.Sync
+	wait := route.mode == kafkaconf.Sync
 	var outcomes []record.Outcome
 	if w.follow {
 		outcomes = h.follow(route, recs, w, deadline)
@@ -308,14 +309,14 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 	return replies
 }
 
-func (h *Handler) observeAll(mode producer.Mode, replies []Reply) {
+func (h *Handler) observeAll(mode kafkaconf.Mode, replies []Reply) {
 	for i := range replies {
 		h.observe.Record(mode, replies[i].Delivered)
 	}
 }
 
 // observeUnit counts records of which the same is known, and returns their reply.
-func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Reply {
+func (h *Handler) observeUnit(mode kafkaconf.Mode, reply Reply, records int) Reply {
 	for range records {
 		h.observe.Record(mode, reply.Delivered)
 	}
@@ -392,7 +393,7 @@ type work struct {
 	deadline time.Time
 	req      Request
 	sender   Sender
-	conn     *producer.Connection
+	conn     *kafkaconf.Connection
 	held     int // bytes of memory taken from sender
 
 	bodyBytes int // of the body as it came

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
@@ -32,7 +33,7 @@ type fakeSender struct {
 	late []func([]record.Outcome) // of Follow, to be called with what came too late
 }
 
-func (s *fakeSender) Send(_ *producer.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error) {
+func (s *fakeSender) Send(_ *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error) {
 	kept := *rec
 	kept.Key, kept.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
 	s.sent = append(s.sent, kept)
@@ -43,7 +44,7 @@ func (s *fakeSender) Send(_ *producer.Connection, rec *record.Record, wait bool,
 	return record.Ack{}, nil
 }
 
-func (s *fakeSender) SendAll(conn *producer.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
+func (s *fakeSender) SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
 	out := make([]record.Outcome, len(recs))
 	for i := range recs {
 		out[i].Ack, out[i].Err = s.Send(conn, &recs[i], wait, deadline)
@@ -52,7 +53,7 @@ func (s *fakeSender) SendAll(conn *producer.Connection, recs []record.Record, wa
 }
 
 // Follow does not know in time what is unconfirmed.
-func (s *fakeSender) Follow(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late) {
+func (s *fakeSender) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late) {
 	out := s.SendAll(conn, recs, true, deadline)
 	for _, o := range out {
 		if o.Err != nil && o.Err.Unconfirmed {
@@ -64,7 +65,7 @@ func (s *fakeSender) Follow(conn *producer.Connection, recs []record.Record, dea
 
 func (s *fakeSender) Transactions() bool { return true }
 
-func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
+func (s *fakeSender) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	out := s.SendAll(conn, recs, true, deadline)
 	for _, o := range out {
 		if o.Err == nil {
@@ -80,7 +81,7 @@ func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []record.Re
 	return out, nil
 }
 
-func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
+func (s *fakeSender) Hold(_ *kafkaconf.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
 		return false
 	}
@@ -88,7 +89,7 @@ func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
 	return true
 }
 
-func (s *fakeSender) Release(_ *producer.Connection, n int) { s.held -= n }
+func (s *fakeSender) Release(_ *kafkaconf.Connection, n int) { s.held -= n }
 
 // fakeDurable gives one answer.
 type fakeDurable struct {
@@ -101,7 +102,7 @@ type fakeDurable struct {
 	replied [16]byte
 }
 
-func (d *fakeDurable) SendAll(_ *producer.Connection, recs []record.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
+func (d *fakeDurable) SendAll(_ *kafkaconf.Connection, recs []record.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
 	out := make([]durable.Outcome, len(recs))
 	for i := range recs {
 		out[i] = durable.Outcome{Result: d.result, Err: d.err}
@@ -110,17 +111,17 @@ func (d *fakeDurable) SendAll(_ *producer.Connection, recs []record.Record, poli
 	return out
 }
 
-func (d *fakeDurable) Send(_ *producer.Connection, rec *record.Record, policy durable.Policy, _ time.Time) (durable.Result, *record.Error) {
+func (d *fakeDurable) Send(_ *kafkaconf.Connection, rec *record.Record, policy durable.Policy, _ time.Time) (durable.Result, *record.Error) {
 	d.rec, d.policy = *rec, policy
 	return d.result, d.err
 }
 
-func (d *fakeDurable) SendUnit(_ *producer.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *record.Error) {
+func (d *fakeDurable) SendUnit(_ *kafkaconf.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *record.Error) {
 	d.rec, d.policy, d.unit = u.Records[0], policy, u
 	return durable.UnitResult{Outcomes: make([]record.Outcome, len(u.Records)), Receipt: d.result.Receipt}, d.err
 }
 
-func (d *fakeDurable) Replied(_ *producer.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
+func (d *fakeDurable) Replied(_ *kafkaconf.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
 
 type fakeRequest struct {
 	method  string
@@ -569,25 +570,25 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 
 type discardSender struct{}
 
-func (discardSender) SendAll(_ *producer.Connection, recs []record.Record, _ bool, _ time.Time) []record.Outcome {
+func (discardSender) SendAll(_ *kafkaconf.Connection, recs []record.Record, _ bool, _ time.Time) []record.Outcome {
 	return make([]record.Outcome, len(recs))
 }
 
-func (discardSender) Follow(_ *producer.Connection, recs []record.Record, _ time.Time) ([]record.Outcome, producer.Late) {
+func (discardSender) Follow(_ *kafkaconf.Connection, recs []record.Record, _ time.Time) ([]record.Outcome, producer.Late) {
 	return make([]record.Outcome, len(recs)), nil
 }
 
 func (discardSender) Transactions() bool { return false }
 
-func (discardSender) SendTransaction(*producer.Connection, []record.Record, time.Time) ([]record.Outcome, *record.Error) {
+func (discardSender) SendTransaction(*kafkaconf.Connection, []record.Record, time.Time) ([]record.Outcome, *record.Error) {
 	return nil, nil
 }
 
-func (discardSender) Hold(*producer.Connection, int) bool { return true }
+func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
-func (discardSender) Release(*producer.Connection, int) {}
+func (discardSender) Release(*kafkaconf.Connection, int) {}
 
-func (discardSender) Send(*producer.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
+func (discardSender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
 	return record.Ack{}, nil
 }
 

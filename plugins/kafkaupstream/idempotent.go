@@ -8,7 +8,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -181,7 +181,7 @@ func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency
 			ticket.Interrupt() // unless it is settled: after a panic
 		}
 	}()
-	w.follow = route.mode == producer.Sync
+	w.follow = route.mode == kafkaconf.Sync
 	if route.units() {
 		w.id = ticket.Identity()
 	}

@@ -1,4 +1,4 @@
-package producer
+package kafkaconf
 
 import (
 	"crypto/sha256"
@@ -55,7 +55,7 @@ type Connection struct {
 
 // NewConnection makes a route's connection of its properties; see [Effective]. The error
 // is an [InvalidError].
-func NewConnection(route Properties, mode Mode) (*Connection, error) {
+func New(route Properties, mode Mode) (*Connection, error) {
 	props, err := Effective(route, mode)
 	if err != nil {
 		return nil, err
@@ -73,11 +73,23 @@ func (c *Connection) Transactional() bool { return c.mode == Transactional }
 // digits.
 func (c *Connection) Origin() string { return c.origin }
 
-// shortID names the connection in log lines and metrics: eight hexadecimal digits.
-func (c *Connection) shortID() string { return c.id[:8] }
+// ID identifies what librdkafka is given: 64 hexadecimal digits, equal for equal
+// properties.
+func (c *Connection) ID() string { return c.id }
 
-// ProducerID is the ID that the connection's producers have in [ProducerStats].
-func (c *Connection) ProducerID() string { return c.shortID() }
+// ProducerID names the connection's producers in log lines and metrics: the first eight
+// digits of ID.
+func (c *Connection) ProducerID() string { return c.id[:8] }
+
+// Mode is the mode that the connection was made for.
+func (c *Connection) Mode() Mode { return c.mode }
+
+// Held counts the bytes of memory that the pool has given out for the connection's
+// requests.
+func (c *Connection) Held() *atomic.Int64 { return &c.held }
+
+// Value returns one of the properties that librdkafka is given, "" where it is not given.
+func (c *Connection) Value(name string) string { return c.props[name] }
 
 // Route returns a copy of the properties of which the connection was made. They
 // hold secrets, unless these are references.
@@ -118,7 +130,7 @@ func (c *Connection) As(mode Mode) *Connection {
 	if c.mode == mode {
 		return c
 	}
-	other, err := NewConnection(c.route, mode)
+	other, err := New(c.route, mode)
 	if err != nil {
 		panic(err) // the modes differ in defaults only, which are valid
 	}

@@ -1,4 +1,4 @@
-package producer
+package kafkaconf
 
 import (
 	"fmt"
@@ -159,7 +159,7 @@ func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
 			if c.route["bootstrap.servers"] == "" {
 				c.route["bootstrap.servers"] = "a"
 			}
-			conn, err := NewConnection(c.route, c.mode)
+			conn, err := New(c.route, c.mode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
 }
 
 func TestWhatIsKeptOfARouteWithoutAcknowledgementsIsSentWithThem(t *testing.T) {
-	async, err := NewConnection(Properties{"bootstrap.servers": "a", "request.required.acks": "0x0"}, Async)
+	async, err := New(Properties{"bootstrap.servers": "a", "request.required.acks": "0x0"}, Async)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestWhatIsKeptOfARouteWithoutAcknowledgementsIsSentWithThem(t *testing.T) {
 }
 
 func TestALimitIsThatOfTheReadValue(t *testing.T) {
-	conn, err := NewConnection(Properties{"bootstrap.servers": "a", "max.request.size": "0x1000"}, Async)
+	conn, err := New(Properties{"bootstrap.servers": "a", "max.request.size": "0x1000"}, Async)
 	if err != nil || conn.MessageMaxBytes != 4096 {
 		t.Errorf("%+v, %v", conn, err)
 	}
@@ -248,7 +248,7 @@ func TestConnectionsAreTheSameIfTheirPropertiesAre(t *testing.T) {
 	conn := func(p Properties, acknowledged bool) *Connection {
 		t.Helper()
 		p["bootstrap.servers"] = "a"
-		c, err := NewConnection(p, modeOf(acknowledged))
+		c, err := New(p, modeOf(acknowledged))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +268,7 @@ func TestConnectionsAreTheSameIfTheirPropertiesAre(t *testing.T) {
 		"another spelling of the value":       {conn(Properties{"linger.ms": "5.0", "partitioner": " murmur2_random"}, false), true},
 		"an empty value beside a missing one": {conn(Properties{"linger.ms": "5", "sasl.username": ""}, false), false},
 	} {
-		if (c.conn.id == base.id) != c.same {
+		if (c.conn.ID() == base.ID()) != c.same {
 			t.Errorf("%s: same is %v", says, !c.same)
 		}
 	}
@@ -285,5 +285,30 @@ func TestSecretsAreTakenOutOfTexts(t *testing.T) {
 		if got := redact("it is secret-and-more"); got != "it is [redacted]" {
 			t.Fatal(got)
 		}
+	}
+}
+
+func modeOf(acknowledged bool) Mode {
+	if acknowledged {
+		return Sync
+	}
+	return Async
+}
+
+func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
+	async, err := New(Properties{"metadata.broker.list": "b:1"}, Async)
+	if err != nil {
+		t.Fatal(err)
+	}
+	durable := async.As(Durable)
+	if durable.Origin() != async.Origin() || durable.id == async.id || durable.As(Durable) != durable {
+		t.Errorf("%+v %+v", async, durable)
+	}
+	other, err := New(Properties{"bootstrap.servers": "b:1"}, Sync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Origin() != async.Origin() {
+		t.Error("the same property under its two names makes two origins")
 	}
 }
