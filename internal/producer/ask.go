@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -91,7 +92,7 @@ func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error
 		return
 	}
 	if err != nil {
-		e := classify(err)
+		e := librdkafka.Classify(err)
 		q.err = &record.Error{Kind: e.Kind, Reason: "asking for the topic: " + e.Reason}
 		return
 	}
@@ -111,7 +112,7 @@ func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
 	case code == kafka.ErrLeaderNotAvailable, code == kafka.ErrNoError && len(found.Partitions) == 0:
 		a.err, a.passes = errCreating, true
 	case code != kafka.ErrNoError:
-		a.err = classify(found.Error)
+		a.err = librdkafka.Classify(found.Error)
 		return a
 	default:
 		a.lead(found.Partitions)

@@ -97,7 +97,7 @@ func ofGapless(line librdkafka.LogLine) bool {
 // notSent reports whether a report says nothing about the record but that it was not
 // sent: it was purged, or the producer has failed.
 func notSent(r *librdkafka.Report) bool {
-	return r.Status == librdkafka.NotPersisted && codes[r.Code] == record.KindUnconfirmed
+	return r.Status == librdkafka.NotPersisted && librdkafka.KindOf(r.Code) == record.KindUnconfirmed
 }
 
 // purged reports whether a record was still there when its producer ended.

@@ -88,7 +88,7 @@ func (l *link) refused() bool {
 func (l *link) note(err *librdkafka.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := classify(err)
+	e := librdkafka.Classify(err)
 	switch {
 	case e.Kind == record.KindAuthentication:
 		l.cause = e

@@ -169,7 +169,7 @@ func (c *client) outcome(r *librdkafka.Report) {
 		c.finish(d, record.Ack{Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(stored)}, nil)
 		return
 	}
-	e := undelivered(r.Code, r.Status, r.Reason())
+	e := librdkafka.Undelivered(r.Code, r.Status, r.Reason())
 	if !e.Unconfirmed && !d.oneLeader(r) {
 		e = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
 	}
@@ -458,7 +458,7 @@ func (c *client) notQueued(topic string, err error) *record.Error {
 		c.fatal(cause)
 		return errRetired
 	}
-	e := classify(cause)
+	e := librdkafka.Classify(cause)
 	if e.Kind == record.KindTopicNotFound {
 		c.topics.forget(topic)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -233,14 +234,14 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 		found = append(found, g.Partitions...)
 	}
 	for i := range found { // that a topic is gone says that its group may be looked at
-		if e := found[i].Error; e != nil && err == nil && !isUnknownTopic(e) {
+		if e := found[i].Error; e != nil && err == nil && librdkafka.Classify(e).Kind != record.KindTopicNotFound {
 			err = e
 		}
 	}
-	if hasCode(err, kafka.ErrGroupIDNotFound) {
+	if librdkafka.HasCode(err, kafka.ErrGroupIDNotFound) {
 		return of, nil // it has never committed anything
 	}
-	if hasCode(err, kafka.ErrUnstableOffsetCommit) {
+	if librdkafka.HasCode(err, kafka.ErrUnstableOffsetCommit) {
 		return nil, errUnstable
 	}
 	if err != nil {
@@ -273,12 +274,7 @@ func (m *mark) admin(props kafkaconf.Properties) (_ *kafka.AdminClient, end func
 
 // coordinatorComes reports whether an error is that the group has no coordinator yet.
 func coordinatorComes(err error) bool {
-	return hasCode(err, kafka.ErrCoordinatorLoadInProgress) || hasCode(err, kafka.ErrCoordinatorNotAvailable) || hasCode(err, kafka.ErrNotCoordinator)
-}
-
-func isUnknownTopic(err error) bool {
-	code, ok := codeOf(err)
-	return ok && codes[code] == record.KindTopicNotFound
+	return librdkafka.HasCode(err, kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator)
 }
 
 // context returns one that ends with the limit.
@@ -300,10 +296,10 @@ func (l limit) context() (context.Context, context.CancelFunc) {
 // fault, and never that of a record.
 func (m *mark) explain(err error, redact func(string) string) *record.Error {
 	reason := redact(err.Error())
-	if _, ok := codeOf(err); !ok { // of a context
+	if !librdkafka.HasCode(err) { // of a context
 		return &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: " + reason}
 	}
-	e := classify(err)
+	e := librdkafka.Classify(err)
 	switch {
 	case e.Kind == record.KindForbidden:
 		return &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}

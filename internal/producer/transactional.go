@@ -201,7 +201,7 @@ func (t *transactional) init(l limit) *record.Error {
 	}
 	if err := t.try(l, t.kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
-		e := classify(err)
+		e := librdkafka.Classify(err)
 		return &record.Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
 	}
 	t.ready = true

@@ -1,4 +1,4 @@
-package producer
+package librdkafka
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -29,11 +28,11 @@ func TestEveryErrorCodeOfLibrdkafkaIsClassified(t *testing.T) {
 }
 
 func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
-	const no, maybe, yes = librdkafka.NotPersisted, librdkafka.PossiblyPersisted, librdkafka.Persisted
+	const no, maybe, yes = NotPersisted, PossiblyPersisted, Persisted
 	cases := []struct {
 		says        string
-		code        librdkafka.Code
-		status      librdkafka.Status
+		code        Code
+		status      Status
 		kind        record.Kind
 		unconfirmed bool
 	}{
@@ -52,7 +51,7 @@ func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			e := undelivered(c.code, c.status, "")
+			e := Undelivered(c.code, c.status, "")
 			if e.Kind != c.kind || e.Unconfirmed != c.unconfirmed {
 				t.Errorf("got %s, unconfirmed %v", e.Kind, e.Unconfirmed)
 			}
@@ -62,12 +61,12 @@ func TestErrorSaysWhatBecameOfTheRecord(t *testing.T) {
 
 func TestErrorOfWhatWasNotQueuedLeavesNothingOpen(t *testing.T) {
 	for err, kind := range map[error]record.Kind{
-		&librdkafka.Error{Code: kafka.ErrTransport}:        record.KindUnavailable,
+		&Error{Code: kafka.ErrTransport}:                   record.KindUnavailable,
 		kafka.NewError(kafka.ErrUnknownTopic, "", false):   record.KindTopicNotFound,
-		&librdkafka.Error{Code: kafka.ErrQueueFull}:        record.KindQueueFull,
+		&Error{Code: kafka.ErrQueueFull}:                   record.KindQueueFull,
 		errors.New("an error that is not of librdkafka's"): record.KindInternal,
 	} {
-		if e := classify(err); e.Kind != kind || e.Unconfirmed {
+		if e := Classify(err); e.Kind != kind || e.Unconfirmed {
 			t.Errorf("%v: %s, unconfirmed %v", err, e.Kind, e.Unconfirmed)
 		}
 	}

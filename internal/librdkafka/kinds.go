@@ -1,9 +1,10 @@
-package producer
+package librdkafka
 
 import (
+	"slices"
+
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -114,26 +115,26 @@ var codes = func() map[kafka.ErrorCode]record.Kind {
 	return table
 }()
 
-// classify turns an error about a record that was not queued, or about anything else but
+// Classify turns an error about a record that was not queued, or about anything else but
 // a record, into an Error.
-func classify(err error) *record.Error {
+func Classify(err error) *record.Error {
 	code, known := codeOf(err)
 	if !known {
 		return &record.Error{Kind: record.KindInternal, Reason: err.Error()}
 	}
-	kind := kindOf(code)
+	kind := KindOf(code)
 	if kind == record.KindUnconfirmed { // of a record that nobody had
 		kind = record.KindUnavailable
 	}
 	return &record.Error{Kind: kind, Reason: err.Error()}
 }
 
-// undelivered turns the report of a record that was not acknowledged into an Error: the
+// Undelivered turns the report of a record that was not acknowledged into an Error: the
 // code says why, the status whether the record can be in Kafka all the same.
-func undelivered(code librdkafka.Code, status librdkafka.Status, reason string) *record.Error {
-	e := &record.Error{Kind: kindOf(code), Reason: reason}
+func Undelivered(code Code, status Status, reason string) *record.Error {
+	e := &record.Error{Kind: KindOf(code), Reason: reason}
 	switch {
-	case status != librdkafka.NotPersisted:
+	case status != NotPersisted:
 		e.Kind, e.Unconfirmed = record.KindUnconfirmed, true
 	case e.Kind == record.KindUnconfirmed: // it was never sent
 		e.Kind = record.KindUnavailable
@@ -141,8 +142,8 @@ func undelivered(code librdkafka.Code, status librdkafka.Status, reason string) 
 	return e
 }
 
-// kindOf looks a code up. One of a newer librdkafka or broker says nothing.
-func kindOf(code librdkafka.Code) record.Kind {
+// KindOf looks a code up. One of a newer librdkafka or broker says nothing.
+func KindOf(code Code) record.Kind {
 	if kind, ok := codes[code]; ok {
 		return kind
 	}
@@ -150,9 +151,9 @@ func kindOf(code librdkafka.Code) record.Kind {
 }
 
 // codeOf returns the code of an error of librdkafka's, or of one in a cluster's metadata.
-func codeOf(err error) (librdkafka.Code, bool) {
+func codeOf(err error) (Code, bool) {
 	switch e := err.(type) {
-	case *librdkafka.Error:
+	case *Error:
 		return e.Code, true
 	case kafka.Error:
 		return e.Code(), true
@@ -160,7 +161,8 @@ func codeOf(err error) (librdkafka.Code, bool) {
 	return 0, false
 }
 
-func hasCode(err error, code librdkafka.Code) bool {
-	c, ok := codeOf(err)
-	return ok && c == code
+// HasCode reports whether an error has one of the codes, or any at all when none is named.
+func HasCode(err error, codes ...Code) bool {
+	code, ok := codeOf(err)
+	return ok && (len(codes) == 0 || slices.Contains(codes, code))
 }
