@@ -166,10 +166,18 @@ func (a *account) enter(e *entry, places []place, excused bool) {
 		a.lost = append(a.lost, e.id)
 	case o == refused && len(places) > 0:
 		a.foundRefused = append(a.foundRefused, e.id)
-	case o == acknowledged && places != nil && !slices.Contains(places, place{e.partition, e.offset}) && !excused:
+	case o == acknowledged && places != nil && !e.at(places) && !excused:
 		a.misplaced = append(a.misplaced, e.id)
 		a.elsewhere = append(a.elsewhere, fmt.Sprintf("%v: the reply says partition %d offset %d, it is at %+v", e.id, e.partition, e.offset, places))
 	}
+}
+
+// at reports whether the record is at the place that the reply has named. A broker that gets
+// a record again may not know its offset: then the reply names none.
+func (e *entry) at(places []place) bool {
+	return slices.ContainsFunc(places, func(p place) bool {
+		return p.partition == e.partition && (p.offset == e.offset || e.offset == -1)
+	})
 }
 
 // blame looks at who suffered for whose fault.

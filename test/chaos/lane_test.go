@@ -104,14 +104,17 @@ type reply struct {
 	Delivered string
 	Receipt   string
 	Partition *int
-	Offset    int64
+	Offset    *int64
 	Records   []reply
 }
 
 func (r *reply) enter(e *entry) {
-	e.status, e.delivered, e.receipt, e.partition, e.offset = r.Code, r.Delivered, r.Receipt, -1, r.Offset
+	e.status, e.delivered, e.receipt, e.partition, e.offset = r.Code, r.Delivered, r.Receipt, -1, -1
 	if r.Partition != nil {
 		e.partition = *r.Partition
+	}
+	if r.Offset != nil {
+		e.offset = *r.Offset
 	}
 }
 
