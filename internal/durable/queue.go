@@ -44,7 +44,7 @@ const (
 
 // Queue delivers records durably.
 //
-// A [producer.Connection] that it is given stands for a route too: each route has one of its
+// A [kafkaconf.Connection] that it is given stands for a route too: each route has one of its
 // own, and may take only so much of the room on disk that some is left for the others.
 type Queue struct {
 	opts Options
