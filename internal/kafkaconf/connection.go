@@ -53,7 +53,7 @@ type Connection struct {
 	aloneConn *Connection // made by alone
 }
 
-// NewConnection makes a route's connection of its properties; see [Effective]. The error
+// New makes a route's connection of its properties; see [Effective]. The error
 // is an [InvalidError].
 func New(route Properties, mode Mode) (*Connection, error) {
 	props, err := Effective(route, mode)
