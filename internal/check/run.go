@@ -125,7 +125,7 @@ func warn(format string, args ...any) outcome { return outcome{Warning, fmt.Spri
 func fail(format string, args ...any) outcome { return outcome{Problem, fmt.Sprintf(format, args...)} }
 func skip(format string, args ...any) outcome { return outcome{Skipped, fmt.Sprintf(format, args...)} }
 
-// step does one step, unless ctx has ended. It tells whether the next may be done.
+// step does one step, unless ctx has ended. It reports whether the next may be done.
 func (w *way) step(ctx context.Context, name, target string, do func(context.Context) outcome) bool {
 	if ctx.Err() != nil {
 		return false

@@ -85,7 +85,7 @@ func (w *way) describe(ctx context.Context, topic string) outcome {
 // done with the first metadata if it has one.
 const controllerWait = time.Second
 
-// hasController tells whether one of the brokers answers questions of administration. Not
+// hasController reports whether one of the brokers answers questions of administration. Not
 // everything has one that speaks Kafka's protocol.
 func (w *way) hasController(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, controllerWait)

@@ -500,7 +500,7 @@ func TestHurryEndsTheWaitingForKafka(t *testing.T) {
 	}
 }
 
-// waiting tells whether librdkafka has handed a request to the broker.
+// waiting reports whether librdkafka has handed a request to the broker.
 func (b *broker) waiting() bool { return b.held.Load() > 0 }
 
 func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {

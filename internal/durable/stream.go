@@ -71,8 +71,9 @@ const (
 	gateRecords = 1000
 	// gateWait is how long requests wait at it.
 	gateWait = time.Second
-	// gatePace is how long a request waits while more records are left than that, so
-	// that clients do not outrun the forwarder.
+	// gatePace is how long a request waits while more records are left than that.
+	// Without it, clients append faster than the forwarder sends, and the spool never
+	// empties under load.
 	gatePace = 100 * time.Millisecond
 )
 

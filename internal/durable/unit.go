@@ -34,7 +34,7 @@ type units struct {
 	memory
 }
 
-// settled tells whether the next unit may be sent.
+// settled reports whether the next unit may be sent.
 func (u *units) settled() bool { return u.serial.Begun() && !u.unsettled && u.doubt == nil }
 
 // inDoubt returns how many units may or may not have been committed: while somebody

@@ -66,7 +66,7 @@ func New(route Properties, mode Mode) (*Connection, error) {
 	}, nil
 }
 
-// Transactional tells whether all records of a request are one transaction.
+// Transactional reports whether all records of a request are one transaction.
 func (c *Connection) Transactional() bool { return c.mode == Transactional }
 
 // Origin identifies the route's properties, whatever its mode: 64 hexadecimal

@@ -76,7 +76,7 @@ func (l *link) down() {
 	l.move(linkDown)
 }
 
-// refused tells whether the cluster refuses the credentials.
+// refused reports whether the cluster refuses the credentials.
 func (l *link) refused() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -37,7 +37,7 @@ type Options struct {
 	// itself; nil: every value is its own.
 	Resolve func(value string) (string, error)
 	// Keep is offered the records that were queued by Send and are still queued when
-	// the pool drains. The record's memory is lent for the call. It tells whether
+	// the pool drains. The record's memory is lent for the call. It reports whether
 	// it has taken the record. nil: they are lost, and counted in the log.
 	Keep func(conn *kafkaconf.Connection, rec *record.Record) bool
 	// TransactionsDir is a directory, of this gateway's alone, for what makes

@@ -465,7 +465,7 @@ func (c *client) notQueued(topic string, err error) *record.Error {
 	return e
 }
 
-// idle tells whether nothing has used the client since then.
+// idle reports whether nothing has used the client since then.
 func (c *client) idle(since time.Time) bool {
 	select {
 	case <-c.ready:

@@ -52,7 +52,7 @@ func (p *Pool) NewSerial(conn *kafkaconf.Connection, stream string) *Serial {
 
 var errShuttingDown = &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
 
-// Begun tells whether Send is possible. It is not after an outcome that is not known,
+// Begun reports whether Send is possible. It is not after an outcome that is not known,
 // among others.
 func (s *Serial) Begun() bool {
 	s.mu.Lock()

@@ -30,7 +30,7 @@ type absence struct {
 	found  time.Time      // the last of these
 }
 
-// note notes that the cluster does not answer, and tells whether the producer is to be
+// note notes that the cluster does not answer, and reports whether the producer is to be
 // replaced: librdkafka (2.15) can stop to connect for good after all brokers were away
 // at once, which the ledger in test/chaos met in two of about ninety such outages.
 func (a *absence) note(now time.Time, after time.Duration, look func(answer chan<- time.Time)) (stuck bool) {

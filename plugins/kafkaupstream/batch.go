@@ -28,7 +28,7 @@ const (
 	formV3                       // Confluent REST Proxy, v3
 )
 
-// json tells whether the body is JSON in one form or another.
+// json reports whether the body is JSON in one form or another.
 func (f bodyForm) json() bool { return f != formOpaque }
 
 // formOf tells how the body of a request with this content-type holds its records.

@@ -83,7 +83,7 @@ type Route struct {
 // Connection returns the connection the route's records go over.
 func (r *Route) Connection() *kafkaconf.Connection { return r.conn }
 
-// Transactional tells whether a request's records are one transaction, for which there
+// Transactional reports whether a request's records are one transaction, for which there
 // are producers of their own.
 func (r *Route) Transactional() bool { return r.transactional }
 
@@ -422,7 +422,7 @@ func (c *configReader) each(path string, v any, f func(path string, v any)) {
 	}
 }
 
-// topicAllowed tells whether the route's topics let the topic through.
+// topicAllowed reports whether the route's topics let the topic through.
 func (r *Route) topicAllowed(topic string) bool {
 	if r.topics == nil {
 		return true

@@ -32,7 +32,7 @@ func pathTopic(path string) string {
 	return ""
 }
 
-// isV3 tells whether the path is that of v3's produce.
+// isV3 reports whether the path is that of v3's produce.
 func isV3(path string) bool {
 	path = strings.TrimSuffix(path, "/")
 	return strings.HasSuffix(path, "/records") && strings.Contains(path, "/v3/clusters/") && pathTopic(path) != ""

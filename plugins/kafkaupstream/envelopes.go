@@ -69,7 +69,7 @@ func (r *Route) Topics() []string {
 	return all
 }
 
-// suffixed tells whether records' topics are longer than what topic or its header say.
+// suffixed reports whether records' topics are longer than what topic or its header say.
 func (r *Route) suffixed() bool {
 	return r.topicEnd != "" || r.envelope != nil && r.envelope.Suffixes != nil
 }

@@ -31,7 +31,7 @@ type Sender interface {
 	SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error)
 	// Follow is SendAll for who wants to know of the outcomes that come too late as well.
 	Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late)
-	// Transactions tells whether SendTransaction is possible.
+	// Transactions reports whether SendTransaction is possible.
 	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
 	Hold(conn *kafkaconf.Connection, n int) bool

@@ -179,7 +179,7 @@ func contentLength(text string) int64 {
 	return n
 }
 
-// bodyLost tells whether an empty body is one that the gateway had and could not
+// bodyLost reports whether an empty body is one that the gateway had and could not
 // read: APISIX then hands an empty one over. Where no header says how long it was
 // (chunked, HTTP/2), the variable does once the gateway has read it.
 func bodyLost(req Request, promised int64) bool {

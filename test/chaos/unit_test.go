@@ -142,7 +142,7 @@ func (u *unitClient) run(random *rand.Rand) {
 	}
 }
 
-// send sends a unit and tells whether it was taken.
+// send sends a unit and reports whether it was taken.
 func (u *unitClient) send(n, size int) bool {
 	var body strings.Builder
 	for i := range size {

@@ -190,7 +190,7 @@ func (r *registry) end() {
 	<-r.stopped
 }
 
-// send tells whether the change was taken: committed, or kept on disk.
+// send reports whether the change was taken: committed, or kept on disk.
 func (r *registry) send(c *registryChange) bool {
 	req, err := r.request(c)
 	if err != nil {

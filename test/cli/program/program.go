@@ -153,7 +153,7 @@ func (p *Process) Exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Ended tells whether the process has ended.
+// Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.exited:
@@ -163,7 +163,7 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// GroupEmpty tells whether the process and all that it has started are gone.
+// GroupEmpty reports whether the process and all that it has started are gone.
 func (p *Process) GroupEmpty() bool {
 	return errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH)
 }
