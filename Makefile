@@ -10,18 +10,25 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute \
 	FuzzReply@internal/check FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRecord@internal/console FuzzExtract@internal/tracing
 
-.PHONY: build test lint unit fuzz kafka interop chaos bench screenshot deps
+.PHONY: help build test lint unit fuzz kafka interop chaos bench screenshot deps
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
 
 test: lint unit fuzz kafka interop ## everything, as CI does
 
-lint: ## formatting, vet, staticcheck (rules in staticcheck.conf), shellcheck
+lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), shellcheck, the list of decoders
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
+	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
+	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
+	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
+	done
 
 unit: ## tests without a real broker, with the race detector (as root on Linux, for mounts)
 	go test -race $$(go list ./... | grep -v /test/)
