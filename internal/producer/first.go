@@ -79,11 +79,14 @@ func (c *client) awaitFirst(rec *record.Record, d *Delivery, deadline time.Time)
 			d.partition = c.conn.PartitionOf(rec.Key, a.partitions)
 		}
 	}
-	patience := time.Now().Add(orderWait)
+	var patience time.Time // the end of it
 	for d.partition != record.AnyPartition {
 		first, answered := d.of.firsts.enter(d.partition)
 		if d.first = first; answered == nil {
 			return nil
+		}
+		if patience.IsZero() {
+			patience = time.Now().Add(orderWait)
 		}
 		switch {
 		case deadline.Before(patience) && !wait(answered, deadline):
