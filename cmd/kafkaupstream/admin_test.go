@@ -182,7 +182,7 @@ func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
 	if status, _ := fetch(address, "/readyz"); status != 503 {
 		t.Errorf("/readyz is %d", status)
 	}
-	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "unless it is put back, its records that were not sent yet are lost"} {
+	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "its unsent records are lost unless it is put back"} {
 		program.Until(t, "the log says: "+line, func() bool { return strings.Contains(p.Stderr.String(), line) })
 	}
 }
