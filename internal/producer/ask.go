@@ -50,7 +50,7 @@ func (ts *topics) mayName(t *topic) bool {
 }
 
 func (ts *topics) askByName(t *topic) {
-	md, err := ts.query(&t.name, false, ts.now().Add(metadataWait))
+	md, err := ts.query(&t.Name, false, ts.now().Add(metadataWait))
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.naming--
@@ -104,7 +104,7 @@ func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error
 // read is what the cluster's answer says of a topic. ts.mu is held.
 func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
 	a := &answer{}
-	found, ok := md.Topics[t.name]
+	found, ok := md.Topics[t.Name]
 	switch code := found.Error.Code(); {
 	case !ok, code == kafka.ErrUnknownTopicOrPart:
 		a.err, a.passes = ts.absent(t)
@@ -127,10 +127,10 @@ func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
 
 // lead notes the partitions, and which of them have no leader.
 func (a *answer) lead(partitions []kafka.PartitionMetadata) {
-	a.partitions = int32(len(partitions))
+	a.Partitions = int32(len(partitions))
 	a.leaders = make([]int32, len(partitions))
 	for _, p := range partitions {
-		if p.ID >= 0 && p.ID < a.partitions {
+		if p.ID >= 0 && p.ID < a.Partitions {
 			a.leaders[p.ID] = p.Leader
 		}
 		if p.Leader < 0 || p.Error.Code() == kafka.ErrLeaderNotAvailable {

@@ -209,12 +209,12 @@ func (c *client) accept(from *client, b *returned, soon time.Time) *record.Error
 	if c.broken != nil {
 		return c.broken
 	}
-	t, err := c.topics.get(b.rec.Topic)
+	t, err := c.topics.Get(b.rec.Topic)
 	if err != nil {
 		return err
 	}
 	if c.link.await(soon, c.closing) == nil {
-		_, _ = c.topics.find(b.rec.Topic, b.rec.Partition, soon)
+		_, _ = c.topics.Find(b.rec.Topic, b.rec.Partition, soon)
 	}
 	b.d.of = t
 	if c.overtakes && c.awaitFirst(&b.rec, b.d, soon) == errRetired {

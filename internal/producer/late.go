@@ -37,7 +37,7 @@ func (p *Pool) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline
 			open++
 			out[i].Err = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 			if c := p.client(conn); c != nil {
-				c.topics.forget(recs[i].Topic) // it may have been deleted: the next record asks
+				c.topics.Forget(recs[i].Topic) // it may have been deleted: the next record asks
 			}
 		}
 	}

@@ -43,7 +43,7 @@ func (p *Pool) Look(conn *kafkaconf.Connection, name string, partition int32) (p
 	if c.broken != nil {
 		return 0, c.broken
 	}
-	return c.topics.look(name, partition)
+	return c.topics.Look(name, partition)
 }
 
 // Look is [Pool.Look] for the stream's producer. It is to be called when Begun is true.
@@ -53,5 +53,5 @@ func (s *Serial) Look(name string, partition int32) (partitions int32, err *reco
 	if !s.ready() {
 		return 0, errRetired
 	}
-	return s.t.topics.look(name, partition)
+	return s.t.topics.Look(name, partition)
 }

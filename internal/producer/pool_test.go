@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -303,38 +302,6 @@ func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
 	wg.Wait()
 	if n := asked.Hits(); n > 20 {
 		t.Errorf("a thousand records made %d questions", n)
-	}
-}
-
-func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
-	var byName, all atomic.Int32
-	ts := newTopics(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
-		if list {
-			all.Add(1)
-			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
-				"real": {Topic: "real", Partitions: make([]kafka.PartitionMetadata, 2)},
-			}}, nil
-		}
-		byName.Add(1)
-		return &kafka.Metadata{}, nil
-	}, make(chan struct{}))
-	ts.auto.known, ts.auto.until = true, in(time.Hour) // the cluster creates none
-	for i := range 3 * maxTopics {
-		if _, err := ts.find(fmt.Sprint("junk", i), record.AnyPartition, in(time.Minute)); err == nil || err.Kind != record.KindTopicNotFound {
-			t.Fatalf("got %+v", err)
-		}
-	}
-	if n := byName.Load(); n > maxUnknownTopics {
-		t.Errorf("%d names reached librdkafka, which keeps each for ever", n)
-	}
-	if n := all.Load(); n > 20 {
-		t.Errorf("the list of all topics was asked for %d times", n)
-	}
-	if len(ts.byName) > maxTopics {
-		t.Errorf("%d names are kept", len(ts.byName))
-	}
-	if _, err := ts.find("real", 1, in(time.Second)); err != nil {
-		t.Errorf("a real topic is not found among them: %+v", err)
 	}
 }
 

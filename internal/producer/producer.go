@@ -84,8 +84,7 @@ func newClient(p *Pool, conn *kafkaconf.Connection, name string, log *slog.Logge
 	}
 	c.setRedactor(conn.Properties())
 	c.failed = sync.OnceFunc(func() { failed(c) })
-	c.topics = newTopics(c.metadata, c.closing)
-	c.topics.auto.look = c.createsTopics
+	c.topics = newTopics(c.metadata, c.createsTopics, c.closing)
 	c.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
@@ -174,7 +173,7 @@ func (c *client) outcome(r *librdkafka.Report) {
 		e = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
 	}
 	if e.Kind == record.KindTopicNotFound {
-		c.topics.forget(d.topic)
+		c.topics.Forget(d.topic)
 	}
 	again := c.refused(d, e) || c.handover.Load() != nil && notSent(r)
 	atEnd := c.ending.Load() && purged(r) && !d.kept
@@ -276,7 +275,7 @@ func (c *client) isClosing() bool {
 	}
 }
 
-// metadata asks the cluster, which blocks for up to metadataWait.
+// metadata asks the cluster, until the deadline.
 func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Metadata, error) {
 	var t *librdkafka.Topic
 	var err error
@@ -285,16 +284,13 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 	}
 	var md *kafka.Metadata
 	if err == nil {
-		md, err = c.kafka.Metadata(t, all, min(metadataWait, max(time.Until(deadline), time.Millisecond)))
+		md, err = c.kafka.Metadata(t, all, max(time.Until(deadline), time.Millisecond))
 	}
 	if err == librdkafka.ErrClosed {
 		return nil, errRetired
 	}
 	return md, err
 }
-
-// errRetired: this client takes no more records; the pool has or makes another.
-var errRetired = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 
 // send queues the record and, if wait is set, waits for its report.
 func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.Time) (record.Ack, *record.Error) {
@@ -312,7 +308,7 @@ func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.T
 // await waits for the outcome of a record that nobody keeps.
 func (c *client) await(d *Delivery, topic string, deadline time.Time) (record.Ack, *record.Error) {
 	if !d.Wait(deadline, nil) && d.abandon() {
-		c.topics.forget(topic) // it may have been deleted: the next record asks
+		c.topics.Forget(topic) // it may have been deleted: the next record asks
 		return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	ack, err := d.Outcome()
@@ -380,10 +376,10 @@ func (c *client) admit(rec *record.Record, deadline time.Time) (*topic, *record.
 	if err := c.link.await(deadline, c.closing); err != nil {
 		return nil, err
 	}
-	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
+	t, err := c.topics.Find(rec.Topic, rec.Partition, deadline)
 	if err == nil && rec.Partition == record.AnyPartition {
-		if a := t.answer.Load(); a != nil && a.leaderless != nil { // it could only wait in the queue
-			return c.topics.find(rec.Topic, c.conn.PartitionOf(rec.Key, a.partitions), deadline)
+		if a := t.Answer(); a != nil && a.Leaderless() { // it could only wait in the queue
+			return c.topics.Find(rec.Topic, c.conn.PartitionOf(rec.Key, a.Partitions), deadline)
 		}
 	}
 	return t, err
@@ -412,7 +408,7 @@ func (c *client) produce(rec *record.Record, d *Delivery) *record.Error {
 	if !c.pool.budget.take(&c.queued, d.size) {
 		return &record.Error{Kind: record.KindQueueFull, Reason: "too many bytes are in flight"}
 	}
-	d.topic, d.stamp, d.queued = d.of.name, rec.Timestamp.UnixMilli(), time.Now()
+	d.topic, d.stamp, d.queued = d.of.Name, rec.Timestamp.UnixMilli(), time.Now()
 	err := c.queueUp(rec, d)
 	if err != nil {
 		c.pool.budget.give(&c.queued, d.size)
@@ -423,15 +419,15 @@ func (c *client) produce(rec *record.Record, d *Delivery) *record.Error {
 // queueUp gives the record to librdkafka.
 func (c *client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 	t := d.of
-	handle := t.handle.Load()
+	handle := t.Handle.Load()
 	if handle == nil {
 		var err error
-		if handle, err = c.kafka.Topic(t.name); err != nil {
-			return c.notQueued(t.name, err)
+		if handle, err = c.kafka.Topic(t.Name); err != nil {
+			return c.notQueued(t.Name, err)
 		}
-		t.handle.Store(handle)
+		t.Handle.Store(handle)
 	}
-	d.known = t.answer.Load()
+	d.known = t.Answer()
 	d.number = c.numbers.Add(1)
 	c.outstanding.Add(1)
 	err := c.kafka.Produce(&librdkafka.Message{
@@ -442,7 +438,7 @@ func (c *client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 		return nil
 	}
 	c.settle()
-	return c.notQueued(t.name, err)
+	return c.notQueued(t.Name, err)
 }
 
 // notQueued is the outcome of a record that librdkafka has not taken.
@@ -460,7 +456,7 @@ func (c *client) notQueued(topic string, err error) *record.Error {
 	}
 	e := librdkafka.Classify(cause)
 	if e.Kind == record.KindTopicNotFound {
-		c.topics.forget(topic)
+		c.topics.Forget(topic)
 	}
 	return e
 }

@@ -35,10 +35,10 @@ const (
 
 // topic is what is known of a topic. It stays in memory as long as its producer.
 type topic struct {
-	name   string
-	handle atomic.Pointer[librdkafka.Topic] // made with the first record
+	Name   string
+	Handle atomic.Pointer[librdkafka.Topic] // made with the first record
 	answer atomic.Pointer[answer]           // the cluster's last; nil: none yet, or forgotten
-	firsts firsts
+	Firsts firsts
 
 	// topics.mu guards these.
 	question *question // under way; nil: none
@@ -50,10 +50,10 @@ type topic struct {
 // answer is what the cluster said of a topic. It is not changed.
 type answer struct {
 	at         int64 // Unix nanoseconds
-	partitions int32
+	Partitions int32
 	leaderless map[int32]bool // nil: each partition has a leader
 	leaders    []int32        // by partition
-	moved      atomic.Bool    // a partition has another leader since
+	Moved      atomic.Bool    // a partition has another leader since
 	err        *record.Error  // why no record can be sent to any partition
 	passes     bool           // and that it may be otherwise in a moment
 }
@@ -85,9 +85,25 @@ type topics struct {
 // metadataQuery asks the cluster for one topic or for all, until the deadline.
 type metadataQuery func(name *string, all bool, deadline time.Time) (*kafka.Metadata, error)
 
-func newTopics(query metadataQuery, closed <-chan struct{}) *topics {
-	return &topics{query: query, now: time.Now, byName: map[string]*topic{}, closed: closed}
+// newTopics makes an empty cache. creates says whether the cluster creates a topic that is
+// asked for by its name; nil: nobody can. Whoever waits is sent away with ErrClosed when
+// closed is.
+func newTopics(query metadataQuery, creates func() (creates, known bool), closed <-chan struct{}) *topics {
+	return &topics{query: query, now: time.Now, byName: map[string]*topic{}, closed: closed, auto: autoCreation{look: creates}}
 }
+
+// Answer is the cluster's last; nil: there is none yet.
+func (t *topic) Answer() *answer { return t.answer.Load() }
+
+// Leaderless reports whether a partition has no leader.
+func (a *answer) Leaderless() bool { return a.leaderless != nil }
+
+// Ask has the cluster asked for the topic again, in the background.
+func (ts *topics) Ask(t *topic) { ts.ask(t, t.answer.Load()) }
+
+// ErrClosed is for who waited when the producer was being closed: the pool has or makes
+// another.
+var errRetired = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 
 var (
 	errNotAsked = &record.Error{Kind: record.KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
@@ -102,7 +118,7 @@ func (a *answer) against(partition int32) (err *record.Error, passes bool) {
 		return errNotAsked, true
 	case a.err != nil:
 		return a.err, a.passes
-	case a.partitions <= partition:
+	case a.Partitions <= partition:
 		return &record.Error{Kind: record.KindPartitionNotFound, Reason: "the topic has fewer partitions"}, false
 	case a.leaderless[partition]:
 		return errNoLeader, true
@@ -110,11 +126,11 @@ func (a *answer) against(partition int32) (err *record.Error, passes bool) {
 	return nil, false
 }
 
-// find returns the topic if it exists and has the partition, asking the cluster
+// Find returns the topic if it exists and has the partition, asking the cluster
 // where that is not known. Where it may become so in a moment, it waits until the
 // deadline.
-func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic, *record.Error) {
-	t, err := ts.get(name)
+func (ts *topics) Find(name string, partition int32, deadline time.Time) (*topic, *record.Error) {
+	t, err := ts.Get(name)
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +163,11 @@ func (ts *topics) find(name string, partition int32, deadline time.Time) (*topic
 	}
 }
 
-// look returns how many partitions a topic has, and what there is to say against a
+// Look returns how many partitions a topic has, and what there is to say against a
 // record for one of them, without waiting for the cluster, which is asked where that is
 // not known.
-func (ts *topics) look(name string, partition int32) (partitions int32, err *record.Error) {
-	t, err := ts.get(name)
+func (ts *topics) Look(name string, partition int32) (partitions int32, err *record.Error) {
+	t, err := ts.Get(name)
 	if err != nil {
 		return 0, err
 	}
@@ -164,7 +180,7 @@ func (ts *topics) look(name string, partition int32) (partitions int32, err *rec
 		ts.ask(t, a)
 	}
 	if a != nil {
-		partitions = a.partitions
+		partitions = a.Partitions
 	}
 	return partitions, err
 }
@@ -213,8 +229,8 @@ func (ts *topics) late(err *record.Error) *record.Error {
 	}
 }
 
-// get returns the topic, known or not.
-func (ts *topics) get(name string) (*topic, *record.Error) {
+// Get returns the topic, known or not.
+func (ts *topics) Get(name string) (*topic, *record.Error) {
 	ts.mu.RLock()
 	t := ts.byName[name]
 	ts.mu.RUnlock()
@@ -229,7 +245,7 @@ func (ts *topics) get(name string) (*topic, *record.Error) {
 	if len(ts.byName) >= maxTopics && !ts.evictMissing() {
 		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "this producer has reached its limit of topics"}
 	}
-	t = &topic{name: name}
+	t = &topic{Name: name}
 	ts.byName[name] = t
 	return t, nil
 }
@@ -238,37 +254,20 @@ func (ts *topics) get(name string) (*topic, *record.Error) {
 func (ts *topics) evictMissing() bool {
 	before := len(ts.byName)
 	for name, t := range ts.byName {
-		if a := t.answer.Load(); a != nil && a.partitions == 0 && t.question == nil {
+		if a := t.answer.Load(); a != nil && a.Partitions == 0 && t.question == nil {
 			delete(ts.byName, name)
 		}
 	}
 	return len(ts.byName) < before
 }
 
-// forget makes the next record ask for the topic again: the cluster said of one
+// Forget makes the next record ask for the topic again: the cluster said of one
 // that it does not exist, or said nothing.
-func (ts *topics) forget(name string) {
+func (ts *topics) Forget(name string) {
 	ts.mu.RLock()
 	t := ts.byName[name]
 	ts.mu.RUnlock()
 	if t != nil {
 		t.answer.Store(nil)
-	}
-}
-
-// acquire takes the semaphore unless the deadline comes first.
-func acquire(sem chan struct{}, deadline time.Time) bool {
-	select {
-	case sem <- struct{}{}:
-		return true
-	default:
-	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case sem <- struct{}{}:
-		return true
-	case <-timer.C:
-		return false
 	}
 }

@@ -64,10 +64,10 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": c.topic}}
-			ts := newTopics(k.ask, make(chan struct{}))
-			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, in(time.Hour)
-			deadline := in(300 * time.Millisecond)
-			_, err := ts.find("t", c.partition, deadline)
+			ts := newTopics(k.ask, nil, make(chan struct{}))
+			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, within(time.Hour)
+			deadline := within(300 * time.Millisecond)
+			_, err := ts.Find("t", c.partition, deadline)
 			if (c.want < 0) != (err == nil) || err != nil && err.Kind != c.want {
 				t.Errorf("got %+v", err)
 			}
@@ -89,11 +89,11 @@ func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}, nil
 		}
 		return k.ask(name, all, by)
-	}, make(chan struct{}))
-	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, in(time.Hour)
+	}, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, within(time.Hour)
 	done := make(chan *record.Error)
 	go func() {
-		_, err := ts.find("t", record.AnyPartition, in(time.Minute))
+		_, err := ts.Find("t", record.AnyPartition, within(time.Minute))
 		done <- err
 	}()
 	await.True(t, "it is asked for again", func() bool { return k.named.Load() > 2 })
@@ -110,29 +110,29 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	for i := range 2 * maxNaming {
 		k.silent[fmt.Sprint("silent", i)] = answer
 	}
-	ts := newTopics(k.ask, make(chan struct{}))
+	ts := newTopics(k.ask, nil, make(chan struct{}))
 	for name := range k.silent {
-		if _, err := ts.look(name, record.AnyPartition); err != errNotAsked {
+		if _, err := ts.Look(name, record.AnyPartition); err != errNotAsked {
 			t.Fatalf("%s: %+v", name, err)
 		}
 	}
 	await.True(t, "they are asked for", func() bool { return int(k.named.Load()) == len(k.silent) })
-	if _, err := ts.find("t", record.AnyPartition, in(time.Minute)); err != nil {
+	if _, err := ts.Find("t", record.AnyPartition, within(time.Minute)); err != nil {
 		t.Errorf("another topic: %+v", err)
 	}
 }
 
 func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
-	ts := newTopics(k.ask, make(chan struct{}))
-	ts.auto.known, ts.auto.until = true, in(100*time.Hour)
+	ts := newTopics(k.ask, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, within(100*time.Hour)
 	var hours atomic.Int64
 	start := time.Now()
 	ts.now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) }
 	const n = 150
 	lookAll := func() (missing int) {
 		for i := range n {
-			if _, err := ts.look(fmt.Sprint("t", i), record.AnyPartition); err.Kind == record.KindTopicNotFound {
+			if _, err := ts.Look(fmt.Sprint("t", i), record.AnyPartition); err.Kind == record.KindTopicNotFound {
 				missing++
 			}
 		}
@@ -199,3 +199,37 @@ func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
+	var byName, all atomic.Int32
+	ts := newTopics(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
+		if list {
+			all.Add(1)
+			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
+				"real": {Topic: "real", Partitions: make([]kafka.PartitionMetadata, 2)},
+			}}, nil
+		}
+		byName.Add(1)
+		return &kafka.Metadata{}, nil
+	}, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, within(time.Hour) // the cluster creates none
+	for i := range 3 * maxTopics {
+		if _, err := ts.Find(fmt.Sprint("junk", i), record.AnyPartition, within(time.Minute)); err == nil || err.Kind != record.KindTopicNotFound {
+			t.Fatalf("got %+v", err)
+		}
+	}
+	if n := byName.Load(); n > maxUnknownTopics {
+		t.Errorf("%d names reached librdkafka, which keeps each for ever", n)
+	}
+	if n := all.Load(); n > 20 {
+		t.Errorf("the list of all topics was asked for %d times", n)
+	}
+	if len(ts.byName) > maxTopics {
+		t.Errorf("%d names are kept", len(ts.byName))
+	}
+	if _, err := ts.Find("real", 1, within(time.Second)); err != nil {
+		t.Errorf("a real topic is not found among them: %+v", err)
+	}
+}
+
+func within(d time.Duration) time.Time { return time.Now().Add(d) }

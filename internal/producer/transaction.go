@@ -272,3 +272,20 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// acquire takes the semaphore unless the deadline comes first.
+func acquire(sem chan struct{}, deadline time.Time) bool {
+	select {
+	case sem <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case sem <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
