@@ -11,6 +11,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
+// autoWait bounds each step of the question whether the cluster creates topics.
+const autoWait = 10 * time.Second
+
 // answering returns the ID of the broker that has answered. librdkafka does not know the
 // ID of one that it has by its address only, from bootstrap.servers.
 func answering(md *kafka.Metadata) int32 {

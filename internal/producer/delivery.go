@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
 
 // A Delivery is a record that librdkafka has, until its outcome is known.
@@ -16,8 +17,8 @@ type Delivery struct {
 	timer *time.Timer
 
 	topic     string
-	of        *topic // and what was known of it when the record was queued
-	known     *answer
+	of        *topics.Topic // and what was known of it when the record was queued
+	known     *topics.Answer
 	first     bool // of its partition, and Kafka has not answered for it yet
 	partition int32
 	size      int64     // bytes of the record in memory

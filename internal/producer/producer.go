@@ -14,6 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
 
 // client is one librdkafka producer.
@@ -37,7 +38,7 @@ type client struct {
 	broken *record.Error
 
 	link      *link
-	topics    *topics
+	topics    *topics.Cache
 	losses    losses
 	overtakes bool // a batch can pass an earlier one of its partition: see first.go
 
@@ -84,7 +85,7 @@ func newClient(p *Pool, conn *kafkaconf.Connection, name string, log *slog.Logge
 	}
 	c.setRedactor(conn.Properties())
 	c.failed = sync.OnceFunc(func() { failed(c) })
-	c.topics = newTopics(c.metadata, c.createsTopics, c.closing)
+	c.topics = topics.New(c.metadata, c.createsTopics, c.closing)
 	c.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
@@ -275,6 +276,9 @@ func (c *client) isClosing() bool {
 	}
 }
 
+// errRetired: this client takes no more records; the pool has or makes another.
+var errRetired = topics.ErrClosed
+
 // metadata asks the cluster, until the deadline.
 func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Metadata, error) {
 	var t *librdkafka.Topic
@@ -354,7 +358,7 @@ func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline t
 }
 
 // admit returns the record's topic when the record can be queued now.
-func (c *client) admit(rec *record.Record, deadline time.Time) (*topic, *record.Error) {
+func (c *client) admit(rec *record.Record, deadline time.Time) (*topics.Topic, *record.Error) {
 	select {
 	case <-c.ready:
 	default:

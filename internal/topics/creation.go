@@ -1,4 +1,4 @@
-package producer
+package topics
 
 import (
 	"sync"
@@ -18,8 +18,6 @@ const (
 	// autoRetry when it is asked again where it did not say.
 	autoMaxAge = 10 * time.Minute
 	autoRetry  = time.Minute
-	// autoWait bounds each step of that question.
-	autoWait = 10 * time.Second
 )
 
 // errCreating stands for a topic that may be there in a moment.
@@ -68,8 +66,8 @@ func (a *autoCreation) find() {
 }
 
 // absent is what there is to say against a topic that the cluster does not know, and
-// whether that may pass. topics.mu is held.
-func (ts *topics) absent(t *topic) (err *record.Error, passes bool) {
+// whether that may pass. Cache.mu is held.
+func (ts *Cache) absent(t *Topic) (err *record.Error, passes bool) {
 	now := ts.now()
 	if t.missing.IsZero() {
 		t.missing = now

@@ -1,7 +1,7 @@
-package producer
+package topics
 
 // Leader returns who led the partition; ok is false where that is not known.
-func (a *answer) Leader(partition int32) (broker int32, ok bool) {
+func (a *Answer) Leader(partition int32) (broker int32, ok bool) {
 	if a == nil || partition < 0 || int(partition) >= len(a.leaders) {
 		return 0, false
 	}

@@ -1,4 +1,4 @@
-package producer
+package topics
 
 import (
 	"fmt"
@@ -64,7 +64,7 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": c.topic}}
-			ts := newTopics(k.ask, nil, make(chan struct{}))
+			ts := New(k.ask, nil, make(chan struct{}))
 			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, within(time.Hour)
 			deadline := within(300 * time.Millisecond)
 			_, err := ts.Find("t", c.partition, deadline)
@@ -84,7 +84,7 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
 	var there atomic.Bool
-	ts := newTopics(func(name *string, all bool, by time.Time) (*kafka.Metadata, error) {
+	ts := New(func(name *string, all bool, by time.Time) (*kafka.Metadata, error) {
 		if there.Load() {
 			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}, nil
 		}
@@ -110,7 +110,7 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	for i := range 2 * maxNaming {
 		k.silent[fmt.Sprint("silent", i)] = answer
 	}
-	ts := newTopics(k.ask, nil, make(chan struct{}))
+	ts := New(k.ask, nil, make(chan struct{}))
 	for name := range k.silent {
 		if _, err := ts.Look(name, record.AnyPartition); err != errNotAsked {
 			t.Fatalf("%s: %+v", name, err)
@@ -124,7 +124,7 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 
 func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
-	ts := newTopics(k.ask, nil, make(chan struct{}))
+	ts := New(k.ask, nil, make(chan struct{}))
 	ts.auto.known, ts.auto.until = true, within(100*time.Hour)
 	var hours atomic.Int64
 	start := time.Now()
@@ -202,7 +202,7 @@ func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
 
 func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 	var byName, all atomic.Int32
-	ts := newTopics(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
+	ts := New(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
 		if list {
 			all.Add(1)
 			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{

@@ -1,4 +1,4 @@
-package producer
+package topics
 
 import (
 	"time"
@@ -11,7 +11,7 @@ import (
 // ask asks the cluster for the topic in the background, unless it is being asked, and
 // returns the question: for the topic by its name or, where many are asked for, for all
 // topics at once. known is the answer that the caller has seen: a newer one is not asked for.
-func (ts *topics) ask(t *topic, known *answer) *question {
+func (ts *Cache) ask(t *Topic, known *Answer) *question {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t.question != nil {
@@ -37,7 +37,7 @@ func (ts *topics) ask(t *topic, known *answer) *question {
 // mayName reports whether the topic is asked for by its name. A broker that creates
 // topics on demand does so for a name only, but a name costs memory for ever, of which
 // maxUnknownTopics have a share until they turn out to exist. ts.mu is held.
-func (ts *topics) mayName(t *topic) bool {
+func (ts *Cache) mayName(t *Topic) bool {
 	if t.named {
 		return ts.naming < maxNaming
 	}
@@ -49,7 +49,7 @@ func (ts *topics) mayName(t *topic) bool {
 	return true
 }
 
-func (ts *topics) askByName(t *topic) {
+func (ts *Cache) askByName(t *Topic) {
 	md, err := ts.query(&t.Name, false, ts.now().Add(metadataWait))
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -59,7 +59,7 @@ func (ts *topics) askByName(t *topic) {
 
 // askForAll asks for all topics, again until no one waits for that. What was said
 // missingMaxAge ago still holds: a stranger's requests do not become the cluster's.
-func (ts *topics) askForAll() {
+func (ts *Cache) askForAll() {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for len(ts.listNext) > 0 {
@@ -83,12 +83,12 @@ func (ts *topics) askForAll() {
 }
 
 // answered ends a topic's question. ts.mu is held.
-func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error) {
+func (ts *Cache) answered(t *Topic, md *kafka.Metadata, at time.Time, err error) {
 	q := t.question
 	t.question = nil
 	defer close(q.done)
-	if err == errRetired {
-		q.err = errRetired
+	if err == ErrClosed {
+		q.err = ErrClosed
 		return
 	}
 	if err != nil {
@@ -102,8 +102,8 @@ func (ts *topics) answered(t *topic, md *kafka.Metadata, at time.Time, err error
 }
 
 // read is what the cluster's answer says of a topic. ts.mu is held.
-func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
-	a := &answer{}
+func (ts *Cache) read(t *Topic, md *kafka.Metadata) *Answer {
+	a := &Answer{}
 	found, ok := md.Topics[t.Name]
 	switch code := found.Error.Code(); {
 	case !ok, code == kafka.ErrUnknownTopicOrPart:
@@ -126,7 +126,7 @@ func (ts *topics) read(t *topic, md *kafka.Metadata) *answer {
 }
 
 // lead notes the partitions, and which of them have no leader.
-func (a *answer) lead(partitions []kafka.PartitionMetadata) {
+func (a *Answer) lead(partitions []kafka.PartitionMetadata) {
 	a.Partitions = int32(len(partitions))
 	a.leaders = make([]int32, len(partitions))
 	for _, p := range partitions {

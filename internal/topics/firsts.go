@@ -1,4 +1,4 @@
-package producer
+package topics
 
 import (
 	"slices"
@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// firsts are the partitions of a topic that have taken a record of the producer.
-type firsts struct {
+// Firsts are the partitions of a topic that have taken a record of the producer.
+type Firsts struct {
 	taken atomic.Pointer[[]bool] // by partition; replaced, never changed
 
-	mu     sync.Mutex              // guards underWay, and who replaces taken
+	mu     sync.Mutex              // guards asking, and who replaces taken
 	asking map[int32]chan struct{} // partitions whose first record is under way; closed at its report
 }
 
 // Enter reports whether a record is the first of its partition. Otherwise answered is nil,
 // or closed when the outcome of the first is known.
-func (f *firsts) Enter(partition int32) (first bool, answered <-chan struct{}) {
+func (f *Firsts) Enter(partition int32) (first bool, answered <-chan struct{}) {
 	if f.has(partition) {
 		return false, nil
 	}
@@ -35,13 +35,13 @@ func (f *firsts) Enter(partition int32) (first bool, answered <-chan struct{}) {
 	return true, nil
 }
 
-func (f *firsts) has(partition int32) bool {
+func (f *Firsts) has(partition int32) bool {
 	taken := f.taken.Load()
 	return taken != nil && int(partition) < len(*taken) && (*taken)[partition]
 }
 
 // Leave ends what Enter has begun; taken: the records that follow need not wait.
-func (f *firsts) Leave(partition int32, taken bool) {
+func (f *Firsts) Leave(partition int32, taken bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if taken {

@@ -1,4 +1,4 @@
-package producer
+package topics
 
 import (
 	"sync"
@@ -33,22 +33,22 @@ const (
 	longestPause = time.Second
 )
 
-// topic is what is known of a topic. It stays in memory as long as its producer.
-type topic struct {
+// Topic is what is known of a topic. It stays in memory as long as its producer.
+type Topic struct {
 	Name   string
 	Handle atomic.Pointer[librdkafka.Topic] // made with the first record
-	answer atomic.Pointer[answer]           // the cluster's last; nil: none yet, or forgotten
-	Firsts firsts
+	answer atomic.Pointer[Answer]           // the cluster's last; nil: none yet, or forgotten
+	Firsts Firsts
 
-	// topics.mu guards these.
+	// Cache.mu guards these.
 	question *question // under way; nil: none
 	named    bool      // it has been asked for by its name
 	unknown  bool      // and takes up one of maxUnknownTopics
 	missing  time.Time // since when it has been asked for by its name and is not there
 }
 
-// answer is what the cluster said of a topic. It is not changed.
-type answer struct {
+// Answer is what the cluster said of a topic. It is not changed.
+type Answer struct {
 	at         int64 // Unix nanoseconds
 	Partitions int32
 	leaderless map[int32]bool // nil: each partition has a leader
@@ -64,46 +64,46 @@ type question struct {
 	err  *record.Error // why there was no answer; to be read after done
 }
 
-// topics is a producer's cache of topics. Nobody waits for a question about another
+// Cache is a producer's cache of topics. Nobody waits for a question about another
 // topic than his own.
-type topics struct {
-	query  metadataQuery
+type Cache struct {
+	query  Query
 	now    func() time.Time
 	closed <-chan struct{}
 	auto   autoCreation
 
 	mu       sync.RWMutex
-	byName   map[string]*topic
+	byName   map[string]*Topic
 	unknowns int
 	naming   int             // questions about one topic that are under way
 	listing  bool            // one for all topics is
-	listNext []*topic        // those that the next one for all is about
+	listNext []*Topic        // those that the next one for all is about
 	list     *kafka.Metadata // the last answer to that; nil: none
 	listed   time.Time       // when it came
 }
 
-// metadataQuery asks the cluster for one topic or for all, until the deadline.
-type metadataQuery func(name *string, all bool, deadline time.Time) (*kafka.Metadata, error)
+// Query asks the cluster for one topic or for all, until the deadline.
+type Query func(name *string, all bool, deadline time.Time) (*kafka.Metadata, error)
 
-// newTopics makes an empty cache. creates says whether the cluster creates a topic that is
+// New makes an empty cache. creates says whether the cluster creates a topic that is
 // asked for by its name; nil: nobody can. Whoever waits is sent away with ErrClosed when
 // closed is.
-func newTopics(query metadataQuery, creates func() (creates, known bool), closed <-chan struct{}) *topics {
-	return &topics{query: query, now: time.Now, byName: map[string]*topic{}, closed: closed, auto: autoCreation{look: creates}}
+func New(query Query, creates func() (creates, known bool), closed <-chan struct{}) *Cache {
+	return &Cache{query: query, now: time.Now, byName: map[string]*Topic{}, closed: closed, auto: autoCreation{look: creates}}
 }
 
 // Answer is the cluster's last; nil: there is none yet.
-func (t *topic) Answer() *answer { return t.answer.Load() }
+func (t *Topic) Answer() *Answer { return t.answer.Load() }
 
 // Leaderless reports whether a partition has no leader.
-func (a *answer) Leaderless() bool { return a.leaderless != nil }
+func (a *Answer) Leaderless() bool { return a.leaderless != nil }
 
 // Ask has the cluster asked for the topic again, in the background.
-func (ts *topics) Ask(t *topic) { ts.ask(t, t.answer.Load()) }
+func (ts *Cache) Ask(t *Topic) { ts.ask(t, t.answer.Load()) }
 
 // ErrClosed is for who waited when the producer was being closed: the pool has or makes
 // another.
-var errRetired = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
+var ErrClosed = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 
 var (
 	errNotAsked = &record.Error{Kind: record.KindUnavailable, Reason: "the cluster was not asked for the topic in time"}
@@ -112,7 +112,7 @@ var (
 
 // against returns what there is to say against a record for the partition, and whether
 // that may pass by itself.
-func (a *answer) against(partition int32) (err *record.Error, passes bool) {
+func (a *Answer) against(partition int32) (err *record.Error, passes bool) {
 	switch {
 	case a == nil:
 		return errNotAsked, true
@@ -129,7 +129,7 @@ func (a *answer) against(partition int32) (err *record.Error, passes bool) {
 // Find returns the topic if it exists and has the partition, asking the cluster
 // where that is not known. Where it may become so in a moment, it waits until the
 // deadline.
-func (ts *topics) Find(name string, partition int32, deadline time.Time) (*topic, *record.Error) {
+func (ts *Cache) Find(name string, partition int32, deadline time.Time) (*Topic, *record.Error) {
 	t, err := ts.Get(name)
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func (ts *topics) Find(name string, partition int32, deadline time.Time) (*topic
 // Look returns how many partitions a topic has, and what there is to say against a
 // record for one of them, without waiting for the cluster, which is asked where that is
 // not known.
-func (ts *topics) Look(name string, partition int32) (partitions int32, err *record.Error) {
+func (ts *Cache) Look(name string, partition int32) (partitions int32, err *record.Error) {
 	t, err := ts.Get(name)
 	if err != nil {
 		return 0, err
@@ -186,7 +186,7 @@ func (ts *topics) Look(name string, partition int32) (partitions int32, err *rec
 }
 
 // age is how old an answer is.
-func (ts *topics) age(a *answer) time.Duration {
+func (ts *Cache) age(a *Answer) time.Duration {
 	if a == nil {
 		return time.Hour
 	}
@@ -195,7 +195,7 @@ func (ts *topics) age(a *answer) time.Duration {
 
 // refresh asks for a topic that is there again, in the background, when what is known
 // of it is old.
-func (ts *topics) refresh(t *topic, a *answer) {
+func (ts *Cache) refresh(t *Topic, a *Answer) {
 	if ts.age(a) > topicMaxAge {
 		ts.ask(t, a)
 	}
@@ -203,7 +203,7 @@ func (ts *topics) refresh(t *topic, a *answer) {
 
 // await waits until done is closed or the time has come, and no longer than until the
 // deadline; false: that came first, or the producer is being closed.
-func (ts *topics) await(done <-chan struct{}, until, deadline time.Time) bool {
+func (ts *Cache) await(done <-chan struct{}, until, deadline time.Time) bool {
 	if deadline.Before(until) {
 		until, deadline = deadline, time.Time{}
 	}
@@ -220,17 +220,17 @@ func (ts *topics) await(done <-chan struct{}, until, deadline time.Time) bool {
 }
 
 // late is what is returned for err when there was no time for another answer.
-func (ts *topics) late(err *record.Error) *record.Error {
+func (ts *Cache) late(err *record.Error) *record.Error {
 	select {
 	case <-ts.closed:
-		return errRetired
+		return ErrClosed
 	default:
 		return err
 	}
 }
 
 // Get returns the topic, known or not.
-func (ts *topics) Get(name string) (*topic, *record.Error) {
+func (ts *Cache) Get(name string) (*Topic, *record.Error) {
 	ts.mu.RLock()
 	t := ts.byName[name]
 	ts.mu.RUnlock()
@@ -245,13 +245,13 @@ func (ts *topics) Get(name string) (*topic, *record.Error) {
 	if len(ts.byName) >= maxTopics && !ts.evictMissing() {
 		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "this producer has reached its limit of topics"}
 	}
-	t = &topic{Name: name}
+	t = &Topic{Name: name}
 	ts.byName[name] = t
 	return t, nil
 }
 
 // evictMissing forgets the topics that do not exist. ts.mu is held.
-func (ts *topics) evictMissing() bool {
+func (ts *Cache) evictMissing() bool {
 	before := len(ts.byName)
 	for name, t := range ts.byName {
 		if a := t.answer.Load(); a != nil && a.Partitions == 0 && t.question == nil {
@@ -263,7 +263,7 @@ func (ts *topics) evictMissing() bool {
 
 // Forget makes the next record ask for the topic again: the cluster said of one
 // that it does not exist, or said nothing.
-func (ts *topics) Forget(name string) {
+func (ts *Cache) Forget(name string) {
 	ts.mu.RLock()
 	t := ts.byName[name]
 	ts.mu.RUnlock()
