@@ -43,8 +43,13 @@ void ku_next(ku_batch *b) {
 		b->rest = NULL;
 		if (ev == NULL)
 			ev = rd_kafka_queue_poll(b->queue, 0);
-		if (ev == NULL)
+		if (ev == NULL) {
+			// What was read to its end by the call before is given back now: for librdkafka
+			// its records are under way until then, and nothing may wake the reader again.
+			if (b->reports_n == 0)
+				ku_release(b);
 			return;
+		}
 		int type = rd_kafka_event_type(ev);
 		if (type == KU_EVENT_DR) {
 			ku_read(b, ev);

@@ -305,6 +305,22 @@ func TestTransactionsAreCommittedAndAborted(t *testing.T) {
 	await.True(t, "both records are reported", func() bool { return c.reported() == 2 })
 }
 
+// The last report of an event that fills the room for reports is read with it, and the
+// event is given back later.
+func TestFlushEndsWhenReportsHaveFilledTheirRoom(t *testing.T) {
+	cluster := startCluster(t)
+	c := &collector{}
+	p := start(t, cluster.BootstrapServers(), c, "linger.ms", "500", "batch.num.messages", "256")
+	topic := topicOf(t, p, "t")
+	for range 256 {
+		if err := p.Produce(&Message{Topic: topic, Value: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await.True(t, "all are reported", func() bool { return c.reported() == 256 })
+	await.True(t, "nothing is left", func() bool { return p.Flush(0) == 0 })
+}
+
 func TestProduceAndCloseMeetWithoutHarm(t *testing.T) {
 	cluster := startCluster(t)
 	for range 20 {
