@@ -17,17 +17,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
-// freeAddress is an address of the loopback interface at which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // fetch gets a page of the admin's; status 0: nobody answers.
 func fetch(address, path string) (status int, body string) {
 	resp, err := http.Get("http://" + address + path)
@@ -80,7 +69,7 @@ func decodeReadiness(t *testing.T, text string) (r admin.Readiness) {
 
 func startWithAdmin(t *testing.T, socket string, args ...string) (p *program.Process, address string) {
 	t.Helper()
-	address = freeAddress(t)
+	address = program.FreeAddress(t)
 	p = startRun(t, socket, program.Options{Args: append([]string{"--admin", address, "--log-level", "error"}, args...)})
 	program.Until(t, "the admin's page is served", func() bool { return p.Ended() || answers(address) })
 	return p, address
@@ -193,7 +182,7 @@ func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
 	if status, _ := fetch(address, "/readyz"); status != 503 {
 		t.Errorf("/readyz is %d", status)
 	}
-	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "unless it is put back, its records that were not sent yet are lost"} {
+	for _, line := range []string{"the spool's directory was removed, renamed or replaced", "its unsent records are lost unless it is put back"} {
 		program.Until(t, "the log says: "+line, func() bool { return strings.Contains(p.Stderr.String(), line) })
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -34,46 +35,59 @@ const (
 	devStop = time.Second
 )
 
-// dev serves HTTP with the plugin behind it, and a broker unless there is one.
-func dev(ctx context.Context, env environment) error {
+// devOptions are dev's flags and what is made of them.
+type devOptions struct {
+	listen, brokers, allowOrigin string
+	embedded                     bool   // the broker is dev's own
+	text                         string // the route's configuration, with brokers
+	route                        *kafkaupstream.Route
+	level                        slog.Level
+}
+
+// readDevOptions reads the flags; conf is the route's configuration as it is given.
+func readDevOptions(env environment) (o devOptions, conf string, err error) {
 	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
-	listen := fs.String("listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
-	brokers := fs.String("brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
+	fs.StringVar(&o.listen, "listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
+	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
 	file := fs.String("f", "", "the route's configuration, JSON; bootstrap.servers is filled in when absent")
-	allowOrigin := fs.String("allow-origin", "", "origins of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
+	fs.StringVar(&o.allowOrigin, "allow-origin", "", "origins of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
 	if err := parseFlags(fs, env, false); err != nil {
+		return o, "", err
+	}
+	if o.level, err = logging.ParseLevel(*levelName); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return o, "", errUsage
+	}
+	o.embedded = o.brokers == ""
+	if *file == "" {
+		return o, defaultRoute, nil
+	}
+	text, err := os.ReadFile(*file)
+	return o, string(text), err
+}
+
+// dev serves HTTP with the plugin behind it, and a broker unless there is one.
+func dev(ctx context.Context, env environment) error {
+	o, conf, err := readDevOptions(env)
+	if err != nil {
 		return err
 	}
-	level, err := logging.ParseLevel(*levelName)
-	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return errUsage
-	}
-	conf := []byte(defaultRoute)
-	if *file != "" {
-		if conf, err = os.ReadFile(*file); err != nil {
-			return err
-		}
-	}
-	embedded := *brokers == ""
-	if embedded {
+	if o.embedded {
 		broker, err := devbroker.Start()
 		if err != nil {
 			return err
 		}
 		defer broker.Close()
-		*brokers = broker.Address()
+		o.brokers = broker.Address()
 	}
-	log := logging.New(env.stderr, level)
-	defer log.Close(logWait) // before the broker: that it goes is nothing to tell of
-	text := withBrokers(string(conf), *brokers)
-	route, err := kafkaupstream.ParseRoute([]byte(text))
-	if err != nil {
+	log := logging.New(env.stderr, o.level)
+	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
+	o.text = withBrokers(conf, o.brokers)
+	if o.route, err = kafkaupstream.ParseRoute([]byte(o.text)); err != nil {
 		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
 	}
-
-	listener, err := net.Listen("tcp", *listen)
+	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
 	}
@@ -81,6 +95,11 @@ func dev(ctx context.Context, env environment) error {
 	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		fmt.Fprintf(env.stderr, "kafkaupstream: %s is open to other machines: whoever reaches it can produce records and change routes\n", listener.Addr())
 	}
+	return serveDev(ctx, env, o, listener, log.Logger)
+}
+
+// serveDev runs the plugin and a gateway in front of it until ctx ends.
+func serveDev(ctx context.Context, env environment, o devOptions, listener net.Listener, log *slog.Logger) error {
 	dir, err := os.MkdirTemp("", "kafkaupstream-dev-")
 	if err != nil {
 		return err
@@ -88,53 +107,36 @@ func dev(ctx context.Context, env environment) error {
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "runner.sock")
 	names, _ := secrets.ParseNames(secrets.DefaultNames) // which is a list of names
-	resolver := secrets.New(defaultSecretsDir, env.getenv, names)
-	access, err := route.Connection().Access(resolver.Resolve)
-	if err != nil {
-		return err
-	}
-	r, err := startRunner(runnerOptions{
-		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir, secretNames: names,
-		getenv: env.getenv, log: log.Logger,
-	})
+	access, err := o.route.Connection().Access(secrets.New(defaultSecretsDir, env.getenv, names).Resolve)
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String()
-	fmt.Fprintf(env.stdout, "gateway %s\nbroker %s\nconsole %s%s\n", url, *brokers, url, console.Path)
-
 	var front *gateway.Gateway
 	page := console.New(console.Options{
-		Gateway: url, Brokers: *brokers, Embedded: embedded, ListenHost: hostOf(*listen),
-		AllowOrigins: strings.Split(*allowOrigin, ","),
-		Routes:       func() []console.Route { return consoleRoutes(front.Routes(), *brokers) },
+		Gateway: url, Brokers: o.brokers, Embedded: o.embedded, ListenHost: hostOf(o.listen),
+		AllowOrigins: strings.Split(o.allowOrigin, ","),
+		Routes:       func() []console.Route { return consoleRoutes(front.Routes()) },
 	})
-	tail, err := devbroker.NewTail(*brokers, access, embedded, func(m *kafka.Message) {
+	tail, err := devbroker.NewTail(o.brokers, access, o.embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 		page.Record(m)
 	})
 	if err != nil {
 		return err
 	}
+	defer tail.Close() // after the runner, which delivers what it has at its end
+	r, err := startRunner(runnerOptions{
+		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir, secretNames: names,
+		getenv: env.getenv, log: log,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "gateway %s\nbroker %s\nconsole %s%s\n", url, o.brokers, url, console.Path)
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
-	front = gateway.New(client, gateway.Options{
-		Logger: log.Logger,
-		Rewrite: func(name, value string) (string, error) {
-			if name != apisix.Name {
-				return value, nil
-			}
-			return withBrokers(value, *brokers), nil
-		},
-		OnRoute: func(route gateway.Route) {
-			watchTopics(tail, route)
-			page.RoutesChanged()
-		},
-		OnDelete: func(string) { page.RoutesChanged() },
-	})
-	err = front.PutRoute(gateway.Route{
-		ID: "dev", URIs: []string{"/*"}, Phase: gateway.PostReq,
-		Conf: []gateway.ConfEntry{{Name: apisix.Name, Value: text}},
-	})
+	front = o.gateway(client, tail, page, log)
+	err = front.PutRoute(gateway.Route{ID: "dev", URIs: []string{"/*"}, Conf: []gateway.ConfEntry{{Name: apisix.Name, Value: o.text}}})
 	if err == nil {
 		err = serveHTTP(ctx, listener, page.Before(front), page.Close)
 	}
@@ -142,8 +144,26 @@ func dev(ctx context.Context, env environment) error {
 	if unclean := r.stop(devStop, 0); err == nil {
 		err = unclean
 	}
-	tail.Close()
 	return err
+}
+
+// gateway is the gateway in front of the plugin. Its routes get the brokers where they name none, and show in the console
+// and in what tail reads.
+func (o *devOptions) gateway(client *gateway.Client, tail *devbroker.Tail, page *console.Console, log *slog.Logger) *gateway.Gateway {
+	return gateway.New(client, gateway.Options{
+		Logger: log,
+		Rewrite: func(name, value string) string {
+			if name != apisix.Name {
+				return value
+			}
+			return withBrokers(value, o.brokers)
+		},
+		OnRoute: func(route gateway.Route) {
+			watchTopics(tail, route)
+			page.RoutesChanged()
+		},
+		OnDelete: func(string) { page.RoutesChanged() },
+	})
 }
 
 // serveHTTP serves until ctx ends, and then finishes the requests under way; those

@@ -10,18 +10,18 @@ import (
 )
 
 // consoleRoutes describes the gateway's routes for the console.
-func consoleRoutes(routes []gateway.Route, brokers string) []console.Route {
+func consoleRoutes(routes []gateway.Route) []console.Route {
 	var list []console.Route
 	for _, r := range routes {
 		if r.Disabled {
 			continue
 		}
-		shown := console.Route{ID: r.ID, URIs: r.AllURIs(), Methods: r.Methods, Hosts: r.AllHosts(), Problem: "it has no plugin " + apisix.Name}
+		shown := console.Route{ID: r.ID, URIs: r.URIs, Methods: r.Methods, Hosts: r.Hosts, Problem: "it has no plugin " + apisix.Name}
 		for _, c := range r.Conf {
 			if c.Name != apisix.Name {
 				continue
 			}
-			parsed, err := kafkaupstream.ParseRoute([]byte(withBrokers(c.Value, brokers)))
+			parsed, err := kafkaupstream.ParseRoute([]byte(c.Value))
 			if err != nil {
 				shown.Problem = err.Error() // names keys, and no value of a property
 				break

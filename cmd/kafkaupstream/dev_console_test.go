@@ -18,7 +18,7 @@ import (
 // openStream is a page of the console: it has the first event when it returns.
 func (d *devProcess) openStream(t *testing.T) *bufio.Reader {
 	t.Helper()
-	resp, err := http.Get(d.url + "/_console/records")
+	resp, err := http.Get(d.URL + "/_console/records")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestDevSaysWhereItsConsoleIs(t *testing.T) {
 	d := startDev(t)
 	program.Until(t, "there is a third line", func() bool { return len(d.Stdout.Lines()) >= 3 })
 	where, ok := strings.CutPrefix(d.Stdout.Lines()[2], "console ")
-	if !ok || where != d.url+"/_console/" {
+	if !ok || where != d.URL+"/_console/" {
 		t.Fatalf("it is %q", d.Stdout.Lines()[2])
 	}
 	if got := send(t, "GET", where, ""); got.status != 200 || !strings.Contains(got.body, "<title>kafkaupstream console</title>") {
@@ -48,12 +48,12 @@ func TestDevSaysWhereItsConsoleIs(t *testing.T) {
 func TestDevsConsoleKnowsTheRoutes(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	routes := func() string { return send(t, "GET", d.url+"/_console/routes", "").body }
+	routes := func() string { return send(t, "GET", d.URL+"/_console/routes", "").body }
 	putRoute(t, d, "orders", `{"config":{"sasl.password":"hush"},"topic":"orders","delivery":"sync","batch":true}`)
 	putRoute(t, d, "wrong", `{"config":{"acks":"hush"},"topicc":"orders"}`)
 	all := routes()
 	for _, part := range []string{
-		`"brokers":"` + d.broker, `"embedded":true`, `"id":"dev","uris":["/*"]`, `"topic":"kafkaupstream"`,
+		`"brokers":"` + d.Broker, `"embedded":true`, `"id":"dev","uris":["/*"]`, `"topic":"kafkaupstream"`,
 		`"id":"orders","uris":["/orders"]`, `"topic":"orders","delivery":"sync","features":["batch"]`,
 		`"id":"wrong","uris":["/wrong"],"methods":[],"hosts":[],"problem":"topicc: unknown key; did you mean \"topic\"?`,
 	} {
@@ -66,7 +66,7 @@ func TestDevsConsoleKnowsTheRoutes(t *testing.T) {
 	}
 
 	in := d.openStream(t)
-	send(t, "DELETE", d.url+"/apisix/admin/routes/orders", "")
+	send(t, "DELETE", d.URL+"/apisix/admin/routes/orders", "")
 	for changes := 0; changes < 3; { // two were made before
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -100,7 +100,7 @@ func TestRunHasNoConsole(t *testing.T) {
 			t.Errorf("without a route, %s: %d %s", path, status, body)
 		}
 	}
-	err := front.PutRoute(gateway.Route{ID: "all", URI: "/*", Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: route(broker, "", "")}}})
+	err := front.PutRoute(gateway.Route{ID: "all", URIs: []string{"/*"}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: route(broker, "", "")}}})
 	if err != nil {
 		t.Fatal(err)
 	}

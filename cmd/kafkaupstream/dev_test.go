@@ -15,31 +15,19 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 // devProcess is a running `kafkaupstream dev`.
 type devProcess struct {
-	*program.Process
-	url, broker string
-	tmp         string // its folder for temporary files
+	*devtest.Gateway
+	tmp string // its folder for temporary files
 }
 
 func startDev(t *testing.T, args ...string) *devProcess {
 	t.Helper()
-	d := &devProcess{tmp: shortDir(t)}
-	d.Process = program.Start(t, binary, program.Options{
-		Args: append([]string{"dev", "--listen", "127.0.0.1:0"}, args...),
-		Env:  []string{"TMPDIR=" + d.tmp},
-	})
-	program.Until(t, "dev prints two lines", func() bool { return len(d.Stdout.Lines()) >= 2 || d.Ended() })
-	lines := append(d.Stdout.Lines(), "", "")
-	var isURL, isBroker bool
-	d.url, isURL = strings.CutPrefix(lines[0], "gateway ")
-	d.broker, isBroker = strings.CutPrefix(lines[1], "broker ")
-	if !isURL || !isBroker || !strings.HasPrefix(d.url, "http://") {
-		t.Fatalf("the first lines are %q", lines)
-	}
-	return d
+	tmp := shortDir(t)
+	return &devProcess{devtest.Start(t, binary, program.Options{Args: args, Env: []string{"TMPDIR=" + tmp}}), tmp}
 }
 
 // shortDir is a folder whose path leaves room for a Unix socket's name.
@@ -99,7 +87,7 @@ func TestDevRefusesOtherWebPages(t *testing.T) {
 		{"another page", "https://evil.example", "cross-site", 403},
 		{"another page, in an older browser", "https://evil.example", "", 403},
 		{"a page without an origin", "null", "", 403},
-		{"the console", d.url, "same-origin", 200},
+		{"the console", d.URL, "same-origin", 200},
 		{"a page that is allowed", "http://localhost:3001", "cross-site", 200},
 		{"a program", "", "", 200},
 	} {
@@ -110,7 +98,7 @@ func TestDevRefusesOtherWebPages(t *testing.T) {
 		if c.site != "" {
 			headers = append(headers, "sec-fetch-site", c.site)
 		}
-		if got := send(t, "POST", d.url+"/x", "of "+c.from, headers...); got.status != c.want {
+		if got := send(t, "POST", d.URL+"/x", "of "+c.from, headers...); got.status != c.want {
 			t.Errorf("%s: %+v, want %d", c.from, got, c.want)
 		}
 	}
@@ -129,19 +117,19 @@ func TestDevKnowsHeadersBehindTheHundredth(t *testing.T) {
 		headers = append(headers, fmt.Sprintf("a-%d", i), "v")
 	}
 	putRoute(t, d, "orders", `{"config":{},"topic":"orders","overrides":["key"]}`)
-	if got := send(t, "POST", d.url+"/orders", "x", headers...); got.status != 403 {
+	if got := send(t, "POST", d.URL+"/orders", "x", headers...); got.status != 403 {
 		t.Errorf("a topic that is not allowed: %+v", got)
 	}
 	putRoute(t, d, "orders", `{"config":{},"topic":"orders","delivery":"sync","partition":0}`)
-	if got := send(t, "POST", d.url+"/orders", `{"a": 1}`, headers...); got.status != 200 || !strings.Contains(got.body, `"topic":"behind"`) {
+	if got := send(t, "POST", d.URL+"/orders", `{"a": 1}`, headers...); got.status != 200 || !strings.Contains(got.body, `"topic":"behind"`) {
 		t.Errorf("a topic that is allowed: %+v", got)
 	}
 	putRoute(t, d, "seen", `{"config":{},"topic":"seen","key":"$cookie_session","overrides":[]}`)
-	if got := send(t, "POST", d.url+"/seen", `x`, "cookie", "a=b; session=s7"); got.status != 200 {
+	if got := send(t, "POST", d.URL+"/seen", `x`, "cookie", "a=b; session=s7"); got.status != 200 {
 		t.Errorf("a cookie: %+v", got)
 	}
 	d.waitForRecord(t, "record seen", "key=s7")
-	if got := send(t, "POST", d.url+"/seen", `x`); got.status != 400 || !strings.Contains(got.body, "$cookie_session") {
+	if got := send(t, "POST", d.URL+"/seen", `x`); got.status != 400 || !strings.Contains(got.body, "$cookie_session") {
 		t.Errorf("without the cookie: %+v", got)
 	}
 }
@@ -180,7 +168,7 @@ func putRoute(t *testing.T, d *devProcess, id, conf string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return send(t, "PUT", d.url+"/apisix/admin/routes/"+id,
+	return send(t, "PUT", d.URL+"/apisix/admin/routes/"+id,
 		fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, id, value))
 }
 
@@ -211,7 +199,7 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := send(t, c.method, d.url+"/any/path", c.body, c.headers...)
+			got := send(t, c.method, d.URL+"/any/path", c.body, c.headers...)
 			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType {
 				t.Errorf("got %+v", got)
 			}
@@ -235,7 +223,7 @@ func TestDevTakesRoutesAsAPISIXDoes(t *testing.T) {
 	if got := putRoute(t, d, "x", `{"config":{"acks":"all"},"topic":"orders","headerprefix":"X-Kafka-","delivery":"sync"}`); got.status != 201 {
 		t.Fatalf("the route was answered %+v", got)
 	}
-	got := send(t, "POST", d.url+"/x", `{"n": 1}`, "content-type", jsonType, "x-kafka-key", "k", "key", "not this one")
+	got := send(t, "POST", d.URL+"/x", `{"n": 1}`, "content-type", jsonType, "x-kafka-key", "k", "key", "not this one")
 	var reply struct {
 		Code      int
 		Delivered string
@@ -254,7 +242,7 @@ func TestDevTakesRoutesAsAPISIXDoes(t *testing.T) {
 
 	t.Run("a configuration that cannot be used is answered 500, with the reason in the log", func(t *testing.T) {
 		putRoute(t, d, "bad", `{"config":{},"topic":"a","topic":"b"}`)
-		got := send(t, "POST", d.url+"/bad", "")
+		got := send(t, "POST", d.URL+"/bad", "")
 		if got.status != 500 || strings.Contains(got.body, "twice") {
 			t.Errorf("got %+v", got)
 		}
@@ -269,7 +257,7 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := startDev(t, "-f", file)
-	if got := send(t, "POST", d.url+"/", "v"); got.status != 200 {
+	if got := send(t, "POST", d.URL+"/", "v"); got.status != 200 {
 		t.Fatalf("got %+v", got)
 	}
 	d.waitForRecord(t, "record filed ", "key=fixed", "value=v")
@@ -297,17 +285,17 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 func TestTwoDevsDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	a, b := startDev(t), startDev(t)
-	if a.url == b.url || a.broker == b.broker {
-		t.Fatalf("both have %s, %s", a.url, a.broker)
+	if a.URL == b.URL || a.Broker == b.Broker {
+		t.Fatalf("both have %s, %s", a.URL, a.Broker)
 	}
 	for _, d := range []*devProcess{a, b} {
-		if got := send(t, "POST", d.url+"/", "of "+d.url); got.status != 200 {
+		if got := send(t, "POST", d.URL+"/", "of "+d.URL); got.status != 200 {
 			t.Fatalf("got %+v", got)
 		}
-		d.waitForRecord(t, "value=of "+d.url)
+		d.waitForRecord(t, "value=of "+d.URL)
 	}
 	a.interrupt(t)
-	if got := send(t, "POST", b.url+"/", "after"); got.status != 200 {
+	if got := send(t, "POST", b.URL+"/", "after"); got.status != 200 {
 		t.Errorf("once the other has gone: %+v", got)
 	}
 	b.waitForRecord(t, "value=after")
@@ -327,21 +315,21 @@ func TestCtrlCEndsDevPromptly(t *testing.T) {
 	}{
 		{"before any request", func(*testing.T, *devProcess) {}},
 		{"after a request, its connection kept alive", func(t *testing.T, d *devProcess) {
-			send(t, "POST", d.url+"/", "v")
+			send(t, "POST", d.URL+"/", "v")
 			d.waitForRecord(t, "value=v")
 		}},
-		{"right after a request", func(t *testing.T, d *devProcess) { send(t, "POST", d.url+"/", "v") }},
+		{"right after a request", func(t *testing.T, d *devProcess) { send(t, "POST", d.URL+"/", "v") }},
 		{"after an acknowledged one", func(t *testing.T, d *devProcess) {
 			putRoute(t, d, "s", `{"config":{},"topic":"s","delivery":"sync"}`)
-			send(t, "POST", d.url+"/s", "v")
+			send(t, "POST", d.URL+"/s", "v")
 		}},
 		{"with a connection that a browser has opened ahead", func(t *testing.T, d *devProcess) {
-			c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+			c, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			send(t, "POST", d.url+"/", "v") // by now it is accepted
+			send(t, "POST", d.URL+"/", "v") // by now it is accepted
 		}},
 		{"with pages of the console open", func(t *testing.T, d *devProcess) {
 			d.openStream(t)
@@ -364,7 +352,7 @@ func TestCtrlCEndsDevPromptly(t *testing.T) {
 func TestCtrlCCutsOffARequestThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+	c, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}

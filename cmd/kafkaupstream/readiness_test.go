@@ -39,7 +39,7 @@ func TestReadiness(t *testing.T) {
 	}{
 		{"a runner without routes is ready", nil, nil, 200, nil},
 		{"a runner is ready while it does not know yet whether a cluster answers", nil, func(_ *testing.T, o *observed) {
-			o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"t"}`, silent(o.t)))
+			o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"t"}`, program.SilentAddress(o.t)))
 		}, 200, nil},
 		{"a runner whose cluster answers is ready", nil, posts(syncRest, 200, "v"), 200, nil},
 		{"a runner is not ready when the cluster of its async route is away", nil, cannotReach(503, ``), 503, []string{nobody, "1 of 1 connections"}},

@@ -17,6 +17,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
@@ -48,77 +49,88 @@ const (
 // was has been logged.
 var errUnclean = errors.New("not everything was finished within the drain timeout")
 
-// run serves APISIX until a signal comes or the parent is gone.
-func run(ctx context.Context, env environment) error {
+// runOptions are run's flags and environment.
+type runOptions struct {
+	runnerOptions
+	drain  time.Duration
+	level  slog.Level
+	format logging.Format
+}
+
+// readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
+func readRunOptions(env environment) (o runOptions, err error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
 	formatName := fs.String("log-format", "text", "text, or json: an object a line")
-	drain := fs.Duration("drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
-	var opts runnerOptions
-	fs.StringVar(&opts.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
-	fs.Int64Var(&opts.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
+	fs.DurationVar(&o.drain, "drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
+	fs.StringVar(&o.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
+	fs.Int64Var(&o.spoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
 	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
-	fs.Int64Var(&opts.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
-	fs.StringVar(&opts.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	fs.Int64Var(&o.maxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
+	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
 	socketUsers := fs.String("socket-users", "", "users beside APISIX's that may speak to the socket: names or ids, * for everybody")
-	fs.StringVar(&opts.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
-	fs.BoolVar(&opts.pprof, "pprof", false, "serve /debug/pprof at --admin too")
-	fs.StringVar(&opts.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
-	fs.StringVar(&opts.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
+	fs.StringVar(&o.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
+	fs.StringVar(&o.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
+	fs.StringVar(&o.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
 	if err := parseFlags(fs, env, true); err != nil {
+		return o, err
+	}
+	if err := o.checkFlags(*levelName, *formatName, *letters, *secretsEnv, *socketUsers); err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return o, errUsage
+	}
+	if o.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress)); err != nil {
+		return o, err
+	}
+	o.confTTL, err = extplugin.ConfTTL(env.getenv(extplugin.EnvConfExpireTime))
+	return o, err
+}
+
+// checkFlags reads the values of the flags that are texts, and says what is wrong with the first wrong one.
+func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers string) (err error) {
+	if o.level, err = logging.ParseLevel(level); err != nil {
 		return err
 	}
-	level, err := logging.ParseLevel(*levelName)
-	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return errUsage
-	}
-	format, err := logging.ParseFormat(*formatName)
-	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return errUsage
-	}
-	if opts.spoolMaxBytes < minSpoolBytes || opts.maxInflightBytes < minInflightBytes {
-		fmt.Fprintf(env.stderr, "kafkaupstream: --spool-max-bytes is at least %d, --max-inflight-bytes at least %d\n", minSpoolBytes, minInflightBytes)
-		return errUsage
-	}
-	if opts.dropLetters, err = dropsLetters(*letters); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return errUsage
-	}
-	if err := opts.notify.Validate(); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream: notify:", err)
-		return errUsage
-	}
-	if err := opts.checkAdmin(); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return errUsage
-	}
-	if opts.secretNames, err = secrets.ParseNames(*secretsEnv); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream: --secrets-env:", err)
-		return errUsage
-	}
-	if opts.peers, err = extplugin.ParsePeers(*socketUsers); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream: --socket-users:", err)
-		return errUsage
-	}
-	opts.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress))
-	if err != nil {
+	if o.format, err = logging.ParseFormat(format); err != nil {
 		return err
 	}
-	opts.confTTL, err = extplugin.ConfTTL(env.getenv(extplugin.EnvConfExpireTime))
+	if o.spoolMaxBytes < minSpoolBytes || o.maxInflightBytes < minInflightBytes {
+		return fmt.Errorf("--spool-max-bytes is at least %d, --max-inflight-bytes at least %d", minSpoolBytes, minInflightBytes)
+	}
+	if o.dropLetters, err = dropsLetters(letters); err != nil {
+		return err
+	}
+	if err := o.notify.Validate(); err != nil {
+		return fmt.Errorf("notify: %w", err)
+	}
+	if err := o.checkAdmin(); err != nil {
+		return err
+	}
+	if o.secretNames, err = secrets.ParseNames(secretsEnv); err != nil {
+		return fmt.Errorf("--secrets-env: %w", err)
+	}
+	if o.peers, err = extplugin.ParsePeers(socketUsers); err != nil {
+		return fmt.Errorf("--socket-users: %w", err)
+	}
+	return nil
+}
+
+// run serves APISIX until a signal comes or the parent is gone.
+func run(ctx context.Context, env environment) error {
+	o, err := readRunOptions(env)
 	if err != nil {
 		return err
 	}
 	// When APISIX is killed, nobody reads this process's output any more. A line
 	// written then must not end it before it has drained.
 	signal.Ignore(syscall.SIGPIPE)
-	log := logging.NewFormat(env.stderr, level, format)
+	log := logging.NewFormat(env.stderr, o.level, o.format)
 	defer log.Close(logWait)
 
-	opts.getenv, opts.log, opts.linesDropped = env.getenv, log.Logger, log.Dropped
-	r, err := startRunner(opts)
+	o.getenv, o.log, o.linesDropped = env.getenv, log.Logger, log.Dropped
+	r, err := startRunner(o.runnerOptions)
 	if err != nil {
 		return err
 	}
@@ -127,7 +139,7 @@ func run(ctx context.Context, env environment) error {
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
 	r.admin.Close() // the next runner waits for its address
-	return r.stop(*drain, min(*drain*3/8, maxGrace))
+	return r.stop(o.drain, min(o.drain*3/8, maxGrace))
 }
 
 // dropsLetters reads the value of --dead-letters.
@@ -153,7 +165,7 @@ type runnerOptions struct {
 	secretNames      secrets.Names
 	peers            extplugin.Peers
 	notify           notify.Options
-	admin            string // "": nobody is told of metrics and health
+	admin            string // "": metrics and health are not served
 	pprof            bool
 	getenv           func(string) string
 	log              *slog.Logger
@@ -226,7 +238,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 // have a share of it as a connection to Kafka has.
 type frameMemory struct {
 	pool   *producer.Pool
-	holder producer.Connection
+	holder kafkaconf.Connection
 }
 
 func (m *frameMemory) Hold(n int) bool { return m.pool.Hold(&m.holder, n) }

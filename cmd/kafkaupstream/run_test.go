@@ -144,7 +144,7 @@ func holdProduce(t *testing.T, c *kfake.Cluster) (arrived <-chan struct{}, relea
 	return came, release
 }
 
-// missing tells whether nothing is at the path.
+// missing reports whether nothing is at the path.
 func missing(path string) bool {
 	_, err := os.Lstat(path)
 	return errors.Is(err, os.ErrNotExist)

@@ -64,7 +64,7 @@ func eventsOfTheSpool() []event {
 // refuses them.
 func refusedLater(rest string, bodies ...string) func(*testing.T, *observed) {
 	return func(t *testing.T, o *observed) {
-		_, port, _ := net.SplitHostPort(freeAddress(t))
+		_, port, _ := net.SplitHostPort(program.FreeAddress(t))
 		a := o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":"127.0.0.1:%s"},"topic":"t"%s%s}`, port, rest, briefly))
 		for _, body := range bodies {
 			o.sends(a, 202, body)

@@ -3,13 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
 func eventsOfKafka() []event {
@@ -27,7 +28,7 @@ func eventsOfKafka() []event {
 			o.sends(o.route(`,"statistics.interval.ms":1000`, syncRest+`,"timeout_ms":20000`), 200, "v")
 		}, shows: with(acknowledged, map[string]float64{ofBroker("broker_throttle_max_seconds"): 0.3})},
 		{name: "a broker takes a connection and says nothing", do: func(t *testing.T, o *observed) {
-			o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"t"}`, silent(t)))
+			o.prepared(fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"t"}`, program.SilentAddress(t)))
 		}, shows: map[string]float64{producerIs("connecting"): 1}},
 		{name: "a broker goes away", do: func(_ *testing.T, o *observed) {
 			o.sends(o.route("", syncRest), 200, "v")
@@ -74,17 +75,6 @@ func (o *observed) deleteTopic(t *testing.T, name string) {
 	if _, err := cl.Request(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// silent is the address of a broker that takes connections and never answers.
-func silent(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l.Addr().String()
 }
 
 // throttled answers a Produce request as a broker whose quota is reached.

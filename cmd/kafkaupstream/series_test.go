@@ -135,7 +135,7 @@ func (e *event) is(series string, value float64) bool {
 // observe returns a runner that is still to be started.
 func observe(t *testing.T, args ...string) *observed {
 	t.Helper()
-	o := &observed{t: t, dir: shortDir(t), address: freeAddress(t)}
+	o := &observed{t: t, dir: shortDir(t), address: program.FreeAddress(t)}
 	o.socket, o.spool = filepath.Join(o.dir, "r.sock"), filepath.Join(o.dir, "spool")
 	o.options = program.Options{Args: args, Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + gone, "OTEL_BSP_SCHEDULE_DELAY=1"}}
 	o.broker = sync.OnceValue(func() *kfake.Cluster { return startBroker(t) })

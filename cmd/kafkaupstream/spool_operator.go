@@ -151,7 +151,7 @@ func (c *spoolCommand) confirm(ctx context.Context, in *os.File, question string
 	return errors.New("nothing was dropped")
 }
 
-// isTerminal tells whether a person may be at the other end. Of the character
+// isTerminal reports whether a person may be at the other end. Of the character
 // devices that programs get as their input, the other usual one is /dev/null.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()

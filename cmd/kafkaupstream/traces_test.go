@@ -231,7 +231,7 @@ func TestACollectorThatHangsHoldsUpNoRequestAndNoEnd(t *testing.T) {
 func TestWithoutACollectorRecordsAreInTheRequestsTrace(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	if got := send(t, "POST", d.url+"/", "v", "traceparent", sampled); got.status != 200 {
+	if got := send(t, "POST", d.URL+"/", "v", "traceparent", sampled); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	d.waitForRecord(t, "header traceparent="+sampled, "value=v")

@@ -83,7 +83,7 @@ type Document struct {
 	// that configuration itself, or nothing at all that is known.
 	Plugin    bool
 	Resources []Resource
-	// NoEnd tells of an apisix.yaml without the #END that APISIX waits for.
+	// NoEnd reports an apisix.yaml without the #END that APISIX waits for.
 	NoEnd bool
 }
 
@@ -150,7 +150,7 @@ func endsInEND(text []byte) bool {
 	return bytes.HasSuffix(text, []byte("#END"))
 }
 
-// isDocument tells of a value that has resources in it, at least by its form.
+// isDocument reports whether a value has the form of one that has resources in it.
 func isDocument(root any) bool {
 	object, ok := root.(map[string]any)
 	if !ok {

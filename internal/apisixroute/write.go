@@ -34,7 +34,7 @@ func (r *Route) Validate() error {
 		return errors.New("property \"uri\" validation failed: it does not begin with \"/\"")
 	}
 	g := gateway.Route{
-		ID: r.ID, URI: r.URI, Methods: r.Methods, Phase: r.Phase,
+		ID: r.ID, URIs: []string{r.URI}, Methods: r.Methods, Phase: r.Phase,
 		Conf: []gateway.ConfEntry{{Name: r.Plugin, Value: r.Value}},
 	}
 	if r.Host != "" {

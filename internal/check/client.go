@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 // client is a librdkafka producer that remembers what it complained of.
@@ -32,7 +31,7 @@ type client struct {
 
 // newClient makes a producer with the properties, which connects to the cluster on its
 // own from now on.
-func newClient(props producer.Properties) (*client, error) {
+func newClient(props kafkaconf.Properties) (*client, error) {
 	logs := make(chan kafka.LogEvent, 100)
 	conf := kafka.ConfigMap{
 		"go.delivery.report.fields": "none",

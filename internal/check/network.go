@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 // address is where a broker is said to be.
@@ -23,7 +23,7 @@ const maxAddresses = 50
 
 // bootstrap returns the addresses that librdkafka tries of bootstrap.servers.
 func (w *way) bootstrap() (all []address) {
-	for _, b := range producer.Brokers(w.props["bootstrap.servers"], w.props.Protocol()) {
+	for _, b := range kafkaconf.Brokers(w.props["bootstrap.servers"], w.props.Protocol()) {
 		if !b.Unusable {
 			all = append(all, address{b.Host, b.Port})
 		}
@@ -94,7 +94,7 @@ func lookUp(ctx context.Context, host string) outcome {
 }
 
 // dial connects as librdkafka would.
-func dial(ctx context.Context, a address, props producer.Properties) (net.Conn, error) {
+func dial(ctx context.Context, a address, props kafkaconf.Properties) (net.Conn, error) {
 	network := "tcp"
 	switch props["broker.address.family"] {
 	case "v4":

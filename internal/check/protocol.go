@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 // greet speaks Kafka with the broker, and asks about the log-in without doing it.
@@ -88,12 +88,12 @@ const (
 	saslSSL       = "sasl_ssl"
 )
 
-func usesTLS(props producer.Properties) bool {
+func usesTLS(props kafkaconf.Properties) bool {
 	p := props.Protocol()
 	return p == ssl || p == saslSSL
 }
 
-func usesSASL(props producer.Properties) bool {
+func usesSASL(props kafkaconf.Properties) bool {
 	p := props.Protocol()
 	return p == saslPlaintext || p == saslSSL
 }
@@ -127,7 +127,7 @@ func (w *way) probe(a address, look func(context.Context, net.Conn) error) error
 	return look(ctx, conn)
 }
 
-// speaksTLS tells whether a TLS server is on the port.
+// speaksTLS reports whether a TLS server is on the port.
 func (w *way) speaksTLS(a address) bool {
 	err := w.probe(a, func(ctx context.Context, conn net.Conn) error {
 		// Nothing is sent over it, and nothing believed: it is only seen what is there.
@@ -136,13 +136,13 @@ func (w *way) speaksTLS(a address) bool {
 	return err == nil || isAlert(err)
 }
 
-// speaksPlainKafka tells whether Kafka without TLS is on the port.
+// speaksPlainKafka reports whether Kafka without TLS is on the port.
 func (w *way) speaksPlainKafka(a address) bool {
 	err := w.probe(a, func(_ context.Context, conn net.Conn) error { return askVersions(conn) })
 	return err == nil
 }
 
-// speaksHTTP tells whether an HTTP server is on the port. It says nothing before it
+// speaksHTTP reports whether an HTTP server is on the port. It says nothing before it
 // understands what it is asked.
 func (w *way) speaksHTTP(a address) bool {
 	err := w.probe(a, func(_ context.Context, conn net.Conn) error {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -107,8 +107,8 @@ type way struct {
 	redact     func(string) string
 	interrupt  context.Context // of the whole check; a step's ends earlier
 
-	props   producer.Properties // effective, secrets resolved
-	blocked string              // why the following steps are skipped, "" when they are not
+	props   kafkaconf.Properties // effective, secrets resolved
+	blocked string               // why the following steps are skipped, "" when they are not
 	secure  tlsSettings
 	kafka   *client // nil until librdkafka has taken the properties
 	brokers []kafka.BrokerMetadata
@@ -125,7 +125,7 @@ func warn(format string, args ...any) outcome { return outcome{Warning, fmt.Spri
 func fail(format string, args ...any) outcome { return outcome{Problem, fmt.Sprintf(format, args...)} }
 func skip(format string, args ...any) outcome { return outcome{Skipped, fmt.Sprintf(format, args...)} }
 
-// step does one step, unless ctx has ended. It tells whether the next may be done.
+// step does one step, unless ctx has ended. It reports whether the next may be done.
 func (w *way) step(ctx context.Context, name, target string, do func(context.Context) outcome) bool {
 	if ctx.Err() != nil {
 		return false
@@ -172,7 +172,7 @@ func (w *way) walk(ctx context.Context) {
 		w.block("the configuration has problems")
 	} else {
 		w.props = w.config.Route.Connection().Properties()
-		w.redact = producer.Redactor(literals(w.props))
+		w.redact = kafkaconf.Redactor(literals(w.props))
 		w.secrets(ctx)
 	}
 	w.network(ctx)
@@ -187,7 +187,7 @@ func (w *way) walk(ctx context.Context) {
 }
 
 // literals are the properties that are no references, which may be shown.
-func literals(props producer.Properties) producer.Properties {
+func literals(props kafkaconf.Properties) kafkaconf.Properties {
 	props = maps.Clone(props)
 	maps.DeleteFunc(props, func(_, value string) bool { return secrets.IsReference(value) })
 	return props
@@ -210,7 +210,7 @@ func (w *way) secrets(ctx context.Context) {
 			return fail("config.%v", err)
 		}
 		w.props = props
-		w.redact = producer.Redactor(w.props)
+		w.redact = kafkaconf.Redactor(w.props)
 		return ok("%s read", plural(references, "secret"))
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // key is that of every record a check sends: compacted topics want one, and it says
@@ -71,7 +73,7 @@ const slack = 32
 // large sends a record that is as large as the route and the producer let one be, of
 // random bytes: compression would hide the broker's limit.
 func (w *way) large(ctx context.Context, topic string) outcome {
-	most := min(w.config.Route.MaxBodyBytes(), maxBody)
+	most := min(w.config.Route.MaxBodyBytes(), kafkaupstream.MaxBody)
 	value := make([]byte, max(min(most, w.config.Route.Connection().MessageMaxBytes-len(key)), 1))
 	_, _ = rand.Read(value) // never fails
 	d, err := w.send(ctx, w.kafka, topic, value)

@@ -114,7 +114,7 @@ func (s *tlsSettings) verifyChain(certs []*x509.Certificate, now time.Time) stri
 	return " cannot be verified: " + err.Error()
 }
 
-// isFor tells whether the certificate is the host's. Unlike Go, librdkafka (OpenSSL) takes
+// isFor reports whether the certificate is the host's. Unlike Go, librdkafka (OpenSSL) takes
 // the common name of a certificate that has no other names.
 func isFor(c *x509.Certificate, host string) bool {
 	if c.VerifyHostname(host) == nil {
@@ -144,7 +144,7 @@ func namesOf(c *x509.Certificate) []string {
 	return names[:min(len(names), most)]
 }
 
-// isAlert tells whether the other side has said in TLS why it goes no further.
+// isAlert reports whether the other side has said in TLS why it goes no further.
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 var now = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
@@ -115,7 +115,7 @@ func TestTheFilesOfTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	type p = producer.Properties
+	type p = kafkaconf.Properties
 	for name, c := range map[string]struct {
 		props   p
 		foreign bool
@@ -145,7 +145,7 @@ func TestTheFilesOfTLS(t *testing.T) {
 
 func TestBootstrapServers(t *testing.T) {
 	bootstrap := func(list string) []address {
-		w := &way{props: producer.Properties{"bootstrap.servers": list, "security.protocol": "sasl_ssl"}}
+		w := &way{props: kafkaconf.Properties{"bootstrap.servers": list, "security.protocol": "sasl_ssl"}}
 		return w.bootstrap()
 	}
 	got := bootstrap("a, b:1,SASL_SSL://c:2,[::1]:3,[::1],d;e,d")

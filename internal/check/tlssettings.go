@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
 // tlsSettings are a route's ssl.* properties as Go has them.
@@ -26,7 +26,7 @@ type tlsSettings struct {
 	foreignKey bool
 }
 
-func newTLSSettings(props producer.Properties) (tlsSettings, error) {
+func newTLSSettings(props kafkaconf.Properties) (tlsSettings, error) {
 	s := tlsSettings{rootsFrom: "the system's CAs"}
 	s.verify = props["enable.ssl.certificate.verification"] != "false"
 	s.verifyName = s.verify && props["ssl.endpoint.identification.algorithm"] != "none"
@@ -36,7 +36,7 @@ func newTLSSettings(props producer.Properties) (tlsSettings, error) {
 	return s, s.setCertificate(props)
 }
 
-func (s *tlsSettings) setRoots(props producer.Properties) error {
+func (s *tlsSettings) setRoots(props kafkaconf.Properties) error {
 	location := props["ssl.ca.location"]
 	switch {
 	case props["ssl.ca.pem"] != "":
@@ -80,7 +80,7 @@ func addRoots(roots *x509.CertPool, location string) error {
 }
 
 // setCertificate reads what the client shows of itself.
-func (s *tlsSettings) setCertificate(props producer.Properties) error {
+func (s *tlsSettings) setCertificate(props kafkaconf.Properties) error {
 	if props["ssl.keystore.location"] != "" || props["ssl_certificate"] != "" || props["ssl_key"] != "" {
 		s.foreignKey = true
 		return nil
@@ -114,7 +114,7 @@ func (s *tlsSettings) setCertificate(props producer.Properties) error {
 }
 
 // pemOf returns what NAME.pem holds or NAME.location names, nil when neither is set.
-func pemOf(props producer.Properties, name string) ([]byte, error) {
+func pemOf(props kafkaconf.Properties, name string) ([]byte, error) {
 	if text := props[name+".pem"]; text != "" {
 		return []byte(text), nil
 	}

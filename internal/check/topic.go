@@ -10,7 +10,8 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // topics looks at the topic, and writes to it where that is wanted.
@@ -84,7 +85,7 @@ func (w *way) describe(ctx context.Context, topic string) outcome {
 // done with the first metadata if it has one.
 const controllerWait = time.Second
 
-// hasController tells whether one of the brokers answers questions of administration. Not
+// hasController reports whether one of the brokers answers questions of administration. Not
 // everything has one that speaks Kafka's protocol.
 func (w *way) hasController(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, controllerWait)
@@ -165,7 +166,7 @@ const recordOverhead = 100
 // doubts are what will go wrong later.
 func (w *way) doubts(t kafka.TopicDescription, config map[string]string) (doubts []string) {
 	body := w.config.Route.MaxBodyBytes()
-	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < min(body, maxBody)+recordOverhead {
+	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < min(body, kafkaupstream.MaxBody)+recordOverhead {
 		doubts = append(doubts, fmt.Sprintf("the route takes bodies of %d bytes, the topic none of more than about %d (before compression): set max_body_bytes, or raise max.message.bytes",
 			body, max(limit-recordOverhead, 0)))
 	}
@@ -187,9 +188,6 @@ func (w *way) batchBytes() int {
 	}
 	return size
 }
-
-// maxBody is the largest body that APISIX's protocol carries, in bytes.
-const maxBody = 16777188
 
 // trips is how many round trips are timed.
 const trips = 10
@@ -269,12 +267,12 @@ func (c *client) cause(err error) string {
 const transactionPrefix = "kafkaupstream-"
 
 // transactional returns the properties for a transactional producer.
-func (w *way) transactional(id string) (producer.Properties, error) {
+func (w *way) transactional(id string) (kafkaconf.Properties, error) {
 	route := w.config.Route.Connection().Route()
-	if err := producer.Check(route, producer.Transactional); err != nil {
+	if err := kafkaconf.Check(route, kafkaconf.Transactional); err != nil {
 		return nil, err
 	}
-	conn, err := producer.NewConnection(route, producer.Transactional)
+	conn, err := kafkaconf.New(route, kafkaconf.Transactional)
 	if err != nil {
 		return nil, err
 	}

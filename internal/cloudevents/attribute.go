@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// validName tells whether an attribute may have a name (spec, Naming Conventions). The
+// validName reports whether an attribute may have a name (spec, Naming Conventions). The
 // length that is recommended there, 20, is not demanded.
 func validName(name string) bool {
 	for i := range len(name) {
@@ -78,7 +78,7 @@ func validMediaType(s string) bool {
 	return err == nil && strings.Contains(media, "/")
 }
 
-// declaresJSON tells whether a valid media type means JSON as json 3.1.1 has it: its
+// declaresJSON reports whether a valid media type means JSON as json 3.1.1 has it: its
 // subtype is json or ends in +json, whatever the type. "" means JSON too.
 func declaresJSON(contentType string) bool {
 	if contentType == "" {

@@ -69,7 +69,7 @@ func (e *Event) set(name, value, where string) *Error {
 	return nil
 }
 
-// complete tells whether the event has what every event has; place makes the place in
+// complete reports whether the event has what every event has; place makes the place in
 // an error of a name.
 func (e *Event) complete(place func(name string) string) *Error {
 	for _, name := range [...]string{specVersion, id, source, eventType} {

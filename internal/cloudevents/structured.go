@@ -171,7 +171,7 @@ func (v *envelope) setText() *Error {
 	return nil
 }
 
-// encodesUTF8 tells whether UTF-8 text is encoded as a media type declares.
+// encodesUTF8 reports whether UTF-8 text is encoded as a media type declares.
 func encodesUTF8(contentType string, text []byte) bool {
 	_, parameters, _ := mime.ParseMediaType(contentType)
 	switch strings.ToLower(parameters["charset"]) {

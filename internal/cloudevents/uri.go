@@ -91,7 +91,7 @@ func validIPLiteral(s string) bool {
 	return err == nil && ip.Is6() && ip.Zone() == ""
 }
 
-// validPart tells whether s has letters, digits, the given punctuation and
+// validPart reports whether s has letters, digits, the given punctuation and
 // percent-encoded bytes only.
 func validPart(s, punct string) bool {
 	for i := 0; i < len(s); i++ {
@@ -110,7 +110,7 @@ func validPart(s, punct string) bool {
 	return true
 }
 
-// escapedByte tells whether two hexadecimal digits follow the percent sign at s[i].
+// escapedByte reports whether two hexadecimal digits follow the percent sign at s[i].
 func escapedByte(s string, i int) bool {
 	if i+2 >= len(s) {
 		return false

@@ -21,7 +21,7 @@ func guard(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// knownHost tells whether the name that a browser has for this server can only be this machine's. A page of somebody
+// knownHost reports whether the name that a browser has for this server can only be this machine's. A page of somebody
 // else's whose name was pointed at this machine (DNS rebinding) would be of the same origin as the console: it has a
 // name in Host that is neither an address nor one that was asked for.
 func (c *Console) knownHost(hostPort string) bool {
@@ -52,7 +52,7 @@ func (c *Console) foreign(r *http.Request) bool {
 	return !sameOrigin(r) || !c.knownHost(r.Host)
 }
 
-// sameOrigin tells whether a request comes from the console's own page, from a person, or from a program: what sends
+// sameOrigin reports whether a request comes from the console's own page, from a person, or from a program: what sends
 // neither header is no browser.
 func sameOrigin(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {

@@ -18,7 +18,7 @@ const (
 	maxHeaders     = 64
 )
 
-// record is what a page is told of a record.
+// record is what a page shows of a record.
 type record struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
@@ -95,7 +95,7 @@ func cut(p []byte, limit int) []byte {
 	return p[:limit]
 }
 
-// isText tells whether p is UTF-8 without control characters other than white space.
+// isText reports whether p is UTF-8 without control characters other than white space.
 func isText(p []byte) bool {
 	for _, b := range p {
 		if b < ' ' && b != '\t' && b != '\n' && b != '\r' || b == 0x7f {

@@ -16,7 +16,7 @@ type Route struct {
 	Problem string
 }
 
-// shownRoute is what a page is told of a route.
+// shownRoute is what a page shows of a route.
 type shownRoute struct {
 	ID       string   `json:"id"`
 	URIs     []string `json:"uris"`

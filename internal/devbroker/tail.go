@@ -153,7 +153,7 @@ func (t *Tail) look() {
 }
 
 // decide finds the first record of each partition since the time that stands for
-// its offset. It tells whether there is one; partitions without are asked again.
+// its offset. It reports whether there is one; partitions without are asked again.
 // Their ends would not do as a beginning: records come while one asks.
 func (t *Tail) decide(undecided []kafka.TopicPartition) (found bool) {
 	if len(undecided) == 0 {

@@ -4,19 +4,21 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
 // Outcome is what became of one record of several.
 type Outcome struct {
 	Result
-	Err *producer.Error
+	Err *record.Error
 }
 
 // SendAll delivers records as [Queue.Send] does, in their order, all of them before it
 // waits for the first.
-func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, policy Policy, deadline time.Time) []Outcome {
+func (q *Queue) SendAll(conn *kafkaconf.Connection, recs []record.Record, policy Policy, deadline time.Time) []Outcome {
 	st := q.stream(conn, policy)
 	now := time.Now()
 	for i := range recs {
@@ -41,12 +43,12 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 			left = append(left, leftBehind{i, nil, behindOthers})
 			continue
 		}
-		var err *producer.Error
+		var err *record.Error
 		if sent[i], err = q.pool.Queue(conn, &recs[i], deadline); err == nil {
 			continue
 		}
 		sent[i] = nil
-		if permanent(err) {
+		if err.Permanent() {
 			out[i].Err = err
 		} else {
 			left = append(left, leftBehind{i, nil, err})
@@ -66,7 +68,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 		switch {
 		case err == nil:
 			out[i].Ack = ack
-		case permanent(err):
+		case err.Permanent():
 			out[i].Err = err
 		default:
 			late = append(late, leftBehind{i, nil, err})
@@ -76,7 +78,7 @@ func (q *Queue) SendAll(conn *producer.Connection, recs []producer.Record, polic
 	return out
 }
 
-func topicsOf(recs []producer.Record) (topics []string) {
+func topicsOf(recs []record.Record) (topics []string) {
 	for i := range recs {
 		if !slices.Contains(topics, recs[i].Topic) {
 			topics = append(topics, recs[i].Topic)
@@ -90,11 +92,11 @@ func topicsOf(recs []producer.Record) (topics []string) {
 type leftBehind struct {
 	index    int
 	delivery *producer.Delivery
-	cause    *producer.Error
+	cause    *record.Error
 }
 
 // keepAll puts records on disk, in order, and says of each what became of it.
-func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) {
+func (st *stream) keepAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind, out []Outcome) {
 	if len(left) == 0 {
 		return
 	}
@@ -110,7 +112,7 @@ func (st *stream) keepAll(from *producer.Connection, recs []producer.Record, lef
 }
 
 // writeAll writes records, and returns those that are on disk and under way.
-func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, left []leftBehind, out []Outcome) map[int]*flight {
+func (st *stream) writeAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind, out []Outcome) map[int]*flight {
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
 	flights, lost := map[int]*flight{}, 0
@@ -134,7 +136,7 @@ func (st *stream) writeAll(from *producer.Connection, recs []producer.Record, le
 }
 
 // appendAll appends records, and wakes the forwarder for those that are on disk.
-func (st *stream) appendAll(from *producer.Connection, recs []producer.Record, left []leftBehind) []spool.Appended {
+func (st *stream) appendAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
 	disk, err := st.q.open(st)
 	if err != nil {
 		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))

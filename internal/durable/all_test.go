@@ -8,19 +8,20 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // sendAll sends several records and says what became of each.
-func (g *gateway) sendAll(conn *producer.Connection, timeout time.Duration, values ...string) string {
-	recs := make([]producer.Record, len(values))
+func (g *gateway) sendAll(conn *kafkaconf.Connection, timeout time.Duration, values ...string) string {
+	recs := make([]record.Record, len(values))
 	for i, v := range values {
 		topic, value, found := strings.Cut(v, ":")
 		if !found {
 			topic, value = "t", v
 		}
-		recs[i] = *record(topic, value)
+		recs[i] = *recordOf(topic, value)
 	}
 	var said []string
 	for _, o := range g.queue.SendAll(conn, recs, DeadLetter, time.Now().Add(timeout)) {
@@ -68,7 +69,7 @@ func TestOneOfSeveralThatKafkaRefusesForGoodDoesNotHoldUpTheOthers(t *testing.T)
 		return nil
 	})
 	got := g.sendAll(b.connect(t), patient, "u:x", "nowhere:x")
-	if want := fmt.Sprintf("refused %v, refused %v", producer.KindRejected, producer.KindTopicNotFound); got != want {
+	if want := fmt.Sprintf("refused %v, refused %v", record.KindRejected, record.KindTopicNotFound); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if left := files(t, dir); len(left) > 0 {
@@ -83,7 +84,7 @@ func TestOfSeveralRecordsThoseThatHaveRoomAreKept(t *testing.T) {
 	g.want("acknowledged", conn, "t", "0", patient)
 	large := strings.Repeat("x", 1500)
 	got := g.sendAll(connect(t, "127.0.0.1:1"), soon, "1", large, large, "4")
-	if want := fmt.Sprintf("kept, kept, refused %v, refused %v", producer.KindSpoolFull, producer.KindSpoolFull); got != want {
+	if want := fmt.Sprintf("kept, kept, refused %v, refused %v", record.KindSpoolFull, record.KindSpoolFull); got != want {
 		t.Errorf("no broker: %s, want %s", got, want)
 	}
 	b.block()

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
@@ -52,7 +54,7 @@ func drain(b *testing.B, keys, front int) {
 	if _, err := q.own(); err != nil {
 		b.Fatal(err)
 	}
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": brokers}, producer.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func drain(b *testing.B, keys, front int) {
 	}
 	st.disk.Store(disk)
 	entry := func(topic string, i int) *spool.Entry {
-		rec := producer.Record{Topic: topic, Partition: producer.AnyPartition, Value: make([]byte, 200), Timestamp: time.Now()}
+		rec := record.Record{Topic: topic, Partition: record.AnyPartition, Value: make([]byte, 200), Timestamp: time.Now()}
 		if keys > 0 {
 			rec.Key = fmt.Append(nil, i%keys)
 		}

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -174,9 +174,9 @@ func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
 func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	conn, err := producer.NewConnection(producer.Properties{
+	conn, err := kafkaconf.New(kafkaconf.Properties{
 		"bootstrap.servers": nobody, "sasl.password": "hush", "client.id": "whoever",
-	}, producer.Durable)
+	}, kafkaconf.Durable)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,14 +260,14 @@ func TestAnOperatorIsToldOnceAMinuteAtMost(t *testing.T) {
 		t.Helper()
 		await.True(t, fmt.Sprintf("%d dead letters", n), func() bool { return infoOf(t, c, streamID(conn, DeadLetter)).DeadLetters == n })
 	}
-	g.hold(b, DeadLetter, record("u", "1"))
+	g.hold(b, DeadLetter, recordOf("u", "1"))
 	letters(1)
 	await.True(t, "the operator is told of the first", func() bool { return len(told.get()) == 1 })
 	for i := range 3 {
-		g.hold(b, DeadLetter, record("u", "more"))
+		g.hold(b, DeadLetter, recordOf("u", "more"))
 		letters(int64(i + 2))
 	}
-	receipt := g.hold(b, Suspend, record("u", "stop"))[0]
+	receipt := g.hold(b, Suspend, recordOf("u", "stop"))[0]
 	await.True(t, "the operator is told of the stop", func() bool { return len(told.get()) >= 2 })
 	first, second := told.get()[0], told.get()[1]
 	if len(told.get()) != 2 || first.Event != "dead_letter" || first.Count != 1 || first.Topic != "u" || first.Stream != streamID(conn, DeadLetter) {

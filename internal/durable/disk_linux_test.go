@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -57,7 +57,7 @@ func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
 			conn := connect(t, "127.0.0.1:1")
 			g.want("kept", conn, "t", "0", soon)
 			c.away(t, dir)
-			g.want(fmt.Sprintf("refused %v", producer.KindSpoolFailed), conn, "t", "1", soon)
+			g.want(fmt.Sprintf("refused %v", record.KindSpoolFailed), conn, "t", "1", soon)
 			if open, _ := g.queue.State(); open {
 				t.Error("the queue says that it can keep records")
 			}
@@ -83,9 +83,9 @@ func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
 	g.want("kept", conn, "t", "first", soon) // so that the batch is not with librdkafka
 
 	body := strings.Repeat("x", 20<<10)
-	recs := make([]producer.Record, 45)
+	recs := make([]record.Record, 45)
 	for i := range recs {
-		recs[i] = *record("t", fmt.Sprint(i, " ", body))
+		recs[i] = *recordOf("t", fmt.Sprint(i, " ", body))
 	}
 	want := []string{"first"}
 	refused := 0
@@ -93,7 +93,7 @@ func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
 		switch {
 		case o.Err == nil && o.Receipt != "":
 			want = append(want, string(recs[i].Value))
-		case o.Err != nil && o.Err.Kind == producer.KindSpoolFailed && !o.Err.Unconfirmed:
+		case o.Err != nil && o.Err.Kind == record.KindSpoolFailed && !o.Err.Unconfirmed:
 			refused++
 		default:
 			t.Errorf("record %d: %+v", i, o)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -165,7 +166,7 @@ func (st *stream) round() (_ time.Duration, deaf bool) {
 }
 
 // recordsWait says why no record can be sent, and returns for how long.
-func (st *stream) recordsWait(err *producer.Error) (time.Duration, bool) {
+func (st *stream) recordsWait(err *record.Error) (time.Duration, bool) {
 	st.setGate(false)
 	st.say("records wait on disk until Kafka takes them", err.Reason)
 	return retryPause, true
@@ -203,7 +204,7 @@ func (st *stream) say(what, reason string) {
 
 // send hands the records that the reader has taken to the producer, in order. The error
 // says why it does not take any; the reader is to meet what is left again.
-func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *producer.Error) {
+func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *record.Error) {
 	chosen, dead := st.chosen, dead{}
 	st.chosen = nil
 	for i, t := range chosen {
@@ -222,7 +223,7 @@ func (st *stream) send(disk *spool.Stream, entries []spool.Entry) (failure *prod
 
 // sendOne sends a record of a lane, or finds that it is under way already, or that it
 // has to stand aside or can never be taken. The error is about all records.
-func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *producer.Error {
+func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *record.Error {
 	l := t.lane
 	f := st.flight(e.Position)
 	if f != nil && f.err == nil {
@@ -242,7 +243,7 @@ func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *producer.Error {
 			st.adopt(st.fly(e.Position, d), t)
 			return nil
 		}
-		if !ofTopic(err) && !final(err) {
+		if !err.Missing() && !err.Refused() {
 			l.give(st, t.size)
 			return err
 		}
@@ -278,7 +279,7 @@ func (st *stream) buryRefused(disk *spool.Stream) {
 }
 
 // obstacle is what there is to say against the lane's next record.
-func (l *lane) obstacle(st *stream) *producer.Error {
+func (l *lane) obstacle(st *stream) *record.Error {
 	if l.isAside {
 		return standsAside
 	}
@@ -289,7 +290,7 @@ func (l *lane) obstacle(st *stream) *producer.Error {
 	return err
 }
 
-var standsAside = &producer.Error{Kind: producer.KindUnavailable, Reason: "an earlier record waits"}
+var standsAside = &record.Error{Kind: record.KindUnavailable, Reason: "an earlier record waits"}
 
 // adopt makes a record that is under way one of the reader's.
 func (st *stream) adopt(f *flight, t taken) {
@@ -313,9 +314,9 @@ func (st *stream) endFlight(f *flight) {
 
 // hopeless reports whether Kafka will never take a record or a unit. missing is since
 // when its topic or partition has not been there.
-func hopeless(missing *time.Time, err *producer.Error) bool {
-	if err.Unconfirmed || !ofTopic(err) {
-		return final(err)
+func hopeless(missing *time.Time, err *record.Error) bool {
+	if err.Unconfirmed || !err.Missing() {
+		return err.Refused()
 	}
 	if missing.IsZero() {
 		*missing = time.Now()
@@ -323,25 +324,14 @@ func hopeless(missing *time.Time, err *producer.Error) bool {
 	return time.Since(*missing) > missingWait
 }
 
-// ofTopic reports whether the topic or the partition is not there.
-func ofTopic(err *producer.Error) bool {
-	return err.Kind == producer.KindTopicNotFound || err.Kind == producer.KindPartitionNotFound
-}
-
-// final reports whether an outcome is the record's fault and no later attempt changes it.
-// What is wrong with the configuration is not.
-func final(err *producer.Error) bool {
-	return permanent(err) && !ofTopic(err) && err.Kind != producer.KindConfig && err.Kind != producer.KindInternal
-}
-
 // dead are the records of a round that Kafka can never take.
 type dead struct {
 	entries []spool.Entry
 	taken   []taken
-	errs    []*producer.Error
+	errs    []*record.Error
 }
 
-func (d *dead) add(e *spool.Entry, t taken, err *producer.Error) {
+func (d *dead) add(e *spool.Entry, t taken, err *record.Error) {
 	d.entries, d.taken, d.errs = append(d.entries, *e), append(d.taken, t), append(d.errs, err)
 }
 
@@ -368,7 +358,7 @@ func (st *stream) bury(disk *spool.Stream, d *dead) {
 
 // refuse deals with records or units that Kafka can never take, as the stream's policy
 // says. It returns why that is not done with, nil when it is.
-func (st *stream) refuse(disk *spool.Stream, entries []spool.Entry, errs []*producer.Error) (failure *producer.Error) {
+func (st *stream) refuse(disk *spool.Stream, entries []spool.Entry, errs []*record.Error) (failure *record.Error) {
 	if st.policy == Suspend {
 		st.suspend(&entries[0], errs[0])
 		return errs[0]
@@ -379,7 +369,7 @@ func (st *stream) refuse(disk *spool.Stream, entries []spool.Entry, errs []*prod
 	}
 	for i, letter := range disk.Dead().AppendAll(letters) {
 		if letter.Err != nil {
-			failure = &producer.Error{Kind: producer.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", letter.Err)}
+			failure = &record.Error{Kind: record.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", letter.Err)}
 			continue
 		}
 		st.resolve(disk, entries[i].Position, spool.Dead)

@@ -3,7 +3,7 @@ package durable
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -114,11 +114,11 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 	t := st.topics[string(h.Topic)]
 	if t == nil {
 		name := string(h.Topic)
-		partitions, _ := st.look(name, producer.AnyPartition)
+		partitions, _ := st.look(name, record.AnyPartition)
 		t = &topicLanes{name: name, partitions: partitions, lanes: map[int32]*lane{}}
 	}
 	partition := h.Partition
-	if partition == producer.AnyPartition {
+	if partition == record.AnyPartition {
 		partition = st.conn.PartitionOf(h.Key, t.partitions)
 	}
 	l := t.lanes[partition]
@@ -140,7 +140,7 @@ func (st *stream) laneOf(h *spool.Head) *lane {
 }
 
 // look returns what is known of a topic; see [producer.Pool.Look].
-func (st *stream) look(topic string, partition int32) (partitions int32, err *producer.Error) {
+func (st *stream) look(topic string, partition int32) (partitions int32, err *record.Error) {
 	if st.serial != nil {
 		return st.serial.Look(topic, partition)
 	}
@@ -251,7 +251,7 @@ func (st *stream) landed(f *flight) {
 	case f.acked:
 		l.missing = time.Time{}
 		l.window = min(l.window+1, maxWindow)
-	case st.policy == DeadLetter && !f.err.Unconfirmed && final(f.err):
+	case st.policy == DeadLetter && f.err.Refused():
 		st.refused = append(st.refused, f)
 		return
 	default:
@@ -361,4 +361,4 @@ func (st *stream) standing() (n int64) {
 
 // hopeless reports whether Kafka will never take the lane's next record, given what it
 // says against it.
-func (l *lane) hopeless(err *producer.Error) bool { return hopeless(&l.missing, err) }
+func (l *lane) hopeless(err *record.Error) bool { return hopeless(&l.missing, err) }

@@ -10,14 +10,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // put puts records on disk as Send does when Kafka is away, with one fsync: n of each
 // topic, in turns.
-func (g *gateway) put(conn *producer.Connection, n int, topics ...string) {
+func (g *gateway) put(conn *kafkaconf.Connection, n int, topics ...string) {
 	g.t.Helper()
 	st := g.queue.stream(conn, DeadLetter)
 	disk, err := g.queue.open(st)
@@ -28,7 +28,7 @@ func (g *gateway) put(conn *producer.Connection, n int, topics ...string) {
 	var entries []spool.Entry
 	for i := range n {
 		for _, topic := range topics {
-			entries = append(entries, spool.Entry{Record: *record(topic, fmt.Sprint(i)), Kept: time.Now()})
+			entries = append(entries, spool.Entry{Record: *recordOf(topic, fmt.Sprint(i)), Kept: time.Now()})
 		}
 	}
 	for _, kept := range disk.AppendAll(entries) {

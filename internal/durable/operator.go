@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -17,7 +17,7 @@ type Suspension struct {
 }
 
 // suspend stops the stream at a record.
-func (st *stream) suspend(e *spool.Entry, err *producer.Error) {
+func (st *stream) suspend(e *spool.Entry, err *record.Error) {
 	s := &Suspension{e.Position.Receipt(), e.Record.Topic, err.Reason, time.Now().UTC()}
 	if serr := st.mark(st.disk.Load(), s); serr != nil {
 		st.q.log.Error("that a stream is suspended cannot be written to disk", "stream", st.id, "error", serr)

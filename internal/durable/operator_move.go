@@ -6,21 +6,21 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
 // Target is where records are replayed to: a route's connection and policy.
 type Target struct {
-	Config           producer.Properties `json:"config"`
-	OnPermanentError string              `json:"on_permanent_error,omitempty"` // "deadletter", the default, or "suspend"
-	Transactional    bool                `json:"transactional,omitempty"`
+	Config           kafkaconf.Properties `json:"config"`
+	OnPermanentError string               `json:"on_permanent_error,omitempty"` // "deadletter", the default, or "suspend"
+	Transactional    bool                 `json:"transactional,omitempty"`
 }
 
 // stream returns the target's stream. The configuration may come from the socket.
 func (t Target) stream(q *Queue) (*stream, error) {
 	for name := range t.Config {
-		if why := producer.Refused(name); why != "" {
+		if why := kafkaconf.Refused(name); why != "" {
 			return nil, fmt.Errorf("config.%.80s may not be set: %s", name, why)
 		}
 	}
@@ -29,7 +29,7 @@ func (t Target) stream(q *Queue) (*stream, error) {
 	default:
 		return nil, fmt.Errorf("on_permanent_error: expected \"deadletter\" or %q", suspendWord)
 	}
-	conn, err := producer.NewConnection(t.Config, modeOf(t.Transactional))
+	conn, err := kafkaconf.New(t.Config, modeOf(t.Transactional))
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}

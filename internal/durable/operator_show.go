@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -85,13 +85,13 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 	if err != nil {
 		return err
 	}
-	var after spool.Position
-	var from spool.Position
+	var at spool.Cursor
 	if req.From != "" {
-		if from, err = spool.ParseReceipt(req.From); err != nil {
+		from, err := spool.ParseReceipt(req.From)
+		if err != nil {
 			return err
 		}
-		after = before(from)
+		at = spool.Before(from)
 	}
 	left := req.Limit
 	if left == 0 {
@@ -101,17 +101,13 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 		if err := q.interrupted(ctx); err != nil {
 			return err
 		}
-		entries, err := s.from.Next(after, min(left, shownRecords), shownBytes)
+		var entries []spool.Entry
+		entries, at, err = s.from.Select(at, min(left, shownRecords), shownBytes, nil)
 		if err != nil || len(entries) == 0 {
 			return err
 		}
 		for i := range entries {
-			e := &entries[i]
-			after = e.Position
-			if e.Position.Before(from) {
-				continue
-			}
-			n, err := showEntry(s.id, e, !req.Pending, req.Bytes, f)
+			n, err := showEntry(s.id, &entries[i], !req.Pending, req.Bytes, f)
 			if err != nil {
 				return err
 			}
@@ -148,7 +144,7 @@ func (q *Queue) interrupted(ctx context.Context) error {
 	}
 }
 
-func newRecordInfo(stream string, e *spool.Entry, rec *producer.Record, dead bool, bytes int) *RecordInfo {
+func newRecordInfo(stream string, e *spool.Entry, rec *record.Record, dead bool, bytes int) *RecordInfo {
 	r := &RecordInfo{
 		Stream: stream, Receipt: e.Position.Receipt(), Dead: dead, Reason: e.Reason,
 		Kept: e.Kept.UTC(), Topic: rec.Topic, Partition: rec.Partition,

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -187,28 +185,25 @@ func (q *Queue) findReceipt(sel Selection) (found selected, pending bool, _ erro
 	if err != nil {
 		return selected{}, false, err
 	}
-	known := fmt.Errorf("there is no record %s here: Kafka has it, it was dropped, or it was never kept here", sel.Receipt)
+	streams := make([]*spool.Stream, len(all))
+	for i := range all {
+		streams[i] = all[i].disk
+	}
+	at, err := spool.Locate(streams, position)
+	if err != nil {
+		return selected{}, false, err
+	}
 	for _, s := range all {
 		for _, pending := range []bool{true, false} {
-			e, state, ok, err := s.in(pending).Find(position)
-			switch {
-			case err != nil:
-				return selected{}, false, fmt.Errorf("stream %s: %w", s.id, err)
-			case ok && state == spool.Pending:
-				return selected{s, s.in(pending), &e}, pending, nil
-			case ok:
-				known = fmt.Errorf("there is no record %s any more: %s", sel.Receipt, became[state])
+			if at.Stream != nil && at.Stream == s.in(pending) {
+				return selected{s, at.Stream, &at.Entry}, pending, nil
 			}
 		}
 	}
-	for _, s := range all {
-		for _, pending := range []bool{false, true} {
-			if e, err := movedFrom(s.in(pending), position); e != nil || err != nil {
-				return selected{s, s.in(pending), e}, pending, err
-			}
-		}
+	if reason, known := became[at.State]; known {
+		return selected{}, false, fmt.Errorf("there is no record %s any more: %s", sel.Receipt, reason)
 	}
-	return selected{}, false, known
+	return selected{}, false, fmt.Errorf("there is no record %s here: Kafka has it, it was dropped, or it was never kept here", sel.Receipt)
 }
 
 // became says what a state means to who looks for the record.
@@ -217,43 +212,6 @@ var became = map[spool.State]string{
 	spool.Dropped:  "an operator has dropped it",
 	spool.Dead:     "it became a dead letter, which has been dropped, or sent again, or is one of an earlier version; `kafkaupstream spool show STREAM --dead` lists what there is",
 	spool.Replayed: "an operator has put it back to be sent",
-}
-
-// movedFrom returns the record that was at a position at first, nil where none was.
-func movedFrom(disk *spool.Stream, p spool.Position) (*spool.Entry, error) {
-	var after spool.Position
-	for disk.Pending() > 0 {
-		entries, err := disk.Next(after, shownRecords, shownBytes)
-		if err != nil || len(entries) == 0 {
-			return nil, err
-		}
-		for i := range entries {
-			if after = entries[i].Position; !entries[i].First.IsZero() && entries[i].First.Compare(p) == 0 {
-				return &entries[i], nil
-			}
-		}
-	}
-	return nil, nil
-}
-
-// before returns a position shortly before p: the one in front of it in its segment
-// or, where it is the first, the last that a segment of the nanosecond before could
-// have. Receipts are documented in internal/spool.
-func before(p spool.Position) spool.Position {
-	parts := strings.Split(p.Receipt(), "-")
-	if len(parts) != 3 {
-		return spool.Position{}
-	}
-	if index, err := strconv.ParseUint(parts[2], 10, 32); err == nil && index > 0 {
-		q, _ := spool.ParseReceipt(fmt.Sprintf("%s-%s-%d", parts[0], parts[1], index-1))
-		return q
-	}
-	nanoseconds, err := strconv.ParseUint(parts[0], 16, 64)
-	if err != nil || nanoseconds == 0 {
-		return spool.Position{}
-	}
-	q, _ := spool.ParseReceipt(fmt.Sprintf("%016x-ffffffff-%d", nanoseconds-1, uint32(math.MaxUint32)))
-	return q
 }
 
 // Find says what a selection means, and changes nothing.

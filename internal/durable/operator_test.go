@@ -17,7 +17,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -63,7 +64,7 @@ func (b *broker) refuse() {
 
 // hold makes the queue keep records of a stream by sending them while the broker
 // says nothing. The first of them is under way.
-func (g *gateway) hold(b *broker, policy Policy, records ...*producer.Record) (receipts []string) {
+func (g *gateway) hold(b *broker, policy Policy, records ...*record.Record) (receipts []string) {
 	g.t.Helper()
 	b.block()
 	defer b.release()
@@ -121,11 +122,11 @@ func wantError(t *testing.T, err error, part string) {
 func TestRecordsOfAnyTimeAreShown(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	far := record("t", "far")
+	far := recordOf("t", "far")
 	far.Timestamp = time.UnixMilli(math.MaxInt64)
 	b.block()
 	defer b.release()
-	for _, rec := range []*producer.Record{far, record("t", "near")} {
+	for _, rec := range []*record.Record{far, recordOf("t", "near")} {
 		if result, err := g.queue.Send(b.connect(t), rec, DeadLetter, time.Now().Add(soon)); err != nil || result.Receipt == "" {
 			t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, err)
 		}
@@ -144,7 +145,7 @@ func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
 	id := streamID(conn, DeadLetter)
 	g.want("acknowledged", conn, "t", "0", patient)
 	b.refuse()
-	receipt := g.hold(b, DeadLetter, record("u", "large"), record("t", "1"))[0]
+	receipt := g.hold(b, DeadLetter, recordOf("u", "large"), recordOf("t", "1"))[0]
 	g.awaitEmpty()
 	c := dial(t, dir)
 	await.True(t, "it is a dead letter", func() bool { return infoOf(t, c, id).DeadLetters == 1 })
@@ -197,7 +198,7 @@ func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
 	id := streamID(conn, DeadLetter)
 	g.want("acknowledged", conn, "t", "0", patient)
 	b.refuse()
-	receipts := g.hold(b, DeadLetter, record("u", "1"), record("u", "2"))
+	receipts := g.hold(b, DeadLetter, recordOf("u", "1"), recordOf("u", "2"))
 	c := dial(t, dir)
 	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 2 })
 	for range 2 { // refused again, it is found again
@@ -230,7 +231,7 @@ func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
 	conn := connect(t, nobody)
 	var receipts []string
 	for i := range 4 {
-		r, err := g.queue.Send(conn, record("t", fmt.Sprint(i)), Suspend, time.Now().Add(soon))
+		r, err := g.queue.Send(conn, recordOf("t", fmt.Sprint(i)), Suspend, time.Now().Add(soon))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +260,7 @@ func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
 	g := startQueue(t, dir, Options{}).await()
 	g.want("acknowledged", b.connect(t), "t", "0", patient)
 	b.refuse()
-	g.hold(b, DeadLetter, record("u", "1"), record("u", "2"), record("u", "3"))
+	g.hold(b, DeadLetter, recordOf("u", "1"), recordOf("u", "2"), recordOf("u", "3"))
 	c, id := dial(t, dir), streamID(b.connect(t), DeadLetter)
 	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 3 })
 	done, err := c.Replay(t.Context(), Selection{Stream: id}, nil)
@@ -365,7 +366,7 @@ func TestARecordThatStopsAStreamIsDroppedAndTheRestGoesOn(t *testing.T) {
 	conn := b.connect(t)
 	g.want("acknowledged", conn, "t", "warm", patient)
 	b.refuse()
-	receipts := g.hold(b, Suspend, record("u", "large"), record("t", "1"), record("t", "2"))
+	receipts := g.hold(b, Suspend, recordOf("u", "large"), recordOf("t", "1"), recordOf("t", "2"))
 	q, id := g.queue, streamID(conn, Suspend)
 	suspended := func() *Suspension {
 		infos, err := q.Streams()
@@ -422,7 +423,7 @@ func TestAnEmptySuspendedStreamStillKeepsWhatComes(t *testing.T) {
 }
 
 func targetOf(b *broker) *Target {
-	return &Target{Config: producer.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}}
+	return &Target{Config: kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}}
 }
 
 func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
@@ -469,7 +470,7 @@ func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
 	all := Selection{Stream: id, Pending: true}
 	_, err = c.Drop(t.Context(), all)
 	wantError(t, err, "under way")
-	_, err = c.Replay(t.Context(), all, &Target{Config: producer.Properties{"bootstrap.servers": nobody}})
+	_, err = c.Replay(t.Context(), all, &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}})
 	wantError(t, err, "under way")
 	b.release()
 	await.True(t, "what was under way has arrived", func() bool { return infoOf(t, c, id).UnderWay == 0 })
@@ -517,7 +518,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := &Target{Config: producer.Properties{"bootstrap.servers": nobody}}
+	own := &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}}
 	cases := []struct {
 		says string
 		sel  Selection
@@ -532,7 +533,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 		{"no stream at all is named", Selection{}, nil, "there is no stream \"\""},
 		{"a receipt has its form", Selection{Receipt: "../x"}, nil, "is no receipt"},
 		{"a target names brokers", Selection{Stream: id}, &Target{}, "bootstrap.servers: it is missing"},
-		{"a target loads no code", Selection{Stream: id}, &Target{Config: producer.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
+		{"a target loads no code", Selection{Stream: id}, &Target{Config: kafkaconf.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
 		{"a target's reaction has a name", Selection{Stream: id}, &Target{OnPermanentError: "ignore"}, "on_permanent_error: expected"},
 	}
 	for _, c := range cases {
@@ -654,7 +655,7 @@ func TestShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
 	conn := connect(t, nobody)
 	var receipts []string
 	for i := range 120 {
-		result, err := g.queue.Send(conn, record("t", fmt.Sprint(i)), DeadLetter, time.Now().Add(soon))
+		result, err := g.queue.Send(conn, recordOf("t", fmt.Sprint(i)), DeadLetter, time.Now().Add(soon))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -732,7 +733,7 @@ func TestAnAmbiguousBeginningIsNoName(t *testing.T) {
 	g := startQueue(t, dir, Options{}).await()
 	conn := connect(t, nobody)
 	for _, policy := range []Policy{DeadLetter, Suspend} {
-		if _, err := g.queue.Send(conn, record("t", "x"), policy, time.Now().Add(soon)); err != nil {
+		if _, err := g.queue.Send(conn, recordOf("t", "x"), policy, time.Now().Add(soon)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,8 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -42,7 +44,7 @@ const (
 
 // Queue delivers records durably.
 //
-// A [producer.Connection] that it is given stands for a route too: each route has one of its
+// A [kafkaconf.Connection] that it is given stands for a route too: each route has one of its
 // own, and may take only so much of the room on disk that some is left for the others.
 type Queue struct {
 	opts Options
@@ -74,7 +76,7 @@ type streamKey struct {
 	transactional bool
 }
 
-func keyOf(conn *producer.Connection, policy Policy) streamKey {
+func keyOf(conn *kafkaconf.Connection, policy Policy) streamKey {
 	return streamKey{conn.Origin(), policy, conn.Transactional()}
 }
 
@@ -289,17 +291,17 @@ func (q *Queue) inPlace(disk *spool.Spool) error {
 
 // metadata is what is needed to send a stream's records without its route.
 type metadata struct {
-	Config           producer.Properties `json:"config"`
-	OnPermanentError string              `json:"on_permanent_error,omitempty"`
-	Transactional    bool                `json:"transactional,omitempty"`
+	Config           kafkaconf.Properties `json:"config"`
+	OnPermanentError string               `json:"on_permanent_error,omitempty"`
+	Transactional    bool                 `json:"transactional,omitempty"`
 }
 
 // modeOf returns how the records of a stream are produced.
-func modeOf(transactional bool) producer.Mode {
+func modeOf(transactional bool) kafkaconf.Mode {
 	if transactional {
-		return producer.Transactional
+		return kafkaconf.Transactional
 	}
-	return producer.Durable
+	return kafkaconf.Durable
 }
 
 const suspendWord = "suspend"
@@ -340,7 +342,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 	if err := json.Unmarshal(ds.Metadata(), &m); err != nil {
 		return nil, err
 	}
-	conn, err := producer.NewConnection(m.Config, modeOf(m.Transactional))
+	conn, err := kafkaconf.New(m.Config, modeOf(m.Transactional))
 	if err != nil {
 		return nil, err
 	}
@@ -352,7 +354,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 }
 
 // streamID names a stream: the connection's origin is enough of it to be unique.
-func streamID(conn *producer.Connection, policy Policy) string {
+func streamID(conn *kafkaconf.Connection, policy Policy) string {
 	id := conn.Origin()[:20]
 	if conn.Transactional() {
 		id += "-t"
@@ -364,7 +366,7 @@ func streamID(conn *producer.Connection, policy Policy) string {
 }
 
 // stream returns the stream of a connection.
-func (q *Queue) stream(conn *producer.Connection, policy Policy) *stream {
+func (q *Queue) stream(conn *kafkaconf.Connection, policy Policy) *stream {
 	key := keyOf(conn, policy)
 	q.mu.RLock()
 	st := q.streams[key]
@@ -418,13 +420,13 @@ func (q *Queue) kafkaDeadline(deadline time.Time) time.Time {
 // Result is what became of a record that was not refused: acknowledged by Kafka, or
 // on disk under a receipt.
 type Result struct {
-	Ack     producer.Ack
+	Ack     record.Ack
 	Receipt string // "": acknowledged
 }
 
 // Send delivers the record to Kafka or to the disk, by the deadline or little later.
 // An error that is Unconfirmed means that neither is sure.
-func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Policy, deadline time.Time) (Result, *producer.Error) {
+func (q *Queue) Send(conn *kafkaconf.Connection, rec *record.Record, policy Policy, deadline time.Time) (Result, *record.Error) {
 	st := q.stream(conn, policy)
 	stamp(rec, time.Now())
 	deadline = q.kafkaDeadline(deadline)
@@ -435,7 +437,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	}
 	d, err := q.pool.Queue(conn, rec, deadline)
 	if err != nil {
-		if permanent(err) {
+		if err.Permanent() {
 			return Result{}, err
 		}
 		return st.keep(conn, rec, nil, err)
@@ -448,7 +450,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 	switch {
 	case err == nil:
 		return Result{Ack: ack}, nil
-	case permanent(err):
+	case err.Permanent():
 		return Result{}, err
 	default:
 		return st.keep(conn, rec, nil, err)
@@ -456,7 +458,7 @@ func (q *Queue) Send(conn *producer.Connection, rec *producer.Record, policy Pol
 }
 
 // stamp gives a record its time: a record that is sent later was made now.
-func stamp(rec *producer.Record, now time.Time) {
+func stamp(rec *record.Record, now time.Time) {
 	if rec.Timestamp.IsZero() {
 		rec.Timestamp = now
 	}
@@ -464,7 +466,7 @@ func stamp(rec *producer.Record, now time.Time) {
 
 // Keep takes a record that a producer could not deliver before its end. It reaches
 // the disk with Close.
-func (q *Queue) Keep(conn *producer.Connection, rec *producer.Record) bool {
+func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
 	st := q.stream(conn, DeadLetter)
 	disk, err := q.open(st)
 	if err == nil {
@@ -480,23 +482,10 @@ func (q *Queue) Keep(conn *producer.Connection, rec *producer.Record) bool {
 
 // What a record that is kept would be answered if it could not be kept.
 var (
-	behindOthers = &producer.Error{Kind: producer.KindUnavailable, Reason: "earlier records wait on disk"}
-	notInTime    = &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+	behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
+	notInTime    = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 )
 
-// permanent tells of outcomes that no later attempt changes.
-func permanent(err *producer.Error) bool {
-	if err.Unconfirmed {
-		return false
-	}
-	switch err.Kind {
-	case producer.KindTopicNotFound, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
-		producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindInternal:
-		return true
-	}
-	return false
-}
-
-func brokers(conn *producer.Connection) string {
+func brokers(conn *kafkaconf.Connection) string {
 	return strings.TrimSpace(conn.Route()["bootstrap.servers"])
 }

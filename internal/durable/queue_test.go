@@ -19,8 +19,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -183,26 +185,26 @@ func (g *gateway) await() *gateway {
 	return g
 }
 
-func connect(t *testing.T, brokers string) *producer.Connection {
+func connect(t *testing.T, brokers string) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": brokers}, producer.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func (b *broker) connect(t *testing.T) *producer.Connection {
+func (b *broker) connect(t *testing.T) *kafkaconf.Connection {
 	return connect(t, strings.Join(b.ListenAddrs(), ","))
 }
 
-func record(topic, value string) *producer.Record {
-	return &producer.Record{Topic: topic, Partition: producer.AnyPartition, Value: []byte(value)}
+func recordOf(topic, value string) *record.Record {
+	return &record.Record{Topic: topic, Partition: record.AnyPartition, Value: []byte(value)}
 }
 
 // send sends a record and says what became of it: acknowledged, kept, or the error.
-func (g *gateway) send(conn *producer.Connection, topic, value string, timeout time.Duration) string {
-	result, err := g.queue.Send(conn, record(topic, value), DeadLetter, time.Now().Add(timeout))
+func (g *gateway) send(conn *kafkaconf.Connection, topic, value string, timeout time.Duration) string {
+	result, err := g.queue.Send(conn, recordOf(topic, value), DeadLetter, time.Now().Add(timeout))
 	switch {
 	case err != nil && err.Unconfirmed:
 		return "unconfirmed"
@@ -215,7 +217,7 @@ func (g *gateway) send(conn *producer.Connection, topic, value string, timeout t
 	}
 }
 
-func (g *gateway) want(want string, conn *producer.Connection, topic, value string, timeout time.Duration) {
+func (g *gateway) want(want string, conn *kafkaconf.Connection, topic, value string, timeout time.Duration) {
 	g.t.Helper()
 	if got := g.send(conn, topic, value, timeout); got != want {
 		g.t.Fatalf("record %s: %s, want %s", value, got, want)
@@ -300,10 +302,10 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 		{"no broker answers", "t", nil, "127.0.0.1:1", "kept"},
 		{"too few replicas", "t", kerr.NotEnoughReplicas, "", "kept"},
 		{"the leader is moving", "t", kerr.NotLeaderForPartition, "", "kept"},
-		{"larger than the topic takes", "t", kerr.MessageTooLarge, "", fmt.Sprintf("refused %v", producer.KindTooLarge)},
-		{"invalid for the broker", "t", kerr.InvalidRecord, "", fmt.Sprintf("refused %v", producer.KindRejected)},
-		{"the topic is not the credentials'", "t", kerr.TopicAuthorizationFailed, "", fmt.Sprintf("refused %v", producer.KindForbidden)},
-		{"there is no such topic", "nowhere", nil, "", fmt.Sprintf("refused %v", producer.KindTopicNotFound)},
+		{"larger than the topic takes", "t", kerr.MessageTooLarge, "", fmt.Sprintf("refused %v", record.KindTooLarge)},
+		{"invalid for the broker", "t", kerr.InvalidRecord, "", fmt.Sprintf("refused %v", record.KindRejected)},
+		{"the topic is not the credentials'", "t", kerr.TopicAuthorizationFailed, "", fmt.Sprintf("refused %v", record.KindForbidden)},
+		{"there is no such topic", "nowhere", nil, "", fmt.Sprintf("refused %v", record.KindTopicNotFound)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -325,7 +327,7 @@ func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
 }
 
 // startAway starts a queue whose broker is to be started later.
-func startAway(t *testing.T) (*gateway, *producer.Connection, func() *broker) {
+func startAway(t *testing.T) (*gateway, *kafkaconf.Connection, func() *broker) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -498,28 +500,28 @@ func TestHurryEndsTheWaitingForKafka(t *testing.T) {
 	}
 }
 
-// waiting tells whether librdkafka has handed a request to the broker.
+// waiting reports whether librdkafka has handed a request to the broker.
 func (b *broker) waiting() bool { return b.held.Load() > 0 }
 
 func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 	cases := []struct {
 		name  string
 		spoil func(dir string) error
-		kind  producer.Kind
+		kind  record.Kind
 	}{
-		{"the spool is full", func(string) error { return nil }, producer.KindSpoolFull},
+		{"the spool is full", func(string) error { return nil }, record.KindSpoolFull},
 		{"the directory is gone", func(dir string) error {
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
 			return os.WriteFile(dir, nil, 0o600)
-		}, producer.KindSpoolFailed},
+		}, record.KindSpoolFailed},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			b, dir := startBroker(t), filepath.Join(t.TempDir(), "spool")
 			opts := Options{}
-			if c.kind == producer.KindSpoolFull {
+			if c.kind == record.KindSpoolFull {
 				opts.MaxBytes = 10
 			}
 			g := startQueue(t, dir, opts).await()
@@ -540,16 +542,16 @@ func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	conn, err := producer.NewConnection(producer.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, producer.Async)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, kafkaconf.Async)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.pool.Send(conn, record("t", "0"), true, time.Now().Add(patient)); err != nil {
+	if _, err := g.pool.Send(conn, recordOf("t", "0"), true, time.Now().Add(patient)); err != nil {
 		t.Fatal(err)
 	}
 	b.block()
 	for i := range 2000 {
-		if _, err := g.pool.Send(conn, record("t", fmt.Sprint(i+1)), false, time.Now().Add(patient)); err != nil {
+		if _, err := g.pool.Send(conn, recordOf("t", fmt.Sprint(i+1)), false, time.Now().Add(patient)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -622,7 +624,7 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 		return len(st.acked) == 1
 	})
 	for i := range entries {
-		l := st.laneOf(&spool.Head{Position: entries[i].Position, Topic: []byte("t"), Partition: producer.AnyPartition})
+		l := st.laneOf(&spool.Head{Position: entries[i].Position, Topic: []byte("t"), Partition: record.AnyPartition})
 		l.take(st, 1)
 		st.chosen = append(st.chosen, taken{l, 1})
 	}
@@ -641,7 +643,7 @@ func TestARecordThatIsBeingKeptWhenTheProcessEndsIsNotSentAgain(t *testing.T) {
 	conn := b.connect(t)
 	st := g.queue.stream(conn, DeadLetter)
 	b.block()
-	d, perr := g.pool.Queue(conn, record("t", "0"), time.Now().Add(patient))
+	d, perr := g.pool.Queue(conn, recordOf("t", "0"), time.Now().Add(patient))
 	if perr != nil {
 		t.Fatal(perr)
 	}
@@ -653,7 +655,7 @@ func TestARecordThatIsBeingKeptWhenTheProcessEndsIsNotSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.disk.Store(disk)
-	position, err := disk.Append(&spool.Entry{Record: *record("t", "0")})
+	position, err := disk.Append(&spool.Entry{Record: *recordOf("t", "0")})
 	if err != nil {
 		t.Fatal(err)
 	}

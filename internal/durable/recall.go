@@ -3,7 +3,8 @@ package durable
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -46,7 +47,7 @@ func (st *stream) expect(id spool.UnitID) {
 
 // Replied says that the reply to a unit was noted, or that nothing was done: no other
 // process will ask for it.
-func (q *Queue) Replied(conn *producer.Connection, id [16]byte, policy Policy) {
+func (q *Queue) Replied(conn *kafkaconf.Connection, id [16]byte, policy Policy) {
 	st := q.stream(conn, policy)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -127,7 +128,7 @@ func (st *stream) fateOf(id spool.UnitID) (fate, bool) {
 
 // recall finds out what became of a unit that was sent before, as far as that can be
 // told without Kafka. The error says that it cannot be told now.
-func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, _ *producer.Error) {
+func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, _ *record.Error) {
 	if !st.awaitLoaded(deadline) || !st.takeTurnBy(deadline) {
 		return f, false, notInTime
 	}
@@ -144,7 +145,7 @@ func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, 
 		}
 	})
 	if err != nil {
-		return f, false, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: err.Reason}
+		return f, false, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: err.Reason}
 	}
 	return f, ok, nil
 }

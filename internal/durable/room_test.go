@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -19,9 +19,9 @@ func TestDeadLettersThatFillTheirShareStopNobody(t *testing.T) {
 			id, c := streamID(conn, DeadLetter), dial(t, dir)
 			g.want("acknowledged", conn, "t", "0", patient)
 			b.refuse()
-			g.hold(b, DeadLetter, record("u", "1"+large))
+			g.hold(b, DeadLetter, recordOf("u", "1"+large))
 			await.True(t, "the first is a dead letter", func() bool { return infoOf(t, c, id).DeadLetters == 1 && g.pending() == 0 })
-			g.hold(b, DeadLetter, record("u", "2"+large), record("t", "1"))
+			g.hold(b, DeadLetter, recordOf("u", "2"+large), recordOf("t", "1"))
 			b.values(t, "t", 2) // which waits for nothing
 
 			if drop {
@@ -56,7 +56,7 @@ func TestOneRouteCannotTakeAllRoomOnDisk(t *testing.T) {
 		t.Fatal("the routes are to share a stream")
 	}
 	large := strings.Repeat("x", 20_000)
-	full := fmt.Sprintf("refused %v", producer.KindSpoolFull)
+	full := fmt.Sprintf("refused %v", record.KindSpoolFull)
 	n := 0
 	for g.send(first, "t", large, soon/10) == "kept" {
 		n++

@@ -3,6 +3,7 @@ package durable
 import (
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
@@ -44,7 +45,7 @@ func (q *Queue) State() (open, owner bool) {
 func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.disk == nil || p.Mode == producer.Durable {
+	if q.disk == nil || p.Mode == kafkaconf.Durable {
 		return q.disk != nil
 	}
 	for _, st := range q.streams {

@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -14,7 +16,7 @@ import (
 type stream struct {
 	q      *Queue
 	id     string
-	conn   *producer.Connection
+	conn   *kafkaconf.Connection
 	policy Policy
 
 	loaded atomic.Bool // this process knows all that is on disk of the stream
@@ -50,8 +52,8 @@ type flight struct {
 	position spool.Position
 	delivery *producer.Delivery
 	acked    bool // and then it is no flight any more
-	ack      producer.Ack
-	err      *producer.Error // why it was not acknowledged
+	ack      record.Ack
+	err      *record.Error // why it was not acknowledged
 
 	taken // what it counts for; no lane: the reader has not met the record yet
 }
@@ -69,12 +71,13 @@ const (
 	gateRecords = 1000
 	// gateWait is how long requests wait at it.
 	gateWait = time.Second
-	// gatePace is how long a request waits while more records are left than that, so
-	// that clients do not outrun the forwarder.
+	// gatePace is how long a request waits while more records are left than that.
+	// Without it, clients append faster than the forwarder sends, and the spool never
+	// empties under load.
 	gatePace = 100 * time.Millisecond
 )
 
-func newStream(q *Queue, conn *producer.Connection, policy Policy) *stream {
+func newStream(q *Queue, conn *kafkaconf.Connection, policy Policy) *stream {
 	st := &stream{
 		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
@@ -187,7 +190,7 @@ func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 
 // keep puts a record on disk for the reason of cause. d is its delivery if
 // librdkafka has it. The room that it takes is that of the route, which from stands for.
-func (st *stream) keep(from *producer.Connection, rec *producer.Record, d *producer.Delivery, cause *producer.Error) (Result, *producer.Error) {
+func (st *stream) keep(from *kafkaconf.Connection, rec *record.Record, d *producer.Delivery, cause *record.Error) (Result, *record.Error) {
 	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now(), Holder: from}, d)
 	if err != nil {
 		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
@@ -226,15 +229,15 @@ func (st *stream) append(e *spool.Entry, d *producer.Delivery) (_ spool.Position
 }
 
 // notKept is the outcome of a record that could not be kept because of err.
-func (st *stream) notKept(d *producer.Delivery, cause *producer.Error, err error) *producer.Error {
+func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) *record.Error {
 	switch {
 	case cause.Unconfirmed, errors.Is(err, spool.ErrUncertain):
 		st.forget(d)
 		return notInTime
 	case errors.Is(err, spool.ErrFull):
-		return &producer.Error{Kind: producer.KindSpoolFull, Reason: err.Error()}
+		return &record.Error{Kind: record.KindSpoolFull, Reason: err.Error()}
 	}
-	return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
+	return &record.Error{Kind: record.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
 
 // awaitKeeping returns when the flights among the records that are on disk are noted.

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -32,7 +34,7 @@ type units struct {
 	memory
 }
 
-// settled tells whether the next unit may be sent.
+// settled reports whether the next unit may be sent.
 func (u *units) settled() bool { return u.serial.Begun() && !u.unsettled && u.doubt == nil }
 
 // inDoubt returns how many units may or may not have been committed: while somebody
@@ -54,7 +56,7 @@ func (st *stream) inDoubt() int {
 type Unit struct {
 	// ID is the unit's identity; zero: it gets one.
 	ID      [16]byte
-	Records []producer.Record
+	Records []record.Record
 	// Again says that a unit with this identity may have been sent before, by this
 	// process or an earlier one.
 	Again bool
@@ -64,7 +66,7 @@ type Unit struct {
 type UnitResult struct {
 	// Outcomes say of each record what the transaction came to; nil: nothing is known of
 	// them, as of a unit that was committed before.
-	Outcomes []producer.Outcome
+	Outcomes []record.Outcome
 	// Receipt names the unit on disk; "": it is not there.
 	Receipt string
 }
@@ -72,7 +74,7 @@ type UnitResult struct {
 // SendUnit delivers the records in one transaction to Kafka, or as one unit to the
 // disk, by the deadline or little later. An error is about the transaction as a whole.
 // Where the unit has an ID, Replied is to be called when the reply has been noted.
-func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *producer.Error) {
+func (q *Queue) SendUnit(conn *kafkaconf.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *record.Error) {
 	st := q.stream(conn, policy)
 	now := time.Now()
 	for i := range u.Records {
@@ -94,7 +96,7 @@ func (q *Queue) SendUnit(conn *producer.Connection, u Unit, policy Policy, deadl
 }
 
 // deliver sends or keeps a unit.
-func (st *stream) deliver(e *spool.Entry, recs []producer.Record, again bool, deadline time.Time) (UnitResult, *producer.Error) {
+func (st *stream) deliver(e *spool.Entry, recs []record.Record, again bool, deadline time.Time) (UnitResult, *record.Error) {
 	if !st.unitTurn(deadline) {
 		return st.keepUnit(e, behindOthers)
 	}
@@ -105,14 +107,14 @@ func (st *stream) deliver(e *spool.Entry, recs []producer.Record, again bool, de
 			return UnitResult{Receipt: f.receipt}, nil
 		}
 	}
-	var out []producer.Outcome
+	var out []record.Outcome
 	if err == nil {
 		out, err = st.serial.Send(recs, st.markOf(e.Unit), deadline, st.q.hurry)
 	}
 	if err == nil {
 		st.committed(e.Unit)
 	}
-	if err == nil || permanent(err) {
+	if err == nil || err.Permanent() {
 		return UnitResult{Outcomes: out}, err
 	}
 	return st.keepUnit(e, err)
@@ -153,7 +155,7 @@ func (st *stream) takeTurnBy(deadline time.Time) bool {
 
 // keepUnit puts a unit on disk for the reason of cause. Where that leaves it open
 // whether the unit was committed, the caller has the turn.
-func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (UnitResult, *producer.Error) {
+func (st *stream) keepUnit(unit *spool.Entry, cause *record.Error) (UnitResult, *record.Error) {
 	position, _, err := st.append(unit, nil)
 	if err != nil {
 		st.q.log.Error("a unit cannot be kept on disk", "stream", st.id, "error", err)
@@ -167,7 +169,7 @@ func (st *stream) keepUnit(unit *spool.Entry, cause *producer.Error) (UnitResult
 }
 
 // prepare makes the producer ready for the next unit, and settles what is in doubt.
-func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{}) *producer.Error {
+func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{}) *record.Error {
 	if st.settled() {
 		return nil
 	}
@@ -188,7 +190,7 @@ func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{
 }
 
 // settle marks what is on disk and was committed.
-func (st *stream) settle(committed map[string]bool) *producer.Error {
+func (st *stream) settle(committed map[string]bool) *record.Error {
 	if d := st.doubt; d != nil && committed[d.Unit.String()] {
 		st.resolve(st.disk.Load(), d.Position, spool.Acked)
 	}
@@ -208,18 +210,18 @@ func (st *stream) settle(committed map[string]bool) *producer.Error {
 }
 
 // eachOnDisk calls f with each unit that is on disk.
-func (st *stream) eachOnDisk(f func(*spool.Entry)) *producer.Error {
+func (st *stream) eachOnDisk(f func(*spool.Entry)) *record.Error {
 	disk := st.disk.Load()
 	if disk == nil {
 		return nil
 	}
 	for after := (spool.Position{}); ; {
 		if st.q.stopping() {
-			return &producer.Error{Kind: producer.KindUnavailable, Reason: "shutting down"}
+			return &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
 		}
 		entries, err := disk.Next(after, batchRecords, batchBytes)
 		if err != nil {
-			return &producer.Error{Kind: producer.KindSpoolFailed, Reason: err.Error()}
+			return &record.Error{Kind: record.KindSpoolFailed, Reason: err.Error()}
 		}
 		if len(entries) == 0 {
 			return nil
@@ -286,7 +288,7 @@ func (st *stream) settleUnits(disk *spool.Stream) (time.Duration, bool) {
 
 // chooseUnit says what the reader does with a unit on disk.
 func (st *stream) chooseUnit(h *spool.Head) spool.Choice {
-	h.Partition, h.Key = producer.AnyPartition, nil
+	h.Partition, h.Key = record.AnyPartition, nil
 	l := st.laneOf(h)
 	switch {
 	case l == nil:
@@ -305,7 +307,7 @@ func (st *stream) chooseUnit(h *spool.Head) spool.Choice {
 
 // sendUnits sends the units that the reader has taken, one after another. The error
 // says why the rest waits; the reader is to meet it again.
-func (st *stream) sendUnits(disk *spool.Stream, entries []spool.Entry) (failure *producer.Error) {
+func (st *stream) sendUnits(disk *spool.Stream, entries []spool.Entry) (failure *record.Error) {
 	chosen := st.chosen
 	st.chosen = nil
 	for i, t := range chosen {
@@ -328,7 +330,7 @@ func (st *stream) sendUnits(disk *spool.Stream, entries []spool.Entry) (failure 
 }
 
 // unitsWait says why units wait, and returns for how long.
-func (st *stream) unitsWait(err *producer.Error) time.Duration {
+func (st *stream) unitsWait(err *record.Error) time.Duration {
 	st.setGate(false)
 	if !st.q.stopping() {
 		st.say("units wait on disk until Kafka takes them", err.Reason)
@@ -336,11 +338,11 @@ func (st *stream) unitsWait(err *producer.Error) time.Duration {
 	return retryPause
 }
 
-var unsettled = &producer.Error{Kind: producer.KindUnavailable, Reason: "the producer is being replaced"}
+var unsettled = &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 
 // sendUnit sends a unit that is on disk, unless it has to stand aside or can never be
 // taken. The error says why no other can be sent either.
-func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *producer.Error {
+func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *record.Error {
 	if !st.settled() { // since the one before
 		return unsettled
 	}
@@ -355,7 +357,7 @@ func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *produce
 		case err.Unconfirmed:
 			st.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
 			return err
-		case !ofTopic(err) && !final(err):
+		case !err.Missing() && !err.Refused():
 			return err
 		}
 	}
@@ -363,7 +365,7 @@ func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *produce
 	case l.isAside:
 		l.pass(e.Position)
 	case l.hopeless(err):
-		return st.refuse(disk, []spool.Entry{*e}, []*producer.Error{err})
+		return st.refuse(disk, []spool.Entry{*e}, []*record.Error{err})
 	default:
 		st.standAside(l, spool.Before(e.Position))
 		l.pass(e.Position)

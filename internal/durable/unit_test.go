@@ -15,27 +15,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func (b *broker) transactional(t *testing.T) *producer.Connection {
+func (b *broker) transactional(t *testing.T) *kafkaconf.Connection {
 	t.Helper()
-	return b.connect(t).As(producer.Transactional)
+	return b.connect(t).As(kafkaconf.Transactional)
 }
 
 // sendUnit sends a unit, its records' values separated by spaces, and says what became
 // of it.
-func (g *gateway) sendUnit(conn *producer.Connection, topic, values string, policy Policy, timeout time.Duration) string {
-	var recs []producer.Record
+func (g *gateway) sendUnit(conn *kafkaconf.Connection, topic, values string, policy Policy, timeout time.Duration) string {
+	var recs []record.Record
 	for _, v := range strings.Fields(values) {
-		recs = append(recs, *record(topic, v))
+		recs = append(recs, *recordOf(topic, v))
 	}
 	result, err := g.queue.SendUnit(conn, Unit{Records: recs}, policy, time.Now().Add(timeout))
 	return what(result, err, len(recs))
 }
 
-func what(result UnitResult, err *producer.Error, records int) string {
+func what(result UnitResult, err *record.Error, records int) string {
 	switch {
 	case err != nil && err.Unconfirmed:
 		return "unconfirmed"
@@ -51,7 +52,7 @@ func what(result UnitResult, err *producer.Error, records int) string {
 	return "committed"
 }
 
-func (g *gateway) wantUnit(want string, conn *producer.Connection, topic, values string, timeout time.Duration) {
+func (g *gateway) wantUnit(want string, conn *kafkaconf.Connection, topic, values string, timeout time.Duration) {
 	g.t.Helper()
 	if got := g.sendUnit(conn, topic, values, DeadLetter, timeout); got != want {
 		g.t.Fatalf("unit %s: %s, want %s", values, got, want)
@@ -192,8 +193,8 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 	conn := b.transactional(t)
 	g.wantUnit("committed", conn, "t", "0", patient)
 	b.failWith(func(string) *kerr.Error { return kerr.InvalidRecord })
-	g.wantUnit(fmt.Sprintf("refused %d", producer.KindRejected), conn, "t", "1 2", patient)
-	g.wantUnit(fmt.Sprintf("refused %d", producer.KindTopicNotFound), conn, "nowhere", "x", patient)
+	g.wantUnit(fmt.Sprintf("refused %d", record.KindRejected), conn, "t", "1 2", patient)
+	g.wantUnit(fmt.Sprintf("refused %d", record.KindTopicNotFound), conn, "nowhere", "x", patient)
 	b.failWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
 	g.wantUnit("kept", conn, "t", "3 4", soon)
 	g.wantUnit("kept", conn, "u", "5", patient)
@@ -227,7 +228,7 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 
 func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	g, conn, start := startAway(t)
-	conn = conn.As(producer.Transactional)
+	conn = conn.As(kafkaconf.Transactional)
 	g.wantUnit("kept", conn, "nowhere", "x", soon)
 	g.wantUnit("kept", conn, "t", "0 1", soon)
 	g.wantUnit("kept", conn, "nowhere", "y", soon)
@@ -302,7 +303,7 @@ func TestAMissingRightToTheTransactionalIDIsTheRoutesFault(t *testing.T) {
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.transactional(t)
 	withdrawn := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
-	g.wantUnit(fmt.Sprintf("refused %d", producer.KindConfig), conn, "t", "1", patient)
+	g.wantUnit(fmt.Sprintf("refused %d", record.KindConfig), conn, "t", "1", patient)
 	withdrawn.Remove()
 	g.wantUnit("committed", conn, "t", "2", patient)
 }
@@ -313,7 +314,7 @@ func TestAMissingRightToTheGroupIsTheRoutesFault(t *testing.T) {
 	conn := b.transactional(t)
 	g.wantUnit("committed", conn, "t", "0", patient)
 	withdrawn := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddOffsetsToTxn}, TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
-	g.wantUnit(fmt.Sprintf("refused %d", producer.KindConfig), conn, "t", "1", patient)
+	g.wantUnit(fmt.Sprintf("refused %d", record.KindConfig), conn, "t", "1", patient)
 	withdrawn.Remove()
 	g.wantUnit("committed", conn, "t", "2", patient)
 	if got := b.committed(t, "t", 2); got != "0 2" {
@@ -364,16 +365,16 @@ func TestHurryKeepsAUnitThatWaitsForKafka(t *testing.T) {
 }
 
 // again sends a unit with an identity that may have been sent before.
-func (g *gateway) again(conn *producer.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
-	u := Unit{ID: [16]byte{id}, Records: []producer.Record{*record("t", value)}, Again: true}
+func (g *gateway) again(conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
+	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}, Again: true}
 	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
 	return what(result, err, 1), result
 }
 
 // first is again for the first time.
-func (g *gateway) first(want string, conn *producer.Connection, id byte, value string, timeout time.Duration) UnitResult {
+func (g *gateway) first(want string, conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) UnitResult {
 	g.t.Helper()
-	u := Unit{ID: [16]byte{id}, Records: []producer.Record{*record("t", value)}}
+	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}}
 	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
 	if got := what(result, err, 1); got != want {
 		g.t.Fatalf("unit %s: %s, want %s", value, got, want)

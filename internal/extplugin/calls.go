@@ -3,9 +3,9 @@ package extplugin
 import (
 	"net/http"
 
-	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
-
 	"github.com/api7/ext-plugin-proto/go/A6"
+	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
+	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 )
 
 // Bodies of the two answers that the host gives itself, in the form that the
@@ -44,13 +44,14 @@ func decodePrepareConf(frame []byte) (key string, texts []confText, err error) {
 	return key, texts, nil
 }
 
-// httpReqCall answers HTTPReqCall: it runs the route's plugins until one answers.
+// httpReqCall answers HTTPReqCall with what the plugin says. A route whose conf names another plugin, or names the plugin
+// with a configuration that cannot be used, is answered 500.
 func (s *session) httpReqCall(frame []byte) error {
+	defer s.req.end()
 	token, id, err := s.beginRequest(frame)
 	if err != nil {
 		return err
 	}
-	defer s.req.end()
 	rule, ok := s.srv.confs.get(token)
 	if !ok {
 		return errTokenNotFound
@@ -62,8 +63,8 @@ func (s *session) httpReqCall(frame []byte) error {
 			s.answerItself(badConfBody)
 			break
 		}
-		panicked := s.callPlugin(c.name, rule.route, func() {
-			c.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
+		panicked := s.callPlugin(c.id.name, rule.route, func() {
+			s.srv.confs.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
 		})
 		if s.req.ask.lost != nil {
 			return errConnLost
@@ -83,7 +84,7 @@ func (s *session) httpReqCall(frame []byte) error {
 		}
 		s.rsp.appendTo(s.b, id)
 	} else {
-		s.req.appendRewrite(s.b, id)
+		appendPass(s.b, id)
 	}
 	return nil
 }
@@ -108,43 +109,24 @@ func (s *session) beginRequest(frame []byte) (token, id uint32, err error) {
 	return s.req.fb.ConfToken(), s.req.fb.Id(), nil
 }
 
-// httpRespCall answers HTTPRespCall, which APISIX sends for ext-plugin-post-resp.
+// httpRespCall answers HTTPRespCall, which APISIX sends where a route has the plugin under ext-plugin-post-resp: the
+// upstream's response stays as it is.
 func (s *session) httpRespCall(frame []byte) error {
-	w, token, id, err := s.beginResponse(frame)
+	token, id, err := decodeRespCall(frame)
 	if err != nil {
 		return err
 	}
-	rule, ok := s.srv.confs.get(token)
-	if !ok {
+	if _, ok := s.srv.confs.get(token); !ok {
 		return errTokenNotFound
 	}
-	for _, c := range rule.confs {
-		if c.err != nil {
-			continue // the upstream has answered; there is nothing to protect
-		}
-		panicked := s.callPlugin(c.name, rule.route, func() {
-			c.plugin.ResponseFilter(c.conf, w)
-		})
-		if w.ask.lost != nil {
-			return errConnLost
-		}
-		if panicked {
-			w = newResponse(s, frame)
-			w.WriteHeader(http.StatusInternalServerError)
-			_, _ = w.Write([]byte(panicBody))
-		}
-		if w.changed() {
-			break
-		}
-	}
-	s.b.Reset()
-	w.appendTo(s.b, id)
+	hrespc.RespStart(s.b)
+	hrespc.RespAddId(s.b, id)
+	s.b.Finish(hrespc.RespEnd(s.b))
 	return nil
 }
 
-func (s *session) beginResponse(frame []byte) (w *response, token, id uint32, err error) {
+func decodeRespCall(frame []byte) (token, id uint32, err error) {
 	defer malformed(&err)
-	w = newResponse(s, frame)
-	w.try()
-	return w, w.fb.ConfToken(), w.fb.Id(), nil
+	req := hrespc.GetRootAsReq(frame, 0)
+	return req.ConfToken(), req.Id(), nil
 }

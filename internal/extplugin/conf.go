@@ -15,12 +15,12 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 )
 
-// confStore keeps what APISIX has prepared: a token stands for the plugins of a
-// route with their parsed configurations. A text is parsed once, however many
+// confStore keeps what APISIX has prepared: a token stands for the parsed configurations
+// of a route. A text is parsed once, however many
 // tokens it has: any edit of a route, and in file mode any edit of the file, makes
 // new tokens for the same texts.
 type confStore struct {
-	plugins map[string]Plugin
+	plugin  Plugin
 	log     *slog.Logger
 	ttl     time.Duration // of a token that is not used
 	now     func() time.Time
@@ -39,7 +39,7 @@ type textID struct {
 	sum  [sha256.Size]byte
 }
 
-// rule is the plugins of one token, in the order in which they run.
+// rule is the configurations of one token, in the order in which they run.
 type rule struct {
 	key      string
 	route    string // for the log
@@ -49,28 +49,23 @@ type rule struct {
 
 // parsedConf is one text's outcome; err says why it cannot be used.
 type parsedConf struct {
-	id     textID
-	name   string
-	plugin Plugin
-	ready  chan struct{} // closed when conf or err is set
-	conf   interface{}
-	err    error
-	rules  int // that use it; under confStore.mu
+	id    textID
+	ready chan struct{} // closed when conf or err is set
+	conf  any
+	err   error
+	rules int // that use it; under confStore.mu
 }
 
-func newConfStore(plugins []Plugin, ttl time.Duration, log *slog.Logger) *confStore {
+func newConfStore(plugin Plugin, ttl time.Duration, log *slog.Logger) *confStore {
 	s := &confStore{
-		plugins: map[string]Plugin{},
-		log:     log,
-		ttl:     ttl,
-		now:     time.Now,
-		next:    randomToken(),
-		tokens:  map[uint32]*rule{},
-		keys:    map[string]uint32{},
-		texts:   map[textID]*parsedConf{},
-	}
-	for _, p := range plugins {
-		s.plugins[p.Name()] = p
+		plugin: plugin,
+		log:    log,
+		ttl:    ttl,
+		now:    time.Now,
+		next:   randomToken(),
+		tokens: map[uint32]*rule{},
+		keys:   map[string]uint32{},
+		texts:  map[textID]*parsedConf{},
 	}
 	s.tick()
 	return s
@@ -85,7 +80,7 @@ func randomToken() uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// tick tells the store that time goes on.
+// tick updates the store's time, which calls read instead of the clock.
 func (s *confStore) tick() { s.second.Store(s.now().Unix()) }
 
 // prepare returns the token of the configuration. key is APISIX's name for it and
@@ -123,19 +118,19 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 	s.mu.Unlock()
 
 	for _, i := range created { // outside the lock: other routes go on
-		if r.confs[i].parse(texts[i].text, s.log); r.confs[i].invalid() {
+		if s.parse(r.confs[i], texts[i].text); r.confs[i].invalid() {
 			s.invalid.Add(1)
 		}
 	}
 	for _, c := range r.confs {
 		if <-c.ready; c.invalid() {
-			s.log.Error("the requests of this route are answered 500", "route", r.route, "plugin", c.name)
+			s.log.Error("the requests of this route are answered 500", "route", r.route, "plugin", c.id.name)
 		}
 	}
 	return token
 }
 
-// invalid tells whether the text cannot be used, also where the plugin keeps that
+// invalid reports whether the text cannot be used, also where the plugin keeps that
 // to itself so as not to be skipped by the stock runner.
 func (c *parsedConf) invalid() bool {
 	conf, ok := c.conf.(interface{ Invalid() bool })
@@ -147,29 +142,29 @@ func (s *confStore) text(t confText) (c *parsedConf, isNew bool) {
 	id := textID{t.name, sha256.Sum256([]byte(t.text))}
 	c, ok := s.texts[id]
 	if !ok {
-		c = &parsedConf{id: id, name: t.name, plugin: s.plugins[t.name], ready: make(chan struct{})}
+		c = &parsedConf{id: id, ready: make(chan struct{})}
 		s.texts[id] = c
 	}
 	c.rules++
 	return c, !ok
 }
 
-// parse parses the text. A plugin that panics has refused it.
-func (c *parsedConf) parse(text string, log *slog.Logger) {
+// parse parses the text of c. A plugin that panics has refused it.
+func (s *confStore) parse(c *parsedConf, text string) {
 	defer close(c.ready)
 	defer func() {
 		if r := recover(); r != nil {
 			c.err = fmt.Errorf("the plugin panicked: %s", logging.Panic(r))
 		}
 		if c.err != nil {
-			log.Error("a route's configuration is invalid", "plugin", c.name, "error", c.err)
+			s.log.Error("a route's configuration is invalid", "plugin", c.id.name, "error", c.err)
 		}
 	}()
-	if c.plugin == nil {
+	if c.id.name != s.plugin.Name() {
 		c.err = errors.New("there is no plugin of this name here")
 		return
 	}
-	c.conf, c.err = c.plugin.ParseConf([]byte(text))
+	c.conf, c.err = s.plugin.ParseConf([]byte(text))
 }
 
 // maxRouteName bounds what the log shows of a key that is not APISIX's, in bytes.

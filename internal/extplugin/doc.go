@@ -1,9 +1,11 @@
 // Package extplugin is the plugin's side of APISIX's ext-plugin protocol: it
 // listens on the Unix socket that APISIX names, keeps the configurations APISIX
-// has prepared, and calls plugins written against the contract of
+// has prepared, and calls a plugin written against the contract of
 // apisix-go-plugin-runner (pkg/plugin.Plugin, pkg/http.Request).
 //
-// It is not for what a plugin does with a request, and knows nothing of Kafka.
+// It is not for what a plugin does with a request, and knows nothing of Kafka. It has
+// what a plugin needs that answers every request itself, and neither rewrites requests
+// nor changes responses.
 // cmd/kafkaupstream calls it (run and dev), and the benchmarks do.
 //
 // The protocol is defined by ext-plugin.fbs in github.com/api7/ext-plugin-proto

@@ -16,6 +16,7 @@ import (
 	a6err "github.com/api7/ext-plugin-proto/go/A6/Err"
 	ei "github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	hrc "github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
+	hrespc "github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	pc "github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 
@@ -36,7 +37,7 @@ func prepareConfFrame(key, name, text string) []byte {
 	A6.TextEntryAddName(b, n)
 	A6.TextEntryAddValue(b, v)
 	entry := A6.TextEntryEnd(b)
-	vec := textEntries(b, []flatbuffers.UOffsetT{entry}, pc.ReqStartConfVector)
+	vec := b.CreateVectorOfTables([]flatbuffers.UOffsetT{entry})
 	pc.ReqStart(b)
 	pc.ReqAddKey(b, k)
 	pc.ReqAddConf(b, vec)
@@ -47,9 +48,11 @@ func prepareConfFrame(key, name, text string) []byte {
 func reqCallFrame(token uint32) []byte {
 	b := flatbuffers.NewBuilder(0)
 	path := b.CreateString("/path")
-	value := "v"
-	headers := textEntries(b, []flatbuffers.UOffsetT{textEntry(b, "content-length", &value)}, hrc.ReqStartHeadersVector)
-	args := textEntries(b, []flatbuffers.UOffsetT{textEntry(b, "arg", nil)}, hrc.ReqStartArgsVector)
+	headers := b.CreateVectorOfTables([]flatbuffers.UOffsetT{textEntry(b, "content-length", "v")})
+	name := b.CreateString("arg")
+	A6.TextEntryStart(b)
+	A6.TextEntryAddName(b, name)
+	args := b.CreateVectorOfTables([]flatbuffers.UOffsetT{A6.TextEntryEnd(b)})
 	hrc.ReqStart(b)
 	hrc.ReqAddConfToken(b, token)
 	hrc.ReqAddPath(b, path)
@@ -57,6 +60,16 @@ func reqCallFrame(token uint32) []byte {
 	hrc.ReqAddArgs(b, args)
 	b.Finish(hrc.ReqEnd(b))
 	return rawFrame(typeHTTPReqCall, b.FinishedBytes())
+}
+
+func respCallFrame(token, id uint32) []byte {
+	b := flatbuffers.NewBuilder(0)
+	hrespc.ReqStart(b)
+	hrespc.ReqAddId(b, id)
+	hrespc.ReqAddStatus(b, 200)
+	hrespc.ReqAddConfToken(b, token)
+	b.Finish(hrespc.ReqEnd(b))
+	return rawFrame(typeHTTPRespCall, b.FinishedBytes())
 }
 
 func extraInfoFrame(result []byte) []byte {
@@ -225,17 +238,28 @@ func TestAConnectionThatBreaksInAFrameIsForgotten(t *testing.T) {
 	})
 }
 
+func TestResponsesAreLeftAsTheyAre(t *testing.T) {
+	c := dialRaw(t, startHost(t, "", &fakePlugin{name: "p"}))
+	token := c.prepare()
+	c.send(respCallFrame(token, 5))
+	typ, payload := c.receive()
+	if r := hrespc.GetRootAsResp(payload, 0); typ != typeHTTPRespCall || r.Id() != 5 || r.Status() != 0 || r.HeadersLength() != 0 || r.BodyLength() != 0 {
+		t.Errorf("got type %d %v", typ, payload)
+	}
+	c.send(respCallFrame(token+1, 5))
+	if typ, payload = c.receive(); typ != typeError || a6err.GetRootAsResp(payload, 0).Code() != a6err.CodeCONF_TOKEN_NOT_FOUND {
+		t.Errorf("an unknown token: got type %d %v", typ, payload)
+	}
+}
+
 // FuzzFrames sends frames that are almost right: the host must answer each or
 // close the connection, and live.
 func FuzzFrames(f *testing.F) {
-	h := startHost(f, "", &fakePlugin{name: "p", request: nosy, response: func(_ any, w pkghttp.Response) {
-		body, _ := w.ReadBody()
-		fmt.Fprint(w, w.StatusCode(), w.Header().View(), body)
-	}})
+	h := startHost(f, "", &fakePlugin{name: "p", request: nosy})
 	token := dialRaw(f, h).prepare()
 	f.Add(byte(typePrepareConf), prepareConfFrame("k", "p", "{}")[4:], []byte{})
 	f.Add(byte(typeHTTPReqCall), reqCallFrame(token)[4:], extraInfoFrame([]byte("b"))[4:])
-	f.Add(byte(typeHTTPRespCall), reqCallFrame(token)[4:], extraInfoFrame(nil)[4:])
+	f.Add(byte(typeHTTPRespCall), respCallFrame(token, 1)[4:], extraInfoFrame(nil)[4:])
 	f.Fuzz(func(t *testing.T, typ byte, payload, answer []byte) {
 		c := dialRaw(t, h)
 		c.send(rawFrame(typ, payload[:min(len(payload), 1<<20)]))

@@ -23,10 +23,9 @@ var (
 
 // fakePlugin is a plugin made of functions.
 type fakePlugin struct {
-	name     string
-	parse    func(in []byte) (any, error)
-	request  func(conf any, w http.ResponseWriter, r pkghttp.Request)
-	response func(conf any, w pkghttp.Response)
+	name    string
+	parse   func(in []byte) (any, error)
+	request func(conf any, w http.ResponseWriter, r pkghttp.Request)
 }
 
 func (p *fakePlugin) Name() string { return p.name }
@@ -44,11 +43,7 @@ func (p *fakePlugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Re
 	}
 }
 
-func (p *fakePlugin) ResponseFilter(conf any, w pkghttp.Response) {
-	if p.response != nil {
-		p.response(conf, w)
-	}
-}
+func (p *fakePlugin) ResponseFilter(any, pkghttp.Response) {}
 
 // testHost is a server with a client of APISIX's kind.
 type testHost struct {
@@ -58,19 +53,19 @@ type testHost struct {
 	log  *await.Log
 }
 
-func startHost(t testing.TB, path string, plugins ...Plugin) *testHost {
+func startHost(t testing.TB, path string, plugin Plugin) *testHost {
 	t.Helper()
-	return startHostWith(t, Options{SocketPath: path}, plugins...)
+	return startHostWith(t, Options{SocketPath: path}, plugin)
 }
 
-func startHostWith(t testing.TB, opts Options, plugins ...Plugin) *testHost {
+func startHostWith(t testing.TB, opts Options, plugin Plugin) *testHost {
 	t.Helper()
 	if opts.SocketPath == "" {
 		opts.SocketPath = filepath.Join(t.TempDir(), "runner.sock")
 	}
 	path, log := opts.SocketPath, &await.Log{}
 	opts.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	server, err := Listen(opts, plugins...)
+	server, err := Listen(opts, plugin)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,14 +106,6 @@ func TestAPluginSeesTheRequest(t *testing.T) {
 		{"a header, in any case", func(w http.ResponseWriter, r pkghttp.Request) { fmt.Fprint(w, r.Header().Get("X-Thing")) }, "one"},
 		{"no header that is not there", func(w http.ResponseWriter, r pkghttp.Request) { fmt.Fprintf(w, "%q", r.Header().Get("x-thin")) }, `""`},
 		{"all values of a header in the view", func(w http.ResponseWriter, r pkghttp.Request) { fmt.Fprint(w, r.Header().View()["X-Thing"]) }, "[one two]"},
-		{"what it set itself", func(w http.ResponseWriter, r pkghttp.Request) {
-			r.Header().Set("X-Thing", "new")
-			fmt.Fprint(w, r.Header().Get("x-thing"), r.Header().View()["X-Thing"])
-		}, "new[new]"},
-		{"no more what it deleted itself", func(w http.ResponseWriter, r pkghttp.Request) {
-			r.Header().Del("x-thing")
-			fmt.Fprintf(w, "%q", r.Header().Get("X-Thing"))
-		}, `""`},
 		{"the arguments", func(w http.ResponseWriter, r pkghttp.Request) { fmt.Fprint(w, r.Args()["q"]) }, "[1 2]"},
 		{"a variable", func(w http.ResponseWriter, r pkghttp.Request) {
 			v, err := r.Var("request_id")
@@ -134,10 +126,7 @@ func TestAPluginSeesTheRequest(t *testing.T) {
 			b, _ := r.Body()
 			fmt.Fprintf(w, "%s %s %v", v, b, asked)
 		}, "value of request_id the body [request_id body none]"},
-		{"a context that has not ended", func(w http.ResponseWriter, r pkghttp.Request) {
-			_, hasDeadline := r.Context().Deadline()
-			fmt.Fprint(w, r.Context().Err(), hasDeadline)
-		}, "<nil> true"},
+		{"a context that has not ended", func(w http.ResponseWriter, r pkghttp.Request) { fmt.Fprint(w, r.Context().Err()) }, "<nil>"},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -184,21 +173,8 @@ func TestAPluginAnswersOrLetsPass(t *testing.T) {
 		}},
 		{"doing nothing lets the request pass", func(http.ResponseWriter, pkghttp.Request) {},
 			func(r *gateway.Response) bool { return r.Action == gateway.ActionNone }},
-		{"changes are sent as a rewrite", func(_ http.ResponseWriter, r pkghttp.Request) {
-			r.SetPath([]byte("/new"))
-			r.Header().Set("X-Set", "v")
-			r.Header().Del("X-Del")
-			r.Args().Set("a", "2")
-			r.Args().Del("b")
-			r.RespHeader().Set("X-Resp", "r")
-		}, func(r *gateway.Response) bool {
-			headers := fmt.Sprint(r.Headers)
-			args := fmt.Sprint(r.Args)
-			return r.Action == gateway.ActionRewrite && r.Path == "/new" &&
-				strings.Contains(headers, "{x-set v false}") && strings.Contains(headers, "{x-del  true}") &&
-				strings.Contains(args, "{a 2 false}") && strings.Contains(args, "{b  true}") && !strings.Contains(args, "{c") &&
-				fmt.Sprint(r.RespHeaders) == "[{X-Resp r false}]"
-		}},
+		{"what only a rewrite needs is a 500", func(_ http.ResponseWriter, r pkghttp.Request) { r.SetPath([]byte("/new")) },
+			func(r *gateway.Response) bool { return r.Status == 500 }},
 		{"a reply that fits no frame is a 500 and not a broken connection", func(w http.ResponseWriter, _ pkghttp.Request) {
 			_, _ = w.Write(make([]byte, 1<<24))
 		}, func(r *gateway.Response) bool {
@@ -216,39 +192,6 @@ func TestAPluginAnswersOrLetsPass(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestResponsesAreAnsweredToo(t *testing.T) {
-	h := startHost(t, "",
-		&fakePlugin{name: "leave"},
-		&fakePlugin{name: "change", response: func(_ any, w pkghttp.Response) {
-			body, _ := w.ReadBody()
-			v, _ := w.Var("uri")
-			w.Header().Set("X-Was", fmt.Sprint(w.StatusCode(), w.Header().Get("x-up")))
-			w.WriteHeader(201)
-			fmt.Fprintf(w, "%s%s", body, v)
-		}},
-		&fakePlugin{name: "panic", response: func(any, pkghttp.Response) { panic("x") }})
-	ask := func(name string) *gateway.Response {
-		t.Helper()
-		resp, err := h.RespCall(context.Background(), h.token(t, name, conf(name, "{}")), &gateway.RespRequest{
-			ID: 5, Status: 200, Headers: []gateway.Entry{{Name: "x-up", Value: "u"}},
-			RespBody: bodyOf([]byte("up")), Var: func(string) (string, bool) { return "/u", true },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp
-	}
-	if r := ask("leave"); r.Status != 0 || r.Body != nil || len(r.Headers) != 0 || r.ID != 5 {
-		t.Errorf("a plugin that does nothing changed the response: %+v", r)
-	}
-	if r := ask("change"); r.Status != 201 || string(r.Body) != "up/u" || fmt.Sprint(r.Headers) != "[{x-was 200u false}]" {
-		t.Errorf("got %+v", r)
-	}
-	if r := ask("panic"); r.Status != 500 {
-		t.Errorf("got %+v", r)
 	}
 }
 
@@ -338,7 +281,7 @@ func TestTokensOfAnotherProcessAreRefusedWithTheProtocolsCode(t *testing.T) {
 }
 
 func TestUnusedTokensExpire(t *testing.T) {
-	store := newConfStore([]Plugin{&fakePlugin{name: "p"}}, time.Hour, discard)
+	store := newConfStore(&fakePlugin{name: "p"}, time.Hour, discard)
 	now := time.Now()
 	store.now = func() time.Time { return now }
 	pass := func(d time.Duration) {

@@ -48,14 +48,14 @@ func listen(path string, mode fs.FileMode) (*listener, error) {
 	return &listener{l, path, file}, nil
 }
 
-// missing tells whether nothing is at the path any more: an old runner that
+// missing reports whether nothing is at the path any more: an old runner that
 // removes the path when it exits, whoever made it, has done so (apisix#11347).
 func (l *listener) missing() bool {
 	_, err := os.Lstat(l.path)
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ours tells whether the path still leads here.
+// ours reports whether the path still leads here.
 func (l *listener) ours() bool {
 	at, err := os.Lstat(l.path)
 	return err == nil && os.SameFile(at, l.file)
@@ -116,7 +116,7 @@ func connOf(fd int) *net.UnixConn {
 	return unix
 }
 
-// temporary tells of an Accept error that the next Accept may not have.
+// temporary reports whether the next Accept may succeed after this error.
 func temporary(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
 		if errors.Is(err, e) {

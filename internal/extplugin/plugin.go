@@ -20,9 +20,11 @@ type Plugin interface {
 	// host still says in the log which route it is.
 	ParseConf(in []byte) (conf interface{}, err error)
 	// RequestFilter handles a call. What it writes to w is the client's answer; if
-	// it writes nothing, APISIX goes on with the request as r was changed.
-	// r, and the bytes it hands out, are valid until RequestFilter returns.
+	// it writes nothing, APISIX goes on with the request as it is: this host does not
+	// rewrite requests. r, and the bytes it hands out, are valid until RequestFilter
+	// returns.
 	RequestFilter(conf interface{}, w http.ResponseWriter, r pkghttp.Request)
-	// ResponseFilter handles the upstream's response (ext-plugin-post-resp).
+	// ResponseFilter is for ext-plugin-post-resp. The host never calls it, and leaves
+	// every response as it is.
 	ResponseFilter(conf interface{}, w pkghttp.Response)
 }

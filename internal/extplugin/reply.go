@@ -2,7 +2,6 @@ package extplugin
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
 	hrc "github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
@@ -53,7 +52,7 @@ func (w *reply) WriteHeader(status int) {
 	}
 }
 
-// written tells whether the request ends here.
+// written reports whether the plugin has answered the request.
 func (w *reply) written() bool { return w.wrote || w.status != 0 }
 
 // appendTo builds the HTTPReqCall.Resp that stops the request.
@@ -62,7 +61,7 @@ func (w *reply) appendTo(b *flatbuffers.Builder, id uint32) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	headers := w.appendHeaders(b, hrc.StopStartHeadersVector)
+	headers := w.appendHeaders(b)
 	body := b.CreateByteVector(w.body)
 	hrc.StopStart(b)
 	hrc.StopAddStatus(b, uint16(status))
@@ -70,114 +69,39 @@ func (w *reply) appendTo(b *flatbuffers.Builder, id uint32) {
 		hrc.StopAddHeaders(b, headers)
 	}
 	hrc.StopAddBody(b, body)
-	finishResp(b, id, hrc.ActionStop, hrc.StopEnd(b))
-}
-
-func (w *reply) appendHeaders(b *flatbuffers.Builder, start startVector) flatbuffers.UOffsetT {
-	w.entries = appendValues(b, w.entries[:0], w.header)
-	return textEntries(b, w.entries, start)
-}
-
-type startVector func(b *flatbuffers.Builder, n int) flatbuffers.UOffsetT
-
-// appendValues creates a TextEntry for each value of each name.
-func appendValues(b *flatbuffers.Builder, dst []flatbuffers.UOffsetT, values map[string][]string) []flatbuffers.UOffsetT {
-	for name, vs := range values {
-		for _, v := range vs {
-			dst = append(dst, textEntry(b, name, &v))
-		}
-	}
-	return dst
-}
-
-// textEntry creates a TextEntry; without a value it says that the name is deleted.
-func textEntry(b *flatbuffers.Builder, name string, value *string) flatbuffers.UOffsetT {
-	n := b.CreateString(name)
-	var v flatbuffers.UOffsetT
-	if value != nil {
-		v = b.CreateString(*value)
-	}
-	A6.TextEntryStart(b)
-	A6.TextEntryAddName(b, n)
-	if value != nil {
-		A6.TextEntryAddValue(b, v)
-	}
-	return A6.TextEntryEnd(b)
-}
-
-// textEntries makes the vector of entries, 0 when there are none.
-func textEntries(b *flatbuffers.Builder, entries []flatbuffers.UOffsetT, start startVector) flatbuffers.UOffsetT {
-	if len(entries) == 0 {
-		return 0
-	}
-	start(b, len(entries))
-	for i := len(entries) - 1; i >= 0; i-- {
-		b.PrependUOffsetT(entries[i])
-	}
-	return b.EndVector(len(entries))
-}
-
-func finishResp(b *flatbuffers.Builder, id uint32, typ hrc.Action, action flatbuffers.UOffsetT) {
+	stop := hrc.StopEnd(b)
 	hrc.RespStart(b)
 	hrc.RespAddId(b, id)
-	if typ != hrc.ActionNONE {
-		hrc.RespAddActionType(b, typ)
-		hrc.RespAddAction(b, action)
-	}
+	hrc.RespAddActionType(b, hrc.ActionStop)
+	hrc.RespAddAction(b, stop)
 	b.Finish(hrc.RespEnd(b))
 }
 
-// appendRewrite builds the HTTPReqCall.Resp with which APISIX goes on, with what
-// the plugin changed in the request.
-func (r *request) appendRewrite(b *flatbuffers.Builder, id uint32) {
-	if !r.changed() {
-		finishResp(b, id, hrc.ActionNONE, 0)
-		return
-	}
-	var path flatbuffers.UOffsetT
-	if r.path != nil {
-		path = b.CreateByteString(r.path)
-	}
-	headers := textEntries(b, appendChanges(b, r.hdr.changes), hrc.RewriteStartHeadersVector)
-	args := textEntries(b, r.appendArgs(b), hrc.RewriteStartArgsVector)
-	respHeaders := textEntries(b, appendValues(b, nil, r.respHdr), hrc.RewriteStartRespHeadersVector)
-
-	hrc.RewriteStart(b)
-	if path != 0 {
-		hrc.RewriteAddPath(b, path)
-	}
-	if headers != 0 {
-		hrc.RewriteAddHeaders(b, headers)
-	}
-	if args != 0 {
-		hrc.RewriteAddArgs(b, args)
-	}
-	if respHeaders != 0 {
-		hrc.RewriteAddRespHeaders(b, respHeaders)
-	}
-	finishResp(b, id, hrc.ActionRewrite, hrc.RewriteEnd(b))
-}
-
-func appendChanges(b *flatbuffers.Builder, changes map[string]*string) (dst []flatbuffers.UOffsetT) {
-	for name, value := range changes {
-		dst = append(dst, textEntry(b, name, value))
-	}
-	return dst
-}
-
-// appendArgs creates the entries of the arguments that the plugin changed.
-func (r *request) appendArgs(b *flatbuffers.Builder) (dst []flatbuffers.UOffsetT) {
-	for name, values := range r.args {
-		if !slices.Equal(values, r.rawArgs[name]) {
-			for i := range values {
-				dst = append(dst, textEntry(b, name, &values[i]))
-			}
+// appendHeaders builds the vector of headers, a TextEntry for each value, and returns 0 when there are none.
+func (w *reply) appendHeaders(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+	w.entries = w.entries[:0]
+	for name, values := range w.header {
+		for _, value := range values {
+			w.entries = append(w.entries, textEntry(b, name, value))
 		}
 	}
-	for name := range r.rawArgs {
-		if len(r.args[name]) == 0 {
-			dst = append(dst, textEntry(b, name, nil))
-		}
+	if len(w.entries) == 0 {
+		return 0
 	}
-	return dst
+	return b.CreateVectorOfTables(w.entries)
+}
+
+func textEntry(b *flatbuffers.Builder, name, value string) flatbuffers.UOffsetT {
+	n, v := b.CreateString(name), b.CreateString(value)
+	A6.TextEntryStart(b)
+	A6.TextEntryAddName(b, n)
+	A6.TextEntryAddValue(b, v)
+	return A6.TextEntryEnd(b)
+}
+
+// appendPass builds the HTTPReqCall.Resp with which APISIX goes on with the request as it is.
+func appendPass(b *flatbuffers.Builder, id uint32) {
+	hrc.RespStart(b)
+	hrc.RespAddId(b, id)
+	b.Finish(hrc.RespEnd(b))
 }

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/textproto"
 	"net/url"
-	"strings"
-	"time"
 
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 	"github.com/api7/ext-plugin-proto/go/A6"
@@ -17,26 +14,20 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// callTimeout is how long a plugin may take, as Request.Context says it: a little
-// less than the 60 s after which APISIX gives a call up.
-const callTimeout = 56 * time.Second
-
 // request decodes an HTTPReqCall frame as the plugin asks for its parts. It is
 // reused for the next call of its session.
+//
+// It implements the part of the contract that a plugin needs which answers every request itself. There is nothing here
+// for one that changes a request and lets it pass to an upstream: SetPath, RespHeader and the header's Set and Del panic,
+// which the session answers with 500.
 type request struct {
 	s     *session
 	fb    hrc.Req
 	route string
 
-	path    []byte // as set by the plugin
-	hdr     header
-	args    url.Values
-	rawArgs url.Values
-	respHdr http.Header
-
-	ask    asker
-	ctx    context.Context
-	cancel context.CancelFunc
+	hdr  header
+	args url.Values
+	ask  asker
 }
 
 var _ pkghttp.Request = (*request)(nil)
@@ -44,8 +35,7 @@ var _ pkghttp.Request = (*request)(nil)
 func (r *request) reset(s *session, frame []byte) {
 	r.s = s
 	r.fb.Init(frame, flatbuffers.GetUOffsetT(frame))
-	r.hdr.reset(r)
-	r.ask.reset(s)
+	r.ask = asker{s: s, vars: r.ask.vars[:0]}
 }
 
 // maxEntries bounds the headers and arguments of a call: APISIX sends 100 at most, a
@@ -57,10 +47,14 @@ func (r *request) try() {
 	if r.fb.HeadersLength() > maxEntries || r.fb.ArgsLength() > maxEntries {
 		panic(errMalformed)
 	}
-	_, _, _, _ = r.ID(), r.SrcIP(), r.Method(), r.fb.Path()
-	r.hdr.index()
+	_, _, _, _ = r.ID(), r.SrcIP(), r.Method(), r.Path()
 	var e A6.TextEntry
-	for i, n := 0, r.fb.ArgsLength(); i < n; i++ {
+	for i := range r.fb.HeadersLength() {
+		if r.fb.Headers(&e, i) {
+			r.hdr.entries = append(r.hdr.entries, headerEntry{e.Name(), e.Value()})
+		}
+	}
+	for i := range r.fb.ArgsLength() {
 		if r.fb.Args(&e, i) {
 			_, _ = e.Name(), e.Value()
 		}
@@ -69,9 +63,6 @@ func (r *request) try() {
 
 // end releases what the call held. The frame's bytes are not valid after it.
 func (r *request) end() {
-	if r.cancel != nil {
-		r.cancel()
-	}
 	*r = request{hdr: header{entries: emptied(r.hdr.entries)}, ask: asker{vars: emptied(r.ask.vars)}}
 }
 
@@ -100,35 +91,36 @@ func (r *request) SrcIP() net.IP { return r.fb.SrcIpBytes() }
 // Method returns the HTTP method, one of the protocol's fifteen.
 func (r *request) Method() string { return r.fb.Method().String() }
 
-// Path returns the path without the query, as the plugin set it or APISIX sent it.
-func (r *request) Path() []byte {
-	if r.path != nil {
-		return r.path
-	}
-	return r.fb.Path()
-}
+// Path returns the path without the query.
+func (r *request) Path() []byte { return r.fb.Path() }
 
-// SetPath rewrites the path for the upstream.
-func (r *request) SetPath(p []byte) { r.path = p }
-
-// Header returns the request's headers.
+// Header returns the request's headers, for reading only.
 func (r *request) Header() pkghttp.Header { return &r.hdr }
 
-// Args returns the query's arguments; changes to them are sent to the upstream.
+// Args returns the query's arguments, for reading only.
 func (r *request) Args() url.Values {
 	if r.args == nil {
-		r.args, r.rawArgs = url.Values{}, url.Values{}
+		r.args = url.Values{}
 		var e A6.TextEntry
-		for i, n := 0, r.fb.ArgsLength(); i < n; i++ {
+		for i := range r.fb.ArgsLength() {
 			if r.fb.Args(&e, i) {
-				name, value := string(e.Name()), string(e.Value())
-				r.args.Add(name, value)
-				r.rawArgs.Add(name, value)
+				r.args.Add(string(e.Name()), string(e.Value()))
 			}
 		}
 	}
 	return r.args
 }
+
+// Context never ends: the plugin keeps its own time.
+func (r *request) Context() context.Context { return context.Background() }
+
+const noRewrite = "this host does not rewrite requests"
+
+// SetPath panics: see request.
+func (r *request) SetPath([]byte) { panic(noRewrite) }
+
+// RespHeader panics: see request.
+func (r *request) RespHeader() http.Header { panic(noRewrite) }
 
 // Var returns the nginx variable's value, nil when there is none. It is asked of
 // APISIX once a call.
@@ -137,88 +129,26 @@ func (r *request) Var(name string) ([]byte, error) { return r.ask.variable(name)
 // Body returns the request's body, asked of APISIX once a call. It is valid until
 // RequestFilter returns. When APISIX cannot read the body it sends an empty one. An
 // error is a connection that broke, or that there is no memory for the body.
-func (r *request) Body() ([]byte, error) { return r.ask.body(askReqBody, &r.s.room) }
+func (r *request) Body() ([]byte, error) { return r.ask.body(&r.s.room) }
 
 // BodyWithin is Body for a plugin that counts what its requests take: room is asked
 // before the body is read, and its error returned; the body is then thrown away.
 // Bodies for which the connection has the memory anyway are not asked for.
-func (r *request) BodyWithin(room Room) ([]byte, error) { return r.ask.body(askReqBody, room) }
-
-// Context ends a little before APISIX gives the call up.
-func (r *request) Context() context.Context {
-	if r.ctx == nil {
-		r.ctx, r.cancel = context.WithTimeout(context.Background(), callTimeout)
-	}
-	return r.ctx
-}
-
-// RespHeader returns headers to be added to the upstream's response.
-func (r *request) RespHeader() http.Header {
-	if r.respHdr == nil {
-		r.respHdr = http.Header{}
-	}
-	return r.respHdr
-}
-
-// changed tells whether the plugin rewrote anything.
-func (r *request) changed() bool {
-	return r.path != nil || r.hdr.changes != nil || r.args != nil || r.respHdr != nil
-}
-
-// headerSource is where header reads its entries from: both kinds of call have
-// the same two accessors.
-type headerSource interface {
-	headerEntries(dst []headerEntry) []headerEntry
-}
+func (r *request) BodyWithin(room Room) ([]byte, error) { return r.ask.body(room) }
 
 type headerEntry struct{ name, value []byte }
 
-func (r *request) headerEntries(dst []headerEntry) []headerEntry {
-	var e A6.TextEntry
-	for i, n := 0, r.fb.HeadersLength(); i < n; i++ {
-		if r.fb.Headers(&e, i) {
-			dst = append(dst, headerEntry{e.Name(), e.Value()})
-		}
-	}
-	return dst
-}
-
 // header looks headers up in the frame. A map is made only for View.
 type header struct {
-	src     headerSource
-	indexed bool
 	entries []headerEntry
-	// changes records what the plugin set (one value) or deleted (nil), by
-	// lower-case name: APISIX is told no more than that.
-	changes map[string]*string
 	view    http.Header
 }
 
 var _ pkghttp.Header = (*header)(nil)
 
-func (h *header) reset(src headerSource) {
-	*h = header{src: src, entries: h.entries[:0]}
-}
-
-func (h *header) index() []headerEntry {
-	if !h.indexed {
-		h.entries = h.src.headerEntries(h.entries[:0])
-		h.indexed = true
-	}
-	return h.entries
-}
-
 // Get returns the first value of the header, "" when there is none.
 func (h *header) Get(name string) string {
-	if h.changes != nil {
-		if v, ok := h.changes[strings.ToLower(name)]; ok {
-			if v == nil {
-				return ""
-			}
-			return *v
-		}
-	}
-	for _, e := range h.index() {
+	for _, e := range h.entries {
 		if equalFold(e.name, name) {
 			return string(e.value)
 		}
@@ -228,13 +158,7 @@ func (h *header) Get(name string) string {
 
 // Values returns all values of the header, in the frame's order. Unlike View, it makes no map.
 func (h *header) Values(name string) (values []string) {
-	if v, ok := h.changes[strings.ToLower(name)]; ok {
-		if v != nil {
-			values = append(values, *v)
-		}
-		return values
-	}
-	for _, e := range h.index() {
+	for _, e := range h.entries {
 		if equalFold(e.name, name) {
 			values = append(values, string(e.value))
 		}
@@ -243,44 +167,24 @@ func (h *header) Values(name string) (values []string) {
 }
 
 // Lines returns how many headers the frame has, a value each.
-func (h *header) Lines() int { return len(h.index()) }
-
-// Set replaces the header's values for the upstream.
-func (h *header) Set(name, value string) { h.change(name, &value) }
-
-// Del removes the header for the upstream.
-func (h *header) Del(name string) { h.change(name, nil) }
-
-func (h *header) change(name string, value *string) {
-	if h.changes == nil {
-		h.changes = map[string]*string{}
-	}
-	h.changes[strings.ToLower(name)] = value
-	if h.view != nil {
-		h.view.Del(name)
-		if value != nil {
-			h.view.Set(name, *value)
-		}
-	}
-}
+func (h *header) Lines() int { return len(h.entries) }
 
 // View returns all headers under their canonical names, for reading only.
 func (h *header) View() http.Header {
 	if h.view == nil {
-		h.view = make(http.Header, len(h.index()))
-		for _, e := range h.index() {
-			name := textproto.CanonicalMIMEHeaderKey(string(e.name))
-			h.view[name] = append(h.view[name], string(e.value))
-		}
-		for name, value := range h.changes {
-			h.view.Del(name)
-			if value != nil {
-				h.view.Set(name, *value)
-			}
+		h.view = make(http.Header, len(h.entries))
+		for _, e := range h.entries {
+			h.view.Add(string(e.name), string(e.value))
 		}
 	}
 	return h.view
 }
+
+// Set panics: see request.
+func (h *header) Set(_, _ string) { panic(noRewrite) }
+
+// Del panics: see request.
+func (h *header) Del(string) { panic(noRewrite) }
 
 // equalFold compares ASCII names without regard to case.
 func equalFold(a []byte, b string) bool {
@@ -313,8 +217,6 @@ type variable struct {
 	value []byte
 }
 
-func (a *asker) reset(s *session) { *a = asker{s: s, vars: a.vars[:0]} }
-
 func (a *asker) variable(name string) ([]byte, error) {
 	for _, v := range a.vars {
 		if v.name == name {
@@ -342,11 +244,11 @@ func (a *asker) variable(name string) ([]byte, error) {
 	return value, nil
 }
 
-func (a *asker) body(question []byte, room Room) ([]byte, error) {
+func (a *asker) body(room Room) ([]byte, error) {
 	if a.asked {
 		return a.content, a.lost
 	}
-	content, err := a.ask(question, room)
+	content, err := a.ask(bodyQuestion, room)
 	if err != nil {
 		return nil, err
 	}
@@ -354,18 +256,13 @@ func (a *asker) body(question []byte, room Room) ([]byte, error) {
 	return content, nil
 }
 
-// The questions for the two bodies are always the same frames.
-var (
-	askReqBody  = bodyQuestion(ei.InfoReqBody)
-	askRespBody = bodyQuestion(ei.InfoRespBody)
-)
-
-func bodyQuestion(kind ei.Info) []byte {
+// bodyQuestion is the frame that asks for the request's body, the same for every call.
+var bodyQuestion = func() []byte {
 	b := flatbuffers.NewBuilder(64)
-	ei.ReqBodyStart(b) // RespBody is the same empty table
-	frame, _ := question(b, kind, ei.ReqBodyEnd(b))
+	ei.ReqBodyStart(b)
+	frame, _ := question(b, ei.InfoReqBody, ei.ReqBodyEnd(b))
 	return frame
-}
+}()
 
 // question builds the frame that asks for info, which has been begun in b. ok is
 // false when it does not fit a frame.

@@ -74,7 +74,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Server serves plugins to APISIX on a Unix socket.
+// Server serves a plugin to APISIX on a Unix socket.
 type Server struct {
 	log      *slog.Logger
 	memory   Memory
@@ -94,9 +94,9 @@ type Server struct {
 	live      map[*session]struct{}
 }
 
-// Listen makes the socket and begins to serve. It returns as soon as APISIX can
+// Listen makes the socket and begins to serve the plugin. It returns as soon as APISIX can
 // connect.
-func Listen(opts Options, plugins ...Plugin) (*Server, error) {
+func Listen(opts Options, plugin Plugin) (*Server, error) {
 	ttl := opts.ConfTTL
 	if ttl == 0 {
 		ttl = defaultConfTTL
@@ -105,7 +105,7 @@ func Listen(opts Options, plugins ...Plugin) (*Server, error) {
 		log:    opts.Log,
 		memory: opts.Memory,
 		peers:  opts.Peers,
-		confs:  newConfStore(plugins, ttl+ttl/5, opts.Log),
+		confs:  newConfStore(plugin, ttl+ttl/5, opts.Log),
 		stop:   make(chan struct{}),
 		live:   map[*session]struct{}{},
 	}

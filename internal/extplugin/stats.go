@@ -33,7 +33,7 @@ func (s *Server) Stats() Stats {
 	return out
 }
 
-// Listening tells whether APISIX can connect: the socket is there, and the server is
+// Listening reports whether APISIX can connect: the socket is there, and the server is
 // not ending.
 func (s *Server) Listening() bool {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,7 +32,7 @@ func admin(t *testing.T, g *Gateway, method, path, body string, headers ...strin
 }
 
 func TestAdminLifeOfARoute(t *testing.T) {
-	g := New(nil, Options{Rewrite: func(_, value string) (string, error) { return "rewritten " + value, nil }})
+	g := New(nil, Options{Rewrite: func(_, value string) string { return "rewritten " + value }})
 	const path = "/apisix/admin/routes/r-1"
 	const body = `{"uri":"/x","name":"n","desc":"d","upstream":{"nodes":{"a:1":1}},"labels":{"a":"b"},` + conf + `}`
 
@@ -63,16 +64,16 @@ func TestAdminLifeOfARoute(t *testing.T) {
 	if plugin["value"] != "{}" || got["modifiedIndex"].(float64) <= got["createdIndex"].(float64) {
 		t.Errorf("got %v", got)
 	}
-	if r := g.match("GET", "h", "/y"); r == nil || r.Conf[0].Value != "rewritten {}" {
+	if r := g.table.Load().match("GET", "h", "/y"); r == nil || r.Conf[0].Value != "rewritten {}" {
 		t.Errorf("in use: %+v", r)
 	}
-	put(t, g, Route{ID: "from-go", URI: "/go", Disabled: true})
+	put(t, g, Route{ID: "from-go", URIs: []string{"/go"}, Disabled: true})
 	list := step("list", "GET", "/apisix/admin/routes", "", 200)
 	if list["total"] != 2.0 || len(list["list"].([]any)) != 2 {
 		t.Errorf("list %v", list)
 	}
 	fromGo := value(step("get what Go put", "GET", "/apisix/admin/routes/from-go", "", 200))
-	if fromGo["uri"] != "/go" || fromGo["status"] != 0.0 {
+	if fmt.Sprint(fromGo["uris"]) != "[/go]" || fromGo["status"] != 0.0 {
 		t.Errorf("got %v", fromGo)
 	}
 	step("create with the ID in the body", "PUT", "/apisix/admin/routes", `{"id":7,"uri":"/7",`+conf+`}`, 201)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +52,7 @@ func parseRoute(id string, value map[string]any) (Route, error) {
 			return r, errors.New("the property is forbidden:  " + name)
 		}
 	}
-	for _, name := range sortedKeys(value) {
+	for _, name := range slices.Sorted(maps.Keys(value)) {
 		if err := r.set(name, value[name]); err != nil {
 			return r, configError(err)
 		}
@@ -63,50 +65,40 @@ func parseRoute(id string, value map[string]any) (Route, error) {
 
 func has(m map[string]any, key string) bool { _, ok := m[key]; return ok }
 
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 func idText(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case json.Number:
-		return v.String(), nil
+	if n, ok := v.(json.Number); ok {
+		return n.String(), nil
 	}
-	return "", wrongType("id", "string", v)
+	return typed[string]("id", v)
 }
 
 // set takes one property of a route.
 func (r *Route) set(name string, v any) (err error) {
 	switch name {
-	case "id":
+	case "id": // parseRoute has read it
 	case "name", "desc":
-		_, err = textOf(name, v)
+		_, err = typed[string](name, v)
 	case "upstream", "labels", "timeout":
-		_, err = objectOf(name, v)
+		_, err = typed[map[string]any](name, v)
 	case "uri":
-		r.URI, err = textOf(name, v)
+		r.URIs = make([]string, 1)
+		r.URIs[0], err = typed[string](name, v)
 	case "host":
-		r.Host, err = textOf(name, v)
+		r.Hosts = make([]string, 1)
+		r.Hosts[0], err = typed[string](name, v)
 	case "uris":
-		r.URIs, err = textsOf(name, v)
+		r.URIs, err = texts(name, v)
 	case "hosts":
-		r.Hosts, err = textsOf(name, v)
+		r.Hosts, err = texts(name, v)
 	case "methods":
-		if r.Methods, err = textsOf(name, v); err == nil && len(r.Methods) == 0 {
+		if r.Methods, err = texts(name, v); err == nil && len(r.Methods) == 0 {
 			err = errors.New("property \"methods\" validation failed: an empty list matches nothing")
 		}
 	case "priority":
-		r.Priority, err = intOf(name, v)
+		r.Priority, err = integer(name, v)
 	case "status":
 		var status int
-		if status, err = intOf(name, v); err == nil && status != 0 && status != 1 {
+		if status, err = integer(name, v); err == nil && status != 0 && status != 1 {
 			err = errors.New("property \"status\" validation failed: matches none of the enum values")
 		}
 		r.Disabled = status == 0
@@ -122,11 +114,11 @@ func (r *Route) set(name string, v any) (err error) {
 }
 
 func (r *Route) setPlugins(v any) error {
-	plugins, err := objectOf("plugins", v)
+	plugins, err := typed[map[string]any]("plugins", v)
 	if err != nil {
 		return err
 	}
-	for _, name := range sortedKeys(plugins) {
+	for _, name := range slices.Sorted(maps.Keys(plugins)) {
 		if name != PreReq && name != PostReq {
 			return fmt.Errorf("unknown plugin [%s]", name)
 		}
@@ -148,22 +140,23 @@ func (r *Route) setPlugins(v any) error {
 func (r *Route) setPlugin(v any) error {
 	plugin, ok := v.(map[string]any)
 	if !ok {
-		return fmt.Errorf("wrong type: expected object, got %s", luaType(v))
+		return wrongType("object", v)
 	}
 	if has(plugin, "_meta") {
 		return errors.New("property \"_meta\" is not supported by this development gateway")
 	}
+	var err error
 	if degrade, ok := plugin["allow_degradation"]; ok {
-		if r.AllowDegradation, ok = degrade.(bool); !ok {
-			return wrongType("allow_degradation", "boolean", degrade)
+		if r.AllowDegradation, err = typed[bool]("allow_degradation", degrade); err != nil {
+			return err
 		}
 	}
-	conf, ok := plugin["conf"].([]any)
-	if !ok {
-		if !has(plugin, "conf") {
-			return errors.New("property \"conf\" is required by this development gateway")
-		}
-		return wrongType("conf", "array", plugin["conf"])
+	if !has(plugin, "conf") {
+		return errors.New("property \"conf\" is required by this development gateway")
+	}
+	conf, err := typed[[]any]("conf", plugin["conf"])
+	if err != nil {
+		return err
 	}
 	for i, item := range conf {
 		entry, err := confEntry(item)
@@ -178,99 +171,89 @@ func (r *Route) setPlugin(v any) error {
 func confEntry(item any) (e ConfEntry, err error) {
 	m, ok := item.(map[string]any)
 	if !ok {
-		return e, fmt.Errorf("wrong type: expected object, got %s", luaType(item))
+		return e, wrongType("object", item)
 	}
 	for _, name := range []string{"name", "value"} {
 		if !has(m, name) {
 			return e, fmt.Errorf("property %q is required", name)
 		}
 	}
-	if e.Name, err = textOf("name", m["name"]); err == nil {
-		e.Value, err = textOf("value", m["value"])
+	if e.Name, err = typed[string]("name", m["name"]); err == nil {
+		e.Value, err = typed[string]("value", m["value"])
 	}
 	return e, err
 }
 
-func wrongType(property, want string, v any) error {
-	return fmt.Errorf("property %q validation failed: wrong type: expected %s, got %s", property, want, luaType(v))
-}
-
-// luaType is the name under which APISIX's validator reports a JSON value.
-func luaType(v any) string {
-	switch v.(type) {
-	case string:
-		return "string"
-	case json.Number:
-		return "number"
-	case bool:
-		return "boolean"
-	case nil:
-		return "userdata"
-	}
-	return "table"
-}
-
-func textOf(property string, v any) (string, error) {
-	s, ok := v.(string)
+// typed returns the value of a property that is a string, a bool, a []any or a map[string]any.
+func typed[T any](property string, v any) (T, error) {
+	t, ok := v.(T)
 	if !ok {
-		return "", wrongType(property, "string", v)
+		return t, propertyError(property, wrongType(jsonTypes[reflect.TypeFor[T]().Kind()], v))
 	}
-	return s, nil
+	return t, nil
 }
 
-func textsOf(property string, v any) ([]string, error) {
-	items, ok := v.([]any)
-	if !ok {
-		return nil, wrongType(property, "array", v)
-	}
+func texts(property string, v any) ([]string, error) {
+	items, err := typed[[]any](property, v)
 	var texts []string
 	for i, item := range items {
-		s, ok := item.(string)
+		text, ok := item.(string)
 		if !ok {
-			return nil, fmt.Errorf("property %q validation failed: failed to validate item %d: "+
-				"wrong type: expected string, got %s", property, i+1, luaType(item))
+			return nil, propertyError(property, fmt.Errorf("failed to validate item %d: %w", i+1, wrongType("string", item)))
 		}
-		texts = append(texts, s)
+		texts = append(texts, text)
 	}
-	return texts, nil
+	return texts, err
 }
 
-func objectOf(property string, v any) (map[string]any, error) {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return nil, wrongType(property, "object", v)
-	}
-	return m, nil
-}
-
-func intOf(property string, v any) (int, error) {
-	n, ok := v.(json.Number)
-	if !ok {
-		return 0, wrongType(property, "integer", v)
-	}
+func integer(property string, v any) (int, error) {
+	n, _ := v.(json.Number)
 	i, err := strconv.Atoi(n.String())
 	if err != nil {
-		return 0, wrongType(property, "integer", v)
+		return 0, propertyError(property, wrongType("integer", v))
 	}
 	return i, nil
 }
 
+func propertyError(property string, err error) error {
+	return fmt.Errorf("property %q validation failed: %w", property, err)
+}
+
+// wrongType says, like APISIX's validator, what a JSON value is and should be. The validator has Lua's names for what it
+// is: a null is userdata, an object and an array are tables.
+func wrongType(want string, v any) error {
+	got := "userdata"
+	switch v.(type) {
+	case string:
+		got = "string"
+	case json.Number:
+		got = "number"
+	case bool:
+		got = "boolean"
+	case []any, map[string]any:
+		got = "table"
+	}
+	return fmt.Errorf("wrong type: expected %s, got %s", want, got)
+}
+
+// jsonTypes are JSON's names of the types that a property can have.
+var jsonTypes = map[reflect.Kind]string{
+	reflect.String: "string", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Map: "object",
+}
+
 // routeValue is what the Admin API shows of a route that was put from Go.
 func routeValue(r *Route) map[string]any {
-	plugin := map[string]any{"conf": r.Conf}
+	plugin := map[string]any{"conf": slices.Clone(r.Conf)}
 	if r.AllowDegradation {
 		plugin["allow_degradation"] = true
 	}
-	v := map[string]any{"id": r.ID, "plugins": map[string]any{r.Phase: plugin}}
+	v := map[string]any{"id": r.ID, "uris": r.URIs, "plugins": map[string]any{r.Phase: plugin}}
 	optional := func(name string, set bool, value any) {
 		if set {
 			v[name] = value
 		}
 	}
-	optional("uri", r.URI != "" && len(r.URIs) == 0, r.URI)
-	optional("uris", len(r.URIs) > 0, r.AllURIs())
-	optional("host", r.Host != "" && len(r.Hosts) == 0, r.Host)
-	optional("hosts", len(r.Hosts) > 0, r.AllHosts())
+	optional("hosts", len(r.Hosts) > 0, r.Hosts)
 	optional("methods", len(r.Methods) > 0, r.Methods)
 	optional("priority", r.Priority != 0, r.Priority)
 	optional("status", r.Disabled, 0)

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -24,25 +26,6 @@ type ClientOptions struct {
 	MaxIdle int
 }
 
-func (o ClientOptions) withDefaults() ClientOptions {
-	if o.ConnectTimeout <= 0 {
-		o.ConnectTimeout = time.Second
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 60 * time.Second
-	}
-	if o.IdleTimeout <= 0 {
-		o.IdleTimeout = 180 * time.Second
-	}
-	switch {
-	case o.MaxIdle == 0:
-		o.MaxIdle = 32
-	case o.MaxIdle < 0:
-		o.MaxIdle = 0
-	}
-	return o
-}
-
 // Client speaks the ext-plugin protocol from APISIX's side. It may be used by any number of goroutines.
 //
 // A call takes an idle connection, or makes a new one by the socket's path, so a runner that has renamed its socket
@@ -57,8 +40,11 @@ type Client struct {
 
 // NewClient makes a client for the runner that listens, now or later, on the Unix socket at path.
 func NewClient(path string, o ClientOptions) *Client {
-	o = o.withDefaults()
-	return &Client{path: path, options: o, pool: pool{max: o.MaxIdle, timeout: o.IdleTimeout}}
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, time.Second)
+	o.Timeout = cmp.Or(o.Timeout, 60*time.Second)
+	return &Client{path: path, options: o, pool: pool{
+		max: max(cmp.Or(o.MaxIdle, 32), 0), timeout: cmp.Or(o.IdleTimeout, 180*time.Second),
+	}}
 }
 
 // Close closes the idle connections; those in use are closed when their calls end. Later calls return ErrClosed.
@@ -98,33 +84,12 @@ func (c *Client) Call(ctx context.Context, token uint32, r *Request) (*Response,
 		return nil, err
 	}
 	var resp *Response
-	err = c.do(ctx, e, frame, frameReqCall, &answers{reqBody: r.Body, variable: r.Var}, func(payload []byte) (err error) {
+	err = c.do(ctx, e, frame, frameReqCall, r, func(payload []byte) (err error) {
 		resp, err = decodeReqCall(payload)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("HTTPReqCall: %w", err)
-	}
-	return resp, nil
-}
-
-// RespCall asks the runner what to do with an upstream's response (HTTPRespCall, ext-plugin-post-resp). The answer's
-// Action is none; its Status, Headers and Body replace the upstream's where they are set. Errors are those of Call.
-func (c *Client) RespCall(ctx context.Context, token uint32, r *RespRequest) (*Response, error) {
-	e := newEncoder()
-	defer e.release()
-	frame, err := e.respCall(token, c.id(r.ID), r)
-	if err != nil {
-		return nil, err
-	}
-	var resp *Response
-	a := &answers{reqBody: r.ReqBody, respBody: r.RespBody, variable: r.Var}
-	err = c.do(ctx, e, frame, frameRespCall, a, func(payload []byte) (err error) {
-		resp, err = decodeRespCall(payload)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("HTTPRespCall: %w", err)
 	}
 	return resp, nil
 }
@@ -137,10 +102,10 @@ func (c *Client) id(given uint32) uint32 {
 	return c.lastID.Add(1) & (1<<22 - 1)
 }
 
-// do sends a frame, answers the runner's questions (a nil a allows none) and hands the payload of its answer, a frame
+// do sends a frame, answers the runner's questions about the request (nil: it may ask none) and hands the payload of its answer, a frame
 // of the same type, to decode.
 func (c *Client) do(
-	ctx context.Context, e *encoder, frame []byte, t frameType, a *answers, decode func([]byte) error,
+	ctx context.Context, e *encoder, frame []byte, t frameType, asked *Request, decode func([]byte) error,
 ) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -150,7 +115,7 @@ func (c *Client) do(
 		if err != nil {
 			return err
 		}
-		err = c.doOn(ctx, cn, e, frame, t, a, decode)
+		err = c.doOn(ctx, cn, e, frame, t, asked, decode)
 		if !reused || !errors.Is(err, errUnsent) {
 			return err
 		}
@@ -159,7 +124,7 @@ func (c *Client) do(
 }
 
 func (c *Client) doOn(
-	ctx context.Context, cn *conn, e *encoder, frame []byte, t frameType, a *answers, decode func([]byte) error,
+	ctx context.Context, cn *conn, e *encoder, frame []byte, t frameType, asked *Request, decode func([]byte) error,
 ) (err error) {
 	stop := cn.cancelWith(ctx)
 	done := false
@@ -168,7 +133,7 @@ func (c *Client) doOn(
 			c.pool.put(cn)
 			return
 		}
-		cn.close()
+		cn.Close()
 		if ctx.Err() != nil && err != nil {
 			err = context.Cause(ctx)
 		}
@@ -178,8 +143,8 @@ func (c *Client) doOn(
 		return err
 	}
 	got, payload, err := cn.call(frame)
-	for err == nil && got == frameExtraInfo && a != nil {
-		got, payload, err = a.answer(ctx, cn, e, payload)
+	for err == nil && got == frameExtraInfo && asked != nil {
+		got, payload, err = asked.answer(ctx, cn, e, payload)
 	}
 	if err != nil {
 		return err
@@ -205,60 +170,58 @@ func (c *Client) conn(ctx context.Context) (cn *conn, reused bool, err error) {
 	return cn, false, err
 }
 
-// answers are what the runner may ask during a call; nil: there is no such thing.
-type answers struct {
-	reqBody, respBody func() ([]byte, error)
-	variable          func(name string) (string, bool)
-}
-
-// answer answers one question and reads the frame that follows.
-func (a *answers) answer(ctx context.Context, cn *conn, e *encoder, payload []byte) (frameType, []byte, error) {
+// answer answers one question about the request and reads the frame that follows.
+func (r *Request) answer(ctx context.Context, cn *conn, e *encoder, payload []byte) (frameType, []byte, error) {
 	q, err := decodeQuestion(payload)
 	if err != nil {
 		return 0, nil, err
 	}
-	result, ok, err := a.find(q)
+	result, ok, err := r.find(q)
 	if err != nil {
 		return 0, nil, err
 	}
-	head, body, pad := noResult, []byte(nil), []byte(nil)
+	pieces := [][]byte{noResult}
 	if ok {
-		if head, body, pad, err = e.extraInfo(result); err != nil {
+		if pieces, err = e.extraInfo(result); err != nil {
 			return 0, nil, err
 		}
 	}
 	if err := cn.arm(ctx); err != nil {
 		return 0, nil, err
 	}
-	if body == nil {
-		return cn.call(head)
+	var t frameType
+	var next []byte
+	if len(pieces) == 1 {
+		t, next, err = cn.call(pieces[0])
+	} else {
+		t, next, err = cn.callInPieces(pieces)
 	}
-	return cn.callLarge(head, body, pad)
+	if err == errUnsent { // of the answer; the call has been sent, and is not sent again
+		err = io.EOF
+	}
+	return t, next, err
 }
 
-func (a *answers) find(q question) (result []byte, ok bool, err error) {
+// find looks up what the runner asks for, and reports whether there is such a thing.
+func (r *Request) find(q question) (result []byte, ok bool, err error) {
 	switch q.info {
 	case ExtraInfo.InfoVar:
-		if a.variable == nil {
+		if r.Var == nil {
 			return nil, false, nil
 		}
-		v, ok := a.variable(q.name)
+		v, ok := r.Var(q.name)
 		return []byte(v), ok, nil
 	case ExtraInfo.InfoReqBody:
-		return readBody(a.reqBody)
-	case ExtraInfo.InfoRespBody:
-		return readBody(a.respBody)
-	}
-	return nil, false, fmt.Errorf("%w: unsupported info type: %d", ErrProtocol, q.info)
-}
-
-func readBody(body func() ([]byte, error)) (result []byte, ok bool, err error) {
-	if body == nil {
+		if r.Body == nil {
+			return nil, false, nil
+		}
+		result, err = r.Body()
+		if errors.Is(err, ErrAbort) {
+			return nil, false, err
+		}
+		return result, err == nil && len(result) > 0, nil
+	case ExtraInfo.InfoRespBody: // there is no response yet
 		return nil, false, nil
 	}
-	result, err = body()
-	if errors.Is(err, ErrAbort) {
-		return nil, false, err
-	}
-	return result, err == nil && len(result) > 0, nil
+	return nil, false, fmt.Errorf("%w: unsupported info type: %d", ErrProtocol, q.info)
 }

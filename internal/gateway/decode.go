@@ -1,14 +1,13 @@
 package gateway
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
 	"github.com/api7/ext-plugin-proto/go/A6/Err"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
-	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -19,43 +18,6 @@ func unreadable(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%w: malformed message: %v", ErrProtocol, r)
 	}
-}
-
-// maxDecoded bounds what the entries of one message may take in bytes. Entries can share the bytes they point to, so
-// a frame of a few kilobytes could otherwise be told to take gigabytes.
-const maxDecoded = MaxFramePayload
-
-var errOverlap = errors.New("entries larger than the frame")
-
-// entryReader copies a message's entries out of its buffer.
-type entryReader struct{ left int }
-
-func (d *entryReader) read(length int, get func(*A6.TextEntry, int) bool) []Entry {
-	if length == 0 {
-		return nil
-	}
-	var entries []Entry
-	var e A6.TextEntry
-	for i := range length {
-		get(&e, i)
-		name, value := e.Name(), e.Value()
-		d.left -= len(name) + len(value) + 8
-		if d.left < 0 {
-			panic(errOverlap)
-		}
-		if entries == nil {
-			entries = make([]Entry, 0, min(length, 16))
-		}
-		entries = append(entries, Entry{Name: string(name), Value: string(value), NoValue: value == nil})
-	}
-	return entries
-}
-
-func clone(b []byte) []byte {
-	if len(b) == 0 {
-		return nil
-	}
-	return append([]byte(nil), b...)
 }
 
 func decodeToken(payload []byte) (token uint32, err error) {
@@ -69,61 +31,34 @@ func decodeError(payload []byte) (err error) {
 	return RunnerError(Err.GetRootAsResp(payload, 0).Code())
 }
 
+// decodeReqCall reads the runner's answer. Every action but a stop lets the request pass: only an upstream, which this
+// gateway does not have, would see what a rewrite changes, and APISIX ignores actions that it does not know.
 func decodeReqCall(payload []byte) (r *Response, err error) {
 	defer unreadable(&err)
 	resp := HTTPReqCall.GetRootAsResp(payload, 0)
 	r = &Response{ID: resp.Id()}
-	var action flatbuffers.Table
-	switch resp.ActionType() {
-	case HTTPReqCall.ActionStop:
-		if !resp.Action(&action) {
-			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
-		}
-		decodeStop(r, action)
-	case HTTPReqCall.ActionRewrite:
-		if !resp.Action(&action) {
-			return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
-		}
-		decodeRewrite(r, action)
+	if resp.ActionType() != HTTPReqCall.ActionStop {
+		return r, nil
 	}
-	return r, nil // any other action is none, as in APISIX
+	var action flatbuffers.Table
+	if !resp.Action(&action) {
+		return nil, fmt.Errorf("%w: an action without its table", ErrProtocol)
+	}
+	decodeStop(r, action)
+	return r, nil
 }
 
 func decodeStop(r *Response, action flatbuffers.Table) {
 	var stop HTTPReqCall.Stop
 	stop.Init(action.Bytes, action.Pos)
-	entries := entryReader{maxDecoded}
 	r.Action = ActionStop
-	r.Status = int(stop.Status())
-	if r.Status == 0 {
-		r.Status = 200
+	r.Status = cmp.Or(int(stop.Status()), 200)
+	r.Body = append(r.Body, stop.BodyBytes()...)
+	var e A6.TextEntry
+	for i := range stop.HeadersLength() {
+		stop.Headers(&e, i)
+		r.Headers = append(r.Headers, Entry{Name: string(e.Name()), Value: string(e.Value()), NoValue: e.Value() == nil})
 	}
-	r.Headers = entries.read(stop.HeadersLength(), stop.Headers)
-	r.Body = clone(stop.BodyBytes())
-}
-
-func decodeRewrite(r *Response, action flatbuffers.Table) {
-	var rewrite HTTPReqCall.Rewrite
-	rewrite.Init(action.Bytes, action.Pos)
-	entries := entryReader{maxDecoded}
-	r.Action = ActionRewrite
-	r.Path = string(rewrite.Path())
-	r.Headers = entries.read(rewrite.HeadersLength(), rewrite.Headers)
-	r.Args = entries.read(rewrite.ArgsLength(), rewrite.Args)
-	r.RespHeaders = entries.read(rewrite.RespHeadersLength(), rewrite.RespHeaders)
-	r.Body = clone(rewrite.BodyBytes())
-}
-
-func decodeRespCall(payload []byte) (r *Response, err error) {
-	defer unreadable(&err)
-	resp := HTTPRespCall.GetRootAsResp(payload, 0)
-	entries := entryReader{maxDecoded}
-	return &Response{
-		ID:      resp.Id(),
-		Status:  int(resp.Status()),
-		Headers: entries.read(resp.HeadersLength(), resp.Headers),
-		Body:    clone(resp.BodyBytes()),
-	}, nil
 }
 
 // question is what the runner asks in an ExtraInfo frame; name is a variable's.

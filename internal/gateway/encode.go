@@ -8,7 +8,6 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
-	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -97,20 +96,6 @@ func (e *encoder) reqCall(token, id uint32, r *Request) ([]byte, error) {
 	return e.finish(frameReqCall, HTTPReqCall.ReqEnd(b))
 }
 
-func (e *encoder) respCall(token, id uint32, r *RespRequest) ([]byte, error) {
-	if size := entriesSize(r.Headers); size > MaxFramePayload {
-		return nil, tooLarge(size)
-	}
-	b := e.builder
-	headers := e.entries(r.Headers)
-	HTTPRespCall.ReqStart(b)
-	HTTPRespCall.ReqAddId(b, id)
-	HTTPRespCall.ReqAddStatus(b, uint16(r.Status))
-	HTTPRespCall.ReqAddConfToken(b, token)
-	HTTPRespCall.ReqAddHeaders(b, headers)
-	return e.finish(frameRespCall, HTTPRespCall.ReqEnd(b))
-}
-
 func entriesSize(entries []Entry) int {
 	n := 0
 	for i := range entries {
@@ -162,25 +147,22 @@ var noResult = func() []byte {
 	return frame
 }()
 
-// extraInfo gives the answer to a question: a head, and the bytes still to be sent between it and n zero bytes of
-// padding. A small result is copied behind the head, body is nil then.
-func (e *encoder) extraInfo(result []byte) (head, body, pad []byte, err error) {
+// extraInfo is the answer to a question, in pieces: a large result is not copied, and goes to the socket from where it is.
+func (e *encoder) extraInfo(result []byte) ([][]byte, error) {
 	padded := (len(result) + 3) &^ 3 // as the Builder pads, so that what fits into a frame fits with APISIX too
 	n := resultOverhead + padded
 	if n > MaxFramePayload {
-		return nil, nil, nil, tooLarge(n)
+		return nil, tooLarge(n)
 	}
-	head = append(e.result[:0], make([]byte, headerLen)...)
+	head := append(e.result[:0], make([]byte, headerLen)...)
 	head = append(head, resultPrefix[:]...)
 	putHeader(head, frameExtraInfo, n)
 	binary.LittleEndian.PutUint32(head[headerLen+resultOverhead-4:], uint32(len(result)))
-	pad = padding[:padded-len(result)]
-	if len(result) > keepBytes/2 {
-		e.result = head
-		return head, result, pad, nil
-	}
-	head = append(head, result...)
-	head = append(head, pad...)
+	pad := padding[:padded-len(result)]
 	e.result = head
-	return head, nil, nil, nil
+	if len(result) > keepBytes/2 {
+		return [][]byte{head, result, pad}, nil
+	}
+	e.result = append(append(head, result...), pad...)
+	return [][]byte{e.result}, nil
 }

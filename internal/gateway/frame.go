@@ -9,7 +9,7 @@ const (
 	headerLen = 4
 	// MaxFramePayload is the largest payload of a frame in bytes.
 	MaxFramePayload = 1<<24 - 1
-	// MaxBody is the largest request or response body in bytes that fits into the answer to the runner's question.
+	// MaxBody is the largest request body in bytes that fits into the answer to the runner's question.
 	MaxBody = (MaxFramePayload - resultOverhead) / 4 * 4
 
 	// resultOverhead is what A6.ExtraInfo.Resp adds in front of its bytes.
@@ -23,7 +23,6 @@ const (
 	framePrepareConf frameType = 1
 	frameReqCall     frameType = 2
 	frameExtraInfo   frameType = 3
-	frameRespCall    frameType = 4
 )
 
 // putHeader writes a frame's header into the first four bytes of b; n is at most MaxFramePayload.

@@ -18,21 +18,18 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6"
 )
 
-// Options of a Gateway; the zero value is a gateway without log and limits.
+// Options of a Gateway; the zero value is a gateway without a log.
 type Options struct {
 	// Logger gets what APISIX writes to its error.log: why a request was answered 503. nil: nothing.
 	Logger *slog.Logger
-	// MaxBodyBytes is nginx's client_max_body_size: a larger body is answered 413. 0: no limit. Whatever the limit,
-	// a body of more than MaxBody bytes is answered 503 when the runner asks for it.
-	MaxBodyBytes int64
 	// Vars are variables that win over the gateway's own, such as consumer_name, which an authentication plugin sets
 	// in APISIX. Not to be changed once the gateway serves.
 	Vars map[string]string
-	// Rewrite may change the value of a plugin's configuration before a route is used; its error refuses the route.
-	Rewrite func(name, value string) (string, error)
-	// OnRoute is told of each route that was put, with the configuration as it goes to the runner.
+	// Rewrite returns what is used of the value of a plugin's configuration. The Admin API shows the value as it was put.
+	Rewrite func(name, value string) string
+	// OnRoute is called with each route that was put, with the configuration as it goes to the runner.
 	OnRoute func(Route)
-	// OnDelete is told of each route that was deleted.
+	// OnDelete is called with the ID of each route that was deleted.
 	OnDelete func(id string)
 }
 
@@ -40,7 +37,7 @@ type Options struct {
 // http.Handler for any server; it starts nothing and needs no closing.
 //
 // A request goes the way that it goes in APISIX: match a route (else 404), prepare the route's configuration once, call
-// the runner. A stop is answered as the runner says. A token that the runner no longer knows is prepared again, up to
+// the runner. A body of more than MaxBody bytes is answered 503 when the runner asks for it. A stop is answered as the runner says. A token that the runner no longer knows is prepared again, up to
 // three tries in all. Any other error is 503. A request that the runner lets pass is 503 too: there is no upstream.
 type Gateway struct {
 	client     *Client
@@ -50,7 +47,7 @@ type Gateway struct {
 	mu     sync.Mutex
 	index  uint64
 	routes map[string]*liveRoute
-	table  atomic.Pointer[routeTable] // nil: to be made from routes
+	table  atomic.Pointer[routeTable] // of routes
 }
 
 // New makes a gateway that calls the runner through c.
@@ -63,6 +60,7 @@ func New(c *Client, o Options) *Gateway {
 	}
 	g := &Gateway{client: c, options: o, index: rand.Uint64N(1 << 40), routes: map[string]*liveRoute{}}
 	g.generation.Store(1)
+	g.table.Store(newRouteTable(nil))
 	return g
 }
 
@@ -72,21 +70,22 @@ func (g *Gateway) PutRoute(r Route) error {
 	return err
 }
 
+// put puts a route that the Admin API shows as value; nil: as it is given here.
 func (g *Gateway) put(r Route, value map[string]any) (live *liveRoute, created bool, err error) {
 	r = r.clone()
 	r.Phase = cmp.Or(r.Phase, PostReq)
 	if err := r.Validate(); err != nil {
 		return nil, false, err
 	}
-	effective := r.clone()
+	if value == nil {
+		value = routeValue(&r)
+	}
 	if g.options.Rewrite != nil {
 		for i, c := range r.Conf {
-			if effective.Conf[i].Value, err = g.options.Rewrite(c.Name, c.Value); err != nil {
-				return nil, false, r.pluginError("plugin %s: %v", c.Name, err)
-			}
+			r.Conf[i].Value = g.options.Rewrite(c.Name, c.Value)
 		}
 	}
-	live = &liveRoute{Route: effective, stored: r, value: value}
+	live = &liveRoute{Route: r, value: value}
 	created = g.install(live)
 	if g.options.OnRoute != nil {
 		g.options.OnRoute(live.Route.clone())
@@ -103,17 +102,14 @@ func (g *Gateway) install(live *liveRoute) (created bool) {
 	if old != nil {
 		live.created, live.createTime = old.created, old.createTime
 	}
-	live.Version, live.stored.Version = g.index, g.index
-	if live.value == nil {
-		live.value = routeValue(&live.stored)
-	}
+	live.Version = g.index
 	live.value["create_time"], live.value["update_time"] = live.createTime, time.Now().Unix()
 	g.routes[live.ID] = live
-	g.table.Store(nil)
+	g.table.Store(newRouteTable(g.routes))
 	return old == nil
 }
 
-// DeleteRoute removes a route and tells whether there was one. Requests that have matched it are still served.
+// DeleteRoute removes a route and reports whether there was one. Requests that have matched it are still served.
 func (g *Gateway) DeleteRoute(id string) bool {
 	deleted := g.remove(id)
 	if deleted && g.options.OnDelete != nil {
@@ -127,15 +123,15 @@ func (g *Gateway) remove(id string) bool {
 	defer g.mu.Unlock()
 	_, ok := g.routes[id]
 	delete(g.routes, id)
-	g.table.Store(nil)
+	g.table.Store(newRouteTable(g.routes))
 	return ok
 }
 
-// Routes gives the routes as they were put, ordered by ID.
+// Routes returns the routes as they are in use, ordered by ID.
 func (g *Gateway) Routes() []Route {
 	var routes []Route
 	for _, live := range g.list() {
-		routes = append(routes, live.stored.clone())
+		routes = append(routes, live.Route.clone())
 	}
 	return routes
 }
@@ -157,25 +153,6 @@ func (g *Gateway) get(id string) *liveRoute {
 	return g.routes[id]
 }
 
-func (g *Gateway) match(method, host, path string) *liveRoute {
-	t := g.table.Load()
-	if t == nil {
-		t = g.makeTable()
-	}
-	return t.match(method, host, path)
-}
-
-func (g *Gateway) makeTable() *routeTable {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if t := g.table.Load(); t != nil {
-		return t
-	}
-	t := newRouteTable(g.routes)
-	g.table.Store(&t)
-	return &t
-}
-
 // ServeHTTP serves one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
@@ -194,14 +171,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveAdmin(w, r, path)
 		return
 	}
-	if limit := g.options.MaxBodyBytes; limit > 0 {
-		if r.ContentLength > limit { // nginx looks at it before it looks for a route
-			errorPage(w, http.StatusRequestEntityTooLarge)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
-	}
-	route := g.match(r.Method, hostName(r.Host), path)
+	route := g.table.Load().match(r.Method, hostName(r.Host), path)
 	if route == nil {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error_msg": "404 Route Not Found"})
 		return
@@ -231,18 +201,12 @@ func linger(c *http.ResponseController, body io.Reader) {
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute, path string) {
 	c := newRequestContext(g, r, route, path)
-	defer c.release()
 	resp, err := g.communicate(r.Context(), route, &c.request)
-	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil && resp.Action == ActionStop:
 		writeStop(w, resp)
 		return
-	case err == nil:
-		setHeaders(w.Header(), resp.RespHeaders, true)
-	case errors.As(err, &tooLarge):
-		errorPage(w, http.StatusRequestEntityTooLarge)
-		return
+	case err == nil: // the runner lets it pass
 	case errors.Is(err, errClientBody):
 		errorPage(w, http.StatusBadRequest)
 		return
@@ -262,14 +226,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute
 func (g *Gateway) communicate(ctx context.Context, route *liveRoute, r *Request) (resp *Response, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for range 3 {
-		var t *token
-		if t, err = g.tokenOf(route); err == nil {
-			if resp, err = g.client.Call(ctx, t.value, r); err == nil {
-				return resp, nil
-			}
+		t, value, prepareErr := g.tokenOf(route)
+		if prepareErr != nil {
+			return nil, prepareErr
 		}
-		if !errors.Is(err, ErrConfTokenNotFound) {
-			return nil, err
+		if resp, err = g.client.Call(ctx, value, r); !errors.Is(err, ErrConfTokenNotFound) {
+			return resp, err
 		}
 		g.flush(t)
 	}

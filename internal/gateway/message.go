@@ -1,7 +1,6 @@
 package gateway
 
-// Entry is a name with its value, in headers and arguments. Without a value it is an argument without "=", or, in a
-// rewrite, the order to delete what has that name.
+// Entry is a name with its value, in headers and arguments. Without a value it is an argument without "=".
 type Entry struct {
 	Name    string
 	Value   string
@@ -37,31 +36,14 @@ type Request struct {
 	Var func(name string) (string, bool)
 }
 
-// RespRequest is what an HTTPRespCall frame carries (A6.HTTPRespCall.Req), sent by ext-plugin-post-resp when the
-// upstream has answered, and the answers to what the runner may ask back. For the callbacks see Request.
-type RespRequest struct {
-	// ID is for logs of the runner. 0 lets the client number the call.
-	ID uint32
-	// Status is the upstream's HTTP status.
-	Status int
-	// Headers are the upstream's, one entry a value.
-	Headers []Entry
-
-	// RespBody gives the upstream's body, ReqBody the client's.
-	RespBody, ReqBody func() ([]byte, error)
-	Var               func(name string) (string, bool)
-}
-
 // Action says what the runner wants done with a request.
 type Action byte
 
 const (
-	// ActionNone leaves the request as it is.
+	// ActionNone lets the request pass.
 	ActionNone Action = iota
 	// ActionStop answers the client with the response's Status, Headers and Body.
 	ActionStop
-	// ActionRewrite changes the request on its way to the upstream.
-	ActionRewrite
 )
 
 // Response is the runner's answer. It holds no part of any buffer: keep it as long as you like.
@@ -69,18 +51,11 @@ type Response struct {
 	// ID is the request's.
 	ID     uint32
 	Action Action
-	// Status is the HTTP status of a stop (0 in the frame means 200 and is 200 here) or of a RespCall (0: unchanged).
-	// Any 16-bit number can come: nothing here says that it is one of HTTP's.
+	// Status is the HTTP status of a stop; 0 in the frame means 200 and is 200 here. Any 16-bit number can come: nothing here
+	// says that it is one of HTTP's.
 	Status int
-	// Headers are a stop's or a RespCall's response headers, or a rewrite's request headers (NoValue: delete).
+	// Headers are a stop's.
 	Headers []Entry
-	// Body is a stop's or a RespCall's response body, or a rewrite's request body. nil: none; the protocol as APISIX
-	// reads it cannot express an empty one.
+	// Body is a stop's. nil: none; the protocol as APISIX reads it cannot express an empty one.
 	Body []byte
-	// Path is a rewrite's new path; "" leaves the path alone.
-	Path string
-	// Args are a rewrite's changed arguments (NoValue: delete).
-	Args []Entry
-	// RespHeaders are a rewrite's headers for the response to the client.
-	RespHeaders []Entry
 }

@@ -24,7 +24,7 @@ func (p *pool) get() (*conn, error) {
 		if time.Since(c.idleSince) < p.timeout && c.alive() {
 			return c, nil
 		}
-		c.close()
+		c.Close()
 	}
 }
 
@@ -48,7 +48,7 @@ func (p *pool) pop() (*conn, error) {
 func (p *pool) put(c *conn) {
 	c.idleSince = time.Now()
 	if surplus := p.push(c); surplus != nil {
-		surplus.close()
+		surplus.Close()
 	}
 }
 
@@ -74,6 +74,6 @@ func (p *pool) close() {
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
 	for _, c := range idle {
-		c.close()
+		c.Close()
 	}
 }

@@ -8,24 +8,15 @@ import (
 	"strings"
 )
 
-// keptRespHeaders are those of the response that a rewrite cannot set (exclude_resp_header in APISIX).
-var keptRespHeaders = map[string]bool{
-	"connection": true, "content-length": true, "transfer-encoding": true, "location": true, "server": true,
-	"www-authenticate": true, "content-encoding": true, "content-type": true, "content-location": true,
-	"content-language": true,
-}
-
 // setHeaders adds the runner's headers to an answer that has none yet. net/http sees to the length and the encoding,
 // and leaves out names that HTTP does not allow.
-func setHeaders(h http.Header, entries []Entry, rewrite bool) {
-	for i := range entries {
-		e := &entries[i]
-		lower := strings.ToLower(e.Name)
-		if e.NoValue || lower == "" || lower == "content-length" || lower == "transfer-encoding" ||
-			rewrite && keptRespHeaders[lower] {
-			continue
+func setHeaders(h http.Header, entries []Entry) {
+	for _, e := range entries {
+		switch name := strings.ToLower(e.Name); {
+		case e.NoValue, name == "", name == "content-length", name == "transfer-encoding":
+		default:
+			h.Add(e.Name, e.Value)
 		}
-		h.Add(e.Name, e.Value)
 	}
 }
 
@@ -36,7 +27,7 @@ func writeStop(w http.ResponseWriter, resp *Response) {
 		errorPage(w, http.StatusInternalServerError)
 		return
 	}
-	setHeaders(w.Header(), resp.Headers, false)
+	setHeaders(w.Header(), resp.Headers)
 	if len(resp.Body) == 0 && resp.Status >= 300 && bodyAllowed(resp.Status) {
 		errorPage(w, resp.Status) // nginx fills in its own page
 		return

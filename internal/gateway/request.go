@@ -7,60 +7,38 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // maxHeaders is how many headers ngx.req.get_headers() gives.
 const maxHeaders = 100
 
-// requestContext is one HTTP request on its way to the runner. It is pooled, with the slices that it fills.
+// requestContext is one HTTP request on its way to the runner.
 type requestContext struct {
 	gateway *Gateway
 	http    *http.Request
 	route   *liveRoute
 	request Request
-	src     [16]byte
 	id      string
 
+	// The body and the error of reading it, once read is set.
 	buf  []byte
 	read bool
 	err  error
 }
 
-var requestContexts = sync.Pool{New: func() any {
-	c := &requestContext{}
-	c.request.Body, c.request.Var = c.body, c.variable
-	return c
-}}
-
 func newRequestContext(g *Gateway, r *http.Request, route *liveRoute, path string) *requestContext {
-	c := requestContexts.Get().(*requestContext)
-	c.gateway, c.http, c.route = g, r, route
-	q := &c.request
-	q.Method, q.Path = r.Method, path
-	q.SrcIP = sourceIP(c.src[:0], r.RemoteAddr)
-	q.Args = appendArgs(q.Args[:0], r.URL.RawQuery)
-	q.Headers = appendHeaders(q.Headers[:0], r)
+	c := &requestContext{gateway: g, http: r, route: route}
+	c.request = Request{
+		Method: r.Method, Path: path, SrcIP: remoteAddr(r.RemoteAddr).AsSlice(),
+		Args: queryArgs(r.URL.RawQuery), Headers: requestHeaders(r),
+		Body: c.body, Var: c.variable,
+	}
 	return c
-}
-
-func (c *requestContext) release() {
-	if cap(c.buf) > keepBytes {
-		c.buf = nil
-	}
-	q := &c.request
-	clear(q.Args)
-	clear(q.Headers)
-	if cap(q.Args) > 256 || cap(q.Headers) > 256 { // what a client can make long must not stay long
-		q.Args, q.Headers = nil, nil
-	}
-	q.Method, q.Path, q.SrcIP = "", "", nil
-	c.gateway, c.http, c.route, c.id = nil, nil, nil, ""
-	c.buf, c.read, c.err = c.buf[:0], false, nil
-	requestContexts.Put(c)
 }
 
 // body reads the request body when the runner asks for it, once for all tries. In nginx a body that the client does
@@ -68,78 +46,40 @@ func (c *requestContext) release() {
 func (c *requestContext) body() ([]byte, error) {
 	if !c.read {
 		c.read = true
-		c.buf, c.err = readRequestBody(c.buf[:0], c.http)
+		c.buf, c.err = readRequestBody(c.http.Body)
 	}
 	return c.buf, c.err
 }
 
-func readRequestBody(buf []byte, r *http.Request) ([]byte, error) {
-	if r.ContentLength > MaxBody {
-		return buf, discard(r.Body)
-	}
-	if r.ContentLength >= 0 {
-		buf = slices.Grow(buf, int(r.ContentLength))[:r.ContentLength]
-		if _, err := io.ReadFull(r.Body, buf); err != nil {
-			return buf[:0], undelivered(err)
-		}
-		return buf, nil
-	}
-	for {
-		if len(buf) > MaxBody {
-			return buf[:0], discard(r.Body)
-		}
-		buf = slices.Grow(buf, 512)
-		n, err := r.Body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf[:0], undelivered(err)
+// readRequestBody reads a body to its end, also one that is larger than a frame can take: the client shall get its answer,
+// not a broken connection.
+func readRequestBody(body io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(body, MaxBody+1))
+	if err == nil && len(text) > MaxBody {
+		text = nil
+		if _, err = io.Copy(io.Discard, body); err == nil {
+			return nil, fmt.Errorf("%w: %w: the request body has more than %d bytes", ErrAbort, ErrFrameTooLarge, MaxBody)
 		}
 	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: %w", ErrAbort, errClientBody, err)
+	}
+	return text, nil
 }
-
-// discard reads to the end a body that no frame can take: the client shall get its answer, not a broken connection.
-func discard(body io.Reader) error {
-	if _, err := io.Copy(io.Discard, body); err != nil {
-		return undelivered(err)
-	}
-	return fmt.Errorf("%w: %w: the request body has more than %d bytes", ErrAbort, ErrFrameTooLarge, MaxBody)
-}
-
-func undelivered(err error) error { return fmt.Errorf("%w: %w: %w", ErrAbort, errClientBody, err) }
 
 // normalize gives nginx's $uri for a decoded path: no empty and no dot segments. False: it leaves the root.
-func normalize(path string) (string, bool) {
-	if !strings.Contains(path, "//") && !strings.Contains(path, "/.") {
-		return path, true
-	}
-	var segments []string
-	slash := true // whether the path ends in one
-	for s := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
-		switch s {
-		case "", ".":
-			slash = true
-		case "..":
-			if len(segments) == 0 {
-				return "", false
-			}
-			segments = segments[:len(segments)-1]
-			slash = true
-		default:
-			segments = append(segments, s)
-			slash = false
-		}
-	}
-	if len(segments) == 0 {
+func normalize(p string) (string, bool) {
+	clean := path.Clean(strings.TrimLeft(p, "/"))
+	switch {
+	case clean == "..", strings.HasPrefix(clean, "../"):
+		return "", false
+	case clean == ".":
 		return "/", true
 	}
-	path = "/" + strings.Join(segments, "/")
-	if slash {
-		path += "/"
+	if last := p[strings.LastIndexByte(p, '/')+1:]; last == "" || last == "." || last == ".." {
+		clean += "/"
 	}
-	return path, true
+	return "/" + clean, true
 }
 
 // hostName is nginx's $host: lower-case, without port.
@@ -159,19 +99,9 @@ func remoteAddr(s string) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-func sourceIP(b []byte, remote string) []byte {
-	a := remoteAddr(remote)
-	if a.Is4() {
-		ip := a.As4()
-		return append(b, ip[:]...)
-	}
-	ip := a.As16()
-	return append(b, ip[:]...)
-}
-
-// appendArgs parses a query as ngx.req.get_uri_args() does: "&" separates, a name without "=" has no value, an empty
+// queryArgs parses a query as ngx.req.get_uri_args() does: "&" separates, a name without "=" has no value, an empty
 // name is left out, "+" is a space, and a "%" that begins no escape stands for itself.
-func appendArgs(args []Entry, query string) []Entry {
+func queryArgs(query string) (args []Entry) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
@@ -184,34 +114,19 @@ func appendArgs(args []Entry, query string) []Entry {
 	return args
 }
 
+var escape = regexp.MustCompile("%[0-9a-fA-F]{2}")
+
 func unescape(s string) string {
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			b = append(b, ' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			v, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
-			b = append(b, byte(v))
-			i += 2
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return string(b)
+	return escape.ReplaceAllStringFunc(strings.ReplaceAll(s, "+", " "), func(e string) string {
+		b, _ := hex.DecodeString(e[1:]) // the pattern is of hexadecimal digits
+		return string(b)
+	})
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
-}
-
-// appendHeaders gives the headers in lower case, host among them, one entry a value, 100 at most. net/http has taken
+// requestHeaders gives the headers in lower case, host among them, one entry a value, 100 at most. net/http has taken
 // out Host and Transfer-Encoding, which APISIX sends like any other.
-func appendHeaders(headers []Entry, r *http.Request) []Entry {
-	headers = append(headers, Entry{Name: "host", Value: r.Host})
+func requestHeaders(r *http.Request) []Entry {
+	headers := []Entry{{Name: "host", Value: r.Host}}
 	for _, v := range r.TransferEncoding {
 		headers = append(headers, Entry{Name: "transfer-encoding", Value: v})
 	}
@@ -224,7 +139,6 @@ func appendHeaders(headers []Entry, r *http.Request) []Entry {
 	}
 	if len(headers) > maxHeaders { // which ones are left out should not be left to chance
 		slices.SortStableFunc(headers[fixed:], func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-		clear(headers[maxHeaders:])
 		headers = headers[:maxHeaders]
 	}
 	return headers

@@ -21,13 +21,11 @@ const (
 type Route struct {
 	// ID is 1 to 64 letters, digits and "-_.".
 	ID string
-	// URI and URIs are paths: exact, or with a "*" at the end a prefix. At least one is required.
-	URI  string
+	// URIs are paths: exact, or with a "*" at the end a prefix. At least one is required.
 	URIs []string
 	// Methods are upper-case; none means any.
 	Methods []string
-	// Host and Hosts are names, exact or with a "*" in front a suffix; none means any.
-	Host  string
+	// Hosts are names, exact or with a "*" in front a suffix; none means any.
 	Hosts []string
 	// Priority decides between routes of the same host and path: the higher wins.
 	Priority int
@@ -46,19 +44,6 @@ type Route struct {
 // key is what APISIX calls the route's configuration towards the runner (core.lrucache.plugin_ctx_id).
 func (r *Route) key() string { return fmt.Sprintf("route#%s#%s#%d", r.ID, r.Phase, r.Version) }
 
-// AllURIs gives URI and URIs.
-func (r *Route) AllURIs() []string { return both(r.URI, r.URIs) }
-
-// AllHosts gives Host and Hosts.
-func (r *Route) AllHosts() []string { return both(r.Host, r.Hosts) }
-
-func both(one string, more []string) []string {
-	if one == "" {
-		return more
-	}
-	return append([]string{one}, more...)
-}
-
 // clone makes r independent of its caller's slices.
 func (r Route) clone() Route {
 	r.URIs = slices.Clone(r.URIs)
@@ -70,7 +55,7 @@ func (r Route) clone() Route {
 
 var (
 	idPattern    = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
-	hostPattern  = regexp.MustCompile(`^(\*|\*?[0-9a-zA-Z._\[\]:-]+)$`) // host_def of apisix/schema_def.lua
+	hostNames    = regexp.MustCompile(`^(\*|\*?[0-9a-zA-Z._\[\]:-]+)$`) // host_def of apisix/schema_def.lua
 	routeMethods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
 )
 
@@ -79,10 +64,10 @@ func (r *Route) Validate() error {
 	if !idPattern.MatchString(r.ID) {
 		return fmt.Errorf("property \"id\" validation failed: %q is not 1 to 64 letters, digits, '.', '_' and '-'", r.ID)
 	}
-	if len(r.AllURIs()) == 0 {
+	if len(r.URIs) == 0 {
 		return errors.New("property \"uri\" or \"uris\" is required")
 	}
-	for _, uri := range r.AllURIs() {
+	for _, uri := range r.URIs {
 		if uri == "" || len(uri) > 4096 {
 			return errors.New("property \"uri\" validation failed: 1 to 4096 characters are allowed")
 		}
@@ -95,8 +80,8 @@ func (r *Route) Validate() error {
 			return fmt.Errorf("property \"methods\" validation failed: %q does not match any of the enum values", m)
 		}
 	}
-	for _, h := range r.AllHosts() {
-		if !hostPattern.MatchString(h) {
+	for _, h := range r.Hosts {
+		if !hostNames.MatchString(h) {
 			return fmt.Errorf("property \"host\" validation failed: %q is not a host name", h)
 		}
 	}
@@ -123,23 +108,21 @@ func (r *Route) pluginError(format string, a ...any) error {
 	return fmt.Errorf("failed to check the configuration of plugin %s err: %s", r.Phase, fmt.Sprintf(format, a...))
 }
 
-// pattern is an exact text, or one of the texts that begin with it.
+// pattern is an exact text, or the fixed end of the texts that it stands for: the beginning of a path, the end of a host's
+// name.
 type pattern struct {
-	text   string
-	prefix bool
+	text string
+	wild bool
 }
 
-func (p pattern) matches(s string) bool {
-	if p.prefix {
-		return strings.HasPrefix(s, p.text)
-	}
-	return s == p.text
+func (p pattern) matches(s string, fits func(s, text string) bool) bool {
+	return s == p.text || p.wild && fits(s, p.text)
 }
 
-// moreSpecific orders exact patterns before prefixes, and longer prefixes before shorter ones.
+// moreSpecific orders exact patterns before wild ones, and longer ones before shorter ones.
 func moreSpecific(a, b pattern) int {
-	if a.prefix != b.prefix {
-		if a.prefix {
+	if a.wild != b.wild {
+		if a.wild {
 			return 1
 		}
 		return -1
@@ -148,20 +131,13 @@ func moreSpecific(a, b pattern) int {
 }
 
 func uriPattern(uri string) pattern {
-	text, prefix := strings.CutSuffix(uri, "*")
-	return pattern{text, prefix}
+	text, wild := strings.CutSuffix(uri, "*")
+	return pattern{text, wild}
 }
 
-// hostPatternOf reverses the name, as APISIX does: what ends alike then begins alike.
-func hostPatternOf(host string) pattern {
-	text, prefix := strings.CutPrefix(strings.ToLower(host), "*")
-	return pattern{reverse(text), prefix}
-}
-
-func reverse(s string) string {
-	b := []byte(s)
-	slices.Reverse(b)
-	return string(b)
+func hostPattern(host string) pattern {
+	text, wild := strings.CutPrefix(strings.ToLower(host), "*")
+	return pattern{text, wild}
 }
 
 // way is one host and path of a route.
@@ -175,25 +151,25 @@ type way struct {
 // radixtree_host_uri: routes with a host, exact before wildcard; then exact path, longest prefix, priority.
 type routeTable []way
 
-func newRouteTable(routes map[string]*liveRoute) routeTable {
+func newRouteTable(routes map[string]*liveRoute) *routeTable {
 	var t routeTable
 	for _, r := range routes {
 		if r.Disabled {
 			continue
 		}
-		for _, uri := range r.AllURIs() {
+		for _, uri := range r.URIs {
 			w := way{uri: uriPattern(uri), anyHost: true, route: r}
-			if len(r.AllHosts()) == 0 {
+			if len(r.Hosts) == 0 {
 				t = append(t, w)
 			}
-			for _, host := range r.AllHosts() {
-				w.host, w.anyHost = hostPatternOf(host), false
+			for _, host := range r.Hosts {
+				w.host, w.anyHost = hostPattern(host), false
 				t = append(t, w)
 			}
 		}
 	}
 	slices.SortFunc(t, compareWays)
-	return t
+	return &t
 }
 
 func compareWays(a, b way) int {
@@ -213,21 +189,12 @@ func compareWays(a, b way) int {
 }
 
 func (t routeTable) match(method, host, path string) *liveRoute {
-	reversed := ""
 	for i := range t {
 		w := &t[i]
-		if !w.uri.matches(path) || len(w.route.Methods) > 0 && !slices.Contains(w.route.Methods, method) {
-			continue
+		if w.uri.matches(path, strings.HasPrefix) && (w.anyHost || w.host.matches(host, strings.HasSuffix)) &&
+			(len(w.route.Methods) == 0 || slices.Contains(w.route.Methods, method)) {
+			return w.route
 		}
-		if !w.anyHost {
-			if reversed == "" {
-				reversed = reverse(host)
-			}
-			if !w.host.matches(reversed) {
-				continue
-			}
-		}
-		return w.route
 	}
 	return nil
 }

@@ -7,18 +7,18 @@ import (
 
 func TestMatching(t *testing.T) {
 	routes := []Route{
-		{ID: "all", URI: "/*"},
-		{ID: "exact", URI: "/a/b"},
-		{ID: "short", URI: "/a/*"},
+		{ID: "all", URIs: []string{"/*"}},
+		{ID: "exact", URIs: []string{"/a/b"}},
+		{ID: "short", URIs: []string{"/a/*"}},
 		{ID: "long", URIs: []string{"/a/b/*", "/other"}},
-		{ID: "post", URI: "/m", Methods: []string{"POST", "PUT"}},
-		{ID: "host", URI: "/*", Host: "Foo.org"},
-		{ID: "wild", URI: "/*", Hosts: []string{"*.foo.org", "*.bar.org"}},
-		{ID: "longwild", URI: "/*", Host: "*.x.foo.org"},
-		{ID: "hostpost", URI: "/m", Host: "foo.org", Methods: []string{"POST"}},
-		{ID: "off", URI: "/a/b/c", Disabled: true},
-		{ID: "a-low", URI: "/prio", Priority: 1},
-		{ID: "b-high", URI: "/prio", Priority: 2},
+		{ID: "post", URIs: []string{"/m"}, Methods: []string{"POST", "PUT"}},
+		{ID: "host", URIs: []string{"/*"}, Hosts: []string{"Foo.org"}},
+		{ID: "wild", URIs: []string{"/*"}, Hosts: []string{"*.foo.org", "*.bar.org"}},
+		{ID: "longwild", URIs: []string{"/*"}, Hosts: []string{"*.x.foo.org"}},
+		{ID: "hostpost", URIs: []string{"/m"}, Hosts: []string{"foo.org"}, Methods: []string{"POST"}},
+		{ID: "off", URIs: []string{"/a/b/c"}, Disabled: true},
+		{ID: "a-low", URIs: []string{"/prio"}, Priority: 1},
+		{ID: "b-high", URIs: []string{"/prio"}, Priority: 2},
 	}
 	tests := []struct{ name, method, host, path, want string }{
 		{"an exact path wins over a prefix", "GET", "h", "/a/b", "exact"},
@@ -43,7 +43,7 @@ func TestMatching(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := g.match(tt.method, tt.host, tt.path)
+			got := g.table.Load().match(tt.method, tt.host, tt.path)
 			if got == nil || got.ID != tt.want {
 				t.Errorf("got %v", got)
 			}
@@ -53,12 +53,12 @@ func TestMatching(t *testing.T) {
 		if !g.DeleteRoute("exact") || g.DeleteRoute("exact") {
 			t.Error("it is deleted once")
 		}
-		if got := g.match("GET", "h", "/a/b"); got.ID != "short" {
+		if got := g.table.Load().match("GET", "h", "/a/b"); got.ID != "short" {
 			t.Errorf("got %s", got.ID)
 		}
 	})
 	t.Run("without any route nothing matches", func(t *testing.T) {
-		if got := New(nil, Options{}).match("GET", "h", "/"); got != nil {
+		if got := New(nil, Options{}).table.Load().match("GET", "h", "/"); got != nil {
 			t.Errorf("got %v", got)
 		}
 	})
@@ -71,15 +71,15 @@ func TestRoutesThatAreRefused(t *testing.T) {
 		route Route
 		want  string
 	}{
-		{"without an ID", Route{URI: "/", Conf: conf}, "id"},
-		{"with a slash in the ID", Route{ID: "a/b", URI: "/", Conf: conf}, "id"},
+		{"without an ID", Route{URIs: []string{"/"}, Conf: conf}, "id"},
+		{"with a slash in the ID", Route{ID: "a/b", URIs: []string{"/"}, Conf: conf}, "id"},
 		{"without a path", Route{ID: "1", Conf: conf}, "uri"},
-		{"with a star inside the path", Route{ID: "1", URI: "/a/*/b", Conf: conf}, "uri"},
-		{"with an unknown method", Route{ID: "1", URI: "/", Methods: []string{"get"}, Conf: conf}, "methods"},
-		{"with a host that is none", Route{ID: "1", URI: "/", Host: "a b", Conf: conf}, "host"},
-		{"with an unknown phase", Route{ID: "1", URI: "/", Phase: "cors", Conf: conf}, "cors"},
-		{"without plugins", Route{ID: "1", URI: "/"}, "conf"},
-		{"with a plugin without a name", Route{ID: "1", URI: "/", Conf: []ConfEntry{{}}}, "name"},
+		{"with a star inside the path", Route{ID: "1", URIs: []string{"/a/*/b"}, Conf: conf}, "uri"},
+		{"with an unknown method", Route{ID: "1", URIs: []string{"/"}, Methods: []string{"get"}, Conf: conf}, "methods"},
+		{"with a host that is none", Route{ID: "1", URIs: []string{"/"}, Hosts: []string{"a b"}, Conf: conf}, "host"},
+		{"with an unknown phase", Route{ID: "1", URIs: []string{"/"}, Phase: "cors", Conf: conf}, "cors"},
+		{"without plugins", Route{ID: "1", URIs: []string{"/"}}, "conf"},
+		{"with a plugin without a name", Route{ID: "1", URIs: []string{"/"}, Conf: []ConfEntry{{}}}, "name"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 	"github.com/api7/ext-plugin-proto/go/A6/Err"
 	"github.com/api7/ext-plugin-proto/go/A6/ExtraInfo"
 	"github.com/api7/ext-plugin-proto/go/A6/HTTPReqCall"
-	"github.com/api7/ext-plugin-proto/go/A6/HTTPRespCall"
 	"github.com/api7/ext-plugin-proto/go/A6/PrepareConf"
 	flatbuffers "github.com/google/flatbuffers/go"
 )
@@ -121,7 +120,7 @@ func (r *fakeRunner) serve(s *session) {
 				continue
 			}
 			s.token(r.lastToken.Add(1))
-		case 2, 4:
+		case 2:
 			r.calls.Add(1)
 			if r.call != nil {
 				r.call(s)
@@ -192,7 +191,10 @@ func textEntries(b *flatbuffers.Builder, entries []Entry) flatbuffers.UOffsetT {
 	return b.CreateVectorOfTables(offsets)
 }
 
-// respond answers a call of type 2 with an action, or one of type 4.
+// actionRewrite stands for what a runner may answer and the client does not know.
+const actionRewrite = Action(HTTPReqCall.ActionRewrite)
+
+// responsePayload is the answer to a call.
 func responsePayload(r Response) []byte {
 	return build(len(r.Body), func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 		headers, body := textEntries(b, r.Headers), b.CreateByteVector(r.Body)
@@ -204,14 +206,10 @@ func responsePayload(r Response) []byte {
 			HTTPReqCall.StopAddHeaders(b, headers)
 			HTTPReqCall.StopAddBody(b, body)
 			action = HTTPReqCall.StopEnd(b)
-		case ActionRewrite:
-			path, args, resp := b.CreateString(r.Path), textEntries(b, r.Args), textEntries(b, r.RespHeaders)
+		case actionRewrite:
+			path := b.CreateString("/new")
 			HTTPReqCall.RewriteStart(b)
 			HTTPReqCall.RewriteAddPath(b, path)
-			HTTPReqCall.RewriteAddHeaders(b, headers)
-			HTTPReqCall.RewriteAddArgs(b, args)
-			HTTPReqCall.RewriteAddRespHeaders(b, resp)
-			HTTPReqCall.RewriteAddBody(b, body)
 			action = HTTPReqCall.RewriteEnd(b)
 		}
 		HTTPReqCall.RespStart(b)
@@ -221,18 +219,6 @@ func responsePayload(r Response) []byte {
 			HTTPReqCall.RespAddAction(b, action)
 		}
 		return HTTPReqCall.RespEnd(b)
-	})
-}
-
-func respCallPayload(r Response) []byte {
-	return build(len(r.Body), func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
-		headers, body := textEntries(b, r.Headers), b.CreateByteVector(r.Body)
-		HTTPRespCall.RespStart(b)
-		HTTPRespCall.RespAddId(b, r.ID)
-		HTTPRespCall.RespAddStatus(b, uint16(r.Status))
-		HTTPRespCall.RespAddHeaders(b, headers)
-		HTTPRespCall.RespAddBody(b, body)
-		return HTTPRespCall.RespEnd(b)
 	})
 }
 

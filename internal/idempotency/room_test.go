@@ -141,7 +141,7 @@ func TestAJournalIsBoundedByWhatIsKnown(t *testing.T) {
 			t.Fatalf("%v bytes, %v", info.Size(), err)
 		}
 	}
-	if !strings.Contains(log.String(), "forgotten before their time") {
+	if !strings.Contains(log.String(), "forgotten early") {
 		t.Errorf("the log: %s", log.String())
 	}
 	end(s)

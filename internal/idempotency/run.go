@@ -89,7 +89,7 @@ func (s *Store) takeOver() (lock *os.File) {
 				return lock
 			}
 			if err != nil {
-				s.warn("the directory of idempotency keys cannot be used", err)
+				s.warn("the directory of idempotency keys cannot be used; retrying", err)
 				retry = time.Now().Add(retryInterval)
 			}
 		}
@@ -143,7 +143,7 @@ func (s *Store) writeNext() {
 		return
 	}
 	if b.err = s.write(b.frames); b.err != nil {
-		s.warn("idempotency keys cannot be written", b.err)
+		s.warn("cannot write idempotency keys", b.err)
 	}
 	close(b.written)
 }
@@ -156,7 +156,7 @@ func (s *Store) write(frames []byte) error {
 		if err := s.rewrite(); err != nil && s.journal.f == nil {
 			return err
 		} else if err != nil {
-			s.warn("the journal of idempotency keys cannot be written anew", err)
+			s.warn("cannot compact the journal of idempotency keys", err)
 		}
 	}
 	return s.journal.write(frames)

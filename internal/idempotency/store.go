@@ -130,7 +130,7 @@ func (s *Store) Begin(ctx context.Context, key Key, fingerprint [32]byte, ttl ti
 	s.table.forgotten = 0
 	s.mu.Unlock()
 	if forgotten > 0 {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "idempotency keys were forgotten before their time, since there is no room for more")
+		s.log.LogAttrs(ctx, slog.LevelWarn, "idempotency keys were forgotten early to make room")
 	}
 	if err := written.wait(); err != nil { // reported where it was written
 		s.mu.Lock()

@@ -8,16 +8,12 @@ package librdkafka
 import "C"
 
 import (
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+
 	"encoding/binary"
 	"sync"
 	"unsafe"
 )
-
-// Header is one header of a record. A nil Value is null.
-type Header struct {
-	Key   string
-	Value []byte
-}
 
 // Message is what Produce takes.
 type Message struct {
@@ -25,7 +21,7 @@ type Message struct {
 	Partition int32 // -1: by the partitioner
 	// Key and Value: nil is null, which is not the same as empty.
 	Key, Value []byte
-	Headers    []Header
+	Headers    []record.Header
 	Timestamp  int64 // ms since 1970; 0: now
 	// Opaque comes back in the report. A pointer costs no allocation.
 	Opaque any
@@ -64,7 +60,7 @@ func length(b []byte) C.ssize_t {
 
 // pack puts headers into one piece of memory, since C must not be given memory that
 // points to other memory of Go's. ku_headers reads it.
-func pack(headers []Header) []byte {
+func pack(headers []record.Header) []byte {
 	size := 0
 	for i := range headers {
 		size += 8 + len(headers[i].Key) + len(headers[i].Value)

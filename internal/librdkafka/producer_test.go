@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -39,7 +40,7 @@ type outcome struct {
 	Report
 	reason     string
 	key, value []byte
-	headers    []Header
+	headers    []record.Header
 }
 
 // collector keeps what a producer says.
@@ -107,7 +108,7 @@ func TestProducerReportsEachRecordAsItWasSent(t *testing.T) {
 		{Key: []byte("k"), Value: []byte("v")},
 		{},
 		{Key: []byte{}, Value: []byte{}},
-		{Value: bytes.Repeat([]byte("x"), 100_000), Headers: []Header{{"a", []byte("1")}, {"a", nil}, {"", []byte{}}, {"b", bytes.Repeat([]byte("y"), 1000)}}},
+		{Value: bytes.Repeat([]byte("x"), 100_000), Headers: []record.Header{{Key: "a", Value: []byte("1")}, {Key: "a", Value: nil}, {Key: "", Value: []byte{}}, {Key: "b", Value: bytes.Repeat([]byte("y"), 1000)}}},
 	}
 	for i := range messages {
 		m := &messages[i]
@@ -166,7 +167,7 @@ func TestPurgeSaysOfEachRecordWhetherItWasSent(t *testing.T) {
 	defer p.Close()
 	topic := topicOf(t, p, "t")
 	produce := func(value string) {
-		if err := p.Produce(&Message{Topic: topic, Value: []byte(value), Headers: []Header{{"h", []byte(value)}}}); err != nil {
+		if err := p.Produce(&Message{Topic: topic, Value: []byte(value), Headers: []record.Header{{Key: "h", Value: []byte(value)}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -208,7 +209,7 @@ func TestProduceRefusals(t *testing.T) {
 		}
 		return e.Code
 	}
-	headers := []Header{{"h", []byte("v")}}
+	headers := []record.Header{{Key: "h", Value: []byte("v")}}
 	if got := code(p.Produce(&Message{Topic: topic, Value: make([]byte, 3000), Headers: headers})); got != kafka.ErrMsgSizeTooLarge {
 		t.Errorf("too large: %v", got)
 	}

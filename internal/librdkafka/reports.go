@@ -6,6 +6,8 @@ package librdkafka
 import "C"
 
 import (
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+
 	"os"
 	"syscall"
 	"unsafe"
@@ -51,7 +53,7 @@ func (r *Report) Reason() string {
 }
 
 // Content returns copies of the record's key, value and headers.
-func (r *Report) Content() (key, value []byte, headers []Header) {
+func (r *Report) Content() (key, value []byte, headers []record.Header) {
 	m := r.message
 	return copyOf(m.key, m.key_len), copyOf(m.payload, m.len), headersOf(m)
 }
@@ -65,7 +67,7 @@ func copyOf(p unsafe.Pointer, n C.size_t) []byte {
 	return b
 }
 
-func headersOf(m *C.rd_kafka_message_t) (headers []Header) {
+func headersOf(m *C.rd_kafka_message_t) (headers []record.Header) {
 	var all *C.rd_kafka_headers_t
 	if C.rd_kafka_message_headers(m, &all) != 0 {
 		return nil
@@ -77,7 +79,7 @@ func headersOf(m *C.rd_kafka_message_t) (headers []Header) {
 		if C.rd_kafka_header_get_all(all, i, &name, &value, &size) != 0 {
 			return headers
 		}
-		headers = append(headers, Header{C.GoString(name), copyOf(value, size)})
+		headers = append(headers, record.Header{Key: C.GoString(name), Value: copyOf(value, size)})
 	}
 }
 

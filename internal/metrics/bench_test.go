@@ -5,18 +5,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // sender takes every record at once.
 type sender struct{ kafkaupstream.Sender }
 
-func (sender) Send(*producer.Connection, *producer.Record, bool, time.Time) (producer.Ack, *producer.Error) {
-	return producer.Ack{}, nil
+func (sender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
+	return record.Ack{}, nil
 }
-func (sender) Hold(*producer.Connection, int) bool { return true }
-func (sender) Release(*producer.Connection, int)   {}
+func (sender) Hold(*kafkaconf.Connection, int) bool { return true }
+func (sender) Release(*kafkaconf.Connection, int)   {}
 
 // request is a POST of a small JSON body.
 type request struct{}

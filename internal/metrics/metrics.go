@@ -67,7 +67,7 @@ type Sources struct {
 func (m *Metrics) Watch(s Sources) {
 	m.registry.MustRegister(producers(s.Producers), host(s.Host))
 	if s.Spool != nil {
-		m.registry.MustRegister(newSpool(s.Spool))
+		m.registry.MustRegister(newSpool(s.Spool).numbers())
 	}
 	if s.Spans != nil {
 		m.registry.MustRegister(spans(s.Spans))
@@ -107,4 +107,46 @@ func gauge(desc *prometheus.Desc, value float64, labels ...string) prometheus.Me
 
 func count(desc *prometheus.Desc, value int64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+// numbers is a collector of numbers that are all taken from one look at a package.
+type numbers[S any] struct {
+	look func() S
+	each []number[S]
+}
+
+// number is one of them.
+type number[S any] struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*S) float64
+}
+
+// Describe names the metrics.
+func (n numbers[S]) Describe(out chan<- *prometheus.Desc) {
+	for _, one := range n.each {
+		out <- one.desc
+	}
+}
+
+// Collect takes a look.
+func (n numbers[S]) Collect(out chan<- prometheus.Metric) {
+	s := n.look()
+	for _, one := range n.each {
+		out <- prometheus.MustNewConstMetric(one.desc, one.kind, one.value(&s))
+	}
+}
+
+// gaugeOf is a number that rises and falls.
+func gaugeOf[S any, N int64 | float64](name, help string, labels prometheus.Labels, value func(*S) N) number[S] {
+	return number[S]{constant(name, help, labels), prometheus.GaugeValue, func(s *S) float64 { return float64(value(s)) }}
+}
+
+// counterOf is a number that only rises.
+func counterOf[S any](name, help string, labels prometheus.Labels, value func(*S) int64) number[S] {
+	return number[S]{constant(name, help, labels), prometheus.CounterValue, func(s *S) float64 { return float64(value(s)) }}
+}
+
+func constant(name, help string, labels prometheus.Labels) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, nil, labels)
 }

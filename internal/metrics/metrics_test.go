@@ -15,7 +15,9 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -63,18 +65,18 @@ func want(t *testing.T, text string, lines ...string) {
 
 func TestWhatIsTold(t *testing.T) {
 	m := watching(producer.Stats{InflightBytes: 10, MaxInflightBytes: 20, Fatal: 1, Producers: []producer.ProducerStats{{
-		ID: "0123abcd", Mode: producer.Sync, State: producer.StateUp, Records: 4, Bytes: 5,
+		ID: "0123abcd", Mode: kafkaconf.Sync, State: producer.StateUp, Records: 4, Bytes: 5,
 		BrokerStats: []producer.BrokerStats{{ID: 1, RTT: time.Millisecond, RTTp99: 2 * time.Millisecond, Throttle: time.Second}},
 	}}})
 	r, a := m.Requests(), m.Acknowledgements()
 	r.Began()
 	r.Began()
-	r.Ended(producer.Sync, 200, 3*time.Millisecond, 100)
-	r.Record(producer.Sync, kafkaupstream.DeliveredYes)
+	r.Ended(kafkaconf.Sync, 200, 3*time.Millisecond, 100)
+	r.Record(kafkaconf.Sync, kafkaupstream.DeliveredYes)
 	r.Refused(500)
-	r.Failed(producer.KindNoBroker)
+	r.Failed(record.KindNoBroker)
 	a.Outcome(20*time.Millisecond, nil)
-	a.Outcome(time.Minute, &producer.Error{Kind: producer.KindTooLarge})
+	a.Outcome(time.Minute, &record.Error{Kind: record.KindTooLarge})
 	want(t, scrape(t, m),
 		`kafkaupstream_requests_in_flight 1`,
 		`kafkaupstream_requests_total{code="200"} 1`,
@@ -132,21 +134,21 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 	for status := range 10000 {
 		m.Requests().Refused(status)
 	}
-	m.Requests().Record(producer.Sync, "made up")
-	for mode := range producer.Modes {
+	m.Requests().Record(kafkaconf.Sync, "made up")
+	for mode := range kafkaconf.Modes {
 		for _, outcome := range outcomes {
 			m.Requests().Record(mode, outcome)
 		}
 	}
-	for kind := range producer.Kinds {
-		m.Acknowledgements().Outcome(0, &producer.Error{Kind: kind})
+	for kind := range record.Kinds {
+		m.Acknowledgements().Outcome(0, &record.Error{Kind: kind})
 	}
 	text := scrape(t, m)
 	want(t, text, `kafkaupstream_producer_queue_records{producer="others"} 900`, `kafkaupstream_producers{state="down"} 1000`)
 	for name, most := range map[string]int{
-		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": int(producer.Modes) * len(outcomes),
+		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": int(kafkaconf.Modes) * len(outcomes),
 		"kafkaupstream_producer_queue_records": maxProducers + 1, "kafkaupstream_producer_up": maxProducers,
-		"kafkaupstream_delivery_reports_total": int(producer.Kinds) + 1,
+		"kafkaupstream_delivery_reports_total": int(record.Kinds) + 1,
 	} {
 		if n := strings.Count(text, "\n"+name+"{"); n != most {
 			t.Errorf("%s has %d series, want %d", name, n, most)
@@ -184,12 +186,12 @@ func TestADiskThatHangsHoldsNobodyUp(t *testing.T) {
 func TestToCountAllocatesNothing(t *testing.T) {
 	m := New(Build{})
 	r, a := m.Requests(), m.Acknowledgements()
-	failure := &producer.Error{Kind: producer.KindUnconfirmed}
+	failure := &record.Error{Kind: record.KindUnconfirmed}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Began()
-		r.Ended(producer.Durable, 202, time.Second, 10)
-		r.Record(producer.Durable, kafkaupstream.DeliveredPending)
-		r.Failed(producer.KindNoBroker)
+		r.Ended(kafkaconf.Durable, 202, time.Second, 10)
+		r.Record(kafkaconf.Durable, kafkaupstream.DeliveredPending)
+		r.Failed(record.KindNoBroker)
 		a.Outcome(time.Second, nil)
 		a.Outcome(time.Second, failure)
 	}); n != 0 {

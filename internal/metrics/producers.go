@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 type Acknowledgements struct {
 	duration     prometheus.Observer
 	acknowledged prometheus.Counter
-	failed       [producer.Kinds]prometheus.Counter // nil: not foreseen
+	failed       [record.Kinds]prometheus.Counter // nil: not foreseen
 	more         *prometheus.CounterVec
 }
 
@@ -28,10 +29,10 @@ type Acknowledgements struct {
 // librdkafka has not had, or reports as something else (a topic that was deleted as a
 // partition that is not there). One of them that comes all the same has a series from then
 // on.
-var reported = [...]producer.Kind{
-	producer.KindUnconfirmed, producer.KindPartitionNotFound, producer.KindTopicInvalid, producer.KindForbidden,
-	producer.KindTooLarge, producer.KindRejected, producer.KindConfig, producer.KindTooFewReplicas,
-	producer.KindUnavailable, producer.KindInternal,
+var reported = [...]record.Kind{
+	record.KindUnconfirmed, record.KindPartitionNotFound, record.KindTopicInvalid, record.KindForbidden,
+	record.KindTooLarge, record.KindRejected, record.KindConfig, record.KindTooFewReplicas,
+	record.KindUnavailable, record.KindInternal,
 }
 
 var _ producer.Observer = (*Acknowledgements)(nil)
@@ -52,7 +53,7 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 }
 
 // Outcome counts one.
-func (a *Acknowledgements) Outcome(took time.Duration, err *producer.Error) {
+func (a *Acknowledgements) Outcome(took time.Duration, err *record.Error) {
 	if err == nil {
 		a.acknowledged.Inc()
 		a.duration.Observe(took.Seconds())

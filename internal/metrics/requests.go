@@ -6,7 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -16,11 +17,11 @@ var (
 	outcomes = [...]kafkaupstream.Delivered{
 		kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
 	}
-	told = [producer.Modes][len(outcomes)]bool{
-		producer.Async:         {2: true, 3: true},
-		producer.Sync:          {0: true, 2: true, 3: true},
-		producer.Durable:       {true, true, true, true},
-		producer.Transactional: {true, true, true, true},
+	told = [kafkaconf.Modes][len(outcomes)]bool{
+		kafkaconf.Async:         {2: true, 3: true},
+		kafkaconf.Sync:          {0: true, 2: true, 3: true},
+		kafkaconf.Durable:       {true, true, true, true},
+		kafkaconf.Transactional: {true, true, true, true},
 	}
 )
 
@@ -46,10 +47,10 @@ type Requests struct {
 	bytes    prometheus.Counter
 	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter // nil: otherStatus
 	other    *prometheus.CounterVec
-	duration [producer.Modes]prometheus.Observer
-	records  [producer.Modes][len(outcomes)]prometheus.Counter // nil: not foreseen
+	duration [kafkaconf.Modes]prometheus.Observer
+	records  [kafkaconf.Modes][len(outcomes)]prometheus.Counter // nil: not foreseen
 	more     *prometheus.CounterVec
-	failures [producer.Kinds]prometheus.Counter
+	failures [record.Kinds]prometheus.Counter
 }
 
 var _ kafkaupstream.Observer = (*Requests)(nil)
@@ -78,7 +79,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 	for _, status := range statuses {
 		r.byStatus[status-lowestStatus] = byStatus.WithLabelValues(strconv.Itoa(status))
 	}
-	for mode := range producer.Modes {
+	for mode := range kafkaconf.Modes {
 		name := mode.String()
 		r.duration[mode] = duration.WithLabelValues(name)
 		for i, outcome := range outcomes {
@@ -87,7 +88,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 			}
 		}
 	}
-	for kind := range producer.Kinds {
+	for kind := range record.Kinds {
 		r.failures[kind] = failures.WithLabelValues(kind.String())
 	}
 	return r
@@ -97,7 +98,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 func (r *Requests) Began() { r.inFlight.Inc() }
 
 // Ended counts a request out.
-func (r *Requests) Ended(mode producer.Mode, status int, took time.Duration, body int) {
+func (r *Requests) Ended(mode kafkaconf.Mode, status int, took time.Duration, body int) {
 	r.inFlight.Dec()
 	r.Refused(status)
 	r.bytes.Add(float64(body))
@@ -116,7 +117,7 @@ func (r *Requests) Refused(status int) {
 }
 
 // Record counts a record.
-func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered) {
+func (r *Requests) Record(mode kafkaconf.Mode, delivered kafkaupstream.Delivered) {
 	for i, outcome := range outcomes {
 		if outcome != delivered {
 			continue
@@ -130,4 +131,4 @@ func (r *Requests) Record(mode producer.Mode, delivered kafkaupstream.Delivered)
 }
 
 // Failed counts why a record was not acknowledged.
-func (r *Requests) Failed(kind producer.Kind) { r.failures[kind].Inc() }
+func (r *Requests) Failed(kind record.Kind) { r.failures[kind].Inc() }

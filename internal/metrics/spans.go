@@ -7,17 +7,15 @@ import (
 )
 
 // spans collects what became of traces.
-type spans func() tracing.Stats
-
-var spansTotal = describe("spans_total", "Spans recorded, and what became of them: recorded - exported - failed = waiting, or dropped (queue full).", "result")
-
-// Describe names the metric.
-func (spans) Describe(out chan<- *prometheus.Desc) { out <- spansTotal }
-
-// Collect takes a look.
-func (look spans) Collect(out chan<- prometheus.Metric) {
-	s := look()
-	out <- count(spansTotal, s.Recorded, "recorded")
-	out <- count(spansTotal, s.Exported, "exported")
-	out <- count(spansTotal, s.Failed, "failed")
+func spans(look func() tracing.Stats) prometheus.Collector {
+	type stats = tracing.Stats
+	of := func(result string, value func(*stats) int64) number[stats] {
+		return counterOf("spans_total", "Spans recorded, and what became of them: recorded - exported - failed = waiting, or dropped (queue full).",
+			prometheus.Labels{"result": result}, value)
+	}
+	return numbers[stats]{look, []number[stats]{
+		of("recorded", func(s *stats) int64 { return s.Recorded }),
+		of("exported", func(s *stats) int64 { return s.Exported }),
+		of("failed", func(s *stats) int64 { return s.Failed }),
+	}}
 }

@@ -28,61 +28,48 @@ func newSpool(look func() (durable.Stats, error)) *spool {
 	return &spool{look: look, wait: spoolWait, failed: true}
 }
 
-var (
-	spoolRecords    = describe("spool_records", "Records on disk that wait for Kafka.")
-	spoolUnderWay   = describe("spool_records_under_way", "Of these, the ones that librdkafka has.")
-	spoolOldest     = describe("spool_oldest_record_age_seconds", "How long the first of them has been on disk; 0: none is.")
-	spoolBytes      = describe("spool_bytes", "Size of the spool's files, dead letters included.")
-	spoolBytesMax   = describe("spool_bytes_max", "The most that it may be: --spool-max-bytes.")
-	deadLetters     = describe("spool_dead_letters", "Records on disk that Kafka can never take.")
-	letterBytes     = describe("spool_dead_letters_bytes", "Size of their files.")
-	letterBytesMax  = describe("spool_dead_letters_bytes_max", "The most that it may be: an eighth of --spool-max-bytes.")
-	lettersDropped  = describe("spool_dead_letters_dropped_total", "Dead letters that were dropped to make room for new ones.")
-	spoolStreams    = describe("spool_streams", "Streams: sets of connection properties of durable routes.")
-	spoolSuspended  = describe("spool_streams_suspended", "Streams that wait for an operator.")
-	spoolUnreadable = describe("spool_streams_unreadable", "Streams of which not all can be read, or none be sent.")
-	spoolCorrupt    = describe("spool_corrupt_bytes", "Damage that was set aside.")
-	spoolUp         = describe("spool_up", "1 if the spool could be read within 2 s; 0 if the other spool_* values are stale.")
-)
-
-// Describe names the metrics.
-func (*spool) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		spoolRecords, spoolUnderWay, spoolOldest, spoolBytes, spoolBytesMax, deadLetters, letterBytes, letterBytesMax, lettersDropped,
-		spoolStreams, spoolSuspended, spoolUnreadable, spoolCorrupt, spoolUp,
-	} {
-		out <- d
-	}
+// spoolLook is what is known of the durable queue, and up is 1 if that is current.
+type spoolLook struct {
+	durable.Stats
+	up float64
 }
 
-// Collect takes a look.
-func (s *spool) Collect(out chan<- prometheus.Metric) {
-	last, current := s.latest()
-	age, up := 0.0, 0.0
-	if !last.Oldest.IsZero() {
-		age = max(time.Since(last.Oldest).Seconds(), 0)
+// age is how long the oldest record has been on disk, in seconds.
+func (s *spoolLook) age() float64 {
+	if s.Oldest.IsZero() {
+		return 0
 	}
-	if current {
-		up = 1
+	return max(time.Since(s.Oldest).Seconds(), 0)
+}
+
+func (s *spool) numbers() prometheus.Collector {
+	look := func() spoolLook {
+		last, current := s.latest()
+		if current {
+			return spoolLook{last, 1}
+		}
+		return spoolLook{last, 0}
 	}
-	out <- gauge(spoolRecords, float64(last.Records))
-	out <- gauge(spoolUnderWay, float64(last.UnderWay))
-	out <- gauge(spoolOldest, age)
-	out <- gauge(spoolBytes, float64(last.Bytes))
-	out <- gauge(spoolBytesMax, float64(last.MaxBytes))
-	out <- gauge(deadLetters, float64(last.DeadLetters))
-	out <- gauge(letterBytes, float64(last.DeadLetterBytes))
-	out <- gauge(letterBytesMax, float64(last.DeadLetterMaxBytes))
-	out <- count(lettersDropped, last.DeadLettersDropped)
-	out <- gauge(spoolStreams, float64(last.Streams))
-	out <- gauge(spoolSuspended, float64(last.Suspended))
-	out <- gauge(spoolUnreadable, float64(last.Unreadable))
-	out <- gauge(spoolCorrupt, float64(last.CorruptBytes))
-	out <- gauge(spoolUp, up)
+	return numbers[spoolLook]{look, []number[spoolLook]{
+		gaugeOf("spool_records", "Records on disk that wait for Kafka.", nil, func(s *spoolLook) int64 { return s.Records }),
+		gaugeOf("spool_records_under_way", "Of these, the ones that librdkafka has.", nil, func(s *spoolLook) int64 { return s.UnderWay }),
+		gaugeOf("spool_oldest_record_age_seconds", "How long the first of them has been on disk; 0: none is.", nil, func(s *spoolLook) float64 { return s.age() }),
+		gaugeOf("spool_bytes", "Size of the spool's files, dead letters included.", nil, func(s *spoolLook) int64 { return s.Bytes }),
+		gaugeOf("spool_bytes_max", "The most that it may be: --spool-max-bytes.", nil, func(s *spoolLook) int64 { return s.MaxBytes }),
+		gaugeOf("spool_dead_letters", "Records on disk that Kafka can never take.", nil, func(s *spoolLook) int64 { return s.DeadLetters }),
+		gaugeOf("spool_dead_letters_bytes", "Size of their files.", nil, func(s *spoolLook) int64 { return s.DeadLetterBytes }),
+		gaugeOf("spool_dead_letters_bytes_max", "The most that it may be: an eighth of --spool-max-bytes.", nil, func(s *spoolLook) int64 { return s.DeadLetterMaxBytes }),
+		counterOf("spool_dead_letters_dropped_total", "Dead letters that were dropped to make room for new ones.", nil, func(s *spoolLook) int64 { return s.DeadLettersDropped }),
+		gaugeOf("spool_streams", "Streams: sets of connection properties of durable routes.", nil, func(s *spoolLook) int64 { return s.Streams }),
+		gaugeOf("spool_streams_suspended", "Streams that wait for an operator.", nil, func(s *spoolLook) int64 { return s.Suspended }),
+		gaugeOf("spool_streams_unreadable", "Streams of which not all can be read, or none be sent.", nil, func(s *spoolLook) int64 { return s.Unreadable }),
+		gaugeOf("spool_corrupt_bytes", "Damage that was set aside.", nil, func(s *spoolLook) int64 { return s.CorruptBytes }),
+		gaugeOf("spool_up", "1 if the spool could be read within 2 s; 0 if the other spool_* values are stale.", nil, func(s *spoolLook) float64 { return s.up }),
+	}}
 }
 
 // latest takes a look, or shares one that is under way, and returns what is known when it
-// has ended or the time is over. current tells that this is what the look has seen.
+// has ended or the time is over. current reports whether that is from this look.
 func (s *spool) latest() (_ durable.Stats, current bool) {
 	s.mu.Lock()
 	done := s.running

@@ -197,7 +197,7 @@ func TestCausesWithoutEndTakeABoundedMemory(t *testing.T) {
 func heldBy(w *worker) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.causes.entries)
+	return len(w.causes)
 }
 
 func TestTellNeverWaitsForATarget(t *testing.T) {
@@ -263,7 +263,7 @@ func TestATargetGetsTheTimeoutAndAFailureIsLogged(t *testing.T) {
 		if took != 10*time.Second {
 			t.Errorf("it had %v", took)
 		}
-		want := `level=ERROR msg="the operator could not be notified" by=inbox event=dead_letter error="context deadline exceeded"`
+		want := `level=ERROR msg="cannot notify the operator" by=inbox event=dead_letter error="context deadline exceeded"`
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log is %q", log.String())
 		}

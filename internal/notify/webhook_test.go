@@ -86,7 +86,7 @@ func TestAWebhookThatNobodyServesIsLoggedWithoutItsTokens(t *testing.T) {
 
 func TestAWebhookThatIsNoneIsLoggedWithoutItsTokens(t *testing.T) {
 	log := tellOnce(t, Options{Webhook: "https://token-1:token-2@/%token-3"}, deadLetter)
-	expectFailure(t, log, "no notification will be sent by webhook", "expected an http or https URL")
+	expectFailure(t, log, "notifications by webhook are off", "expected an http or https URL")
 }
 
 // expectFailure checks that the log has the texts, and nothing of a token or the event.

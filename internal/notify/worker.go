@@ -2,45 +2,59 @@ package notify
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 )
 
-// target is one way to reach the operator.
-type target struct {
-	name string
-	send func(context.Context, Event) error
+// maxCauses bounds the causes that are told apart; the rest is one cause, others.
+const maxCauses = 1000
+
+// cause is what notifications are counted by. The reason is not part of it: its
+// text may differ each time.
+type cause struct{ event, stream, topic string }
+
+var others = cause{event: "others"}
+
+// held is what is known of a cause.
+type held struct {
+	due     time.Time // when it may be sent next
+	waiting *Event    // nil: nothing
 }
 
 // worker sends the notifications of one target, one at a time. A target that is
-// slow delays its own only: what comes meanwhile is counted in causes.
+// slow delays its own only: what comes meanwhile is counted.
 type worker struct {
 	target
-	timeout time.Duration
-	log     *slog.Logger
-	wake    chan struct{}
-	done    chan struct{}
+	opts Options
+	wake chan struct{} // capacity 1
 
+	// mu guards what is held of each cause, and whether the worker is to end.
 	mu     sync.Mutex
-	causes causes
+	causes map[cause]*held
 	closed bool
 }
 
-func newWorker(t target, o Options) *worker {
-	return &worker{
-		target: t, timeout: o.Timeout, log: o.Log,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		causes: causes{o.Interval, map[cause]*entry{}},
-	}
-}
-
+// tell adds an event to what waits of its cause.
 func (w *worker) tell(e Event, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.closed && w.causes.add(e, now) {
-		w.signal()
+	if w.closed {
+		return
 	}
+	key := cause{e.Event, e.Stream, e.Topic}
+	if w.causes[key] == nil && len(w.causes) >= maxCauses {
+		key, e.Event, e.Stream, e.Topic = others, others.event, "", ""
+	}
+	h := w.causes[key]
+	if h == nil {
+		h = &held{due: now}
+		w.causes[key] = h
+	}
+	if h.waiting != nil {
+		e.Count += h.waiting.Count
+	}
+	h.waiting = &e
+	w.signal()
 }
 
 // close lets run end once all that waits is sent.
@@ -60,51 +74,55 @@ func (w *worker) signal() {
 
 // run sends until the worker is closed and nothing waits, or the context ends.
 func (w *worker) run(ctx context.Context) {
-	defer close(w.done)
 	for ctx.Err() == nil {
-		next := w.next()
+		e, wait, end := w.next()
 		switch {
-		case next.send:
-			w.deliver(ctx, next.event)
-		case next.end:
+		case e != nil:
+			w.deliver(ctx, e)
+			continue
+		case end:
 			return
-		default:
-			w.pause(ctx, next.wait)
+		}
+		select {
+		case <-time.After(wait):
+		case <-w.wake:
+		case <-ctx.Done():
 		}
 	}
 }
 
-// step is what run does next: send an event, end, or wait.
-type step struct {
-	send, end bool
-	event     Event
-	wait      time.Duration
-}
-
-func (w *worker) next() step {
+// next takes the event that is longest overdue; of a closed worker, also one that is not
+// due. Without one it returns how long nothing becomes due, an interval at most. It
+// forgets causes of which nothing came for an interval.
+func (w *worker) next() (e *Event, wait time.Duration, end bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	if e, ok := w.causes.take(now, w.closed); ok {
-		return step{send: true, event: e}
+	wait = w.opts.Interval
+	var first *held
+	for key, h := range w.causes {
+		due := !now.Before(h.due)
+		switch {
+		case h.waiting == nil && due:
+			delete(w.causes, key)
+		case h.waiting != nil && (due || w.closed):
+			if first == nil || h.due.Before(first.due) {
+				first = h
+			}
+		default:
+			wait = min(wait, h.due.Sub(now))
+		}
 	}
-	return step{end: w.closed, wait: w.causes.wait(now)}
+	if first != nil {
+		e, first.waiting, first.due = first.waiting, nil, now.Add(w.opts.Interval)
+	}
+	return e, wait, w.closed
 }
 
-func (w *worker) pause(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-w.wake:
-	case <-ctx.Done():
-	}
-}
-
-func (w *worker) deliver(ctx context.Context, e Event) {
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+func (w *worker) deliver(ctx context.Context, e *Event) {
+	ctx, cancel := context.WithTimeout(ctx, w.opts.Timeout)
 	defer cancel()
-	if err := w.send(ctx, e); err != nil {
-		w.log.Error("the operator could not be notified", "by", w.name, "event", e.Event, "error", err)
+	if err := w.send(ctx, *e); err != nil {
+		w.opts.Log.Error("cannot notify the operator", "by", w.name, "event", e.Event, "error", err)
 	}
 }

@@ -1,17 +1,16 @@
 package producer
 
-import "time"
+import (
+	"time"
 
-// Outcome is what became of one record of several: acknowledged, or an error.
-type Outcome struct {
-	Ack Ack
-	Err *Error
-}
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+)
 
 // SendAll sends records as [Pool.Send] does, all of them before it waits for the
 // first.
-func (p *Pool) SendAll(conn *Connection, recs []Record, wait bool, deadline time.Time) []Outcome {
-	out := make([]Outcome, len(recs))
+func (p *Pool) SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
+	out := make([]record.Outcome, len(recs))
 	if !wait {
 		for i := range recs {
 			_, out[i].Err = p.Send(conn, &recs[i], false, deadline)
@@ -24,7 +23,7 @@ func (p *Pool) SendAll(conn *Connection, recs []Record, wait bool, deadline time
 	}
 	all := make([]sent, len(recs))
 	for i := range recs {
-		out[i].Err = p.retrying(conn, recs[i].Topic, deadline, func(c *client, s *suspect) (err *Error) {
+		out[i].Err = p.retrying(conn, recs[i].Topic, deadline, func(c *client, s *suspect) (err *record.Error) {
 			all[i].by = c
 			all[i].Delivery, err = c.queue(&recs[i], s, forSender, deadline)
 			return err

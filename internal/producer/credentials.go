@@ -4,6 +4,9 @@ import (
 	"errors"
 	"maps"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -15,7 +18,7 @@ const (
 )
 
 // resolve returns the properties with the secrets that their references stand for.
-func (c *client) resolve() (Properties, error) {
+func (c *client) resolve() (kafkaconf.Properties, error) {
 	props, err := c.conn.Resolve(c.pool.resolve)
 	if err != nil {
 		return nil, err
@@ -26,9 +29,9 @@ func (c *client) resolve() (Properties, error) {
 
 // setRedactor makes redact take these properties' secrets out, and those of the
 // properties that references stood for before.
-func (c *client) setRedactor(props Properties) {
+func (c *client) setRedactor(props kafkaconf.Properties) {
 	before := c.redactor.Load()
-	now := Redactor(props)
+	now := kafkaconf.Redactor(props)
 	f := func(text string) string {
 		if before != nil {
 			text = (*before)(text)
@@ -72,11 +75,11 @@ func (c *client) reread() {
 
 // unresolved logs why the producer has no secrets, or such as it cannot be made with, and
 // returns the outcome of its records.
-func (c *client) unresolved(err error) *Error {
-	if invalid, ok := errors.AsType[InvalidError](err); ok {
+func (c *client) unresolved(err error) *record.Error {
+	if invalid, ok := errors.AsType[kafkaconf.InvalidError](err); ok {
 		c.log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
-		return &Error{Kind: KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
+		return &record.Error{Kind: record.KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
 	}
 	c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
-	return &Error{Kind: KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
+	return &record.Error{Kind: record.KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
 }

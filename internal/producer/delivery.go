@@ -4,6 +4,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
 
 // A Delivery is a record that librdkafka has, until its outcome is known.
@@ -14,8 +17,8 @@ type Delivery struct {
 	timer *time.Timer
 
 	topic     string
-	of        *topic // and what was known of it when the record was queued
-	known     *answer
+	of        *topics.Topic // and what was known of it when the record was queued
+	known     *topics.Answer
 	first     bool // of its partition, and Kafka has not answered for it yet
 	partition int32
 	size      int64     // bytes of the record in memory
@@ -27,8 +30,8 @@ type Delivery struct {
 	suspect   *suspect  // its topic, if that is one
 
 	onReport atomic.Pointer[func()]
-	ack      Ack
-	err      *Error
+	ack      record.Ack
+	err      *record.Error
 }
 
 // A delivery's states. Waiter and report loop race to leave awaited; the loser frees the
@@ -90,7 +93,7 @@ func (d *Delivery) waitOr(deadline time.Time, hurry, failed <-chan struct{}) boo
 func (d *Delivery) Reported() bool { return d.state.Load() == reported }
 
 // Outcome returns the outcome, once it has come.
-func (d *Delivery) Outcome() (Ack, *Error) { return d.ack, d.err }
+func (d *Delivery) Outcome() (record.Ack, *record.Error) { return d.ack, d.err }
 
 // OnReport calls f once, when the outcome comes: on the goroutine that reads the
 // reports, which f must not hold up; at once if it has come already. f may end the
@@ -105,7 +108,7 @@ func (d *Delivery) OnReport(f func()) {
 var tooLate = func() {}
 
 // report notes the outcome; false: nobody waits for it.
-func (d *Delivery) report(ack Ack, err *Error) bool {
+func (d *Delivery) report(ack record.Ack, err *record.Error) bool {
 	d.ack, d.err = ack, err
 	if !d.state.CompareAndSwap(awaited, reported) {
 		return false

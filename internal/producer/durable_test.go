@@ -15,7 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -79,22 +81,22 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 	slow, quick := startFake(t), startFake(t)
 	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
 	conn := connect(t, slow, false)
-	if _, err := p.Send(conn, record("t", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	release := holdProduce(slow)
 	defer release()
 	value := strings.Repeat("x", 10000)
 	sent := 0
-	var refused *Error
+	var refused *record.Error
 	for refused == nil && sent < 1000 {
-		_, refused = p.Send(conn, record("t", value), false, in(5*time.Second))
+		_, refused = p.Send(conn, recordOf("t", value), false, in(5*time.Second))
 		sent++
 	}
-	if refused == nil || refused.Kind != KindQueueFull || refused.Unconfirmed || sent < 40 || sent > 60 {
+	if refused == nil || refused.Kind != record.KindQueueFull || refused.Unconfirmed || sent < 40 || sent > 60 {
 		t.Fatalf("after %d records of 10 kB with a limit of 1 MiB: %+v", sent, refused)
 	}
-	if _, err := p.Send(connect(t, quick, true), record("t", value), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(connect(t, quick, true), recordOf("t", value), true, in(5*time.Second)); err != nil {
 		t.Errorf("a route of another cluster: %v", err)
 	}
 	release()
@@ -105,12 +107,12 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	release := holdProduce(c)
 	defer release()
-	d, err := p.Queue(conn, record("t", "late"), in(5*time.Second))
+	d, err := p.Queue(conn, recordOf("t", "late"), in(5*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +128,7 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	}
 	p.Settle(d)
 
-	d, err = p.Queue(conn, record("t", "next"), in(5*time.Second))
+	d, err = p.Queue(conn, recordOf("t", "next"), in(5*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +154,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := startFake(t)
 			var kept []string
-			p, log := startPoolWith(t, Options{Keep: func(_ *Connection, rec *Record) bool {
+			p, log := startPoolWith(t, Options{Keep: func(_ *kafkaconf.Connection, rec *record.Record) bool {
 				h := ""
 				if len(rec.Headers) > 0 {
 					h = rec.Headers[0].Key + "=" + string(rec.Headers[0].Value)
@@ -161,7 +163,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 				return tc.takes
 			}})
 			conn := connect(t, c, false)
-			if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+			if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			release := holdProduce(c)
@@ -169,7 +171,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 			var want []string
 			for i := range 100 {
 				value := []byte(fmt.Sprint(i))
-				rec := &Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []Header{{Key: "h", Value: value}}}
+				rec := &record.Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []record.Header{{Key: "h", Value: value}}}
 				if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
@@ -198,20 +200,20 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 		name        string
 		cut         bool
 		answer      *kerr.Error
-		kind        Kind
+		kind        record.Kind
 		unconfirmed bool
 	}{
-		{"refused at once", false, kerr.TopicAuthorizationFailed, KindForbidden, false},
-		{"refused after the connection broke", true, kerr.TopicAuthorizationFailed, KindUnconfirmed, true},
-		{"too large, at once", false, kerr.MessageTooLarge, KindTooLarge, false},
-		{"too large, after the connection broke", true, kerr.MessageTooLarge, KindUnconfirmed, true},
+		{"refused at once", false, kerr.TopicAuthorizationFailed, record.KindForbidden, false},
+		{"refused after the connection broke", true, kerr.TopicAuthorizationFailed, record.KindUnconfirmed, true},
+		{"too large, at once", false, kerr.MessageTooLarge, record.KindTooLarge, false},
+		{"too large, after the connection broke", true, kerr.MessageTooLarge, record.KindUnconfirmed, true},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			c := startFake(t)
 			p, _ := startPoolWith(t, Options{})
 			conn := connect(t, c, true)
-			if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+			if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			var attempts atomic.Int32
@@ -222,7 +224,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 				}
 				return refusal(req.(*kmsg.ProduceRequest), tc.answer, nil), nil, true
 			})
-			_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+			_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
 			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
 				t.Errorf("got %+v", err)
 			}
@@ -250,12 +252,12 @@ func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	}})
 	conn := connectTo(t, c.ListenAddrs()[0], true, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanisms", "PLAIN",
 		"sasl.username", "u", "sasl.password", "$file://password")
-	if _, err := p.Send(conn, record("t", "x"), true, in(10*time.Second)); err == nil || err.Unconfirmed {
+	if _, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second)); err == nil || err.Unconfirmed {
 		t.Fatalf("with the wrong secret: %+v", err)
 	}
 	set("second")
 	await.True(t, "the new secret is tried", func() bool {
-		_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+		_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
 		return err == nil
 	})
 	if text := log(); strings.Contains(text, "second") || strings.Contains(text, "first") {
@@ -273,12 +275,12 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 		return strings.TrimPrefix(value, "$env://"), nil
 	}})
 	conn := connect(t, c, true, "client.id", "$env://CLIENT")
-	if _, err := p.Send(conn, record("t", "x"), true, in(time.Second)); err == nil || err.Kind != KindAuthentication || err.Unconfirmed {
+	if _, err := p.Send(conn, recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindAuthentication || err.Unconfirmed {
 		t.Fatalf("without the secret: %+v", err)
 	}
 	there.Store(true)
 	await.True(t, "the secret is found", func() bool {
-		_, err := p.Send(conn, record("t", "x"), true, in(time.Second))
+		_, err := p.Send(conn, recordOf("t", "x"), true, in(time.Second))
 		return err == nil
 	})
 }
@@ -295,13 +297,13 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 		return value, nil
 	}})
 	conn := connect(t, c, true, "acks", "$file://acks")
-	_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
-	if err == nil || err.Kind != KindConfig || err.Unconfirmed || !strings.Contains(err.Reason, "acks: sync delivery needs acknowledgements") {
+	_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+	if err == nil || err.Kind != record.KindConfig || err.Unconfirmed || !strings.Contains(err.Reason, "acks: sync delivery needs acknowledgements") {
 		t.Fatalf("without acknowledgements: %+v", err)
 	}
 	set("ALL")
 	await.True(t, "the new value is used", func() bool {
-		ack, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+		ack, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
 		return err == nil && ack.Offset >= 0
 	})
 	if text := log(); !strings.Contains(text, "acks: sync delivery needs acknowledgements") {
@@ -310,34 +312,16 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 }
 
 func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
-	for _, mode := range []Mode{Async, Sync, Durable} {
-		props, err := Effective(Properties{"bootstrap.servers": "b"}, mode)
+	for _, mode := range []kafkaconf.Mode{kafkaconf.Async, kafkaconf.Sync, kafkaconf.Durable} {
+		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == Durable) {
+		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == kafkaconf.Durable) {
 			t.Errorf("mode %d: %v", mode, props)
 		}
-		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == Durable) {
+		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == kafkaconf.Durable) {
 			t.Errorf("mode %d: more than one request under way: %v", mode, props)
 		}
-	}
-}
-
-func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
-	async, err := NewConnection(Properties{"metadata.broker.list": "b:1"}, Async)
-	if err != nil {
-		t.Fatal(err)
-	}
-	durable := async.As(Durable)
-	if durable.Origin() != async.Origin() || durable.id == async.id || durable.As(Durable) != durable {
-		t.Errorf("%+v %+v", async, durable)
-	}
-	other, err := NewConnection(Properties{"bootstrap.servers": "b:1"}, Sync)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if other.Origin() != async.Origin() {
-		t.Error("the same property under its two names makes two origins")
 	}
 }

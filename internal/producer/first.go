@@ -1,10 +1,9 @@
 package producer
 
 import (
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // A broker that has nothing yet of a producer in a partition takes whatever sequence
@@ -14,80 +13,30 @@ import (
 // Kafka has acknowledged it. This costs each producer one round trip a partition; a broker
 // that does not answer holds records up for a second, once.
 
-// firsts are the partitions of a topic that have taken a record of the producer.
-type firsts struct {
-	taken atomic.Pointer[[]bool] // by partition; replaced, never changed
-
-	mu     sync.Mutex              // guards underWay, and who replaces taken
-	asking map[int32]chan struct{} // partitions whose first record is under way; closed at its report
-}
-
-// enter reports whether a record is the first of its partition. Otherwise answered is nil,
-// or closed when the outcome of the first is known.
-func (f *firsts) enter(partition int32) (first bool, answered <-chan struct{}) {
-	if f.has(partition) {
-		return false, nil
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.has(partition) {
-		return false, nil
-	}
-	if other := f.asking[partition]; other != nil {
-		return false, other
-	}
-	if f.asking == nil {
-		f.asking = map[int32]chan struct{}{}
-	}
-	f.asking[partition] = make(chan struct{})
-	return true, nil
-}
-
-func (f *firsts) has(partition int32) bool {
-	taken := f.taken.Load()
-	return taken != nil && int(partition) < len(*taken) && (*taken)[partition]
-}
-
-// leave ends what enter has begun; taken: the records that follow need not wait.
-func (f *firsts) leave(partition int32, taken bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if taken {
-		var all []bool
-		if before := f.taken.Load(); before != nil {
-			all = slices.Clone(*before)
-		}
-		all = append(all, make([]bool, max(0, int(partition)+1-len(all)))...)
-		all[partition] = true
-		f.taken.Store(&all)
-	}
-	if answered := f.asking[partition]; answered != nil {
-		close(answered)
-		delete(f.asking, partition)
-	}
-}
-
 // awaitFirst returns when the record may be queued behind the first of its partition, and
 // notes when it is that itself. Only records of one key, or for one partition, have an
 // order to keep.
-func (c *client) awaitFirst(rec *Record, d *Delivery, deadline time.Time) *Error {
+func (c *client) awaitFirst(rec *record.Record, d *Delivery, deadline time.Time) *record.Error {
 	d.partition = rec.Partition
-	if d.partition == AnyPartition {
-		if a := d.of.answer.Load(); a != nil {
-			d.partition = c.conn.PartitionOf(rec.Key, a.partitions)
+	if d.partition == record.AnyPartition {
+		if a := d.of.Answer(); a != nil {
+			d.partition = c.conn.PartitionOf(rec.Key, a.Partitions)
 		}
 	}
-	patience := time.Now().Add(orderWait)
-	for d.partition != AnyPartition {
-		first, answered := d.of.firsts.enter(d.partition)
+	var patience time.Time // the end of it
+	for d.partition != record.AnyPartition {
+		first, answered := d.of.Firsts.Enter(d.partition)
 		if d.first = first; answered == nil {
 			return nil
 		}
+		if patience.IsZero() {
+			patience = time.Now().Add(orderWait)
+		}
 		switch {
 		case deadline.Before(patience) && !wait(answered, deadline):
-			return &Error{Kind: KindUnavailable, Reason: "Kafka has not answered for the partition's first record yet"}
+			return &record.Error{Kind: record.KindUnavailable, Reason: "Kafka has not answered for the partition's first record yet"}
 		case !wait(answered, patience):
-			d.of.firsts.leave(d.partition, true)
+			d.of.Firsts.Leave(d.partition, true)
 		}
 		if c.isClosing() {
 			return errRetired
@@ -100,6 +49,6 @@ func (c *client) awaitFirst(rec *Record, d *Delivery, deadline time.Time) *Error
 func (d *Delivery) answered(took bool) {
 	if d.first {
 		d.first = false
-		d.of.firsts.leave(d.partition, took)
+		d.of.Firsts.Leave(d.partition, took)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // A producer that is replaced hands over what it has not sent: librdkafka gives these
@@ -82,9 +83,9 @@ func (hs *handovers) pending(conn string, after *handover) *handover {
 // returned is a record that librdkafka has given back: no broker has it.
 type returned struct {
 	number int64 // in the order of queueing
-	rec    Record
+	rec    record.Record
 	d      *Delivery
-	err    *Error // why
+	err    *record.Error // why
 }
 
 // ofGapless reports whether a line of librdkafka's is about enable.gapless.guarantee: that
@@ -96,7 +97,7 @@ func ofGapless(line librdkafka.LogLine) bool {
 // notSent reports whether a report says nothing about the record but that it was not
 // sent: it was purged, or the producer has failed.
 func notSent(r *librdkafka.Report) bool {
-	return r.Status == librdkafka.NotPersisted && codes[r.Code] == KindUnconfirmed
+	return r.Status == librdkafka.NotPersisted && librdkafka.KindOf(r.Code) == record.KindUnconfirmed
 }
 
 // purged reports whether a record was still there when its producer ended.
@@ -106,12 +107,12 @@ func purged(r *librdkafka.Report) bool {
 
 // giveBack keeps a record that is to be sent again or, at the end of the pool, to be
 // put on disk; false: nobody wants it any more.
-func (c *client) giveBack(r *librdkafka.Report, d *Delivery, e *Error) bool {
+func (c *client) giveBack(r *librdkafka.Report, d *Delivery, e *record.Error) bool {
 	if !d.async && d.state.Load() == abandoned {
 		return false // its sender was answered that the outcome is unknown
 	}
 	b := returned{number: d.number, d: d, err: e}
-	b.rec = Record{Topic: d.topic, Partition: r.Partition, Timestamp: time.UnixMilli(d.stamp)}
+	b.rec = record.Record{Topic: d.topic, Partition: r.Partition, Timestamp: time.UnixMilli(d.stamp)}
 	b.rec.Key, b.rec.Value, b.rec.Headers = r.Content()
 	c.returnedMu.Lock()
 	c.returned = append(c.returned, b)
@@ -167,17 +168,17 @@ func (c *client) passOn(h *handover) {
 			c.returnedMu.Unlock()
 		default:
 			c.outstanding.Add(1)
-			c.finish(b.d, Ack{}, err)
+			c.finish(b.d, record.Ack{}, err)
 		}
 	}
 }
 
 // resend queues a record that from has given back with from's successor.
 // Until soon, it waits for what is to come before the record.
-func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *Error {
+func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *record.Error {
 	for {
 		// A successor that has failed itself has earlier ones of these records.
-		if younger := p.handovers.pending(from.conn.id, h); younger != nil {
+		if younger := p.handovers.pending(from.conn.ID(), h); younger != nil {
 			<-younger.done
 			continue
 		}
@@ -201,19 +202,19 @@ func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *E
 // accept queues a record of a predecessor. That the cluster does not answer, or not for
 // the topic, is no reason against it: it did when the record came. But it is waited for:
 // librdkafka looks only once a second for the leader of a topic that it was given first.
-func (c *client) accept(from *client, b *returned, soon time.Time) *Error {
+func (c *client) accept(from *client, b *returned, soon time.Time) *record.Error {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	<-c.ready
 	if c.broken != nil {
 		return c.broken
 	}
-	t, err := c.topics.get(b.rec.Topic)
+	t, err := c.topics.Get(b.rec.Topic)
 	if err != nil {
 		return err
 	}
 	if c.link.await(soon, c.closing) == nil {
-		_, _ = c.topics.find(b.rec.Topic, b.rec.Partition, soon)
+		_, _ = c.topics.Find(b.rec.Topic, b.rec.Partition, soon)
 	}
 	b.d.of = t
 	if c.overtakes && c.awaitFirst(&b.rec, b.d, soon) == errRetired {
@@ -236,7 +237,7 @@ func (c *client) keepReturned() (lost int) {
 		c.pool.budget.give(&c.queued, b.d.size)
 		b.d.suspect.leave()
 		topic := b.d.topic
-		told := b.d.report(Ack{}, b.err)
+		told := b.d.report(record.Ack{}, b.err)
 		if !told {
 			b.d.free()
 		}

@@ -4,11 +4,14 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Late gives what became of records that was not known in time: it calls then once, on a
 // goroutine of its own, when the outcome of the last of them has come.
-type Late func(then func([]Outcome))
+type Late func(then func([]record.Outcome))
 
 // Follow sends records as [Pool.SendAll] does with wait, for a sender that wants to know
 // what became of them also when it is too late for an answer. Then an outcome that was
@@ -17,8 +20,8 @@ type Late func(then func([]Outcome))
 //
 // The pool does not offer these records to [Options.Keep]: at its end, too, their sender
 // is told what became of them.
-func (p *Pool) Follow(conn *Connection, recs []Record, deadline time.Time) (out []Outcome, late Late) {
-	out = make([]Outcome, len(recs))
+func (p *Pool) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) (out []record.Outcome, late Late) {
+	out = make([]record.Outcome, len(recs))
 	sent := make([]*Delivery, len(recs)) // those that are under way
 	for i := range recs {
 		sent[i], out[i].Err = p.Queue(conn, &recs[i], deadline)
@@ -32,9 +35,9 @@ func (p *Pool) Follow(conn *Connection, recs []Record, deadline time.Time) (out 
 			sent[i] = nil
 		default:
 			open++
-			out[i].Err = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+			out[i].Err = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 			if c := p.client(conn); c != nil {
-				c.topics.forget(recs[i].Topic) // it may have been deleted: the next record asks
+				c.topics.Forget(recs[i].Topic) // it may have been deleted: the next record asks
 			}
 		}
 	}
@@ -46,8 +49,8 @@ func (p *Pool) Follow(conn *Connection, recs []Record, deadline time.Time) (out 
 
 // late waits for the outcomes of deliveries, so many of which are not nil, and puts them
 // into out.
-func (p *Pool) late(out []Outcome, sent []*Delivery, open int) Late {
-	return func(then func([]Outcome)) {
+func (p *Pool) late(out []record.Outcome, sent []*Delivery, open int) Late {
+	return func(then func([]record.Outcome)) {
 		var left atomic.Int64
 		left.Store(int64(open))
 		for _, d := range sent {
@@ -72,8 +75,8 @@ func (p *Pool) late(out []Outcome, sent []*Delivery, open int) Late {
 }
 
 // outcomeOf ends a delivery whose outcome has come.
-func (p *Pool) outcomeOf(d *Delivery) Outcome {
+func (p *Pool) outcomeOf(d *Delivery) record.Outcome {
 	ack, err := d.Outcome()
 	p.Settle(d)
-	return Outcome{Ack: ack, Err: err}
+	return record.Outcome{Ack: ack, Err: err}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -12,30 +14,32 @@ import (
 
 func TestWhatBecameOfRecordsIsToldAlsoTooLate(t *testing.T) {
 	c := startFake(t)
-	p, _ := startPoolWith(t, Options{Keep: func(*Connection, *Record) bool {
+	p, _ := startPoolWith(t, Options{Keep: func(*kafkaconf.Connection, *record.Record) bool {
 		t.Error("a record was offered to be kept")
 		return true
 	}})
 	conn := connect(t, c, true)
-	recs := func() []Record { return []Record{*record("t", "a"), *record("t", "b"), *record("absent", "c")} }
+	recs := func() []record.Record {
+		return []record.Record{*recordOf("t", "a"), *recordOf("t", "b"), *recordOf("absent", "c")}
+	}
 	out, late := p.Follow(conn, recs(), in(5*time.Second))
-	if out[0].Err != nil || out[1].Err != nil || out[2].Err == nil || out[2].Err.Kind != KindTopicNotFound || late != nil {
+	if out[0].Err != nil || out[1].Err != nil || out[2].Err == nil || out[2].Err.Kind != record.KindTopicNotFound || late != nil {
 		t.Fatalf("in time: %+v, late %v", out, late != nil)
 	}
 
 	release := holdProduce(c)
 	defer release()
 	out, late = p.Follow(conn, recs(), in(100*time.Millisecond))
-	for i, kind := range []Kind{KindUnconfirmed, KindUnconfirmed, KindTopicNotFound} {
-		if err := out[i].Err; err == nil || err.Kind != kind || err.Unconfirmed != (kind == KindUnconfirmed) {
+	for i, kind := range []record.Kind{record.KindUnconfirmed, record.KindUnconfirmed, record.KindTopicNotFound} {
+		if err := out[i].Err; err == nil || err.Kind != kind || err.Unconfirmed != (kind == record.KindUnconfirmed) {
 			t.Errorf("record %d: %+v", i, out[i])
 		}
 	}
 	if late == nil {
 		t.Fatal("what comes too late is not told")
 	}
-	told := make(chan []Outcome, 1)
-	late(func(out []Outcome) { told <- out })
+	told := make(chan []record.Outcome, 1)
+	late(func(out []record.Outcome) { told <- out })
 	select {
 	case out := <-told:
 		t.Fatalf("told before Kafka answered: %+v", out)
@@ -52,17 +56,17 @@ func TestARefusalThatComesTooLateIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if out, _ := p.Follow(conn, []Record{*record("t", "first")}, in(5*time.Second)); out[0].Err != nil {
+	if out, _ := p.Follow(conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
 		t.Fatal(out[0].Err)
 	}
 	release := holdProduce(c)
 	defer release()
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.MessageTooLarge, Count: -1})
-	_, late := p.Follow(conn, []Record{*record("t", "late")}, in(100*time.Millisecond))
-	told := make(chan []Outcome, 1)
-	late(func(out []Outcome) { told <- out })
+	_, late := p.Follow(conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
+	told := make(chan []record.Outcome, 1)
+	late(func(out []record.Outcome) { told <- out })
 	release()
-	if out := <-told; out[0].Err == nil || out[0].Err.Kind != KindTooLarge || out[0].Err.Unconfirmed {
+	if out := <-told; out[0].Err == nil || out[0].Err.Kind != record.KindTooLarge || out[0].Err.Unconfirmed {
 		t.Errorf("in the end: %+v", out)
 	}
 }
@@ -71,13 +75,13 @@ func TestWhatTheEndOfThePoolLeavesOpenIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if out, _ := p.Follow(conn, []Record{*record("t", "first")}, in(5*time.Second)); out[0].Err != nil {
+	if out, _ := p.Follow(conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
 		t.Fatal(out[0].Err)
 	}
 	defer holdProduce(c)()
-	_, late := p.Follow(conn, []Record{*record("t", "late")}, in(100*time.Millisecond))
-	told := make(chan []Outcome, 1)
-	late(func(out []Outcome) { told <- out })
+	_, late := p.Follow(conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
+	told := make(chan []record.Outcome, 1)
+	late(func(out []record.Outcome) { told <- out })
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	p.Drain(ctx)

@@ -9,19 +9,11 @@ import "github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 // broker has the record. So a refusal is believed only where the partition is not known to
 // have had another leader since the record was queued.
 
-// leader returns who led the partition; ok is false where that is not known.
-func (a *answer) leader(partition int32) (broker int32, ok bool) {
-	if a == nil || partition < 0 || int(partition) >= len(a.leaders) {
-		return 0, false
-	}
-	return a.leaders[partition], true
-}
-
 // watchLeader notes who answered for the partition. That another broker does than was
 // known is the first sign of a change.
 func (c *client) watchLeader(d *Delivery, r *librdkafka.Report) {
-	if led, ok := d.known.leader(r.Partition); ok && r.Broker >= 0 && led != r.Broker && d.known.moved.CompareAndSwap(false, true) {
-		c.topics.ask(d.of, d.of.answer.Load())
+	if led, ok := d.known.Leader(r.Partition); ok && r.Broker >= 0 && led != r.Broker && d.known.Moved.CompareAndSwap(false, true) {
+		c.topics.Ask(d.of)
 	}
 }
 
@@ -31,10 +23,10 @@ func (d *Delivery) oneLeader(r *librdkafka.Report) bool {
 	if r.Partition < 0 {
 		return true // it was never sent
 	}
-	led, ok := d.known.leader(r.Partition)
-	if !ok || d.known.moved.Load() || r.Broker >= 0 && led != r.Broker {
+	led, ok := d.known.Leader(r.Partition)
+	if !ok || d.known.Moved.Load() || r.Broker >= 0 && led != r.Broker {
 		return false
 	}
-	now, ok := d.of.answer.Load().leader(r.Partition)
+	now, ok := d.of.Answer().Leader(r.Partition)
 	return !ok || now == led
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // linkState says whether a producer's cluster answers.
@@ -27,7 +28,7 @@ type link struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change of state
-	cause   *Error        // why it is down
+	cause   *record.Error // why it is down
 	probe   chan struct{} // asks watch to look now
 }
 
@@ -70,16 +71,16 @@ func (l *link) down() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cause == nil {
-		l.cause = &Error{Kind: KindNoBroker, Reason: "no broker answers"}
+		l.cause = &record.Error{Kind: record.KindNoBroker, Reason: "no broker answers"}
 	}
 	l.move(linkDown)
 }
 
-// refused tells whether the cluster refuses the credentials.
+// refused reports whether the cluster refuses the credentials.
 func (l *link) refused() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cause != nil && l.cause.Kind == KindAuthentication
+	return l.cause != nil && l.cause.Kind == record.KindAuthentication
 }
 
 // note takes an error event of the client. Events about one broker only explain;
@@ -87,16 +88,16 @@ func (l *link) refused() bool {
 func (l *link) note(err *librdkafka.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := classify(err)
+	e := librdkafka.Classify(err)
 	switch {
-	case e.Kind == KindAuthentication:
+	case e.Kind == record.KindAuthentication:
 		l.cause = e
-	case err.Code == kafka.ErrAllBrokersDown, l.cause != nil && l.cause.Kind == KindAuthentication:
+	case err.Code == kafka.ErrAllBrokersDown, l.cause != nil && l.cause.Kind == record.KindAuthentication:
 		// the cause noted before says more
 	default:
-		l.cause = &Error{Kind: KindNoBroker, Reason: e.Reason}
+		l.cause = &record.Error{Kind: record.KindNoBroker, Reason: e.Reason}
 	}
-	if err.Code != kafka.ErrAllBrokersDown && e.Kind != KindAuthentication {
+	if err.Code != kafka.ErrAllBrokersDown && e.Kind != record.KindAuthentication {
 		return
 	}
 	switch l.get() {
@@ -116,7 +117,7 @@ func (l *link) note(err *librdkafka.Error) {
 
 // await returns nil when the cluster answers, waiting while that is not known.
 // Nobody finds it out any more once closing is closed.
-func (l *link) await(deadline time.Time, closing <-chan struct{}) *Error {
+func (l *link) await(deadline time.Time, closing <-chan struct{}) *record.Error {
 	if l.get() == linkUp {
 		return nil
 	}
@@ -130,14 +131,14 @@ func (l *link) await(deadline time.Time, closing <-chan struct{}) *Error {
 		case linkUp:
 			return nil
 		case linkDown:
-			return &Error{Kind: cause.Kind, Reason: cause.Reason}
+			return &record.Error{Kind: cause.Kind, Reason: cause.Reason}
 		}
 		select {
 		case <-changed:
 		case <-closing:
 			return errRetired
 		case <-timer.C:
-			return &Error{Kind: KindNoBroker, Reason: "no broker has answered yet"}
+			return &record.Error{Kind: record.KindNoBroker, Reason: "no broker has answered yet"}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -16,15 +17,15 @@ func TestThePartitionOfAKeyIsTheOneThatLibrdkafkaChooses(t *testing.T) {
 		for i := range 40 {
 			key := []byte(fmt.Sprint("a key of some length ", i*i*i)[:i%25])
 			want := conn.PartitionOf(key, 7)
-			if want == AnyPartition {
+			if want == record.AnyPartition {
 				continue
 			}
-			ack, e := p.Send(conn, &Record{Topic: "seven", Partition: AnyPartition, Key: key}, true, in(30*time.Second))
+			ack, e := p.Send(conn, &record.Record{Topic: "seven", Partition: record.AnyPartition, Key: key}, true, in(30*time.Second))
 			if e != nil || ack.Partition != want {
 				t.Errorf("%s: key %q is of partition %d, want %d (%v)", partitioner, key, ack.Partition, want, e)
 			}
 		}
-		if n := conn.PartitionOf(nil, 7); n != AnyPartition {
+		if n := conn.PartitionOf(nil, 7); n != record.AnyPartition {
 			t.Errorf("%s: no key is of partition %d", partitioner, n)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // maxLossGroups bounds what is counted apart between two log lines.
@@ -23,7 +24,7 @@ type loss struct {
 	reason      string
 }
 
-func (l *losses) add(topic string, e *Error) {
+func (l *losses) add(topic string, e *record.Error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := loss{topic, e.Unconfirmed, e.Reason}

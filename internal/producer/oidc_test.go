@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -13,14 +15,14 @@ func TestTheQueryOfATokensEndpointIsInNoLine(t *testing.T) {
 	log := &await.Log{}
 	pool := NewPool(Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	defer pool.Close(t.Context())
-	conn, err := NewConnection(Properties{
+	conn, err := kafkaconf.New(kafkaconf.Properties{
 		"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc",
 		"sasl.oauthbearer.client.id": "me", "sasl.oauthbearer.client.secret": "hunter2", "sasl.oauthbearer.token.endpoint.url": "http://u5er:s3cret@127.0.0.1:1/token?key=s3cret",
-	}, Sync)
+	}, kafkaconf.Sync)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, failed := pool.Send(conn, &Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
+	_, failed := pool.Send(conn, &record.Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
 	await.True(t, "librdkafka says that it gets no token", func() bool { return strings.Contains(log.String(), "/token") })
 	for _, text := range []string{log.String(), failed.Reason} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "u5er") || strings.Contains(text, "hunter2") {
@@ -39,7 +41,7 @@ func TestAURLIsShownWithoutItsQueryAndUser(t *testing.T) {
 		"https://u:s3@cret@host/token?s3cret": "https://[redacted]@host/token[redacted]",
 		"no URL at all":                       "no URL at all",
 	} {
-		if got := Redactor(Properties{"sasl.oauthbearer.token.endpoint.url": url})(url); got != want {
+		if got := kafkaconf.Redactor(kafkaconf.Properties{"sasl.oauthbearer.token.endpoint.url": url})(url); got != want {
 			t.Errorf("%s: got %s", url, got)
 		}
 	}

@@ -4,31 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
-
-// Redactor returns a function that takes the properties' secrets out of a text.
-func Redactor(props Properties) func(string) string {
-	var values []string
-	for name, value := range props {
-		if value != "" {
-			values = append(values, secretsIn(name, value)...)
-		}
-	}
-	// The longest first: where one secret begins another, nothing of either stays.
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, value := range values {
-		pairs = append(pairs, value, "[redacted]")
-	}
-	return strings.NewReplacer(pairs...).Replace
-}
 
 const (
 	// defaultIdleTimeout is when a producer that no request has used is closed.
@@ -54,9 +37,9 @@ type Options struct {
 	// itself; nil: every value is its own.
 	Resolve func(value string) (string, error)
 	// Keep is offered the records that were queued by Send and are still queued when
-	// the pool drains. The record's memory is lent for the call. It tells whether
+	// the pool drains. The record's memory is lent for the call. It reports whether
 	// it has taken the record. nil: they are lost, and counted in the log.
-	Keep func(conn *Connection, rec *Record) bool
+	Keep func(conn *kafkaconf.Connection, rec *record.Record) bool
 	// TransactionsDir is a directory, of this gateway's alone, for what makes
 	// transactional ids outlive a process; "": there are no transactions.
 	TransactionsDir string
@@ -73,7 +56,7 @@ type Pool struct {
 	idle       time.Duration
 	budget     budget
 	resolve    func(string) (string, error)
-	keep       func(*Connection, *Record) bool
+	keep       func(*kafkaconf.Connection, *record.Record) bool
 	observe    Observer // nil: nobody watches
 	stats      time.Duration
 	stuckAfter time.Duration
@@ -141,14 +124,16 @@ func NewPool(opts Options) *Pool {
 
 // Warm makes the connection's producer in the background, so that the first
 // record need not wait for it.
-func (p *Pool) Warm(conn *Connection) { p.client(conn) }
+func (p *Pool) Warm(conn *kafkaconf.Connection) { p.client(conn) }
 
 // Hold takes n bytes of memory for a request, until Release gives them back; false:
 // there is no room, and the request is to be refused.
-func (p *Pool) Hold(conn *Connection, n int) bool { return p.budget.take(&conn.held, int64(n)) }
+func (p *Pool) Hold(conn *kafkaconf.Connection, n int) bool {
+	return p.budget.take(conn.Held(), int64(n))
+}
 
 // Release gives back what Hold took.
-func (p *Pool) Release(conn *Connection, n int) { p.budget.give(&conn.held, int64(n)) }
+func (p *Pool) Release(conn *kafkaconf.Connection, n int) { p.budget.give(conn.Held(), int64(n)) }
 
 // Send queues the record with the connection's producer. It returns when that is
 // done or, if wait is set, when Kafka has acknowledged the record; at the deadline
@@ -156,8 +141,8 @@ func (p *Pool) Release(conn *Connection, n int) { p.budget.give(&conn.held, int6
 //
 // Without wait, success means: the cluster answers, the topic and partition exist,
 // and the record is queued in the order of the calls. The Ack is then empty.
-func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time) (ack Ack, err *Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+func (p *Pool) Send(conn *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (ack record.Ack, err *record.Error) {
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
 		ack, err = c.send(rec, s, wait, deadline)
 		return err
 	})
@@ -166,8 +151,8 @@ func (p *Pool) Send(conn *Connection, rec *Record, wait bool, deadline time.Time
 
 // Queue queues the record as Send does, for a sender that keeps the record until
 // its outcome is known and ends the delivery with [Pool.Settle].
-func (p *Pool) Queue(conn *Connection, rec *Record, deadline time.Time) (d *Delivery, err *Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *Error {
+func (p *Pool) Queue(conn *kafkaconf.Connection, rec *record.Record, deadline time.Time) (d *Delivery, err *record.Error) {
+	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
 		d, err = c.queue(rec, s, forKeeper, deadline)
 		return err
 	})
@@ -179,7 +164,7 @@ func (p *Pool) Settle(d *Delivery) { d.settle() }
 
 // retrying calls f with the client that is to have a record of the topic, and again with
 // the next one while a client is being replaced.
-func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f func(*client, *suspect) *Error) *Error {
+func (p *Pool) retrying(conn *kafkaconf.Connection, topic string, deadline time.Time, f func(*client, *suspect) *record.Error) *record.Error {
 	for {
 		c, s, err := p.lane(conn, topic, deadline)
 		if err != nil {
@@ -188,10 +173,10 @@ func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f fu
 		if c == nil {
 			return errShuttingDown
 		}
-		if h := p.handovers.pending(conn.id, nil); h != nil {
+		if h := p.handovers.pending(conn.ID(), nil); h != nil {
 			s.leave()
 			if !wait(h.done, deadline) {
-				return &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
+				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 			}
 			continue
 		}
@@ -203,13 +188,13 @@ func (p *Pool) retrying(conn *Connection, topic string, deadline time.Time, f fu
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
 // that with the record counted in. There is no client when the pool is closed.
-func (p *Pool) lane(conn *Connection, topic string, deadline time.Time) (*client, *suspect, *Error) {
-	s, err := p.suspects.enter(conn.id, topic, deadline)
+func (p *Pool) lane(conn *kafkaconf.Connection, topic string, deadline time.Time) (*client, *suspect, *record.Error) {
+	s, err := p.suspects.enter(conn.ID(), topic, deadline)
 	if err != nil {
 		return nil, nil, err
 	}
 	if s != nil {
-		conn = conn.alone()
+		conn = conn.Alone()
 	}
 	c := p.client(conn)
 	if c == nil {
@@ -233,9 +218,9 @@ func wait(done <-chan struct{}, deadline time.Time) bool {
 
 // client returns the connection's client, making it where there is none; nil when
 // the pool is closed.
-func (p *Pool) client(conn *Connection) *client {
+func (p *Pool) client(conn *kafkaconf.Connection) *client {
 	p.mu.RLock()
-	c := p.clients[conn.id]
+	c := p.clients[conn.ID()]
 	p.mu.RUnlock()
 	if c != nil {
 		return c
@@ -245,10 +230,10 @@ func (p *Pool) client(conn *Connection) *client {
 	if p.closed {
 		return nil
 	}
-	if c = p.clients[conn.id]; c == nil {
-		log := p.log.With("producer", conn.shortID())
-		c = newClient(p, conn, conn.shortID(), log, func(c *client) { p.replace(conn.id, c) })
-		p.clients[conn.id] = c
+	if c = p.clients[conn.ID()]; c == nil {
+		log := p.log.With("producer", conn.ProducerID())
+		c = newClient(p, conn, conn.ProducerID(), log, func(c *client) { p.replace(conn.ID(), c) })
+		p.clients[conn.ID()] = c
 	}
 	return c
 }

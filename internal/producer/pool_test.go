@@ -14,13 +14,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -101,35 +102,35 @@ func refusal(r *kmsg.ProduceRequest, err *kerr.Error, named []int32) *kmsg.Produ
 	return resp
 }
 
-func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *Connection {
+func connect(t testing.TB, c *kfake.Cluster, wait bool, props ...string) *kafkaconf.Connection {
 	t.Helper()
 	return connectTo(t, strings.Join(c.ListenAddrs(), ","), wait, props...)
 }
 
-func connectTo(t testing.TB, brokers string, wait bool, props ...string) *Connection {
+func connectTo(t testing.TB, brokers string, wait bool, props ...string) *kafkaconf.Connection {
 	t.Helper()
-	p := Properties{"bootstrap.servers": brokers}
+	p := kafkaconf.Properties{"bootstrap.servers": brokers}
 	for i := 0; i < len(props); i += 2 {
 		p[props[i]] = props[i+1]
 	}
-	conn, err := NewConnection(p, modeOf(wait))
+	conn, err := kafkaconf.New(p, modeOf(wait))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func modeOf(acknowledged bool) Mode {
+func modeOf(acknowledged bool) kafkaconf.Mode {
 	if acknowledged {
-		return Sync
+		return kafkaconf.Sync
 	}
-	return Async
+	return kafkaconf.Async
 }
 
 func in(d time.Duration) time.Time { return time.Now().Add(d) }
 
-func record(topic, value string) *Record {
-	return &Record{Topic: topic, Partition: AnyPartition, Value: []byte(value)}
+func recordOf(topic, value string) *record.Record {
+	return &record.Record{Topic: topic, Partition: record.AnyPartition, Value: []byte(value)}
 }
 
 // valuesOf reads n records of a topic.
@@ -173,7 +174,7 @@ func TestARecordIsAcknowledged(t *testing.T) {
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
 	for i := range 3 {
-		rec := record("t", fmt.Sprint(i))
+		rec := recordOf("t", fmt.Sprint(i))
 		rec.Partition = 1
 		ack, err := p.Send(conn, rec, true, in(5*time.Second))
 		if err != nil {
@@ -190,7 +191,7 @@ func TestRecordsThatNobodyWaitsForArriveInOrder(t *testing.T) {
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, false)
 	for i := range 1000 {
-		rec := record("t", fmt.Sprint(i))
+		rec := recordOf("t", fmt.Sprint(i))
 		rec.Partition = 0
 		if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
@@ -207,11 +208,11 @@ func TestRoutesWithTheSameConnectionShareAProducer(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	for range 20 {
-		if _, err := p.Send(connect(t, c, true), record("t", "x"), true, in(5*time.Second)); err != nil {
+		if _, err := p.Send(connect(t, c, true), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := p.Send(connect(t, c, true, "client.id", "other"), record("t", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(connect(t, c, true, "client.id", "other"), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(p.clients); n != 2 {
@@ -229,26 +230,26 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 	nobody := closed.Addr().String()
 	closed.Close()
 	p, _ := startPool(t, 0)
-	partition := func(n int32) *Record { return &Record{Topic: "t", Partition: n} }
+	partition := func(n int32) *record.Record { return &record.Record{Topic: "t", Partition: n} }
 	cases := []struct {
 		says string
-		conn *Connection
-		rec  *Record
-		kind Kind
+		conn *kafkaconf.Connection
+		rec  *record.Record
+		kind record.Kind
 	}{
-		{"an unknown topic", connect(t, c, true), record("nowhere", "x"), KindTopicNotFound},
-		{"an unknown topic, without waiting for it", connect(t, c, false), record("nowhere", "x"), KindTopicNotFound},
-		{"a partition the topic does not have", connect(t, c, true), partition(3), KindPartitionNotFound},
-		{"a topic the credentials may not see", connect(t, c, true), record("locked", "x"), KindForbidden},
-		{"a record larger than the producer takes", connect(t, c, true, "message.max.bytes", "1000"), record("t", strings.Repeat("x", 1001)), KindTooLarge},
-		{"a cluster that is not there", connectTo(t, nobody, true), record("t", "x"), KindNoBroker},
-		{"the same without waiting", connectTo(t, nobody, false), record("t", "x"), KindNoBroker},
-		{"properties that do not go together", connect(t, c, true, "acks", "1", "enable.idempotence", "true"), record("t", "x"), KindConfig},
+		{"an unknown topic", connect(t, c, true), recordOf("nowhere", "x"), record.KindTopicNotFound},
+		{"an unknown topic, without waiting for it", connect(t, c, false), recordOf("nowhere", "x"), record.KindTopicNotFound},
+		{"a partition the topic does not have", connect(t, c, true), partition(3), record.KindPartitionNotFound},
+		{"a topic the credentials may not see", connect(t, c, true), recordOf("locked", "x"), record.KindForbidden},
+		{"a record larger than the producer takes", connect(t, c, true, "message.max.bytes", "1000"), recordOf("t", strings.Repeat("x", 1001)), record.KindTooLarge},
+		{"a cluster that is not there", connectTo(t, nobody, true), recordOf("t", "x"), record.KindNoBroker},
+		{"the same without waiting", connectTo(t, nobody, false), recordOf("t", "x"), record.KindNoBroker},
+		{"properties that do not go together", connect(t, c, true, "acks", "1", "enable.idempotence", "true"), recordOf("t", "x"), record.KindConfig},
 	}
 	for _, tc := range cases {
 		t.Run(tc.says, func(t *testing.T) {
 			for range 2 {
-				_, err := p.Send(tc.conn, tc.rec, tc.conn.props["linger.ms"] == "0", in(5*time.Second))
+				_, err := p.Send(tc.conn, tc.rec, tc.conn.Value("linger.ms") == "0", in(5*time.Second))
 				if err == nil || err.Kind != tc.kind || err.Unconfirmed {
 					t.Fatalf("got %+v, want kind %d", err, tc.kind)
 				}
@@ -260,7 +261,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
 	c := startFake(t, kfake.AllowAutoTopicCreation())
 	p, _ := startPool(t, 0)
-	if _, err := p.Send(connect(t, c, true), record("new", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(connect(t, c, true), recordOf("new", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -269,14 +270,14 @@ func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, record("later", "x"), true, in(5*time.Second)); err == nil || err.Kind != KindTopicNotFound {
+	if _, err := p.Send(conn, recordOf("later", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
 		t.Fatalf("got %+v", err)
 	}
 	if err := c.CreateTopic("later", 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	await.True(t, "the topic is found", func() bool {
-		_, err := p.Send(conn, record("later", "x"), true, in(5*time.Second))
+		_, err := p.Send(conn, recordOf("later", "x"), true, in(5*time.Second))
 		return err == nil
 	})
 }
@@ -292,7 +293,7 @@ func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for range 50 {
-				if _, err := p.Send(conn, record("nowhere", "x"), true, in(5*time.Second)); err == nil || err.Kind != KindTopicNotFound {
+				if _, err := p.Send(conn, recordOf("nowhere", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
 					t.Errorf("got %+v", err)
 				}
 			}
@@ -304,43 +305,11 @@ func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
 	}
 }
 
-func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
-	var byName, all atomic.Int32
-	ts := newTopics(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
-		if list {
-			all.Add(1)
-			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
-				"real": {Topic: "real", Partitions: make([]kafka.PartitionMetadata, 2)},
-			}}, nil
-		}
-		byName.Add(1)
-		return &kafka.Metadata{}, nil
-	}, make(chan struct{}))
-	ts.auto.known, ts.auto.until = true, in(time.Hour) // the cluster creates none
-	for i := range 3 * maxTopics {
-		if _, err := ts.find(fmt.Sprint("junk", i), AnyPartition, in(time.Minute)); err == nil || err.Kind != KindTopicNotFound {
-			t.Fatalf("got %+v", err)
-		}
-	}
-	if n := byName.Load(); n > maxUnknownTopics {
-		t.Errorf("%d names reached librdkafka, which keeps each for ever", n)
-	}
-	if n := all.Load(); n > 20 {
-		t.Errorf("the list of all topics was asked for %d times", n)
-	}
-	if len(ts.byName) > maxTopics {
-		t.Errorf("%d names are kept", len(ts.byName))
-	}
-	if _, err := ts.find("real", 1, in(time.Second)); err != nil {
-		t.Errorf("a real topic is not found among them: %+v", err)
-	}
-}
-
 func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, record("t", "first"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	hold := make(chan struct{})
@@ -349,8 +318,8 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 		return nil, nil, false
 	})
 	start := time.Now()
-	_, err := p.Send(conn, record("t", "late"), true, in(100*time.Millisecond))
-	if err == nil || err.Kind != KindUnconfirmed || !err.Unconfirmed {
+	_, err := p.Send(conn, recordOf("t", "late"), true, in(100*time.Millisecond))
+	if err == nil || err.Kind != record.KindUnconfirmed || !err.Unconfirmed {
 		t.Fatalf("got %+v", err)
 	}
 	if took := time.Since(start); took < 100*time.Millisecond {
@@ -359,7 +328,7 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 	close(hold)
 	for i := range 50 {
 		want := fmt.Sprint("after", i)
-		rec := record("t", want)
+		rec := recordOf("t", want)
 		rec.Partition = 2
 		ack, err := p.Send(conn, rec, true, in(5*time.Second))
 		if err != nil || ack.Partition != 2 {
@@ -373,15 +342,15 @@ func TestABrokersRefusalIsTold(t *testing.T) {
 	cases := []struct {
 		err         *kerr.Error
 		count       int
-		kind        Kind
+		kind        record.Kind
 		unconfirmed bool
 	}{
-		{kerr.MessageTooLarge, -1, KindTooLarge, false},
-		{kerr.TopicAuthorizationFailed, -1, KindForbidden, false},
-		{kerr.InvalidRecord, -1, KindRejected, false},
-		{kerr.PolicyViolation, -1, KindRejected, false},
-		{kerr.NotEnoughReplicas, -1, KindTooFewReplicas, false},
-		{kerr.KafkaStorageError, -1, KindUnavailable, false},
+		{kerr.MessageTooLarge, -1, record.KindTooLarge, false},
+		{kerr.TopicAuthorizationFailed, -1, record.KindForbidden, false},
+		{kerr.InvalidRecord, -1, record.KindRejected, false},
+		{kerr.PolicyViolation, -1, record.KindRejected, false},
+		{kerr.NotEnoughReplicas, -1, record.KindTooFewReplicas, false},
+		{kerr.KafkaStorageError, -1, record.KindUnavailable, false},
 	}
 	for _, tc := range cases {
 		t.Run(tc.err.Message, func(t *testing.T) {
@@ -389,7 +358,7 @@ func TestABrokersRefusalIsTold(t *testing.T) {
 			p, _ := startPool(t, 0)
 			conn := connect(t, c, true, "retries", "1", "retry.backoff.ms", "10")
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: tc.err, Count: tc.count})
-			_, err := p.Send(conn, record("t", "x"), true, in(10*time.Second))
+			_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
 			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
 				t.Errorf("got %+v, want kind %d", err, tc.kind)
 			}
@@ -403,7 +372,7 @@ func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
 	conn := connect(t, c, false)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.InvalidRecord, Count: -1})
 	for range 7 {
-		if _, err := p.Send(conn, record("t", "the payload"), false, in(5*time.Second)); err != nil {
+		if _, err := p.Send(conn, recordOf("t", "the payload"), false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -427,7 +396,7 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 	c := startFake(t)
 	p, log := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, record("t", "1"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "1"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	old := p.client(conn)
@@ -437,11 +406,11 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := p.Send(conn, record("t", "2"), true, in(5*time.Second)); err == nil || !err.Unconfirmed {
+	if _, err := p.Send(conn, recordOf("t", "2"), true, in(5*time.Second)); err == nil || !err.Unconfirmed {
 		t.Fatalf("the record of which librdkafka has lost track: %v", err)
 	}
 	for i := range 10 {
-		if _, err := p.Send(conn, record("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
+		if _, err := p.Send(conn, recordOf("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
 			t.Fatalf("record %d: %+v", i, err)
 		}
 	}
@@ -461,7 +430,7 @@ func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
 	conn := connect(t, c, false)
 	send := func(value string) {
 		t.Helper()
-		if _, err := p.Send(conn, record("t", value), false, in(5*time.Second)); err != nil {
+		if _, err := p.Send(conn, recordOf("t", value), false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -489,7 +458,7 @@ func TestClosingRacesNothing(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for i := 0; time.Now().Before(stop); i++ {
-				if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err == nil {
+				if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err == nil {
 					sent.Add(1)
 				} else {
 					t.Errorf("got %+v", err)
@@ -497,10 +466,10 @@ func TestClosingRacesNothing(t *testing.T) {
 				}
 				if i%50 == g {
 					p.mu.RLock()
-					client := p.clients[conn.id]
+					client := p.clients[conn.ID()]
 					p.mu.RUnlock()
 					if client != nil {
-						p.replace(conn.id, client)
+						p.replace(conn.ID(), client)
 					}
 				}
 			}
@@ -523,7 +492,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		p, _ := startPool(t, 0)
 		conn := connect(t, c, false, "linger.ms", "60000")
 		for range 100 {
-			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -539,7 +508,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		p, log := startPool(t, 0)
 		conn := connect(t, c, false, "linger.ms", "60000")
 		for range 100 {
-			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -557,11 +526,11 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		conn := connect(t, c, false, "linger.ms", "60000")
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.NotLeaderForPartition, Count: -1})
 		for range 100 {
-			if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.replace(conn.id, p.client(conn)) // it has half a minute
+		p.replace(conn.ID(), p.client(conn)) // it has half a minute
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()
@@ -576,7 +545,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		c := startFake(t)
 		p, _ := startPool(t, 0)
 		p.Close(context.Background())
-		if _, err := p.Send(connect(t, c, true), record("t", "x"), true, in(time.Second)); err == nil || err.Kind != KindUnavailable {
+		if _, err := p.Send(connect(t, c, true), recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindUnavailable {
 			t.Errorf("got %+v", err)
 		}
 	})
@@ -586,15 +555,15 @@ func TestARecordWithoutTimeLeftIsNotProduced(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, record("t", "in time"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "in time"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for _, wait := range []bool{true, false} {
-		if _, err := p.Send(conn, record("t", "too late"), wait, time.Now()); err == nil || err.Kind != KindUnavailable || err.Unconfirmed {
+		if _, err := p.Send(conn, recordOf("t", "too late"), wait, time.Now()); err == nil || err.Kind != record.KindUnavailable || err.Unconfirmed {
 			t.Errorf("got %+v", err)
 		}
 	}
-	if _, err := p.Send(conn, record("t", "after"), true, in(5*time.Second)); err != nil {
+	if _, err := p.Send(conn, recordOf("t", "after"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range valuesOf(t, c, "t", 2) {
@@ -608,13 +577,13 @@ func TestAFullQueueIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, false, "linger.ms", "60000", "queue.buffering.max.messages", "10")
-	var full *Error
+	var full *record.Error
 	for range 20 {
-		if _, err := p.Send(conn, record("t", "x"), false, in(5*time.Second)); err != nil {
+		if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 			full = err
 		}
 	}
-	if full == nil || full.Kind != KindQueueFull || full.Unconfirmed {
+	if full == nil || full.Kind != record.KindQueueFull || full.Unconfirmed {
 		t.Errorf("got %+v", full)
 	}
 }
@@ -627,7 +596,7 @@ func TestProducersLeaveNoGoroutineBehind(t *testing.T) {
 	}
 	p := NewPool(Options{Log: slog.New(slog.DiscardHandler)})
 	for i := range 5 {
-		if _, err := p.Send(connect(t, c, true, "client.id", fmt.Sprint(i)), record("t", "x"), true, in(5*time.Second)); err != nil {
+		if _, err := p.Send(connect(t, c, true, "client.id", fmt.Sprint(i)), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

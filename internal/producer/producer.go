@@ -11,43 +11,16 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
-
-// Header is one header of a record. A nil Value is null.
-type Header = librdkafka.Header
-
-// Record is what is produced.
-type Record struct {
-	Topic     string
-	Partition int32 // AnyPartition: by the key
-	// Key and Value: nil is null, which is not the same as empty.
-	Key, Value []byte
-	Headers    []Header
-	Timestamp  time.Time // zero: now
-}
-
-// AnyPartition leaves the partition to the partitioner.
-const AnyPartition int32 = -1
-
-// Ack is Kafka's acknowledgement of a record.
-type Ack struct {
-	Partition int32
-	// Offset is below 0 where Kafka has not said it: a broker that gets a record again, and
-	// knows only that it has it, acknowledges it without its place.
-	Offset int64
-	// Timestamp is the one that Kafka has stored: the record's own, or the broker's where
-	// the topic's message.timestamp.type is LogAppendTime.
-	Timestamp time.Time
-}
-
-// Placed reports whether Kafka has said where the record is and with which time.
-func (a Ack) Placed() bool { return a.Offset >= 0 }
 
 // client is one librdkafka producer.
 type client struct {
 	pool     *Pool
-	conn     *Connection
+	conn     *kafkaconf.Connection
 	name     string // in log lines and metrics
 	log      *slog.Logger
 	redactor atomic.Pointer[func(string) string]
@@ -55,17 +28,17 @@ type client struct {
 
 	fatalSaid, again sync.Once // what the log is told once
 
-	resolved Properties // what librdkafka was given; the watch's
-	read     time.Time  // when the secrets among them were read; the watch's
-	away     absence    // the watch's
+	resolved kafkaconf.Properties // what librdkafka was given; the watch's
+	read     time.Time            // when the secrets among them were read; the watch's
+	away     absence              // the watch's
 
 	// ready is closed when kafka or broken is set.
 	ready  chan struct{}
 	kafka  *librdkafka.Producer
-	broken *Error
+	broken *record.Error
 
 	link      *link
-	topics    *topics
+	topics    *topics.Cache
 	losses    losses
 	overtakes bool // a batch can pass an earlier one of its partition: see first.go
 
@@ -93,13 +66,13 @@ type client struct {
 	returned   []returned // records that librdkafka gave back undelivered
 }
 
-func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed func(*client)) *client {
+func newClient(p *Pool, conn *kafkaconf.Connection, name string, log *slog.Logger, failed func(*client)) *client {
 	c := &client{
 		pool: p,
 		conn: conn,
 		name: name,
 
-		overtakes: conn.overtakes(),
+		overtakes: conn.Overtakes(),
 
 		log:     log,
 		ready:   make(chan struct{}),
@@ -110,10 +83,9 @@ func newClient(p *Pool, conn *Connection, name string, log *slog.Logger, failed 
 
 		failures: make(chan struct{}, 1),
 	}
-	c.setRedactor(conn.props)
+	c.setRedactor(conn.Properties())
 	c.failed = sync.OnceFunc(func() { failed(c) })
-	c.topics = newTopics(c.metadata, c.closing)
-	c.topics.auto.look = c.createsTopics
+	c.topics = topics.New(c.metadata, c.createsTopics, c.closing)
 	c.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
@@ -133,12 +105,12 @@ func (c *client) start() {
 	if c.pool.stats > 0 && conf["statistics.interval.ms"] == "" {
 		conf["statistics.interval.ms"] = strconv.FormatInt(c.pool.stats.Milliseconds(), 10)
 	}
-	if c.conn.gapless() {
+	if c.conn.Gapless() {
 		conf["enable.gapless.guarantee"] = "true"
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.pool.logLine})
 	if err != nil {
-		c.broken = &Error{Kind: KindConfig, Reason: c.redact(err.Error())}
+		c.broken = &record.Error{Kind: record.KindConfig, Reason: c.redact(err.Error())}
 		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		return
 	}
@@ -194,22 +166,22 @@ func (c *client) outcome(r *librdkafka.Report) {
 		if stored == mockTimestamp {
 			stored = d.stamp
 		}
-		c.finish(d, Ack{r.Partition, r.Offset, time.UnixMilli(stored)}, nil)
+		c.finish(d, record.Ack{Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(stored)}, nil)
 		return
 	}
-	e := undelivered(r.Code, r.Status, r.Reason())
+	e := librdkafka.Undelivered(r.Code, r.Status, r.Reason())
 	if !e.Unconfirmed && !d.oneLeader(r) {
-		e = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
+		e = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: e.Reason + " (the partition has had another leader, which may have written it)"}
 	}
-	if e.Kind == KindTopicNotFound {
-		c.topics.forget(d.topic)
+	if e.Kind == record.KindTopicNotFound {
+		c.topics.Forget(d.topic)
 	}
 	again := c.refused(d, e) || c.handover.Load() != nil && notSent(r)
 	atEnd := c.ending.Load() && purged(r) && !d.kept
 	if (again || atEnd) && c.giveBack(r, d, e) {
 		return
 	}
-	c.finish(d, Ack{}, e)
+	c.finish(d, record.Ack{}, e)
 	select {
 	case c.failures <- struct{}{}:
 	default:
@@ -221,7 +193,7 @@ func (c *client) outcome(r *librdkafka.Report) {
 const mockTimestamp = 1234
 
 // finish reports a record's outcome to whoever waits for it.
-func (c *client) finish(d *Delivery, ack Ack, e *Error) {
+func (c *client) finish(d *Delivery, ack record.Ack, e *record.Error) {
 	c.pool.budget.give(&c.queued, d.size)
 	d.suspect.leave()
 	if c.pool.observe != nil {
@@ -304,7 +276,10 @@ func (c *client) isClosing() bool {
 	}
 }
 
-// metadata asks the cluster, which blocks for up to metadataWait.
+// errRetired: this client takes no more records; the pool has or makes another.
+var errRetired = topics.ErrClosed
+
+// metadata asks the cluster, until the deadline.
 func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Metadata, error) {
 	var t *librdkafka.Topic
 	var err error
@@ -313,7 +288,7 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 	}
 	var md *kafka.Metadata
 	if err == nil {
-		md, err = c.kafka.Metadata(t, all, min(metadataWait, max(time.Until(deadline), time.Millisecond)))
+		md, err = c.kafka.Metadata(t, all, max(time.Until(deadline), time.Millisecond))
 	}
 	if err == librdkafka.ErrClosed {
 		return nil, errRetired
@@ -321,27 +296,24 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 	return md, err
 }
 
-// errRetired: this client takes no more records; the pool has or makes another.
-var errRetired = &Error{Kind: KindUnavailable, Reason: "the producer is being replaced"}
-
 // send queues the record and, if wait is set, waits for its report.
-func (c *client) send(rec *Record, s *suspect, wait bool, deadline time.Time) (Ack, *Error) {
+func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.Time) (record.Ack, *record.Error) {
 	if !wait {
 		_, err := c.queue(rec, s, forNobody, deadline)
-		return Ack{}, err
+		return record.Ack{}, err
 	}
 	d, err := c.queue(rec, s, forSender, deadline)
 	if err != nil {
-		return Ack{}, err
+		return record.Ack{}, err
 	}
 	return c.await(d, rec.Topic, deadline)
 }
 
 // await waits for the outcome of a record that nobody keeps.
-func (c *client) await(d *Delivery, topic string, deadline time.Time) (Ack, *Error) {
+func (c *client) await(d *Delivery, topic string, deadline time.Time) (record.Ack, *record.Error) {
 	if !d.Wait(deadline, nil) && d.abandon() {
-		c.topics.forget(topic) // it may have been deleted: the next record asks
-		return Ack{}, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+		c.topics.Forget(topic) // it may have been deleted: the next record asks
+		return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
 	}
 	ack, err := d.Outcome()
 	d.settle()
@@ -358,7 +330,7 @@ const (
 )
 
 // queue queues the record. The delivery is nobody's for an audience of nobody.
-func (c *client) queue(rec *Record, s *suspect, whom audience, deadline time.Time) (*Delivery, *Error) {
+func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline time.Time) (*Delivery, *record.Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	t, err := c.admit(rec, deadline)
@@ -386,7 +358,7 @@ func (c *client) queue(rec *Record, s *suspect, whom audience, deadline time.Tim
 }
 
 // admit returns the record's topic when the record can be queued now.
-func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
+func (c *client) admit(rec *record.Record, deadline time.Time) (*topics.Topic, *record.Error) {
 	select {
 	case <-c.ready:
 	default:
@@ -399,7 +371,7 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	}
 	now := time.Now()
 	if !now.Before(deadline) {
-		return nil, &Error{Kind: KindUnavailable, Reason: "no time was left to produce the record"}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "no time was left to produce the record"}
 	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
@@ -408,23 +380,23 @@ func (c *client) admit(rec *Record, deadline time.Time) (*topic, *Error) {
 	if err := c.link.await(deadline, c.closing); err != nil {
 		return nil, err
 	}
-	t, err := c.topics.find(rec.Topic, rec.Partition, deadline)
-	if err == nil && rec.Partition == AnyPartition {
-		if a := t.answer.Load(); a != nil && a.leaderless != nil { // it could only wait in the queue
-			return c.topics.find(rec.Topic, c.conn.PartitionOf(rec.Key, a.partitions), deadline)
+	t, err := c.topics.Find(rec.Topic, rec.Partition, deadline)
+	if err == nil && rec.Partition == record.AnyPartition {
+		if a := t.Answer(); a != nil && a.Leaderless() { // it could only wait in the queue
+			return c.topics.Find(rec.Topic, c.conn.PartitionOf(rec.Key, a.Partitions), deadline)
 		}
 	}
 	return t, err
 }
 
-func (c *client) awaitReady(deadline time.Time) *Error {
+func (c *client) awaitReady(deadline time.Time) *record.Error {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
 	case <-c.ready:
 		return nil
 	case <-timer.C:
-		return &Error{Kind: KindUnavailable, Reason: "the producer was not made in time"}
+		return &record.Error{Kind: record.KindUnavailable, Reason: "the producer was not made in time"}
 	}
 }
 
@@ -432,15 +404,15 @@ func (c *client) awaitReady(deadline time.Time) *Error {
 const recordOverhead = 512
 
 // produce queues the record, of which librdkafka makes a copy.
-func (c *client) produce(rec *Record, d *Delivery) *Error {
+func (c *client) produce(rec *record.Record, d *Delivery) *record.Error {
 	d.size = int64(len(rec.Key) + len(rec.Value) + recordOverhead)
 	for i := range rec.Headers {
 		d.size += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
 	}
 	if !c.pool.budget.take(&c.queued, d.size) {
-		return &Error{Kind: KindQueueFull, Reason: "too many bytes are in flight"}
+		return &record.Error{Kind: record.KindQueueFull, Reason: "too many bytes are in flight"}
 	}
-	d.topic, d.stamp, d.queued = d.of.name, rec.Timestamp.UnixMilli(), time.Now()
+	d.topic, d.stamp, d.queued = d.of.Name, rec.Timestamp.UnixMilli(), time.Now()
 	err := c.queueUp(rec, d)
 	if err != nil {
 		c.pool.budget.give(&c.queued, d.size)
@@ -449,17 +421,17 @@ func (c *client) produce(rec *Record, d *Delivery) *Error {
 }
 
 // queueUp gives the record to librdkafka.
-func (c *client) queueUp(rec *Record, d *Delivery) *Error {
+func (c *client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 	t := d.of
-	handle := t.handle.Load()
+	handle := t.Handle.Load()
 	if handle == nil {
 		var err error
-		if handle, err = c.kafka.Topic(t.name); err != nil {
-			return c.notQueued(t.name, err)
+		if handle, err = c.kafka.Topic(t.Name); err != nil {
+			return c.notQueued(t.Name, err)
 		}
-		t.handle.Store(handle)
+		t.Handle.Store(handle)
 	}
-	d.known = t.answer.Load()
+	d.known = t.Answer()
 	d.number = c.numbers.Add(1)
 	c.outstanding.Add(1)
 	err := c.kafka.Produce(&librdkafka.Message{
@@ -470,11 +442,11 @@ func (c *client) queueUp(rec *Record, d *Delivery) *Error {
 		return nil
 	}
 	c.settle()
-	return c.notQueued(t.name, err)
+	return c.notQueued(t.Name, err)
 }
 
 // notQueued is the outcome of a record that librdkafka has not taken.
-func (c *client) notQueued(topic string, err error) *Error {
+func (c *client) notQueued(topic string, err error) *record.Error {
 	var cause *librdkafka.Error
 	if !errors.As(err, &cause) {
 		return errRetired // it is closed
@@ -486,14 +458,14 @@ func (c *client) notQueued(topic string, err error) *Error {
 		c.fatal(cause)
 		return errRetired
 	}
-	e := classify(cause)
-	if e.Kind == KindTopicNotFound {
-		c.topics.forget(topic)
+	e := librdkafka.Classify(cause)
+	if e.Kind == record.KindTopicNotFound {
+		c.topics.Forget(topic)
 	}
 	return e
 }
 
-// idle tells whether nothing has used the client since then.
+// idle reports whether nothing has used the client since then.
 func (c *client) idle(since time.Time) bool {
 	select {
 	case <-c.ready:

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -100,15 +102,15 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 	cases := []struct {
 		name  string
 		by    *refuser
-		kind  Kind
+		kind  record.Kind
 		props []string
 	}{
-		{"Kafka names the record", &refuser{err: kerr.InvalidRecord, names: true}, KindRejected, nil},
-		{"Kafka names none", &refuser{err: kerr.InvalidRecord}, KindRejected, nil},
-		{"a wrong timestamp", &refuser{err: kerr.InvalidTimestamp, names: true}, KindRejected, nil},
-		{"the batch is larger than the topic takes", &refuser{err: kerr.MessageTooLarge}, KindTooLarge, nil},
-		{"a policy of the broker's", &refuser{err: kerr.PolicyViolation}, KindRejected, nil},
-		{"without idempotence", &refuser{err: kerr.InvalidRecord}, KindRejected, []string{"acks", "1"}},
+		{"Kafka names the record", &refuser{err: kerr.InvalidRecord, names: true}, record.KindRejected, nil},
+		{"Kafka names none", &refuser{err: kerr.InvalidRecord}, record.KindRejected, nil},
+		{"a wrong timestamp", &refuser{err: kerr.InvalidTimestamp, names: true}, record.KindRejected, nil},
+		{"the batch is larger than the topic takes", &refuser{err: kerr.MessageTooLarge}, record.KindTooLarge, nil},
+		{"a policy of the broker's", &refuser{err: kerr.PolicyViolation}, record.KindRejected, nil},
+		{"without idempotence", &refuser{err: kerr.InvalidRecord}, record.KindRejected, []string{"acks", "1"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -124,7 +126,7 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 					if i%20 == 7 {
 						value = fmt.Sprint("bad", i)
 					}
-					ack, err := p.Send(conn, record("t", value), true, in(10*time.Second))
+					ack, err := p.Send(conn, recordOf("t", value), true, in(10*time.Second))
 					switch {
 					case !isBad(value) && (err != nil || ack.Offset < 0):
 						t.Errorf("%s: %+v %v", value, ack, err)
@@ -159,7 +161,7 @@ type slowReader struct {
 	first sync.Once
 }
 
-func (r *slowReader) Outcome(time.Duration, *Error) {
+func (r *slowReader) Outcome(time.Duration, *record.Error) {
 	r.first.Do(func() {
 		for r.times() == 0 {
 			<-time.After(time.Millisecond)
@@ -176,15 +178,15 @@ func (r *refuser) times() int {
 
 func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 	for _, c := range []struct {
-		mode Mode
+		mode kafkaconf.Mode
 		bad  int // the first bad record, of 500 each
 	}{
-		{Async, 450},
-		{Durable, 450},
+		{kafkaconf.Async, 450},
+		{kafkaconf.Durable, 450},
 		// A broker that has nothing of a producer takes whatever sequence number comes first:
 		// of several batches under way, the second one when it has refused the first.
-		{Async, 0},
-		{Durable, 0},
+		{kafkaconf.Async, 0},
+		{kafkaconf.Durable, 0},
 	} {
 		mode, isBadNumber := c.mode, func(i int) bool { return i%500 == c.bad }
 		t.Run(fmt.Sprintf("%s, from record %d on", mode, c.bad), func(t *testing.T) {
@@ -192,8 +194,8 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			by := &refuser{err: kerr.InvalidRecord}
 			by.control(c, isBad)
 			p, _ := startPoolWith(t, Options{Observer: &slowReader{refuser: by}})
-			props := Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
-			conn, err := NewConnection(props, mode)
+			props := kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
+			conn, err := kafkaconf.New(props, mode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,8 +209,8 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 				} else {
 					want = append(want, value)
 				}
-				rec := &Record{Topic: "t", Partition: 1, Value: []byte(value)}
-				if mode == Async {
+				rec := &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}
+				if mode == kafkaconf.Async {
 					if _, err := p.Send(conn, rec, false, in(10*time.Second)); err != nil {
 						t.Fatal(err)
 					}
@@ -245,17 +247,17 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	conn := connect(t, c, true)
 	by := refuser{err: kerr.InvalidRecord}
 	by.control(c, isBad)
-	send := func(topic, value string) *Error {
-		_, err := p.Send(conn, record(topic, value), true, in(10*time.Second))
+	send := func(topic, value string) *record.Error {
+		_, err := p.Send(conn, recordOf(topic, value), true, in(10*time.Second))
 		return err
 	}
-	if err := send("t", "bad"); err == nil || err.Kind != KindRejected {
+	if err := send("t", "bad"); err == nil || err.Kind != record.KindRejected {
 		t.Fatalf("%v", err)
 	}
 	if n := by.times(); n != 2 {
 		t.Errorf("refused %d times, want once in its batch and once alone", n)
 	}
-	main, alone := p.client(conn), p.client(conn.alone())
+	main, alone := p.client(conn), p.client(conn.Alone())
 	if err := send("t", "bad"); err == nil || by.times() != 3 {
 		t.Errorf("%v, refused %d times: the topic is suspect, and its records are sent alone at once", err, by.times())
 	}
@@ -270,7 +272,7 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 		t.Errorf("a good one of the suspect topic: %v, %d sent alone", err, alone.numbers.Load()-before)
 	}
 	p.suspects.mu.Lock()
-	p.suspects.byTopic[suspectKey{conn.id, "t"}].until = time.Now()
+	p.suspects.byTopic[suspectKey{conn.ID(), "t"}].until = time.Now()
 	p.suspects.mu.Unlock()
 	if err := send("t", "good"); err != nil || alone.numbers.Load() != before+1 {
 		t.Errorf("after its time: %v, %d sent alone", err, alone.numbers.Load()-before)
@@ -290,11 +292,11 @@ func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	for worker := range 16 {
 		senders.Go(func() {
 			for i := range 20 {
-				if _, err := p.Send(good, record("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
+				if _, err := p.Send(good, recordOf("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
 					t.Errorf("a good record: %+v", err)
 				}
 				if worker == 0 {
-					if _, err := p.Send(bad, record("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != KindRejected {
+					if _, err := p.Send(bad, recordOf("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != record.KindRejected {
 						t.Errorf("a bad record: %+v", err)
 					}
 				}

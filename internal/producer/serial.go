@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Serial sends the transactions of one stream, one after another, each with a mark by
@@ -24,7 +27,7 @@ import (
 // called by one goroutine at a time.
 type Serial struct {
 	pool   *Pool
-	conn   *Connection
+	conn   *kafkaconf.Connection
 	stream string
 
 	mu    sync.Mutex // held by what uses t
@@ -38,7 +41,7 @@ type Serial struct {
 const unstableWait = 2 * time.Second
 
 // NewSerial returns the sender of a stream. conn is of the mode Transactional.
-func (p *Pool) NewSerial(conn *Connection, stream string) *Serial {
+func (p *Pool) NewSerial(conn *kafkaconf.Connection, stream string) *Serial {
 	s := &Serial{pool: p, conn: conn, stream: stream}
 	ts := p.transactions
 	ts.mu.Lock()
@@ -47,9 +50,9 @@ func (p *Pool) NewSerial(conn *Connection, stream string) *Serial {
 	return s
 }
 
-var errShuttingDown = &Error{Kind: KindUnavailable, Reason: "shutting down"}
+var errShuttingDown = &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
 
-// Begun tells whether Send is possible. It is not after an outcome that is not known,
+// Begun reports whether Send is possible. It is not after an outcome that is not known,
 // among others.
 func (s *Serial) Begun() bool {
 	s.mu.Lock()
@@ -62,7 +65,7 @@ func (s *Serial) ready() bool { return s.begun && !s.t.dead.Load() }
 // Begin ends what earlier producers of the stream have left, and returns the marks of
 // the last transaction of each topic that was committed. topic is one that exists. It
 // returns when that is done, at the deadline, or when hurry is closed.
-func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) (marks []string, err *Error) {
+func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) (marks []string, err *record.Error) {
 	s.mu.Lock()
 	defer s.leave()
 	if s.begun = false; s.t != nil && s.t.dead.Load() {
@@ -80,8 +83,8 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 	}
 	l := limit{deadline, hurry}
 	if err := s.t.init(l); err != nil {
-		if err.Kind == KindForbidden {
-			return nil, &Error{Kind: KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
+		if err.Kind == record.KindForbidden {
+			return nil, &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
 		}
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 // since transactions have been initialized. Where Kafka says otherwise for long it has
 // lost track of a transaction (as a broker may that was killed), and the end of the next
 // one is what puts that right.
-func (s *Serial) readMarks(m *mark, l limit) ([]string, *Error) {
+func (s *Serial) readMarks(m *mark, l limit) ([]string, *record.Error) {
 	insist := s.unstable.IsZero() || time.Since(s.unstable) < unstableWait
 	marks, err := m.read(s.t, insist, l)
 	switch {
@@ -111,11 +114,11 @@ func (s *Serial) readMarks(m *mark, l limit) ([]string, *Error) {
 }
 
 // errUnstable: a transaction that has the group's offsets in it has not ended.
-var errUnstable = &Error{Kind: KindUnavailable, Reason: "the stream's mark: a transaction has not ended yet"}
+var errUnstable = &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: a transaction has not ended yet"}
 
 // Send sends the records in one transaction. They have one topic. An error that is
 // Unconfirmed means that the transaction may be committed; Begin finds out.
-func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-chan struct{}) ([]Outcome, *Error) {
+func (s *Serial) Send(recs []record.Record, text string, deadline time.Time, hurry <-chan struct{}) ([]record.Outcome, *record.Error) {
 	s.mu.Lock()
 	defer s.leave()
 	if !s.ready() {
@@ -132,7 +135,7 @@ func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-ch
 	}
 	// Nothing of it was committed, and the next producer with the id ends it for good.
 	s.end()
-	s.t = s.pool.transactions.producer(s.conn.alone(), name)
+	s.t = s.pool.transactions.producer(s.conn.Alone(), name)
 	if err := s.t.init(l); err != nil {
 		return nil, err
 	}
@@ -141,13 +144,13 @@ func (s *Serial) Send(recs []Record, text string, deadline time.Time, hurry <-ch
 }
 
 // name is that of the transactional.id and of the group.
-func (s *Serial) name() (string, *Error) {
+func (s *Serial) name() (string, *record.Error) {
 	if !s.pool.Transactions() {
 		return "", errNoTransactions
 	}
 	instance, err := s.pool.transactions.instance()
 	if err != nil {
-		return "", &Error{Kind: KindUnavailable, Reason: "the directory of transactional ids: " + err.Error()}
+		return "", &record.Error{Kind: record.KindUnavailable, Reason: "the directory of transactional ids: " + err.Error()}
 	}
 	return fmt.Sprintf("kafkaupstream-%s-%s", instance, s.stream), nil
 }
@@ -188,7 +191,7 @@ func (ts *transactions) hasEnded() bool {
 type mark struct{ group, topic, text string }
 
 // read returns the texts of the group's marks, one for each topic.
-func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
+func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *record.Error) {
 	admin, end, err := m.admin(t.resolved)
 	if err != nil {
 		return nil, m.explain(err, t.redact)
@@ -217,7 +220,7 @@ func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *Error) {
 }
 
 // list asks for the group's offsets: of these partitions, or all for nil.
-func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional, l limit) ([]kafka.TopicPartition, *Error) {
+func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional, l limit) ([]kafka.TopicPartition, *record.Error) {
 	ctx, cancel := l.context()
 	defer cancel()
 	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
@@ -231,14 +234,14 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 		found = append(found, g.Partitions...)
 	}
 	for i := range found { // that a topic is gone says that its group may be looked at
-		if e := found[i].Error; e != nil && err == nil && !isUnknownTopic(e) {
+		if e := found[i].Error; e != nil && err == nil && librdkafka.Classify(e).Kind != record.KindTopicNotFound {
 			err = e
 		}
 	}
-	if hasCode(err, kafka.ErrGroupIDNotFound) {
+	if librdkafka.HasCode(err, kafka.ErrGroupIDNotFound) {
 		return of, nil // it has never committed anything
 	}
-	if hasCode(err, kafka.ErrUnstableOffsetCommit) {
+	if librdkafka.HasCode(err, kafka.ErrUnstableOffsetCommit) {
 		return nil, errUnstable
 	}
 	if err != nil {
@@ -251,7 +254,7 @@ func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist 
 // consumer, which consumes nothing: asked for offsets, librdkafka 2.15 uses the consumer's
 // group where the coordinator is just moving or loading, and ends the process where there
 // is none (rd_kafka_cgrp_op with a null pointer, in rd_kafka_handle_OffsetFetch).
-func (m *mark) admin(props Properties) (_ *kafka.AdminClient, end func(), _ error) {
+func (m *mark) admin(props kafkaconf.Properties) (_ *kafka.AdminClient, end func(), _ error) {
 	conf := besideConfig(props)
 	conf["group.id"] = m.group
 	consumer, err := kafka.NewConsumer(&conf)
@@ -271,12 +274,7 @@ func (m *mark) admin(props Properties) (_ *kafka.AdminClient, end func(), _ erro
 
 // coordinatorComes reports whether an error is that the group has no coordinator yet.
 func coordinatorComes(err error) bool {
-	return hasCode(err, kafka.ErrCoordinatorLoadInProgress) || hasCode(err, kafka.ErrCoordinatorNotAvailable) || hasCode(err, kafka.ErrNotCoordinator)
-}
-
-func isUnknownTopic(err error) bool {
-	code, ok := codeOf(err)
-	return ok && codes[code] == KindTopicNotFound
+	return librdkafka.HasCode(err, kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator)
 }
 
 // context returns one that ends with the limit.
@@ -296,17 +294,17 @@ func (l limit) context() (context.Context, context.CancelFunc) {
 
 // explain says what an error about the mark means. A missing right is the route's
 // fault, and never that of a record.
-func (m *mark) explain(err error, redact func(string) string) *Error {
+func (m *mark) explain(err error, redact func(string) string) *record.Error {
 	reason := redact(err.Error())
-	if _, ok := codeOf(err); !ok { // of a context
-		return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + reason}
+	if !librdkafka.HasCode(err) { // of a context
+		return &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: " + reason}
 	}
-	e := classify(err)
+	e := librdkafka.Classify(err)
 	switch {
-	case e.Kind == KindForbidden:
-		return &Error{Kind: KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}
-	case e.Kind == KindConfig:
-		return &Error{Kind: KindConfig, Reason: "the stream's mark: " + reason}
+	case e.Kind == record.KindForbidden:
+		return &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}
+	case e.Kind == record.KindConfig:
+		return &record.Error{Kind: record.KindConfig, Reason: "the stream's mark: " + reason}
 	}
-	return &Error{Kind: KindUnavailable, Reason: "the stream's mark: " + reason}
+	return &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: " + reason}
 }

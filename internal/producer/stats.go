@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/tidwall/gjson"
 )
 
@@ -13,7 +15,7 @@ import (
 // took from being queued, and the error, nil for an acknowledgement. It is called on
 // the goroutine that reads the reports and must not hold that up.
 type Observer interface {
-	Outcome(took time.Duration, err *Error)
+	Outcome(took time.Duration, err *record.Error)
 }
 
 // Stats is a look at a pool. It costs no request anything to take one.
@@ -42,7 +44,7 @@ const (
 type ProducerStats struct {
 	ID      string // of the connection, as in log lines
 	Brokers string // bootstrap.servers
-	Mode    Mode
+	Mode    kafkaconf.Mode
 	State   State
 	Reason  string // why it is not up
 	// Records and Bytes are what is queued: given to librdkafka and not reported yet.
@@ -98,7 +100,7 @@ func (s *ProducerStats) add(other ProducerStats) {
 
 func (c *client) stats() ProducerStats {
 	s := ProducerStats{
-		ID: c.name, Brokers: c.conn.props["bootstrap.servers"], Mode: c.conn.mode,
+		ID: c.name, Brokers: c.conn.Value("bootstrap.servers"), Mode: c.conn.Mode(),
 		Records: c.outstanding.Load(), Bytes: c.queued.Load(),
 	}
 	s.State, s.Reason = c.state()

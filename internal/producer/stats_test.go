@@ -4,21 +4,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func TestKindsHaveNames(t *testing.T) {
 	seen := map[string]bool{}
-	for kind := range Kinds {
+	for kind := range record.Kinds {
 		name := kind.String()
 		if name == "" || seen[name] || strings.ToLower(name) != name {
 			t.Errorf("kind %d is called %q", kind, name)
 		}
 		seen[name] = true
 	}
-	for _, kind := range codes {
-		_ = kind.String() // there is a name for each that the table has
-	}
-	if KindInternal+1 != Kinds {
+	if record.KindInternal+1 != record.Kinds {
 		t.Error("a kind has no name")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
@@ -29,7 +30,7 @@ type absence struct {
 	found  time.Time      // the last of these
 }
 
-// note notes that the cluster does not answer, and tells whether the producer is to be
+// note notes that the cluster does not answer, and reports whether the producer is to be
 // replaced: librdkafka (2.15) can stop to connect for good after all brokers were away
 // at once, which the ledger in test/chaos met in two of about ninety such outages.
 func (a *absence) note(now time.Time, after time.Duration, look func(answer chan<- time.Time)) (stuck bool) {
@@ -70,7 +71,7 @@ func (c *client) unstick() {
 }
 
 // answersAnother asks the cluster with a client of its own.
-func (c *client) answersAnother(props Properties) bool {
+func (c *client) answersAnother(props kafkaconf.Properties) bool {
 	conf := maps.Clone(props)
 	delete(conf, "transactional.id") // whose owner it is not
 	conf["client.id"] = otherClientID

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -70,8 +71,8 @@ func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	}))
 	p, log := stuckPool(t, 500*time.Millisecond)
 	conn := connect(t, c, true)
-	send := func() *Error {
-		_, err := p.Send(conn, record("t", "x"), true, in(2*time.Second))
+	send := func() *record.Error {
+		_, err := p.Send(conn, recordOf("t", "x"), true, in(2*time.Second))
 		return err
 	}
 	if err := send(); err != nil {

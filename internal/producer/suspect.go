@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Kafka refuses a whole batch for one record in it. It names the record for some reasons
@@ -59,7 +61,7 @@ func (ss *suspects) has(conn, topic string) bool {
 
 // enter returns the suspect if the topic is one, and counts a record in, which leave
 // counts out. It waits for the last records of a topic that is suspect no more.
-func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *Error) {
+func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *record.Error) {
 	for ss.n.Load() > 0 {
 		s, idle := ss.look(suspectKey{conn, topic})
 		if idle == nil {
@@ -70,7 +72,7 @@ func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *Er
 		case <-idle:
 			timer.Stop()
 		case <-timer.C:
-			return nil, &Error{Kind: KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
+			return nil, &record.Error{Kind: record.KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
 		}
 	}
 	return nil, nil
@@ -129,23 +131,23 @@ func (s *suspect) leave() {
 
 // refused reports whether the record is to be sent again alone, since it was refused
 // with its batch, for which its topic becomes suspect.
-func (c *client) refused(d *Delivery, e *Error) bool {
-	if e.Unconfirmed || c.conn.inTransaction() {
+func (c *client) refused(d *Delivery, e *record.Error) bool {
+	if e.Unconfirmed || c.conn.InTransaction() {
 		return false
 	}
 	switch e.Kind {
-	case KindRejected, KindTooLarge, KindForbidden, KindTopicInvalid:
+	case record.KindRejected, record.KindTooLarge, record.KindForbidden, record.KindTopicInvalid:
 	default:
 		return false
 	}
 	if d.suspect != nil {
 		c.pool.suspects.refused(d.suspect.key.conn, d.suspect.key.topic)
 	}
-	if c.conn.oneByOne() {
+	if c.conn.OneByOne() {
 		return false
 	}
-	if e.Kind == KindForbidden || e.Kind == KindTopicInvalid {
-		c.pool.suspects.refused(c.conn.id, d.topic)
+	if e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
+		c.pool.suspects.refused(c.conn.ID(), d.topic)
 		return false // it is about the topic: it would be refused alone as well
 	}
 	c.pool.suspect(c, d.topic)
@@ -162,7 +164,7 @@ func (c *client) refused(d *Delivery, e *Error) bool {
 func (p *Pool) suspect(c *client, topic string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := c.conn.id
+	id := c.conn.ID()
 	has := p.clients[id] // c, or its successor, which can have records of the topic as well
 	if has == nil || has != c && p.suspects.has(id, topic) {
 		p.suspects.refused(id, topic)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -67,7 +69,7 @@ func newTransactions(p *Pool, dir string) *transactions {
 }
 
 // errNoTransactions: the pool has no directory for transactional ids.
-var errNoTransactions = &Error{Kind: KindConfig, Reason: "transactions need a directory for their ids"}
+var errNoTransactions = &record.Error{Kind: record.KindConfig, Reason: "transactions need a directory for their ids"}
 
 // Transactions reports whether there is a directory for transactional ids.
 func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
@@ -75,13 +77,13 @@ func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
 // SendTransaction sends the records in one transaction: a consumer that reads what is
 // committed sees all of them or none. The error is what the transaction came to as a
 // whole; the outcomes say the same of each record, where it is not nil.
-func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Time) ([]Outcome, *Error) {
+func (p *Pool) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	if p.transactions.dir == "" {
 		return nil, errNoTransactions
 	}
 	out, err := p.transactions.send(conn, recs, deadline)
 	if refusedTogether(recs, err) {
-		return p.transactions.send(conn.alone(), recs, deadline)
+		return p.transactions.send(conn.Alone(), recs, deadline)
 	}
 	return out, err
 }
@@ -89,11 +91,11 @@ func (p *Pool) SendTransaction(conn *Connection, recs []Record, deadline time.Ti
 // refusedTogether reports whether a transaction was aborted since Kafka has refused a
 // batch, in which one record can have harmed the others. It is then sent again with
 // batches of one record: what is refused there is refused for its own sake.
-func refusedTogether(recs []Record, err *Error) bool {
-	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == KindRejected || err.Kind == KindTooLarge)
+func refusedTogether(recs []record.Record, err *record.Error) bool {
+	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == record.KindRejected || err.Kind == record.KindTooLarge)
 }
 
-func (ts *transactions) send(conn *Connection, recs []Record, deadline time.Time) ([]Outcome, *Error) {
+func (ts *transactions) send(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	t, err := ts.take(conn, deadline)
 	if err != nil {
 		return nil, err
@@ -104,16 +106,16 @@ func (ts *transactions) send(conn *Connection, recs []Record, deadline time.Time
 }
 
 // take returns a producer that is in no transaction.
-func (ts *transactions) take(conn *Connection, deadline time.Time) (*transactional, *Error) {
+func (ts *transactions) take(conn *kafkaconf.Connection, deadline time.Time) (*transactional, *record.Error) {
 	ts.mu.Lock()
-	of := ts.byID[conn.id]
+	of := ts.byID[conn.ID()]
 	if of == nil {
 		of = &transactionals{make(chan struct{}, maxTransactional), make(chan *transactional, maxTransactional), map[*transactional]struct{}{}}
-		ts.byID[conn.id] = of
+		ts.byID[conn.ID()] = of
 	}
 	ts.mu.Unlock()
 	if !acquire(of.room, deadline) {
-		return nil, &Error{Kind: KindQueueFull, Reason: "too many transactions are under way"}
+		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are under way"}
 	}
 	select {
 	case t := <-of.free:
@@ -123,7 +125,7 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 	t, err := ts.make(conn)
 	if err != nil {
 		<-of.room
-		return nil, &Error{Kind: KindUnavailable, Reason: err.Error()}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: err.Error()}
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -136,9 +138,9 @@ func (ts *transactions) take(conn *Connection, deadline time.Time) (*transaction
 }
 
 // giveBack returns a producer, or ends one that is good for nothing more.
-func (ts *transactions) giveBack(conn *Connection, t *transactional) {
+func (ts *transactions) giveBack(conn *kafkaconf.Connection, t *transactional) {
 	ts.mu.Lock()
-	of := ts.byID[conn.id]
+	of := ts.byID[conn.ID()]
 	if t.dead.Load() || ts.ended {
 		delete(of.all, t)
 		ts.endings.Go(func() { ts.end(t) })
@@ -193,20 +195,20 @@ func (ts *transactions) close() {
 }
 
 // make makes a producer with an id that no other process has.
-func (ts *transactions) make(conn *Connection) (*transactional, error) {
+func (ts *transactions) make(conn *kafkaconf.Connection) (*transactional, error) {
 	instance, err := ts.instance()
 	if err != nil {
 		return nil, fmt.Errorf("the directory of transactional ids: %w", err)
 	}
 	for slot := range transactionSlots {
-		lock, err := lockFile(filepath.Join(ts.dir, fmt.Sprintf("%s-%d.lock", conn.id[:16], slot)))
+		lock, err := lockFile(filepath.Join(ts.dir, fmt.Sprintf("%s-%d.lock", conn.ID()[:16], slot)))
 		if err != nil {
 			return nil, fmt.Errorf("the directory of transactional ids: %w", err)
 		}
 		if lock == nil {
 			continue
 		}
-		t := ts.producer(conn, fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.id[:16], slot))
+		t := ts.producer(conn, fmt.Sprintf("kafkaupstream-%s-%s-%d", instance, conn.ID()[:16], slot))
 		t.lock = lock
 		return t, nil
 	}
@@ -214,10 +216,10 @@ func (ts *transactions) make(conn *Connection) (*transactional, error) {
 }
 
 // producer makes a producer with a transactional.id.
-func (ts *transactions) producer(conn *Connection, id string) *transactional {
-	other := conn.derived(Properties{"transactional.id": id})
+func (ts *transactions) producer(conn *kafkaconf.Connection, id string) *transactional {
+	other := conn.Derived(kafkaconf.Properties{"transactional.id": id})
 	t := &transactional{}
-	t.client = newClient(ts.pool, other, conn.shortID(), ts.pool.log.With("producer", conn.shortID(), "transactions", id), func(*client) { t.dead.Store(true) })
+	t.client = newClient(ts.pool, other, conn.ProducerID(), ts.pool.log.With("producer", conn.ProducerID(), "transactions", id), func(*client) { t.dead.Store(true) })
 	ts.pool.mu.Lock()
 	ts.pool.inTx[t.client] = struct{}{}
 	ts.pool.mu.Unlock()
@@ -269,4 +271,21 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// acquire takes the semaphore unless the deadline comes first.
+func acquire(sem chan struct{}, deadline time.Time) bool {
+	select {
+	case sem <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case sem <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	}
 }

@@ -9,22 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-func txConnection(t *testing.T, c *kfake.Cluster) *Connection {
+func txConnection(t *testing.T, c *kfake.Cluster) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, kafkaconf.Transactional)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
 }
 
-func batchOf(topic string, values ...string) []Record {
-	var recs []Record
+func batchOf(topic string, values ...string) []record.Record {
+	var recs []record.Record
 	for _, v := range values {
-		recs = append(recs, *record(topic, v))
+		recs = append(recs, *recordOf(topic, v))
 	}
 	return recs
 }
@@ -45,10 +47,10 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 	recs := batchOf("t", "4", "5")
 	recs[1].Topic = "nowhere"
 	out, err = p.SendTransaction(conn, recs, in(30*time.Second))
-	if err == nil || err.Kind != KindTopicNotFound || err.Unconfirmed {
+	if err == nil || err.Kind != record.KindTopicNotFound || err.Unconfirmed {
 		t.Fatalf("got %+v", err)
 	}
-	if out[0].Err.Kind != KindAborted || out[1].Err.Kind != KindTopicNotFound {
+	if out[0].Err.Kind != record.KindAborted || out[1].Err.Kind != record.KindTopicNotFound {
 		t.Errorf("got %+v %+v", out[0].Err, out[1].Err)
 	}
 	if _, err := p.SendTransaction(conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
@@ -64,7 +66,7 @@ func TestTransactionalIDsOutliveTheProcessAndAreNobodyElses(t *testing.T) {
 		defer p.transactions.mu.Unlock()
 		for _, of := range p.transactions.byID {
 			for tx := range of.all {
-				ids = append(ids, tx.conn.props["transactional.id"])
+				ids = append(ids, tx.conn.Value("transactional.id"))
 			}
 		}
 		return ids
@@ -107,7 +109,7 @@ func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(p.transactions.byID[conn.id].all); n > maxTransactional {
+	if n := len(p.transactions.byID[conn.ID()].all); n > maxTransactional {
 		t.Errorf("%d producers, want %d at most", n, maxTransactional)
 	}
 }
@@ -118,7 +120,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := startFake(t)
-	for dir, kind := range map[string]Kind{"": KindConfig, filepath.Join(file, "dir"): KindUnavailable} {
+	for dir, kind := range map[string]record.Kind{"": record.KindConfig, filepath.Join(file, "dir"): record.KindUnavailable} {
 		p, _ := startPoolWith(t, Options{TransactionsDir: dir})
 		if _, err := p.SendTransaction(txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
 			t.Errorf("directory %q: %+v", dir, err)
@@ -129,7 +131,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
-	conn, err := NewConnection(Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, kafkaconf.Transactional)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -83,14 +84,14 @@ func (l limit) pause() {
 }
 
 // send carries out one transaction, with the mark in it where there is one.
-func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error) {
+func (t *transactional) send(recs []record.Record, m *mark, l limit) ([]record.Outcome, *record.Error) {
 	if err := t.init(l); err != nil {
 		return nil, err
 	}
 	if err := t.awaitLink(l); err != nil {
 		return nil, err
 	}
-	out := make([]Outcome, len(recs))
+	out := make([]record.Outcome, len(recs))
 	sent := make([]*Delivery, len(recs))
 	for i := range recs { // what is refused here leaves the producer as it is
 		if _, err := t.admit(&recs[i], l.deadline); err != nil {
@@ -100,7 +101,7 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 	}
 	if err := t.kafka.BeginTransaction(); err != nil {
 		t.dead.Store(true)
-		return nil, &Error{Kind: KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
 	}
 	for i := range recs {
 		d, err := t.queueInto(&recs[i], sent[:i], m != nil, l)
@@ -125,12 +126,12 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 		// it says of an abort.
 		t.dead.Store(true) // the next one with this id finds out
 		t.forgetAll(sent)
-		return nil, &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
+		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
 	}
 	for i, d := range sent { // a commit comes after all reports
 		if !d.Reported() && !d.Wait(l.deadline.Add(abortWait), nil) {
 			t.forgetAll(sent[i:])
-			return nil, &Error{Kind: KindInternal, Unconfirmed: true, Reason: "a committed record was not reported"}
+			return nil, &record.Error{Kind: record.KindInternal, Unconfirmed: true, Reason: "a committed record was not reported"}
 		}
 		out[i].Ack, out[i].Err = d.Outcome()
 		d.settle()
@@ -140,10 +141,10 @@ func (t *transactional) send(recs []Record, m *mark, l limit) ([]Outcome, *Error
 
 // queueInto queues a record of the transaction. With wait, it waits for earlier ones
 // where there is no room.
-func (t *transactional) queueInto(rec *Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *Error) {
+func (t *transactional) queueInto(rec *record.Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *record.Error) {
 	for {
 		d, err := t.queue(rec, nil, forKeeper, l.deadline)
-		if err == nil || err.Kind != KindQueueFull || !wait {
+		if err == nil || err.Kind != record.KindQueueFull || !wait {
 			return d, err
 		}
 		for len(earlier) > 0 && earlier[0].Reported() {
@@ -173,7 +174,7 @@ func (t *transactional) arrived(sent []*Delivery, l limit) bool {
 
 // mark puts the mark into the transaction. Its records have arrived, so that Kafka knows
 // of the transaction: asked too early, librdkafka waits for retry.backoff.ms.
-func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) ([]Outcome, *Error) {
+func (t *transactional) mark(out []record.Outcome, sent []*Delivery, m *mark, l limit) ([]record.Outcome, *record.Error) {
 	if err := t.try(l, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
 		t.abort(l)
 		out, _ = t.aborted(out, sent, err)
@@ -184,7 +185,7 @@ func (t *transactional) mark(out []Outcome, sent []*Delivery, m *mark, l limit) 
 
 // init makes the producer ready for transactions, and ends those that an earlier one
 // with its id has left.
-func (t *transactional) init(l limit) *Error {
+func (t *transactional) init(l limit) *record.Error {
 	if t.ready {
 		return nil
 	}
@@ -200,15 +201,15 @@ func (t *transactional) init(l limit) *Error {
 	}
 	if err := t.try(l, t.kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
-		e := classify(err)
-		return &Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
+		e := librdkafka.Classify(err)
+		return &record.Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
 	}
 	t.ready = true
 	return nil
 }
 
 // awaitLink waits while it is not known whether the cluster answers.
-func (t *transactional) awaitLink(l limit) *Error {
+func (t *transactional) awaitLink(l limit) *record.Error {
 	for {
 		slice := time.Now().Add(linkSlice)
 		if l.deadline.Before(slice) {
@@ -242,8 +243,8 @@ func (t *transactional) abort(l limit) {
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
 // that Kafka refused say why.
-func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause error) ([]Outcome, *Error) {
-	var first *Error
+func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause error) ([]record.Outcome, *record.Error) {
+	var first *record.Error
 	for i, d := range sent {
 		if d != nil && d.Reported() {
 			if _, err := d.Outcome(); err != nil && !err.Unconfirmed && out[i].Err == nil {
@@ -258,14 +259,14 @@ func (t *transactional) aborted(out []Outcome, sent []*Delivery, cause error) ([
 		}
 	}
 	if first == nil {
-		first = &Error{Kind: KindUnavailable, Reason: "the transaction was aborted"}
+		first = &record.Error{Kind: record.KindUnavailable, Reason: "the transaction was aborted"}
 		if cause != nil {
 			first.Reason += ": " + t.redact(cause.Error())
 		}
 	}
 	for i := range out {
 		if out[i].Err == nil {
-			out[i].Err = &Error{Kind: KindAborted, Reason: "the transaction was aborted"}
+			out[i].Err = &record.Error{Kind: record.KindAborted, Reason: "the transaction was aborted"}
 		}
 	}
 	return out, first

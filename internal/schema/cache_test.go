@@ -49,7 +49,7 @@ func currentID(t testing.TB, s *Source) int {
 	return id
 }
 
-// idle tells whether no question is under way.
+// idle reports whether no question is under way.
 func idle(c *Cache) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 const (
@@ -17,7 +19,6 @@ const (
 
 	rootURL    = "schema:///" // so that a relative reference is the path of another
 	inverseURL = "schema-inverse:///"
-	guardURL   = "urn:kafkaupstream:guard"
 )
 
 // decodeSchema returns the document in a schema's text, and how many values it has.
@@ -60,18 +61,16 @@ func newEvaluator(source documents) (e *evaluator, err error) {
 		return nil, misconfigured("%s", compileReason(err))
 	}
 	e = &evaluator{}
-	g := &guard{evaluator: e}
 	c := newCompiler(source)
-	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: guardURL, Compile: g.compile})
-	c.AssertVocabs()
+	e.guard.Attach(c)
 	if e.schema, err = c.Compile(rootURL); err == nil {
 		e.inverse, err = c.Compile(inverseURL)
 	}
 	if err != nil {
 		return nil, misconfigured("%s", compileReason(err))
 	}
-	if err := checkChains(g.schemas); err != nil {
-		return nil, err
+	if err := e.guard.CheckChains(); err != nil {
+		return nil, misconfigured("%s", place(err.Error()))
 	}
 	return e, nil
 }
@@ -80,14 +79,14 @@ func newCompiler(source documents) *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(source)
-	c.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return newPattern(text), nil })
+	c.UseRegexpEngine(guard.Regexp)
 	return c
 }
 
 // compileReason says what is wrong with a schema, and where.
 func compileReason(err error) string {
 	if outside, ok := errors.AsType[*jsonschema.LoadURLError](err); ok {
-		return fmt.Sprintf("it refers to %s, which is not a part of it; nothing is fetched", quoted(place(outside.URL)))
+		return fmt.Sprintf("it refers to %s, which is not a part of it; nothing is fetched", guard.Quoted(place(outside.URL)))
 	}
 	invalid, ok := errors.AsType[*jsonschema.SchemaValidationError](err)
 	if !ok {

@@ -59,7 +59,7 @@ func (e *entry) current(ctx context.Context) (*Schema, int, error) {
 	}
 }
 
-// due tells whether to ask. A version with a number is never another.
+// due reports whether to ask. A version with a number is never another.
 func (e *entry) due() bool {
 	now := e.cache.now()
 	switch {
@@ -124,7 +124,7 @@ func (e *entry) take(s *Schema, answer Registered, err error) {
 	}
 	if e.logged.IsZero() || now.Sub(e.logged) >= staleLogged {
 		e.logged = now
-		e.cache.log.Warn("the schema registry gives no new schema; the last one is used",
+		e.cache.log.Warn("cannot refresh a schema from the registry; using the last one",
 			"subject", e.version.subject, "version", e.version.number, "reason", err)
 	}
 }

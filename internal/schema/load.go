@@ -4,8 +4,11 @@ import (
 	"context"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 // maxReferences bounds the schemas that a schema refers to, directly or not.
@@ -37,7 +40,7 @@ func (r *Registry) load(ctx context.Context, of Registered) (*Schema, error) {
 
 func checkType(of Registered) error {
 	if of.Type != "JSON" {
-		return misconfigured("the registered schema is of the type %s; only JSON is supported", quoted(of.Type))
+		return misconfigured("the registered schema is of the type %s; only JSON is supported", guard.Quoted(of.Type))
 	}
 	return nil
 }
@@ -58,7 +61,7 @@ func (l *loader) add(ctx context.Context, of Registered, at string, path []versi
 		if reflect.DeepEqual(before, doc) {
 			return nil
 		}
-		return misconfigured("two references have the same name %s", quoted(place(at)))
+		return misconfigured("two references have the same name %s", guard.Quoted(place(at)))
 	}
 	l.docs[at] = doc
 	base, err := baseURL(doc, at)
@@ -81,20 +84,18 @@ func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path 
 		number = latest
 	}
 	to := version{ref.Subject, number}
-	for _, before := range path {
-		if before == to {
-			return misconfigured("the references of the subject %s lead back to it", quoted(ref.Subject))
-		}
+	if slices.Contains(path, to) {
+		return misconfigured("the references of the subject %s lead back to it", guard.Quoted(ref.Subject))
 	}
 	if l.asked++; l.asked > maxReferences {
 		return misconfigured("the schema has more than %d references", maxReferences)
 	}
 	at, err := base.Parse(ref.Name)
 	if err != nil || ref.Name == "" || strings.Contains(ref.Name, "#") {
-		return misconfigured("a reference's name is no URL: %s", quoted(ref.Name))
+		return misconfigured("a reference's name is no URL: %s", guard.Quoted(ref.Name))
 	}
 	if at.Hostname() == "json-schema.org" { // the library trusts what is there
-		return misconfigured("a reference's name is one of the JSON Schema metaschemas: %s", quoted(ref.Name))
+		return misconfigured("a reference's name is one of the JSON Schema metaschemas: %s", guard.Quoted(ref.Name))
 	}
 	of, err := l.registry.Get(ctx, to.subject, to.number)
 	if err != nil {
@@ -111,7 +112,7 @@ func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path 
 func baseURL(doc any, at string) (*url.URL, error) {
 	base, err := url.Parse(at)
 	if err != nil {
-		return nil, misconfigured("a reference's name is no URL: %s", quoted(at))
+		return nil, misconfigured("a reference's name is no URL: %s", guard.Quoted(at))
 	}
 	object, _ := doc.(map[string]any)
 	for _, key := range []string{"$id", "id"} { // draft-04's is "id"

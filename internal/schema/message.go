@@ -1,19 +1,17 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-)
 
-// maxQuoted is how many characters of a name, a constant or a pattern a message
-// shows.
-const maxQuoted = 40
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
+)
 
 // message says what a failure is, to be read after the place it is about. The
 // library's own messages quote the whole value.
@@ -26,7 +24,7 @@ func message(k jsonschema.ErrorKind) string {
 	case *kind.Enum:
 		return "must be one of " + constants(k.Want)
 	case *kind.Format:
-		return fmt.Sprintf("must be of the format %s", quoted(k.Want))
+		return fmt.Sprintf("must be of the format %s", guard.Quoted(k.Want))
 	case *kind.Not:
 		return "matches the schema that it must not match (not)"
 	case *kind.AnyOf:
@@ -41,13 +39,7 @@ func message(k jsonschema.ErrorKind) string {
 	case *kind.RefCycle:
 		return "cannot be validated: the schema refers to itself"
 	}
-	if m := objectMessage(k); m != "" {
-		return m
-	}
-	if m := arrayMessage(k); m != "" {
-		return m
-	}
-	return scalarMessage(k)
+	return cmp.Or(objectMessage(k), arrayMessage(k), scalarMessage(k))
 }
 
 func objectMessage(k jsonschema.ErrorKind) string {
@@ -55,13 +47,13 @@ func objectMessage(k jsonschema.ErrorKind) string {
 	case *kind.Required:
 		return "has no " + names(k.Missing)
 	case *kind.Dependency:
-		return fmt.Sprintf("has no %s, required with %s", names(k.Missing), quoted(k.Prop))
+		return fmt.Sprintf("has no %s, required with %s", names(k.Missing), guard.Quoted(k.Prop))
 	case *kind.DependentRequired:
-		return fmt.Sprintf("has no %s, required with %s", names(k.Missing), quoted(k.Prop))
+		return fmt.Sprintf("has no %s, required with %s", names(k.Missing), guard.Quoted(k.Prop))
 	case *kind.AdditionalProperties:
 		return "has properties that are not allowed: " + names(k.Properties)
 	case *kind.PropertyNames:
-		return "has a property whose name is not allowed: " + quoted(k.Property)
+		return "has a property whose name is not allowed: " + guard.Quoted(k.Property)
 	case *kind.MinProperties:
 		return fmt.Sprintf("must have at least %d properties, has %d", k.Want, k.Got)
 	case *kind.MaxProperties:
@@ -97,7 +89,7 @@ func scalarMessage(k jsonschema.ErrorKind) string {
 	case *kind.MaxLength:
 		return fmt.Sprintf("must have at most %d characters, has %d", k.Want, k.Got)
 	case *kind.Pattern:
-		return "must match " + quoted(k.Want)
+		return "must match " + guard.Quoted(k.Want)
 	case *kind.Minimum:
 		return "must be at least " + decimal(k.Want)
 	case *kind.Maximum:
@@ -138,34 +130,20 @@ func constant(v any) string {
 	case []any:
 		return "the array in the schema"
 	case string:
-		return quoted(v)
+		return guard.Quoted(v)
 	default:
-		return cut(fmt.Sprint(v))
+		return guard.Cut(fmt.Sprint(v))
 	}
 }
 
 // names shows as many of the names as there is room for. Those of a value come in no
 // order, and one message is to be the same each time.
 func names(all []string) string {
-	return quoted(strings.Join(slices.Sorted(slices.Values(all)), ", "))
+	return guard.Quoted(strings.Join(slices.Sorted(slices.Values(all)), ", "))
 }
 
 // decimal returns a bound with all its digits.
 func decimal(r *big.Rat) string {
 	digits, _ := r.FloatPrec()
-	return cut(r.FloatString(digits))
-}
-
-func quoted(s string) string { return strconv.Quote(cut(s)) }
-
-// cut returns at most maxQuoted characters.
-func cut(s string) string {
-	n := 0
-	for i := range s {
-		if n == maxQuoted-1 && len(s) > i+1 {
-			return s[:i] + "…"
-		}
-		n++
-	}
-	return s
+	return guard.Cut(r.FloatString(digits))
 }

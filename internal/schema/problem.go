@@ -8,6 +8,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 const (
@@ -144,12 +146,10 @@ func pointer(location []string) string {
 		if len(token) > maxPointer {
 			token = token[:maxPointer]
 		}
-		b.WriteString(escapeToken.Replace(token))
+		b.WriteString(guard.EscapeToken.Replace(token))
 		if b.Len() > maxPointer {
 			return strings.ToValidUTF8(b.String()[:maxPointer], "") + "…"
 		}
 	}
 	return b.String()
 }
-
-var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")

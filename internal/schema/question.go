@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 const (
@@ -114,7 +116,7 @@ func (r *Registry) authenticate(request *http.Request) error {
 func refusal(status int, subject, version string) error {
 	switch {
 	case status == http.StatusNotFound, status == http.StatusUnprocessableEntity:
-		return misconfigured("the registry has no version %s of the subject %s", version, quoted(subject))
+		return misconfigured("the registry has no version %s of the subject %s", version, guard.Quoted(subject))
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return unavailable("the registry refuses the credentials (status %d)", status)
 	case 300 <= status && status < 400:

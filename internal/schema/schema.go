@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 const (
@@ -111,24 +113,23 @@ func (s *Schema) take() *evaluator {
 	}
 }
 
-// evaluator is a compiled schema for one validation at a time: the library has no
-// place for what belongs to a validation, such as the steps that are left.
+// evaluator is a compiled schema for one validation at a time, as its guard is.
 type evaluator struct {
 	schema  *jsonschema.Schema
 	inverse *jsonschema.Schema // {"not": schema}
-	left    int                // steps
+	guard   guard.Guard
 }
 
-// valid tells whether the value is valid. Below "not" the library collects neither
+// valid reports whether the value is valid. Below "not" the library collects neither
 // places nor messages, which for a large value would take gigabytes.
 func (e *evaluator) valid(v any, steps int) (valid, finished bool) {
-	finished = e.run(steps, func() { valid = e.inverse.Validate(v) != nil })
+	finished = e.guard.Run(steps, func() { valid = e.inverse.Validate(v) != nil })
 	return valid && finished, finished
 }
 
 // explain returns the problems of a value that is not valid.
 func (e *evaluator) explain(v any, steps int) (found []Problem, more int) {
-	finished := e.run(steps, func() {
+	finished := e.guard.Run(steps, func() {
 		if err, ok := e.schema.Validate(v).(*jsonschema.ValidationError); ok {
 			found, more = problems(err)
 		}
@@ -137,31 +138,4 @@ func (e *evaluator) explain(v any, steps int) (found []Problem, more int) {
 		return []Problem{*problem("is not valid, and too large to say where")}, 0
 	}
 	return found, more
-}
-
-// run calls f until it returns or has used its steps up.
-func (e *evaluator) run(steps int, f func()) (finished bool) {
-	e.left = steps
-	defer func() {
-		switch r := recover(); r {
-		case nil:
-		case outOfSteps{}:
-			finished = false
-		default:
-			panic(r)
-		}
-	}()
-	f()
-	return true
-}
-
-type outOfSteps struct{}
-
-// spend counts steps. A panic is the only way out of the library's recursion; run
-// ends it.
-func (e *evaluator) spend(steps int) {
-	e.left -= steps
-	if e.left < 0 {
-		panic(outOfSteps{})
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
 func mustCompile(t testing.TB, text string) *Schema {
@@ -142,7 +144,7 @@ func TestMessagesAndPointersAreShort(t *testing.T) {
 			if len(found) != 1 {
 				t.Fatalf("%d problems", len(found))
 			}
-			if n := strings.Count(found[0].Message, "ü"); n > maxQuoted {
+			if n := strings.Count(found[0].Message, "ü"); n > guard.MaxQuoted {
 				t.Errorf("%d characters of the value in %s", n, found[0].Message)
 			}
 			if n := len(found[0].Pointer); n > maxPointer+len("…") {
@@ -154,7 +156,7 @@ func TestMessagesAndPointersAreShort(t *testing.T) {
 
 func TestCompileRefuses(t *testing.T) {
 	chain := `{"$defs": {"d0": true`
-	for i := range maxChain {
+	for i := range guard.MaxChain {
 		chain += fmt.Sprintf(`, "d%d": {"$ref": "#/$defs/d%d"}`, i+1, i)
 	}
 	for _, c := range []struct{ what, schema, want string }{
@@ -173,7 +175,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"a pattern that looks ahead", `{"properties": {"a/b": {"pattern": "^(?=a)"}}}`, `"#/properties/a~1b/pattern" is not a pattern that RE2 knows: invalid or unsupported Perl syntax: "(?="`},
 		{"a pattern of names", `{"patternProperties": {"(?!a)": true, "a": true}}`, `"#/patternProperties/(?!a)" is not a pattern that RE2 knows: invalid or unsupported Perl syntax: "(?!"`},
 		{"a pattern that takes megabytes", `{"pattern": "((a{100}){100}){100}"}`, `"#/pattern" is not a pattern that RE2 knows: invalid repeat count: "{100}"`},
-		{"a long pattern", `{"pattern": "` + strings.Repeat("a", maxPattern+1) + `"}`, `"#/pattern" is longer than 4096 bytes`},
+		{"a long pattern", `{"pattern": "` + strings.Repeat("a", guard.MaxPattern+1) + `"}`, `"#/pattern" is longer than 4096 bytes`},
 		{"itself", `{"$ref": "#"}`, `"#" refers to itself for the same value`},
 		{"itself in a circle", `{"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}]}}}`, ` refers to itself for the same value`},
 		{"itself by an anchor", `{"$dynamicAnchor": "a", "not": {"$dynamicRef": "#a"}}`, ` refers to itself for the same value`},
@@ -211,7 +213,7 @@ func TestHostileValuesCostLittle(t *testing.T) {
 		{"a long text for a large pattern", `{"pattern": "(a|b|ab)*(x{500}|y)$"}`, `"` + strings.Repeat("ab", 1<<18) + `"`, `the value takes too many steps to validate`},
 		{"many failures", `{"items": {"type": "null"}}`, `[` + strings.Repeat("1,", 130_000) + `1]`, `the value is not valid, and too large to say where`},
 		{"items of one hash", `{"uniqueItems": true}`, `[` + collisions.String() + `0]`, `the value has equal items at 0 and 100`},
-		{"a regex that takes megabytes", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"` + strings.Repeat("a", maxPattern+1) + `"`, `the value must be of the format "regex"`},
+		{"a regex that takes megabytes", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"` + strings.Repeat("a", guard.MaxPattern+1) + `"`, `the value must be of the format "regex"`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s := mustCompile(t, c.schema)

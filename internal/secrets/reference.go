@@ -15,7 +15,7 @@ const (
 	maxReference = 1024
 )
 
-// IsReference tells whether the value is to be resolved: whether it begins with
+// IsReference reports whether the value is to be resolved: whether it begins with
 // "$env://" or "$file://". Only a whole value is a reference, and there is no
 // escape: a password that begins so by chance cannot be given as it is, but can be
 // put into a variable or file and referred to.

@@ -10,7 +10,7 @@ import (
 // writes for all that are there when the segment is free; those that come meanwhile
 // are the next batch.
 type queue struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards who waits and whether there is a leader
 	waiting []*request
 	led     bool
 }
@@ -38,8 +38,8 @@ const reusable = 64 << 10
 var requests = sync.Pool{New: func() any { return &request{woken: make(chan struct{}, 1)} }}
 
 // newRequest encodes an entry and reserves its place in the spool.
-func (st *Stream) newRequest(e *Entry) (*request, error) {
-	if err := st.reserve(e); err != nil {
+func (w *writer) newRequest(e *Entry) (*request, error) {
+	if err := w.reserve(e); err != nil {
 		return nil, err
 	}
 	r := requests.Get().(*request)
@@ -50,15 +50,15 @@ func (st *Stream) newRequest(e *Entry) (*request, error) {
 }
 
 // reserve counts what an entry is about to take of the spool.
-func (st *Stream) reserve(e *Entry) error {
-	if st.spool.closed.Load() {
+func (w *writer) reserve(e *Entry) error {
+	if w.spool.closed.Load() {
 		return ErrClosed
 	}
 	size := payloadSize(e)
 	if size > maxPayload {
 		return fmt.Errorf("%w: a record of %d bytes", ErrInvalid, size)
 	}
-	return st.take(headerSize+size, e.Holder)
+	return w.take(headerSize+size, e.Holder)
 }
 
 func (r *request) encode(e *Entry) {
@@ -79,10 +79,10 @@ func (r *request) free() {
 // Append returns once the record is on disk; many callers share an fsync. After an
 // error the record is not there, unless the error is ErrUncertain. Others are
 // ErrFull, ErrGone, ErrClosed, ErrInvalid and those of the file system.
-func (st *Stream) Append(e *Entry) (Position, error) {
-	p, err := st.append(e)
+func (w *writer) Append(e *Entry) (Position, error) {
+	p, err := w.append(e)
 	if again(err) {
-		return st.append(e)
+		return w.append(e)
 	}
 	return p, err
 }
@@ -91,35 +91,35 @@ func (st *Stream) Append(e *Entry) (Position, error) {
 // the next one is made where the directory is there.
 func again(err error) bool { return errors.Is(err, ErrGone) && !errors.Is(err, ErrUncertain) }
 
-func (st *Stream) append(e *Entry) (Position, error) {
-	r, err := st.newRequest(e)
+func (w *writer) append(e *Entry) (Position, error) {
+	r, err := w.newRequest(e)
 	if err != nil {
 		return Position{}, err
 	}
 	defer r.free()
-	st.await(r)
+	w.await(r)
 	return r.one[0].Position, r.one[0].Err
 }
 
 // AppendAll appends entries in their order, as Append does, and says of each what became
 // of it. None is kept behind one that is not.
-func (st *Stream) AppendAll(entries []Entry) []Appended {
-	out := st.appendAll(entries)
+func (w *writer) AppendAll(entries []Entry) []Appended {
+	out := w.appendAll(entries)
 	for i := range out {
 		if again(out[i].Err) {
-			copy(out[i:], st.appendAll(entries[i:]))
+			copy(out[i:], w.appendAll(entries[i:]))
 			break
 		}
 	}
 	return out
 }
 
-func (st *Stream) appendAll(entries []Entry) []Appended {
+func (w *writer) appendAll(entries []Entry) []Appended {
 	out := make([]Appended, len(entries))
 	n := 0
 	var err error
 	for ; n < len(entries); n++ {
-		if err = st.reserve(&entries[n]); err != nil {
+		if err = w.reserve(&entries[n]); err != nil {
 			break
 		}
 	}
@@ -129,16 +129,16 @@ func (st *Stream) appendAll(entries []Entry) []Appended {
 	if n > 0 {
 		r := requests.Get().(*request)
 		r.entries, r.out, r.lead = entries[:n], out[:n], false
-		st.await(r)
+		w.await(r)
 		r.free()
 	}
 	return out
 }
 
 // await returns when a request has been dealt with, by its caller or another leader.
-func (st *Stream) await(r *request) {
-	if st.queue.join(r) {
-		st.lead(r)
+func (w *writer) await(r *request) {
+	if w.queue.join(r) {
+		w.lead(r)
 	}
 }
 
@@ -157,15 +157,15 @@ func (q *queue) join(r *request) bool {
 }
 
 // lead writes all that wait, the leader's own among them, and hands the lead on.
-func (st *Stream) lead(leader *request) {
-	st.writing.Lock()
-	batch := st.queue.take()
+func (w *writer) lead(leader *request) {
+	w.mu.Lock()
+	batch := w.queue.take()
 	for _, r := range batch {
-		st.addAll(r)
+		w.addAll(r)
 	}
-	st.commit() // each entry carries its own error
-	st.writing.Unlock()
-	st.queue.handOn()
+	w.commit() // each entry carries its own error
+	w.mu.Unlock()
+	w.queue.handOn()
 	for _, r := range batch {
 		if r != leader {
 			r.woken <- struct{}{}
@@ -174,18 +174,18 @@ func (st *Stream) lead(leader *request) {
 }
 
 // addAll adds a request's entries, up to the first that cannot be written.
-func (st *Stream) addAll(r *request) {
+func (w *writer) addAll(r *request) {
 	for i := range r.out {
 		if r.entries != nil {
 			r.encode(&r.entries[i])
 		}
-		st.turnOver(r.payload)
+		w.turnOver(r.payload)
 		if i > 0 && r.out[i-1].Err != nil {
-			st.giveBack(frameSize(r.payload), r.holder)
+			w.giveBack(frameSize(r.payload), r.holder)
 			r.out[i].Err = r.out[i-1].Err
 			continue
 		}
-		st.add(r.payload, r.holder, &r.out[i], true)
+		w.add(r.payload, r.holder, &r.out[i], true)
 	}
 }
 
@@ -213,15 +213,15 @@ func (q *queue) handOn() {
 // Write takes a record without waiting for the disk. It counts as pending, and Next
 // returns it, after the next Append or Close. Where that fails, Close says so, and none
 // of the records since the one before is certain to be there.
-func (st *Stream) Write(e *Entry) (Position, error) {
-	r, err := st.newRequest(e)
+func (w *writer) Write(e *Entry) (Position, error) {
+	r, err := w.newRequest(e)
 	if err != nil {
 		return Position{}, err
 	}
 	defer r.free()
-	st.writing.Lock()
-	defer st.writing.Unlock()
-	st.turnOver(r.payload)
-	st.add(r.payload, r.holder, &r.out[0], false)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turnOver(r.payload)
+	w.add(r.payload, r.holder, &r.out[0], false)
 	return r.one[0].Position, r.one[0].Err
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -435,7 +435,7 @@ func TestAppendAfterCloseFails(t *testing.T) {
 	if _, err := st.Append(entry("a")); !errors.Is(err, ErrClosed) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := st.Write(&Entry{Record: producer.Record{}}); !errors.Is(err, ErrClosed) {
+	if _, err := st.Write(&Entry{Record: record.Record{}}); !errors.Is(err, ErrClosed) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -35,7 +36,7 @@ const (
 	Replayed State = 'R' | 'P'<<8 | 'L'<<16 | 'Y'<<24
 )
 
-// resolved tells whether nothing remains to be done. An unknown state is pending.
+// resolved reports whether nothing remains to be done. An unknown state is pending.
 func (s State) resolved() bool {
 	return s == Acked || s == Dropped || s == Dead || s == Replayed
 }
@@ -53,13 +54,7 @@ type segmentID struct {
 func (id segmentID) String() string { return fmt.Sprintf("%016x-%08x", id.time, id.salt) }
 
 func (id segmentID) compare(other segmentID) int {
-	switch {
-	case id.time < other.time, id.time == other.time && id.salt < other.salt:
-		return -1
-	case id == other:
-		return 0
-	}
-	return 1
+	return cmp.Or(cmp.Compare(id.time, other.time), cmp.Compare(id.salt, other.salt))
 }
 
 const segmentSuffix = ".seg"

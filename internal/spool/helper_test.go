@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -48,7 +48,7 @@ func stream(t testing.TB, s *Spool, id string) *Stream {
 func logged(log *await.Log) *slog.Logger { return slog.New(slog.NewTextHandler(log, nil)) }
 
 func entry(value string) *Entry {
-	return &Entry{Record: producer.Record{Topic: "orders", Partition: producer.AnyPartition, Value: []byte(value)}}
+	return &Entry{Record: record.Record{Topic: "orders", Partition: record.AnyPartition, Value: []byte(value)}}
 }
 
 func mustAppend(t testing.TB, st *Stream, values ...string) []Position {
@@ -117,7 +117,7 @@ func segmentPaths(t testing.TB, dir string) []string {
 	return paths
 }
 
-// sameRecord tells whether two entries are equal but for their positions.
+// sameRecord reports whether two entries are equal but for their positions.
 func sameRecord(a, b Entry) bool {
 	a.Position, b.Position = Position{}, Position{}
 	return reflect.DeepEqual(a, b)
@@ -127,19 +127,19 @@ func sameRecord(a, b Entry) bool {
 func variety() []Entry {
 	at := time.Unix(1700000000, 123456789).UTC()
 	return []Entry{
-		{Kept: at, Record: producer.Record{Topic: "a", Partition: -1, Value: []byte("plain")}},
-		{Kept: at, Record: producer.Record{Topic: "b", Key: []byte{}, Value: []byte{}, Timestamp: at.Add(time.Hour)}},
-		{Kept: at, Record: producer.Record{Topic: "", Partition: 7, Key: []byte("key"),
-			Headers: []producer.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Value: []byte("x")}}}},
-		{Kept: at, Reason: "too large", Record: producer.Record{Topic: "d", Value: bytes.Repeat([]byte{0}, 90)}},
-		{Kept: at, Unit: UnitID{0: 1}, Record: producer.Record{Topic: "u", Key: []byte("alone")}},
-		{Kept: at, Unit: UnitID{15: 2}, Reason: "refused", Record: producer.Record{Topic: "u", Value: []byte("first")}, Rest: []producer.Record{
-			{Topic: "u", Partition: 1, Key: []byte("k"), Headers: []producer.Header{{Key: "h", Value: []byte("v")}}},
+		{Kept: at, Record: record.Record{Topic: "a", Partition: -1, Value: []byte("plain")}},
+		{Kept: at, Record: record.Record{Topic: "b", Key: []byte{}, Value: []byte{}, Timestamp: at.Add(time.Hour)}},
+		{Kept: at, Record: record.Record{Topic: "", Partition: 7, Key: []byte("key"),
+			Headers: []record.Header{{Key: "null"}, {Key: "empty", Value: []byte{}}, {Value: []byte("x")}}}},
+		{Kept: at, Reason: "too large", Record: record.Record{Topic: "d", Value: bytes.Repeat([]byte{0}, 90)}},
+		{Kept: at, Unit: UnitID{0: 1}, Record: record.Record{Topic: "u", Key: []byte("alone")}},
+		{Kept: at, Unit: UnitID{15: 2}, Reason: "refused", Record: record.Record{Topic: "u", Value: []byte("first")}, Rest: []record.Record{
+			{Topic: "u", Partition: 1, Key: []byte("k"), Headers: []record.Header{{Key: "h", Value: []byte("v")}}},
 			{Topic: "v", Value: []byte{}, Timestamp: at},
 		}},
-		{Kept: at, First: Position{segment: segmentID{1700000000123456789, 0xabcdef01}, index: 7}, Reason: "moved", Record: producer.Record{Topic: "m"}},
-		{Kept: at, First: Position{segment: segmentID{0, 1}}, Unit: UnitID{3}, Record: producer.Record{Topic: "m"}, Rest: []producer.Record{{Topic: "n"}}},
-		{Kept: at, Record: producer.Record{Topic: "e", Value: []byte("last"), Timestamp: time.Unix(-5, 1).UTC()}},
+		{Kept: at, First: Position{segment: segmentID{1700000000123456789, 0xabcdef01}, index: 7}, Reason: "moved", Record: record.Record{Topic: "m"}},
+		{Kept: at, First: Position{segment: segmentID{0, 1}}, Unit: UnitID{3}, Record: record.Record{Topic: "m"}, Rest: []record.Record{{Topic: "n"}}},
+		{Kept: at, Record: record.Record{Topic: "e", Value: []byte("last"), Timestamp: time.Unix(-5, 1).UTC()}},
 	}
 }
 

@@ -16,37 +16,37 @@ import (
 // Load takes up the segments of other processes, all but those that are still being
 // written: it counts what is pending, sets damage aside and cuts off what was not
 // finished. What cannot be read is left for the next call and is in the error. The
-// owner calls it once for a stream, and again when Foreign tells of more; what it
+// owner calls it once for a stream, and again when Foreign reports more; what it
 // then takes up may be before the position that a reader has reached.
-func (st *Stream) Load() error {
-	if !st.spool.owner.Load() {
+func (r *reader) Load() error {
+	if !r.spool.owner.Load() {
 		return ErrNotOwner
 	}
-	st.io.Lock()
-	defer st.io.Unlock()
-	st.writing.Lock()
-	st.letGo()
-	st.writing.Unlock()
-	ids, err := segmentFiles(st.dir)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writer.mu.Lock()
+	r.writer.letGo()
+	r.writer.mu.Unlock()
+	ids, err := segmentFiles(r.dir)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	var errs []error
 	for _, id := range ids {
-		if st.knows(id) {
+		if r.knows(id) {
 			continue
 		}
-		if err := st.takeUp(id); err != nil {
+		if err := r.takeUp(id); err != nil {
 			errs = append(errs, fmt.Errorf("spool: segment %s: %w", id, err))
 		}
 	}
-	st.sweep()
+	r.sweep()
 	return errors.Join(errs...)
 }
 
 // takeUp loads one segment, unless another process is writing to it.
-func (st *Stream) takeUp(id segmentID) error {
-	path := st.path(id)
+func (r *reader) takeUp(id segmentID) error {
+	path := r.path(id)
 	opened, readOnly, err := openExisting(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -61,12 +61,12 @@ func (st *Stream) takeUp(id segmentID) error {
 	if err != nil {
 		return errors.Join(err, opened.Close())
 	}
-	f := st.spool.open(opened)
-	seg, err := st.survey(f, id, info.Size(), nil)
+	f := r.spool.open(opened)
+	seg, err := r.survey(f, id, info.Size(), nil)
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	aside := st.setAside(f, seg)
+	aside := r.setAside(f, seg)
 	seg.charge.bytes = info.Size()
 	if seg.size < info.Size() && aside && !readOnly {
 		if f.Truncate(seg.size) == nil && f.Sync() == nil {
@@ -79,42 +79,38 @@ func (st *Stream) takeUp(id segmentID) error {
 		if err := os.Remove(path); err != nil {
 			return errors.Join(err, f.Close())
 		}
-		st.chargeFile(path, 0)
+		r.chargeFile(path, 0)
 		return f.Close()
 	}
 	seg.f, seg.readOnly = f, readOnly
-	st.insert(seg)
-	st.used(seg)
-	st.chargeFile(path, seg.charge.bytes)
+	r.insert(seg)
+	r.used(seg)
+	r.chargeFile(path, seg.charge.bytes)
 	return nil
 }
 
 // insert adds a loaded segment. An active segment that is older is sealed, so that
 // what is appended from now on comes after what was loaded.
-func (st *Stream) insert(seg *segment) {
-	st.writing.Lock()
-	defer st.writing.Unlock()
-	if w := &st.writer; w.seg != nil && w.seg.id.compare(seg.id) < 0 {
-		if st.commit() == nil {
-			st.seal()
-		}
+func (r *reader) insert(seg *segment) {
+	w := r.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seg != nil && w.seg.id.compare(seg.id) < 0 && w.commit() == nil {
+		w.seal()
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
 	seg.sealed = true
-	st.segments.insert(seg)
-	st.pending.Add(seg.pending)
+	r.note(seg)
 }
 
 // survey reads a segment up to a size and returns what is in it. Records in
 // resolved count as such, whatever their state says.
-func (st *Stream) survey(f file, id segmentID, size int64, resolved map[Position]State) (*segment, error) {
+func (r *reader) survey(f file, id segmentID, size int64, resolved map[Position]State) (*segment, error) {
 	seg := newSegment(id)
 	seg.size = size
-	st.scanner.scan(f, seg.marker, 0, size, -1)
-	defer st.scanner.forget()
+	r.scanner.scan(f, seg.marker, 0, size, -1)
+	defer r.scanner.forget()
 	for {
-		x, err := st.scanner.next()
+		x, err := r.scanner.next()
 		if errors.Is(err, io.EOF) {
 			return seg, nil
 		}
@@ -137,34 +133,34 @@ func (st *Stream) survey(f file, id segmentID, size int64, resolved map[Position
 
 // inspectAgain finds out what is left of a segment that was damaged after it was
 // written or loaded, so that no record is waited for that is not there any more.
-func (st *Stream) inspectAgain(seg *segment) error {
+func (r *reader) inspectAgain(seg *segment) error {
 	seg.broken = false
-	st.mu.Lock()
+	r.catalog.mu.Lock()
 	size, pending := seg.size, seg.pending
-	st.mu.Unlock()
-	now, err := st.survey(seg.f, seg.id, size, seg.unwritten)
+	r.catalog.mu.Unlock()
+	now, err := r.survey(seg.f, seg.id, size, seg.unwritten)
 	if err != nil {
 		return err
 	}
 	seg.gaps = now.gaps
-	st.setAside(seg.f, seg)
-	st.addPending(seg, now.pending-pending)
+	r.setAside(seg.f, seg)
+	r.addPending(seg, now.pending-pending)
 	if now.pending == 0 {
-		st.sweep()
+		r.sweep()
 	}
 	return nil
 }
 
 // setAside copies a segment's damage to corrupt/ and returns whether all of it is
 // there.
-func (st *Stream) setAside(f file, seg *segment) bool {
+func (r *reader) setAside(f file, seg *segment) bool {
 	for i := range seg.gaps {
 		g := &seg.gaps[i]
 		if g.aside {
 			continue
 		}
-		if err := st.copyAside(f, seg.id, *g); err != nil {
-			st.spool.warn("damage in a segment cannot be set aside", slog.String("stream", st.id),
+		if err := r.copyAside(f, seg.id, *g); err != nil {
+			r.spool.warn("cannot copy damaged bytes of a segment to corrupt/", slog.String("stream", r.id),
 				slog.String("segment", seg.id.String()), slog.Any("error", err))
 			return false
 		}
@@ -174,8 +170,8 @@ func (st *Stream) setAside(f file, seg *segment) bool {
 }
 
 // copyAside copies one gap, and reports it unless that was done before.
-func (st *Stream) copyAside(f file, id segmentID, g gap) error {
-	dir := filepath.Join(st.dir, corruptName)
+func (r *reader) copyAside(f file, id segmentID, g gap) error {
+	dir := filepath.Join(r.dir, corruptName)
 	path := filepath.Join(dir, fmt.Sprintf("%s-%d%s", id, g.off, corruptExtension))
 	if info, err := os.Stat(path); err == nil && info.Size() == g.size {
 		return nil
@@ -186,7 +182,7 @@ func (st *Stream) copyAside(f file, id segmentID, g gap) error {
 	if err := replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
 		return err
 	}
-	st.spool.warn("damage in a segment was set aside", slog.String("stream", st.id),
+	r.spool.warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),
 		slog.String("segment", id.String()), slog.Int64("offset", g.off), slog.Int64("bytes", g.size),
 		slog.Int64("missing", g.missing))
 	return nil

@@ -5,14 +5,31 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
+	"sync"
 )
+
+// reader reads, resolves and removes records. What it does to the active segment it does
+// through the writer, whose lock it takes after its own.
+type reader struct {
+	*catalog
+	writer *writer
+
+	// mu guards the open files and, of each segment, its damage and the states that are not
+	// on disk: what depends on more than one read.
+	mu      sync.Mutex
+	scanner scanner
+	opened  []*segment // with an open file, the last used last
+	last    Position   // the last one resolved
+	behind  bool       // a state could not be written, or a segment not be deleted
+}
 
 // Next returns up to n pending records after a position, in order, and nil when
 // there is none; the zero Position is before the first. Their payloads have at most
 // maxBytes together, but one is always returned. They own their memory. Only the
 // owner may call it.
-func (st *Stream) Next(after Position, n, maxBytes int) ([]Entry, error) {
-	entries, _, err := st.Select(After(after), n, maxBytes, nil)
+func (r *reader) Next(after Position, n, maxBytes int) ([]Entry, error) {
+	entries, _, err := r.Select(After(after), n, maxBytes, nil)
 	return entries, err
 }
 
@@ -45,30 +62,30 @@ const maxPassed = 4 << 20
 // returns where the next call goes on, which is where this one began if there is no
 // other pending record or choose stopped at the first. choose is called with the
 // stream locked, and must not use it.
-func (st *Stream) Select(from Cursor, n, maxBytes int, choose func(*Head) Choice) ([]Entry, Cursor, error) {
-	if !st.spool.owner.Load() {
+func (r *reader) Select(from Cursor, n, maxBytes int, choose func(*Head) Choice) ([]Entry, Cursor, error) {
+	if !r.spool.owner.Load() {
 		return nil, from, ErrNotOwner
 	}
-	st.io.Lock()
-	defer st.io.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	b := batch{n: n, maxBytes: maxBytes, choose: choose, end: from}
-	err := st.read(&b)
+	err := r.read(&b)
 	return b.entries, b.end, err
 }
 
-// read is Select for what holds io.
-func (st *Stream) read(b *batch) error {
-	defer st.scanner.forget()
+// read is Select. The caller holds mu.
+func (r *reader) read(b *batch) error {
+	defer r.scanner.forget()
 	from := b.end
-	b.pending = int(st.Pending())
-	for seg := st.pendingFrom(from.position.segment); seg != nil && !b.full; seg = st.pendingAfter(seg.id) {
-		err := st.readSegment(seg, from, b)
+	b.pending = int(r.Pending())
+	for seg := r.pendingFrom(from.position.segment); seg != nil && !b.full; seg = r.pendingAfter(seg.id) {
+		err := r.readSegment(seg, from, b)
 		if errors.Is(err, fs.ErrNotExist) {
-			st.vanished(seg)
+			r.vanished(seg)
 			continue
 		}
 		if err == nil && seg.broken {
-			err = st.inspectAgain(seg)
+			err = r.inspectAgain(seg)
 		}
 		if err != nil && len(b.entries) == 0 {
 			return err
@@ -138,43 +155,22 @@ func (b *batch) room(size int) bool {
 	return len(b.entries) == 0 || len(b.entries) < b.n && b.bytes+size <= b.maxBytes
 }
 
-func (st *Stream) pendingFrom(id segmentID) *segment {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, seg := range st.segments[st.segments.at(id):] {
-		if seg.pending > 0 {
-			return seg
-		}
-	}
-	return nil
-}
-
-func (st *Stream) pendingAfter(id segmentID) *segment {
-	next := segmentID{id.time, id.salt + 1}
-	if next.salt == 0 {
-		next.time++
-	}
-	return st.pendingFrom(next)
-}
-
 // readSegment offers a segment's pending records from a cursor on to a batch.
-func (st *Stream) readSegment(seg *segment, from Cursor, b *batch) error {
-	f, err := st.file(seg)
+func (r *reader) readSegment(seg *segment, from Cursor, b *batch) error {
+	f, err := r.file(seg)
 	if err != nil {
 		return err
 	}
-	st.mu.Lock()
-	size := seg.size
-	st.mu.Unlock()
+	size := r.durable(seg)
 	at := from.position
 	inside := at.segment == seg.id
 	off, last, front := seg.hint, seg.hintIndex, true
 	if inside && at.at > seg.hint+1 {
 		off, last, front = at.at-1, int64(at.index)-1, false
 	}
-	st.scanner.scan(f, seg.marker, off, size, last)
+	r.scanner.scan(f, seg.marker, off, size, last)
 	for {
-		x, err := st.scanner.next()
+		x, err := r.scanner.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -210,39 +206,29 @@ func (st *Stream) readSegment(seg *segment, from Cursor, b *batch) error {
 const maxOpened = 4
 
 // file opens a segment, or returns it if it is open.
-func (st *Stream) file(seg *segment) (file, error) {
+func (r *reader) file(seg *segment) (file, error) {
 	if seg.f == nil {
-		f, readOnly, err := openExisting(st.path(seg.id))
+		f, readOnly, err := openExisting(r.path(seg.id))
 		if err != nil {
 			return nil, err
 		}
-		seg.f, seg.readOnly = st.spool.open(f), readOnly
+		seg.f, seg.readOnly = r.spool.open(f), readOnly
 	}
-	st.used(seg)
+	r.used(seg)
 	return seg.f, nil
 }
 
 // used makes a segment the last that is closed to make room.
-func (st *Stream) used(seg *segment) {
-	for i, other := range st.opened {
-		if other == seg {
-			st.opened = append(st.opened[:i], st.opened[i+1:]...)
-			break
-		}
+func (r *reader) used(seg *segment) {
+	r.opened = slices.DeleteFunc(r.opened, func(other *segment) bool { return other == seg })
+	if len(r.opened) == maxOpened {
+		r.closeFile(r.opened[0])
 	}
-	if len(st.opened) == maxOpened {
-		st.closeFile(st.opened[0])
-	}
-	st.opened = append(st.opened, seg)
+	r.opened = append(r.opened, seg)
 }
 
-func (st *Stream) closeFile(seg *segment) {
-	for i, other := range st.opened {
-		if other == seg {
-			st.opened = append(st.opened[:i], st.opened[i+1:]...)
-			break
-		}
-	}
+func (r *reader) closeFile(seg *segment) {
+	r.opened = slices.DeleteFunc(r.opened, func(other *segment) bool { return other == seg })
 	if seg.f != nil {
 		seg.f.Close()
 		seg.f = nil
@@ -251,39 +237,16 @@ func (st *Stream) closeFile(seg *segment) {
 
 // vanished forgets a segment whose file somebody else has removed or renamed. Nothing
 // may be added to it any more.
-func (st *Stream) vanished(seg *segment) {
-	st.closeFile(seg)
-	st.writing.Lock()
-	defer st.writing.Unlock()
-	if st.writer.seg == seg {
-		st.commit() // which finds the file gone
+func (r *reader) vanished(seg *segment) {
+	r.closeFile(seg)
+	w := r.writer
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seg == seg {
+		w.commit() // which finds the file gone
 	}
-	if st.writer.seg == seg { // there was nothing to commit
-		st.seal()
+	if w.seg == seg { // there was nothing to commit
+		w.seal()
 	}
-	st.lose(seg)
-}
-
-// lose gives up a segment whose file is gone, and says how many records with it. If the
-// file comes back, it is loaded as another process's.
-func (st *Stream) lose(seg *segment) {
-	if !st.remove(seg) {
-		return
-	}
-	st.pending.Add(-seg.pending)
-	st.spool.log.Error("a segment of the spool was removed or renamed by somebody else: unless it is put back, its records that were not sent yet are lost",
-		"stream", st.id, "dead_letters", st.isLetters(), "segment", seg.id.String(), "records", seg.pending)
-}
-
-// remove takes a segment out of the stream and of the spool's size. It reports whether
-// it was in it: reader and writer may both find its file gone.
-func (st *Stream) remove(seg *segment) bool {
-	st.mu.Lock()
-	known := st.segments.get(seg.id) == seg
-	st.segments.remove(seg.id)
-	st.mu.Unlock()
-	if known {
-		st.give(seg.charge)
-	}
-	return known
+	r.lose(seg)
 }

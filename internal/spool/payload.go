@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // UnitID identifies a unit wherever it is met. The zero value is none.
@@ -20,7 +20,7 @@ func NewUnitID() (id UnitID) {
 	return id
 }
 
-// IsZero tells whether it is none.
+// IsZero reports whether it is none.
 func (id UnitID) IsZero() bool { return id == UnitID{} }
 
 // String returns 32 hexadecimal digits.
@@ -39,8 +39,8 @@ type Entry struct {
 	Position Position
 	// Unit is a unit's identity; zero: the entry is a record of its own.
 	Unit   UnitID
-	Record producer.Record   // the record, or a unit's first
-	Rest   []producer.Record // of a unit, those that follow
+	Record record.Record   // the record, or a unit's first
+	Rest   []record.Record // of a unit, those that follow
 	// Kept is when the entry was put into the spool. Append and Write take the zero
 	// time for now.
 	Kept time.Time
@@ -55,8 +55,8 @@ type Entry struct {
 }
 
 // Records returns all of the entry's records.
-func (e *Entry) Records() []producer.Record {
-	return append([]producer.Record{e.Record}, e.Rest...)
+func (e *Entry) Records() []record.Record {
+	return append([]record.Record{e.Record}, e.Rest...)
 }
 
 // Letter returns the entry as a dead letter.
@@ -102,7 +102,7 @@ func payloadSize(e *Entry) int64 {
 	return size + int64(unitOverhead)
 }
 
-func recordSize(r *producer.Record) int64 {
+func recordSize(r *record.Record) int64 {
 	size := int64(minRecord) + int64(len(r.Topic)) + int64(len(r.Key)) + int64(len(r.Value))
 	for _, h := range r.Headers {
 		size += 8 + int64(len(h.Key)) + int64(len(h.Value))
@@ -143,7 +143,7 @@ func appendPayload(dst []byte, e *Entry) []byte {
 	return appendString(dst, e.Reason)
 }
 
-func appendRecord(dst []byte, r *producer.Record) []byte {
+func appendRecord(dst []byte, r *record.Record) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Timestamp.Unix()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(r.Timestamp.Nanosecond()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(r.Partition))
@@ -211,7 +211,7 @@ func headOf(b []byte) (Head, error) {
 	return h, nil
 }
 
-// validPayload tells whether decodePayload would take b, and makes nothing of it.
+// validPayload reports whether decodePayload would take b, and makes nothing of it.
 func validPayload(b []byte) bool {
 	d := decoder{rest: b}
 	var e Entry
@@ -330,14 +330,14 @@ func (d *decoder) unit() (id UnitID, more uint32) {
 	return id, n - 1
 }
 
-func (d *decoder) record() (r producer.Record) {
+func (d *decoder) record() (r record.Record) {
 	r.Timestamp = d.time()
 	r.Partition = int32(d.u32())
 	r.Topic = string(d.bytes())
 	r.Key = d.nullable()
 	r.Value = d.nullable()
 	for n := d.u32(); n > 0 && !d.failed; n-- {
-		r.Headers = append(r.Headers, producer.Header{Key: string(d.bytes()), Value: d.nullable()})
+		r.Headers = append(r.Headers, record.Header{Key: string(d.bytes()), Value: d.nullable()})
 	}
 	return r
 }

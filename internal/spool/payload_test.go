@@ -1,23 +1,25 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // Files of earlier versions of this program hold such records.
 func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 	at := time.Unix(1700000000, 5).UTC()
-	e := Entry{Kept: at, Reason: "r", Record: producer.Record{
-		Topic: "t", Partition: 3, Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []producer.Header{{Key: "h"}},
+	e := Entry{Kept: at, Reason: "r", Record: record.Record{
+		Topic: "t", Partition: 3, Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []record.Header{{Key: "h"}},
 	}}
 	const golden = "01" + "05002a36fe9c9717" + // kept
 		"00f1536500000000" + "05000000" + "03000000" + // timestamp, partition
@@ -36,7 +38,7 @@ func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 func TestAMovedEntryKeepsItsFirstPlace(t *testing.T) {
 	first := Position{segment: segmentID{1, 2}, index: 3, at: 4}
 	for _, unit := range []UnitID{{}, {1}} {
-		e := Entry{Position: first, Unit: unit, Record: producer.Record{Topic: "t"}, Holder: "h"}
+		e := Entry{Position: first, Unit: unit, Record: record.Record{Topic: "t"}, Holder: "h"}
 		letter := e.Letter("why")
 		letter.Position = Position{segment: segmentID{5, 6}}
 		again := letter.Moved()
@@ -75,7 +77,7 @@ func TestAHeadIsWhatTheFirstRecordHas(t *testing.T) {
 }
 
 func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
-	unit := Entry{Unit: UnitID{1}, Record: producer.Record{Topic: "t"}}
+	unit := Entry{Unit: UnitID{1}, Record: record.Record{Topic: "t"}}
 	for name, damage := range map[string]func(b []byte){
 		"no identity":             func(b []byte) { b[9] = 0 },
 		"no record":               func(b []byte) { b[25] = 0 },
@@ -108,13 +110,13 @@ func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
 	mustLoad(t, st)
 	mustLoad(t, st.Dead())
 	at := time.Unix(1700000000, 5).UTC()
-	rec := func(value string) producer.Record {
-		return producer.Record{Topic: "orders", Partition: -1, Key: []byte("k"), Value: []byte(value), Timestamp: at,
-			Headers: []producer.Header{{Key: "h", Value: []byte("x")}}}
+	rec := func(value string) record.Record {
+		return record.Record{Topic: "orders", Partition: -1, Key: []byte("k"), Value: []byte(value), Timestamp: at,
+			Headers: []record.Header{{Key: "h", Value: []byte("x")}}}
 	}
 	compareRecords(t, "those that wait", all(t, st), []Entry{
 		{Kept: at, Record: rec("waits")},
-		{Kept: at, Unit: UnitID{1, 2, 3}, Record: rec("unit 1"), Rest: []producer.Record{{Topic: "orders", Value: []byte("unit 2"), Timestamp: at}}},
+		{Kept: at, Unit: UnitID{1, 2, 3}, Record: rec("unit 1"), Rest: []record.Record{{Topic: "orders", Value: []byte("unit 2"), Timestamp: at}}},
 	})
 	compareRecords(t, "the dead letters", all(t, st.Dead()), []Entry{{Kept: at, Reason: "too large", Record: rec("dead")}})
 	if info, ok := st.Suspended(); !ok || !strings.Contains(string(info), "by the operator") {
@@ -122,5 +124,51 @@ func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
 	}
 	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
 		t.Errorf("damage: %s", &log)
+	}
+}
+
+// testdata/versions-1-to-4 was written by the program when these versions of a payload were
+// the newest. It has records in each state.
+func TestASpoolOfTheReleasedFormatIsRead(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("testdata/versions-1-to-4")))
+	var log await.Log
+	s := openOwned(t, dir, Options{Log: logged(&log)})
+	st, err := s.Stream("s", nil)
+	must(t, err)
+	mustLoad(t, st)
+	mustLoad(t, st.Dead())
+	compareRecords(t, "those that wait", all(t, st), variety())
+	letter := variety()[0]
+	letter.First, letter.Reason = Position{segment: testID, index: 7}, "too large"
+	compareRecords(t, "the dead letters", all(t, st.Dead()), []Entry{letter})
+	for i, want := range []State{Acked, Dropped, Dead, Replayed} {
+		receipt, err := ParseReceipt(fmt.Sprint("18ebc4dd9ed9c681-983d5fec-", len(variety())+i))
+		must(t, err)
+		if _, state, ok, err := st.Find(receipt); state != want || !ok || err != nil {
+			t.Errorf("record %d is in the state %x, %v, %v", i, state, ok, err)
+		}
+	}
+	if info, ok := st.Suspended(); !ok || string(info) != `{"by":"the operator"}` || len(st.Metadata()) != 45 {
+		t.Errorf("suspended: %s, %v; connection.json: %s", info, ok, st.Metadata())
+	}
+	if log.String() != "" || exists(filepath.Join(st.dir, corruptName)) {
+		t.Errorf("damage: %s", &log)
+	}
+}
+
+// It is what a program does with a spool that a newer one has written.
+func TestAPayloadOfAnUnknownVersionIsSetAsideAndTheOthersStay(t *testing.T) {
+	content, offsets := image(testID, []Entry{*entry("a"), *entry("new"), *entry("b")})
+	frame := content[offsets[1]:offsets[2]]
+	frame[headerSize] = unitVersion + movedVersion + 1
+	sum(frame)
+	st, log, end := loaded(t, content)
+	defer end()
+	if got := values(t, st); got != "a b" {
+		t.Errorf("got %q", got)
+	}
+	if !bytes.Equal(setAsideBytes(t, st), frame) || !strings.Contains(log.String(), "was set aside") {
+		t.Errorf("set aside: %x; the log: %s", setAsideBytes(t, st), log)
 	}
 }

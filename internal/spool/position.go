@@ -17,13 +17,10 @@ type Position struct {
 
 // Compare returns -1, 0 or 1 as p is before q, the same, or after it.
 func (p Position) Compare(q Position) int {
-	if c := p.segment.compare(q.segment); c != 0 {
-		return c
-	}
-	return cmp.Compare(p.index, q.index)
+	return cmp.Or(p.segment.compare(q.segment), cmp.Compare(p.index, q.index))
 }
 
-// Before tells whether p is before q in the stream's order.
+// Before reports whether p is before q in the stream's order.
 func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
 
 // Cursor is a place before or after a record. The zero Cursor is before every record.
@@ -46,7 +43,7 @@ func (c Cursor) Before(d Cursor) bool {
 	return c.before && !d.before
 }
 
-// IsZero tells whether p is no record's position.
+// IsZero reports whether p is no record's position.
 func (p Position) IsZero() bool { return p == Position{} }
 
 // Receipt returns "<segment>-<index>", which names this record and never another.

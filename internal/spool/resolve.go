@@ -15,42 +15,42 @@ import (
 // record are deleted. When the mark cannot be written, the error says so and Next
 // does not return the record any more, but the next process will find it pending.
 // A process that is not the owner may call it for what it appended itself.
-func (st *Stream) Resolve(p Position, s State) error {
+func (r *reader) Resolve(p Position, s State) error {
 	if !s.resolved() || p.IsZero() {
 		return fmt.Errorf("%w state or position", ErrInvalid)
 	}
-	st.io.Lock()
-	defer st.io.Unlock()
-	seg := st.find(p.segment)
-	if seg == nil || st.isDone(seg) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seg := r.find(p.segment)
+	if seg == nil || r.isDone(seg) {
 		return nil // deleted, or about to be
 	}
 	if p.at == 0 {
 		var err error
-		if p, err = st.locate(seg, p); err != nil {
+		if p, err = r.locate(seg, p); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
-	if err := st.resolve(seg, p, s); err != nil {
+	if err := r.resolve(seg, p, s); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
 
-func (st *Stream) resolve(seg *segment, p Position, s State) error {
-	before, err := st.state(seg, p)
+func (r *reader) resolve(seg *segment, p Position, s State) error {
+	before, err := r.state(seg, p)
 	if errors.Is(err, fs.ErrNotExist) {
-		st.countResolved(seg) // this one is not lost
-		st.vanished(seg)
+		r.countResolved(seg) // this one is not lost
+		r.vanished(seg)
 		return nil
 	}
 	if err != nil || before.resolved() {
 		return err
 	}
 	_, known := seg.unwritten[p]
-	err = st.writeState(seg, p, s)
+	err = r.writeState(seg, p, s)
 	if err != nil {
-		st.behind = true
+		r.behind = true
 		if seg.unwritten == nil {
 			seg.unwritten = map[Position]State{}
 		}
@@ -61,46 +61,27 @@ func (st *Stream) resolve(seg *segment, p Position, s State) error {
 		delete(seg.unwritten, p)
 	}
 	if !known {
-		st.last = p
-		st.countResolved(seg)
+		r.last = p
+		r.countResolved(seg)
 	}
-	if err == nil && st.behind {
-		st.retryStates()
-		st.sweep()
+	if err == nil && r.behind {
+		r.retryStates()
+		r.sweep()
 	}
 	return err
 }
 
 // countResolved takes one record from the pending ones.
-func (st *Stream) countResolved(seg *segment) {
-	if st.addPending(seg, -1) == 0 {
-		st.sweep()
+func (r *reader) countResolved(seg *segment) {
+	if r.addPending(seg, -1) == 0 {
+		r.sweep()
 	}
-}
-
-// addPending corrects how many records of a segment are pending, and returns how many are.
-func (st *Stream) addPending(seg *segment, n int64) int64 {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.segments.get(seg.id) == seg { // and not lost meanwhile
-		seg.pending += n
-		st.pending.Add(n)
-	}
-	return seg.pending
-}
-
-func (st *Stream) isDone(seg *segment) bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return seg.pending == 0 && seg.sealed
 }
 
 // state reads the state of a record, after it has made sure that it is there.
-func (st *Stream) state(seg *segment, p Position) (State, error) {
-	st.mu.Lock()
-	size := seg.size
-	st.mu.Unlock()
-	f, err := st.file(seg)
+func (r *reader) state(seg *segment, p Position) (State, error) {
+	size := r.durable(seg)
+	f, err := r.file(seg)
 	if err != nil {
 		return Pending, err
 	}
@@ -119,16 +100,16 @@ func (st *Stream) state(seg *segment, p Position) (State, error) {
 	return h.state, nil
 }
 
-func (st *Stream) writeState(seg *segment, p Position, s State) error {
+func (r *reader) writeState(seg *segment, p Position, s State) error {
 	if seg.readOnly {
-		st.closeFile(seg) // it may be writable again
+		r.closeFile(seg) // it may be writable again
 	}
-	f, err := st.file(seg)
+	f, err := r.file(seg)
 	if err != nil {
 		return err
 	}
 	if seg.readOnly {
-		return &os.PathError{Op: "write", Path: st.path(seg.id), Err: errReadOnly}
+		return &os.PathError{Op: "write", Path: r.path(seg.id), Err: errReadOnly}
 	}
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], uint32(s))
@@ -139,9 +120,9 @@ func (st *Stream) writeState(seg *segment, p Position, s State) error {
 var errReadOnly = errors.New("read-only")
 
 // locate finds the offset of a record that only its receipt names.
-func (st *Stream) locate(seg *segment, p Position) (Position, error) {
-	defer st.scanner.forget()
-	x, ok, err := st.seek(seg, p)
+func (r *reader) locate(seg *segment, p Position) (Position, error) {
+	defer r.scanner.forget()
+	x, ok, err := r.seek(seg, p)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w position", ErrInvalid)
 	}
@@ -150,17 +131,15 @@ func (st *Stream) locate(seg *segment, p Position) (Position, error) {
 }
 
 // seek finds a record; false: it is not there.
-func (st *Stream) seek(seg *segment, p Position) (x found, ok bool, err error) {
-	f, err := st.file(seg)
+func (r *reader) seek(seg *segment, p Position) (x found, ok bool, err error) {
+	f, err := r.file(seg)
 	if err != nil {
 		return x, false, err
 	}
-	st.mu.Lock()
-	size := seg.size
-	st.mu.Unlock()
-	st.scanner.scan(f, seg.marker, 0, size, -1)
+	size := r.durable(seg)
+	r.scanner.scan(f, seg.marker, 0, size, -1)
 	for {
-		x, err := st.scanner.next()
+		x, err := r.scanner.next()
 		if errors.Is(err, io.EOF) {
 			return x, false, nil
 		}
@@ -172,17 +151,17 @@ func (st *Stream) seek(seg *segment, p Position) (x found, ok bool, err error) {
 
 // Find returns the entry that a receipt names and its state, also when it is resolved, as
 // long as its segment is there. false: it is not.
-func (st *Stream) Find(p Position) (e Entry, s State, ok bool, err error) {
-	st.io.Lock()
-	defer st.io.Unlock()
-	defer st.scanner.forget()
-	seg := st.find(p.segment)
+func (r *reader) Find(p Position) (e Entry, s State, ok bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.scanner.forget()
+	seg := r.find(p.segment)
 	if seg == nil {
 		return e, 0, false, nil
 	}
-	x, ok, err := st.seek(seg, p)
+	x, ok, err := r.seek(seg, p)
 	if errors.Is(err, fs.ErrNotExist) {
-		st.vanished(seg)
+		r.vanished(seg)
 		return e, 0, false, nil
 	}
 	if err == nil && ok {
@@ -201,13 +180,69 @@ func (st *Stream) Find(p Position) (e Entry, s State, ok bool, err error) {
 	return e, s, true, nil
 }
 
+// Where is what is known of a receipt.
+type Where struct {
+	Stream *Stream // that has the entry: a stream, or its dead letters; nil: none has it any more
+	Entry  Entry
+	State  State // without Stream: what became of the record, Pending where nothing is known
+}
+
+// Locate looks for the record that a receipt names in these streams and their dead letters:
+// for what is to be sent, or is a dead letter, under that receipt now, and then for what had
+// it first and was moved.
+func Locate(streams []*Stream, p Position) (w Where, err error) {
+	for _, st := range streams {
+		for _, in := range []*Stream{st, st.dead} {
+			e, state, ok, err := in.Find(p)
+			switch {
+			case err != nil:
+				return Where{}, fmt.Errorf("stream %s: %w", st.ID(), err)
+			case ok && state == Pending:
+				return Where{in, e, state}, nil
+			case ok:
+				w.State = state
+			}
+		}
+	}
+	for _, st := range streams {
+		for _, in := range []*Stream{st.dead, st} {
+			e, err := in.movedFrom(p)
+			if err != nil {
+				return Where{}, err
+			}
+			if e != nil {
+				return Where{in, *e, Pending}, nil
+			}
+		}
+	}
+	return w, nil
+}
+
+// movedFrom returns the pending entry that was at a position first; nil: there is none.
+func (r *reader) movedFrom(p Position) (*Entry, error) {
+	const atOnce, bytes = 50, 1 << 20
+	var after Position
+	for r.Pending() > 0 {
+		entries, err := r.Next(after, atOnce, bytes)
+		if err != nil || len(entries) == 0 {
+			return nil, err
+		}
+		for i := range entries {
+			if after = entries[i].Position; !entries[i].First.IsZero() && entries[i].First.Compare(p) == 0 {
+				return &entries[i], nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // retryStates writes the states that could not be written before.
-func (st *Stream) retryStates() {
-	st.behind = false
-	for _, seg := range st.snapshot() {
+func (r *reader) retryStates() {
+	r.behind = false
+	for _, seg := range r.snapshot() {
 		for p, s := range seg.unwritten {
-			if st.writeState(seg, p, s) != nil {
-				st.behind = true
+			if r.writeState(seg, p, s) != nil {
+				r.behind = true
 				return
 			}
 			delete(seg.unwritten, p)
@@ -215,52 +250,46 @@ func (st *Stream) retryStates() {
 	}
 }
 
-func (st *Stream) snapshot() segments {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return append(segments(nil), st.segments...)
-}
-
 // sweep deletes the segments that are done: sealed ones without a pending record
 // and, when the whole stream has none, the active one.
-func (st *Stream) sweep() {
-	for _, seg := range st.snapshot() {
-		if !st.isDone(seg) {
+func (r *reader) sweep() {
+	for _, seg := range r.snapshot() {
+		if !r.isDone(seg) {
 			continue
 		}
 		// What is done is not read again, so that this is not needed.
 		seg.unwritten = nil
-		if !st.drop(seg) {
-			st.behind = true
+		if !r.drop(seg) {
+			r.behind = true
 			return
 		}
 	}
-	if st.Pending() > 0 || !st.writing.TryLock() {
+	w := r.writer
+	if r.Pending() > 0 || !w.mu.TryLock() {
 		return // an append is under way, so the stream is not empty for long
 	}
-	defer st.writing.Unlock()
-	w := &st.writer
-	if w.seg == nil || w.count > 0 || st.Pending() > 0 {
+	defer w.mu.Unlock()
+	if w.seg == nil || w.count > 0 || r.Pending() > 0 {
 		return
 	}
 	seg := w.seg
-	st.seal()
+	w.seal()
 	seg.unwritten = nil
-	st.behind = !st.drop(seg)
+	r.behind = !r.drop(seg)
 }
 
 // drop deletes a segment. It stays when damage in it could not be set aside.
-func (st *Stream) drop(seg *segment) bool {
+func (r *reader) drop(seg *segment) bool {
 	if len(seg.gaps) > 0 {
-		f, err := st.file(seg)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !st.setAside(f, seg) {
+		f, err := r.file(seg)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !r.setAside(f, seg) {
 			return false
 		}
 	}
-	if err := os.Remove(st.path(seg.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(r.path(seg.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	st.closeFile(seg)
-	st.remove(seg)
+	r.closeFile(seg)
+	r.remove(seg)
 	return true
 }

@@ -112,33 +112,6 @@ func (r *room) give(c charge, letters bool) {
 	}
 }
 
-// isLetters reports whether the stream is another one's dead letters.
-func (st *Stream) isLetters() bool { return st.parent != nil }
-
-// take counts bytes that are about to be written; the error is ErrFull.
-func (st *Stream) take(n int64, holder any) error {
-	s := st.spool
-	if st.isLetters() {
-		return s.takeLetter(n)
-	}
-	err := s.room.takeRecord(n, holder)
-	// The owner deletes what this process has counted.
-	if err != nil && !s.owner.Load() && s.recountSometimes() == nil {
-		err = s.room.takeRecord(n, holder)
-	}
-	return err
-}
-
-// give is the reverse of take, for what segments have.
-func (st *Stream) give(c charge) { st.spool.room.give(c, st.isLetters()) }
-
-// giveBack is the reverse of take.
-func (st *Stream) giveBack(n int64, holder any) {
-	var c charge
-	c.add(n, holder)
-	st.give(c)
-}
-
 // takeLetter is take for dead letters. The oldest make room, where they may be dropped.
 func (s *Spool) takeLetter(n int64) error {
 	_, before := s.room.used()
@@ -167,39 +140,4 @@ func (s *Spool) dropLetters() bool {
 		}
 	}
 	return most != nil && most.dropOldest()
-}
-
-func (st *Stream) charged() (n int64) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, seg := range st.segments {
-		n += seg.charge.bytes
-	}
-	return n
-}
-
-// dropOldest deletes the first segment, whatever is in it; false: that was not possible.
-func (st *Stream) dropOldest() bool {
-	st.io.Lock()
-	defer st.io.Unlock()
-	all := st.snapshot()
-	if len(all) == 0 {
-		return false
-	}
-	seg := all[0]
-	st.writing.Lock()
-	if st.writer.seg == seg {
-		st.commit()
-		st.seal()
-	}
-	st.writing.Unlock()
-	dropped := -st.addPending(seg, 0)
-	if !st.drop(seg) {
-		return false
-	}
-	st.pending.Add(dropped)
-	st.spool.dropped.Add(-dropped)
-	st.spool.log.Error("the dead letters' share of the spool is full: the oldest were dropped",
-		"stream", st.id, "segment", seg.id.String(), "records", -dropped)
-	return true
 }

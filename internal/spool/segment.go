@@ -1,6 +1,6 @@
 package spool
 
-import "sort"
+import "slices"
 
 // maxGaps bounds what is remembered of a segment's damage; gaps beyond it are one.
 const maxGaps = 64
@@ -11,20 +11,19 @@ type gap struct {
 	aside              bool // copied to corrupt/
 }
 
-// segment is what is known of a segment file. The stream's mu guards what changes
-// with an append, its io the rest.
+// segment is what is known of a segment file.
 type segment struct {
 	id     segmentID
 	marker marker
 
-	// Guarded by Stream.mu.
+	// Guarded by catalog.mu.
 	size    int64 // of the records that are durable; what is behind does not count
 	charge  charge
 	records int64
 	pending int64
 	sealed  bool // nothing is appended any more
 
-	// Guarded by Stream.io.
+	// Guarded by reader.mu.
 	f        file // nil: not open
 	readOnly bool
 	gaps     []gap
@@ -51,14 +50,9 @@ func (seg *segment) addGap(g gap) {
 	last.missing += g.missing
 }
 
-// knowsGap tells whether an offset is in a gap that was seen before.
+// knowsGap reports whether an offset is in a gap that was seen before.
 func (seg *segment) knowsGap(off int64) bool {
-	for _, g := range seg.gaps {
-		if off >= g.off && off < g.off+g.size {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(seg.gaps, func(g gap) bool { return off >= g.off && off < g.off+g.size })
 }
 
 // segments is a stream's, in order.
@@ -66,7 +60,8 @@ type segments []*segment
 
 // at returns the index of the first segment at or after id.
 func (s segments) at(id segmentID) int {
-	return sort.Search(len(s), func(i int) bool { return s[i].id.compare(id) >= 0 })
+	i, _ := slices.BinarySearchFunc(s, id, func(seg *segment, id segmentID) int { return seg.id.compare(id) })
+	return i
 }
 
 func (s segments) get(id segmentID) *segment {
@@ -77,14 +72,9 @@ func (s segments) get(id segmentID) *segment {
 }
 
 func (s *segments) insert(seg *segment) {
-	i := s.at(seg.id)
-	*s = append(*s, nil)
-	copy((*s)[i+1:], (*s)[i:])
-	(*s)[i] = seg
+	*s = slices.Insert(*s, s.at(seg.id), seg)
 }
 
 func (s *segments) remove(id segmentID) {
-	if i := s.at(id); i < len(*s) && (*s)[i].id == id {
-		*s = append((*s)[:i], (*s)[i+1:]...)
-	}
+	*s = slices.DeleteFunc(*s, func(seg *segment) bool { return seg.id == id })
 }

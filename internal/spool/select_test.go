@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func TestSelectTakesPassesAndStopsAsItIsTold(t *testing.T) {
@@ -12,7 +12,7 @@ func TestSelectTakesPassesAndStopsAsItIsTold(t *testing.T) {
 	st := stream(t, sp, "s")
 	var positions []Position
 	for i := range 30 {
-		rec := producer.Record{Topic: fmt.Sprint("t", i%3), Partition: int32(i), Key: []byte(fmt.Sprint(i)), Value: make([]byte, 40)}
+		rec := record.Record{Topic: fmt.Sprint("t", i%3), Partition: int32(i), Key: []byte(fmt.Sprint(i)), Value: make([]byte, 40)}
 		p, err := st.Append(&Entry{Record: rec})
 		if err != nil {
 			t.Fatal(err)

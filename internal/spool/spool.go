@@ -127,7 +127,7 @@ func (s *Spool) TryLock() (bool, error) {
 	s.lock = f
 	s.owner.Store(true)
 	if err := s.recount(); err != nil {
-		s.warn("the spool's size may be out of date", slog.Any("error", err))
+		s.warn("cannot count the spool's files; its size may be out of date", slog.Any("error", err))
 	}
 	return true, nil
 }
@@ -261,7 +261,7 @@ func (s *Spool) recount() error {
 		if st == nil {
 			st = newStreams(s, id)
 		}
-		if err := errors.Join(st.count(now), st.dead.count(now)); err != nil {
+		if err := errors.Join(st.countForeign(now), st.dead.countForeign(now)); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
@@ -273,26 +273,6 @@ func (s *Spool) recount() error {
 	}
 	s.counted = now
 	return nil
-}
-
-// count adds the sizes of the stream's segments that it does not know.
-func (st *Stream) count(files map[string]counted) error {
-	ids, err := segmentFiles(st.dir)
-	for _, id := range ids {
-		if info, statErr := os.Stat(st.path(id)); statErr == nil && !st.knows(id) {
-			files[st.path(id)] = counted{info.Size(), st.isLetters()}
-		}
-	}
-	return err
-}
-
-// chargeFile replaces what was counted of a file by what is there now.
-func (st *Stream) chargeFile(path string, n int64) {
-	s := st.spool
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.room.correct(n-s.counted[path].bytes, st.isLetters())
-	delete(s.counted, path)
 }
 
 // open wraps a segment's file as tests want it.

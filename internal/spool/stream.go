@@ -1,92 +1,45 @@
 package spool
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
 // Stream is a sequence of records. Its methods may be called from any goroutine.
 //
-// Locks are taken in this order: io, writing, mu. None but mu is waited for by what
-// holds mu, and an append never waits for io.
+// A stream has four parts, each with one lock. Locks are taken in this order: the reader's,
+// the writer's, the catalog's or the home's. Nothing is waited for while the catalog's is
+// held, and an append never waits for the reader.
 type Stream struct {
-	spool  *Spool
-	id     string
-	dir    string
-	dead   *Stream // nil: this is the dead letters
-	parent *Stream // of the dead letters
-
-	segmentBytes int64 // at which a segment is sealed
-
-	pending atomic.Int64
-	queue   queue
-
-	// io is held while records are read, resolved or removed.
-	io      sync.Mutex
-	scanner scanner
-	opened  []*segment // with an open file, the last used last
-	last    Position   // the last one resolved
-	behind  bool       // a state could not be written, or a segment not be deleted
-
-	// writing is held while the active segment is written.
-	writing sync.Mutex
-	writer  writer
-
-	mu        sync.Mutex
-	segments  segments
-	newest    int64 // the time in the newest name ever used
-	metadata  []byte
-	saved     bool // metadata was written; the owner may have removed it since
-	suspended *suspension
+	*home            // the directory with connection.json, shared with the dead letters
+	*catalog         // which segments there are
+	*writer          // appends
+	*reader          // reads, resolves, removes
+	dead     *Stream // nil: this is the dead letters
 }
 
 // newStreams returns a stream with its dead letters.
 func newStreams(s *Spool, id string) *Stream {
-	dir := filepath.Join(s.dir, id)
-	st := &Stream{spool: s, id: id, dir: dir, segmentBytes: s.opts.SegmentBytes}
-	st.dead = &Stream{spool: s, id: id, dir: filepath.Join(dir, deadName), parent: st,
-		segmentBytes: s.opts.SegmentBytes / lettersPart} // they are dropped by the segment
+	h := &home{spool: s, id: id, root: filepath.Join(s.dir, id)}
+	st := newStream(h, place{s, id, h.root, false}, s.opts.SegmentBytes)
+	// Dead letters are dropped by the segment.
+	st.dead = newStream(h, place{s, id, filepath.Join(h.root, deadName), true}, s.opts.SegmentBytes/lettersPart)
 	return st
 }
 
-// ID returns the stream's name.
-func (st *Stream) ID() string { return st.id }
+func newStream(h *home, p place, segmentBytes int64) *Stream {
+	c := &catalog{place: p}
+	w := &writer{catalog: c, home: h, segmentBytes: segmentBytes}
+	return &Stream{home: h, catalog: c, writer: w, reader: &reader{catalog: c, writer: w}}
+}
 
 // Dead returns the stream's dead letters, and nil of a stream that is that.
 func (st *Stream) Dead() *Stream { return st.dead }
-
-// Metadata returns what connection.json holds or will hold. It has secrets.
-func (st *Stream) Metadata() []byte {
-	root := st.root()
-	root.mu.Lock()
-	defer root.mu.Unlock()
-	return root.metadata
-}
-
-// Pending returns the number of records that are durable and not resolved, of those
-// that this process appended or loaded.
-func (st *Stream) Pending() int64 { return st.pending.Load() }
-
-// Foreign tells whether there are segments of other processes that are not loaded.
-func (st *Stream) Foreign() (bool, error) {
-	ids, err := segmentFiles(st.dir)
-	for _, id := range ids {
-		if !st.knows(id) {
-			return true, nil
-		}
-	}
-	return false, err
-}
 
 // Stats is a look at a stream.
 type Stats struct {
@@ -101,8 +54,8 @@ type Stats struct {
 
 // Stats returns a stream's numbers. It reads one record and two directories.
 func (st *Stream) Stats() (Stats, error) {
-	st.io.Lock()
-	defer st.io.Unlock()
+	st.reader.mu.Lock()
+	defer st.reader.mu.Unlock()
 	s := Stats{Pending: st.Pending()}
 	if !st.last.IsZero() {
 		s.LastResolved = st.last.Receipt()
@@ -120,8 +73,8 @@ func (st *Stream) Stats() (Stats, error) {
 	return s, err
 }
 
-func (st *Stream) corruptBytes() (total int64, err error) {
-	entries, err := os.ReadDir(filepath.Join(st.dir, corruptName))
+func (r *reader) corruptBytes() (total int64, err error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, corruptName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -133,125 +86,48 @@ func (st *Stream) corruptBytes() (total int64, err error) {
 	return total, err
 }
 
-func (st *Stream) root() *Stream {
-	if st.parent != nil {
-		return st.parent
+// RemoveIfEmpty removes the stream's directory, with the secrets in connection.json,
+// when it has no segments, no dead letters, nothing set aside and is not suspended;
+// otherwise it does nothing. A later Append makes it again. Only the owner may call
+// it, and for the stream itself, not for its dead letters.
+func (st *Stream) RemoveIfEmpty() error {
+	if !st.spool.owner.Load() {
+		return ErrNotOwner
 	}
-	return st
-}
-
-func (st *Stream) path(id segmentID) string {
-	return filepath.Join(st.dir, id.String()+segmentSuffix)
-}
-
-func (st *Stream) find(id segmentID) *segment {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.segments.get(id)
-}
-
-func (st *Stream) knows(id segmentID) bool { return st.find(id) != nil }
-
-func (st *Stream) setMetadata(metadata []byte) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if !bytes.Equal(st.metadata, metadata) || st.metadata == nil {
-		st.metadata, st.saved = bytes.Clone(metadata), false
-	}
-}
-
-// attempts is how often a directory is made again when the owner removes it.
-const attempts = 1000
-
-// hold makes the stream's directories, with connection.json, and keeps the owner
-// from removing them until release is called.
-func (st *Stream) hold() (release func(), err error) {
-	root := st.root()
-	if err := st.spool.InPlace(); err != nil {
-		return nil, err
-	}
-	var d *os.File
-	for range attempts {
-		if d, err = root.lockDir(true, syscall.LOCK_SH); d != nil || err != nil {
-			break
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if d == nil {
-		return nil, fmt.Errorf("%s is removed again and again", root.id)
-	}
-	if err = root.saveMetadata(); err == nil && st != root {
-		err = makeDir(st.dir)
-	}
-	if err != nil {
-		d.Close()
-		return nil, err
-	}
-	return func() { d.Close() }, nil
-}
-
-// lockDir locks the stream's directory. It returns nil where another process has it
-// locked or has removed it meanwhile.
-func (st *Stream) lockDir(create bool, how int) (*os.File, error) {
-	if create {
-		if err := os.Mkdir(st.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-	}
-	d, err := os.Open(st.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	locked, err := filelock.Try(d, how)
-	if err != nil || !locked || !linked(d, st.dir) {
-		d.Close()
-		return nil, err
-	}
-	return d, nil
-}
-
-// saveMetadata writes connection.json unless it is there. The caller holds the
-// directory's lock.
-func (st *Stream) saveMetadata() error {
-	path := filepath.Join(st.dir, connectionName)
-	st.mu.Lock()
-	metadata, saved := st.metadata, st.saved
-	st.mu.Unlock()
-	if saved {
-		if _, err := os.Lstat(path); err == nil {
+	for _, each := range []*Stream{st, st.dead} {
+		each.reader.mu.Lock()
+		defer each.reader.mu.Unlock()
+		each.sweep()
+		each.writer.mu.Lock()
+		defer each.writer.mu.Unlock()
+		if len(each.snapshot()) > 0 {
 			return nil
 		}
 	}
-	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, metadata) {
-		if err := replace(path, bytes.NewReader(metadata)); err != nil {
-			return err
-		}
+	d, err := st.home.lock(false, syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
 	}
-	// The directory itself may have been made by a process that died before this.
-	if err := syncDir(st.spool.dir); err != nil {
-		return err
+	if d == nil {
+		return nil // not there, or another process makes a segment in it
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.saved = st.saved || bytes.Equal(st.metadata, metadata)
+	defer d.Close()
+	if err := st.home.remove(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
 	return nil
 }
 
 // close ends what the stream has open.
 func (st *Stream) close() error {
-	st.io.Lock()
-	defer st.io.Unlock()
-	st.writing.Lock()
+	st.reader.mu.Lock()
+	defer st.reader.mu.Unlock()
+	st.writer.mu.Lock()
 	st.commit() // who waits is told by it
 	err := st.writer.lost
 	st.seal()
 	st.letGo()
-	st.writing.Unlock()
+	st.writer.mu.Unlock()
 	if st.spool.owner.Load() {
 		st.retryStates()
 		st.sweep()
@@ -270,4 +146,30 @@ func (st *Stream) close() error {
 		st.closeFile(seg)
 	}
 	return errors.Join(errs...)
+}
+
+// dropOldest deletes the first segment, whatever is in it; false: that was not possible.
+func (st *Stream) dropOldest() bool {
+	st.reader.mu.Lock()
+	defer st.reader.mu.Unlock()
+	all := st.snapshot()
+	if len(all) == 0 {
+		return false
+	}
+	seg := all[0]
+	st.writer.mu.Lock()
+	if st.writer.seg == seg {
+		st.commit()
+		st.seal()
+	}
+	st.writer.mu.Unlock()
+	dropped := -st.addPending(seg, 0)
+	if !st.drop(seg) {
+		return false
+	}
+	st.pending.Add(dropped)
+	st.spool.dropped.Add(-dropped)
+	st.spool.log.Error("the dead letters' share of the spool is full: the oldest were dropped",
+		"stream", st.id, "segment", seg.id.String(), "records", -dropped)
+	return true
 }

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
+	"sync"
 	"syscall"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
@@ -18,9 +17,15 @@ const (
 	bufferKept  = 1 << 20
 )
 
-// writer is the active segment and what is in it, or in the buffer, and not durable
-// yet. Stream.writing guards it.
+// writer appends to the active segment, and makes another one where it is full or lost.
 type writer struct {
+	*catalog
+	home         *home
+	segmentBytes int64 // at which a segment is sealed
+	queue        queue
+
+	// mu guards the active segment, and what is in it, or in the buffer, and not durable yet.
+	mu      sync.Mutex
 	seg     *segment // nil: none
 	f       file
 	made    os.FileInfo // the file as it was made
@@ -43,26 +48,25 @@ type writer struct {
 func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
 
 // turnOver ends the active segment where a payload is too much for it.
-func (st *Stream) turnOver(payload []byte) {
-	w := &st.writer
-	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > st.segmentBytes || w.index == math.MaxUint32) {
-		st.commit()
-		st.seal()
+func (w *writer) turnOver(payload []byte) {
+	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > w.segmentBytes || w.index == math.MaxUint32) {
+		w.commit()
+		w.seal()
 	}
 }
 
 // add puts an entry's payload into the active segment. Where wait is false its caller
 // does not wait for the commit. The bytes are reserved already.
-func (st *Stream) add(payload []byte, holder any, out *Appended, wait bool) {
-	w, size := &st.writer, frameSize(payload)
-	if st.spool.closed.Load() {
-		st.giveBack(size, holder)
+func (w *writer) add(payload []byte, holder any, out *Appended, wait bool) {
+	size := frameSize(payload)
+	if w.spool.closed.Load() {
+		w.giveBack(size, holder)
 		out.Err = ErrClosed
 		return
 	}
 	if w.seg == nil {
-		if err := st.create(); err != nil {
-			st.giveBack(size, holder)
+		if err := w.create(); err != nil {
+			w.giveBack(size, holder)
 			out.Err = fmt.Errorf("spool: %w", err)
 			return
 		}
@@ -79,7 +83,7 @@ func (st *Stream) add(payload []byte, holder any, out *Appended, wait bool) {
 	}
 	if len(w.buffer) >= bufferBytes {
 		if err := w.flush(); err != nil {
-			if err = st.rollBack(err, false); !wait {
+			if err = w.rollBack(err, false); !wait {
 				*out = Appended{Err: err}
 			}
 		}
@@ -113,31 +117,24 @@ func (w *writer) emptyBuffer() {
 }
 
 // commit makes everything that was added durable and tells those who wait.
-func (st *Stream) commit() error {
-	w := &st.writer
+func (w *writer) commit() error {
 	if w.count == 0 {
 		return nil
 	}
 	if err := w.flush(); err != nil {
-		return st.rollBack(err, false)
+		return w.rollBack(err, false)
 	}
 	if err := w.f.Sync(); err != nil {
-		return st.rollBack(err, true)
+		return w.rollBack(err, true)
 	}
-	if path := st.path(w.seg.id); !names(path, w.made) {
+	if path := w.path(w.seg.id); !names(path, w.made) {
 		// What is written now would be lost with the file, or with the directory.
 		seg := w.seg
-		err := st.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
-		st.lose(seg)
+		err := w.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
+		w.lose(seg)
 		return err
 	}
-	st.mu.Lock()
-	w.seg.size += w.charge.bytes
-	w.seg.charge.merge(w.charge)
-	w.seg.records += w.count
-	w.seg.pending += w.count
-	st.pending.Add(w.count)
-	st.mu.Unlock()
+	w.committed(w.seg, w.count, w.charge)
 	w.begin()
 	return nil
 }
@@ -154,8 +151,7 @@ func (w *writer) begin() {
 // be written, and a later one may succeed without them: the caller has the file given
 // up. So is one with lost records of Write, whose receipts are known and are not given
 // twice.
-func (st *Stream) rollBack(cause error, giveUp bool) error {
-	w := &st.writer
+func (w *writer) rollBack(cause error, giveUp bool) error {
 	durable := w.seg.size // only this goroutine changes it
 	err := fmt.Errorf("spool: %w", cause)
 	certain := w.f.Truncate(durable) == nil && w.f.Sync() == nil
@@ -168,35 +164,28 @@ func (st *Stream) rollBack(cause error, giveUp bool) error {
 	if w.unasked > 0 {
 		w.lost = err
 	}
-	st.give(w.charge)
+	w.give(w.charge)
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
 	giveUp = giveUp || !certain || w.unasked > 0
 	w.begin()
 	if giveUp {
-		st.seal()
+		w.seal()
 	}
 	return err
 }
 
 // seal ends the active segment. One without a record is removed.
-func (st *Stream) seal() {
-	w := &st.writer
+func (w *writer) seal() {
 	if w.seg == nil {
 		return
 	}
-	st.mu.Lock()
-	w.seg.sealed = true
-	empty := w.seg.records == 0
+	empty := w.noteSealed(w.seg)
 	if empty {
-		st.segments.remove(w.seg.id)
+		os.Remove(w.path(w.seg.id)) // if it stays, Load removes it
 	}
-	st.mu.Unlock()
-	if empty {
-		os.Remove(st.path(w.seg.id)) // if it stays, Load removes it
-	}
-	if empty || st.spool.owner.Load() {
+	if empty || w.spool.owner.Load() {
 		w.f.Close()
 	} else {
 		w.held = append(w.held, w.f)
@@ -205,22 +194,22 @@ func (st *Stream) seal() {
 }
 
 // letGo closes the sealed segments that were kept locked.
-func (st *Stream) letGo() {
-	for _, f := range st.writer.held {
+func (w *writer) letGo() {
+	for _, f := range w.held {
 		f.Close()
 	}
-	st.writer.held = nil
+	w.held = nil
 }
 
 // create makes the active segment, durably.
-func (st *Stream) create() error {
-	release, err := st.hold()
+func (w *writer) create() error {
+	release, err := w.home.hold(w.dir)
 	if err != nil {
 		return err
 	}
 	defer release()
 	for range attempts {
-		if err = st.createIn(); !errors.Is(err, fs.ErrExist) {
+		if err = w.createIn(); !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}
@@ -229,26 +218,21 @@ func (st *Stream) create() error {
 
 // createIn makes the active segment in a directory that is there. The error is
 // fs.ErrExist when the owner took the file for one that was left behind.
-func (st *Stream) createIn() error {
-	id, err := st.nextSegmentID()
+func (w *writer) createIn() error {
+	id, err := w.nextSegmentID()
 	if err != nil {
 		return err
 	}
 	seg := newSegment(id)
-	st.mu.Lock()
-	st.segments.insert(seg) // before it is on disk, so that it never looks foreign
-	st.mu.Unlock()
-	f, made, err := createLocked(st.path(id))
+	w.note(seg)
+	f, made, err := createLocked(w.path(id))
 	if err != nil {
-		st.mu.Lock()
-		st.segments.remove(id)
-		st.mu.Unlock()
+		w.forget(seg)
 		return err
 	}
-	w := &st.writer
-	w.seg, w.f, w.made, w.written, w.index = seg, st.spool.open(f), made, 0, 0
-	if err := syncDir(st.dir); err != nil {
-		st.seal()
+	w.seg, w.f, w.made, w.written, w.index = seg, w.spool.open(f), made, 0, 0
+	if err := syncDir(w.dir); err != nil {
+		w.seal()
 		return err
 	}
 	return nil
@@ -274,23 +258,4 @@ func createLocked(path string) (_ *os.File, made os.FileInfo, err error) {
 		return nil, nil, err
 	}
 	return f, made, nil
-}
-
-// nextSegmentID returns a name greater than every one there is or was.
-func (st *Stream) nextSegmentID() (segmentID, error) {
-	ids, err := segmentFiles(st.dir)
-	if err != nil {
-		return segmentID{}, err
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	newest := st.newest
-	if len(ids) > 0 {
-		newest = max(newest, ids[len(ids)-1].time)
-	}
-	if newest == math.MaxInt64 {
-		return segmentID{}, fmt.Errorf("%s holds a segment of the end of time", st.id)
-	}
-	st.newest = max(newest+1, time.Now().UnixNano())
-	return segmentID{st.newest, rand.Uint32()}, nil
 }

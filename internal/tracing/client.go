@@ -115,7 +115,7 @@ func (c *client) export(ctx context.Context, body []byte) error {
 	}
 }
 
-// post makes one attempt; again tells whether another one is worth while.
+// post makes one attempt; again reports whether another one is worth while.
 func (c *client) post(ctx context.Context, body []byte) (again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url.String(), bytes.NewReader(body))
 	if err != nil {

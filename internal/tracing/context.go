@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/baggage"
@@ -60,10 +61,8 @@ func validBaggage(text string) bool {
 // with a malformed one (the W3C's own test, test_traceparent_duplicated, asks for that). The same one twice, as a proxy that
 // adds what is there already makes it, is one.
 func spanOf(parents []string, from Carrier) trace.SpanContext {
-	for _, p := range parents[1:] {
-		if p != parents[0] {
-			return trace.SpanContext{}
-		}
+	if slices.ContainsFunc(parents, func(p string) bool { return p != parents[0] }) {
+		return trace.SpanContext{}
 	}
 	fields := propagation.MapCarrier{HeaderTraceparent: parents[0]}
 	if state := joined(from.Values(HeaderTracestate)); state != "" && len(state) <= maxTracestate {
@@ -74,13 +73,7 @@ func spanOf(parents []string, from Carrier) trace.SpanContext {
 
 // joined returns the values of a header that may be sent in parts, of which an empty one is allowed and says nothing.
 func joined(values []string) string {
-	var parts []string
-	for _, v := range values {
-		if v != "" {
-			parts = append(parts, v)
-		}
-	}
-	return strings.Join(parts, ",")
+	return strings.Join(slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" }), ",")
 }
 
 // setSpan puts a span's place in, which may be invalid.

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -67,7 +68,7 @@ func TestTheContextOfARequest(t *testing.T) {
 func many(n int) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString(",k" + itoa(int32(i)) + "=v")
+		b.WriteString(",k" + strconv.Itoa(i) + "=v")
 	}
 	return b.String()
 }

@@ -128,5 +128,3 @@ func (s *settings) readTLS(get func(name string) (variable, value string)) error
 	s.tls.Certificates = []tls.Certificate{own}
 	return nil
 }
-
-func itoa(n int32) string { return strconv.FormatInt(int64(n), 10) }

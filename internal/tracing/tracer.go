@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -48,13 +49,13 @@ type Tracer struct {
 func New(o Options) *Tracer {
 	settings, err := readSettings(o.Getenv)
 	if err != nil {
-		o.Log.Error("there will be no traces", "error", err)
+		o.Log.Error("tracing is off", "error", err)
 		return nil
 	}
 	if settings == nil {
 		return nil
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("traces", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("OpenTelemetry SDK", "error", err) }))
 	made, err := resource.New(none,
 		resource.WithHost(),
 		resource.WithTelemetrySDK(),
@@ -62,7 +63,7 @@ func New(o Options) *Tracer {
 		resource.WithFromEnv(), // over the others
 	)
 	if err != nil {
-		o.Log.Warn("traces do not say all of where they come from", "error", err)
+		o.Log.Warn("some resource attributes of traces could not be detected", "error", err)
 	}
 	t := &Tracer{client: newClient(settings, o.Log)}
 	t.provider = sdktrace.NewTracerProvider(
@@ -95,7 +96,7 @@ func (t *Tracer) Stats() Stats {
 type Message struct {
 	Topic   string
 	Records int // 1: one record, and no batch
-	// Tombstone tells that the one record has a null value.
+	// Tombstone reports whether the one record has a null value.
 	Tombstone bool
 	// Delivery is the route's.
 	Delivery string
@@ -162,7 +163,7 @@ func (s *Span) End(r Result) {
 	}
 	s.span.SetAttributes(attribute.String("kafkaupstream.delivered", r.Delivered))
 	if r.Acknowledged {
-		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(itoa(r.Partition)))
+		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(strconv.Itoa(int(r.Partition))))
 		if r.Offset >= 0 {
 			s.span.SetAttributes(semconv.MessagingKafkaOffset(int(r.Offset)))
 		}

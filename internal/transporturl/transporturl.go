@@ -20,7 +20,7 @@ type URL struct {
 	VirtualHost string
 }
 
-// HasBrokers tells whether the URL names a host.
+// HasBrokers reports whether the URL names a host.
 func (u *URL) HasBrokers() bool { return u.Properties["bootstrap.servers"] != "" }
 
 // Parse reads a transport URL. Its errors are to be read after the name of what is wrong,

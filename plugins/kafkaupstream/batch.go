@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -28,7 +28,7 @@ const (
 	formV3                       // Confluent REST Proxy, v3
 )
 
-// json tells whether the body is JSON in one form or another.
+// json reports whether the body is JSON in one form or another.
 func (f bodyForm) json() bool { return f != formOpaque }
 
 // formOf tells how the body of a request with this content-type holds its records.
@@ -64,7 +64,7 @@ type element struct {
 	json      bool   // the value is JSON
 	key       []byte
 	partition *int32
-	headers   []producer.Header
+	headers   []record.Header
 	timestamp *int64 // milliseconds since 1970
 }
 
@@ -151,7 +151,7 @@ func elements(array []byte, add func(element) *Reply) (refused *Reply) {
 
 // elementRecord makes a record of an element: what the element says of itself wins
 // over headers and configuration, as far as the route allows it.
-func (r *Route) elementRecord(req Request, w *work, e element) (producer.Record, origins, *Reply) {
+func (r *Route) elementRecord(req Request, w *work, e element) (record.Record, origins, *Reply) {
 	base, from := w.rec, w.from
 	defer func() { w.rec, w.from = base, from }()
 	rec := &w.rec
@@ -198,7 +198,7 @@ func (r *Route) elementRecord(req Request, w *work, e element) (producer.Record,
 // unmixed refuses the records of a transaction where some are tombstones and some have
 // values: to those who rebuild a state from transactions, one of them changes things or
 // removes things.
-func unmixed(recs []producer.Record) *Reply {
+func unmixed(recs []record.Record) *Reply {
 	for i := range recs {
 		if (recs[i].Value == nil) != (recs[0].Value == nil) {
 			what := map[bool]string{true: "a tombstone", false: "a value"}

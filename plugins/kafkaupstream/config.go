@@ -10,7 +10,8 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
@@ -37,13 +38,13 @@ const (
 	defaultTimeout = 5 * time.Second
 	// maxTimeout stays below the 60 s after which APISIX gives a call up.
 	maxTimeout = 55 * time.Second
-	// maxBody is the largest body that APISIX's protocol carries, in bytes.
-	maxBody = 16777188
+	// MaxBody is the largest body that APISIX's protocol carries, in bytes.
+	MaxBody = 16777188
 )
 
 // Route is a route's configuration, checked and ready to serve requests.
 type Route struct {
-	conn *producer.Connection
+	conn *kafkaconf.Connection
 
 	// headers are the names of the override headers, in lower case.
 	headers [overrideCount]string
@@ -69,7 +70,7 @@ type Route struct {
 	idempotent    *idempotent
 	references    []reference // to secrets
 
-	mode        producer.Mode
+	mode        kafkaconf.Mode
 	durable     bool // to the disk where Kafka does not answer
 	suspend     bool // a durable stream stops at a record that Kafka can never take
 	timeout     time.Duration
@@ -80,9 +81,9 @@ type Route struct {
 }
 
 // Connection returns the connection the route's records go over.
-func (r *Route) Connection() *producer.Connection { return r.conn }
+func (r *Route) Connection() *kafkaconf.Connection { return r.conn }
 
-// Transactional tells whether a request's records are one transaction, for which there
+// Transactional reports whether a request's records are one transaction, for which there
 // are producers of their own.
 func (r *Route) Transactional() bool { return r.transactional }
 
@@ -117,7 +118,7 @@ func (p Problem) Error() string {
 // configReader collects a route's values and all that is wrong with them.
 type configReader struct {
 	route      Route
-	properties producer.Properties
+	properties kafkaconf.Properties
 	paths      map[string]string // where they are, by the same names
 	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
@@ -128,7 +129,7 @@ type configReader struct {
 func newConfigReader() *configReader {
 	return &configReader{
 		route: Route{
-			partition: producer.AnyPartition,
+			partition: record.AnyPartition,
 			timeout:   defaultTimeout,
 			allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
 		},
@@ -161,7 +162,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"overrides": (*configReader).readOverrides,
 	"topics":    (*configReader).readTopics,
 	"max_body_bytes": func(c *configReader, path string, v any) {
-		if n, ok := c.integer(path, v, 0, maxBody); ok {
+		if n, ok := c.integer(path, v, 0, MaxBody); ok {
 			c.route.maxBody, c.maxBodySet = int(n), true
 		}
 	},
@@ -194,9 +195,9 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
-	c.route.durable = c.route.mode == producer.Durable
+	c.route.durable = c.route.mode == kafkaconf.Durable
 	if c.route.transactional {
-		c.route.mode = producer.Transactional
+		c.route.mode = kafkaconf.Transactional
 	}
 	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
@@ -222,7 +223,7 @@ func (c *configReader) readConfig(path string, v any) {
 		c.problem(path, "expected an object of librdkafka properties, got %s", typeName(v))
 		return
 	}
-	c.properties = producer.Properties{}
+	c.properties = kafkaconf.Properties{}
 	for _, f := range fields {
 		if nested, ok := f.value.([]field); ok && f.name == nestedConfig {
 			for _, f := range nested {
@@ -237,7 +238,7 @@ func (c *configReader) readConfig(path string, v any) {
 // property reads one property. What its value may be is internal/producer's to say.
 func (c *configReader) property(path string, f field) {
 	var value string
-	c.unread[producer.Canonical(f.name)] = true
+	c.unread[kafkaconf.Canonical(f.name)] = true
 	switch v := f.value.(type) {
 	case string:
 		value = v
@@ -250,7 +251,7 @@ func (c *configReader) property(path string, f field) {
 		return
 	case []any:
 		hint := ""
-		if producer.Canonical(f.name) == "bootstrap.servers" {
+		if kafkaconf.Canonical(f.name) == "bootstrap.servers" {
 			hint = ": the addresses in one string, separated by commas, \"h1:9092,h2:9092\""
 		}
 		c.problem(path, "expected a string, a number or a boolean, got a list%s", hint)
@@ -268,7 +269,7 @@ func (c *configReader) property(path string, f field) {
 		return
 	}
 	c.properties[f.name], c.paths[f.name] = value, path
-	delete(c.unread, producer.Canonical(f.name))
+	delete(c.unread, kafkaconf.Canonical(f.name))
 }
 
 func (c *configReader) readHeaderPrefix(path string, v any) {
@@ -313,9 +314,9 @@ func (c *configReader) readRecordHeaders(path string, v any) {
 
 func (c *configReader) readDelivery(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"async":   func() { c.route.mode = producer.Async },
-		"sync":    func() { c.route.mode = producer.Sync },
-		"durable": func() { c.route.mode = producer.Durable },
+		"async":   func() { c.route.mode = kafkaconf.Async },
+		"sync":    func() { c.route.mode = kafkaconf.Sync },
+		"durable": func() { c.route.mode = kafkaconf.Durable },
 	})
 }
 
@@ -421,7 +422,7 @@ func (c *configReader) each(path string, v any, f func(path string, v any)) {
 	}
 }
 
-// topicAllowed tells whether the route's topics let the topic through.
+// topicAllowed reports whether the route's topics let the topic through.
 func (r *Route) topicAllowed(topic string) bool {
 	if r.topics == nil {
 		return true

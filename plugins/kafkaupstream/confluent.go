@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/tidwall/gjson"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 // The Confluent REST Proxy's bodies (its API reference, v2 "POST /topics/NAME" and v3
@@ -33,7 +32,7 @@ func pathTopic(path string) string {
 	return ""
 }
 
-// isV3 tells whether the path is that of v3's produce.
+// isV3 reports whether the path is that of v3's produce.
 func isV3(path string) bool {
 	path = strings.TrimSuffix(path, "/")
 	return strings.HasSuffix(path, "/records") && strings.Contains(path, "/v3/clusters/") && pathTopic(path) != ""
@@ -199,17 +198,17 @@ func dataV3(name string, v gjson.Result) (b []byte, isJSON bool, refused *Reply)
 	return nil, false, refuse(400, name+".type: expected BINARY, STRING or JSON")
 }
 
-func headersV3(v gjson.Result) (headers []producer.Header, refused *Reply) {
+func headersV3(v gjson.Result) (headers []record.Header, refused *Reply) {
 	if v.Type == gjson.Null {
 		return nil, nil
 	}
 	if !v.IsArray() {
 		return nil, refuse(400, "headers: expected a list")
 	}
-	headers = []producer.Header{}
+	headers = []record.Header{}
 	v.ForEach(func(_, v gjson.Result) bool {
 		at := fmt.Sprintf("headers[%d]", len(headers))
-		var h producer.Header
+		var h record.Header
 		refused = members(v, at, func(name string, v gjson.Result) (refused *Reply) {
 			switch {
 			case name == "name" && v.Type == gjson.String:

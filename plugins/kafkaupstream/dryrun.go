@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
@@ -55,7 +55,7 @@ func (r *Route) dryRun(req Request, w *work) *Reply {
 }
 
 // appendRecord appends a record as members of a JSON object, each after a comma.
-func appendRecord(dst []byte, rec *producer.Record, from origins) []byte {
+func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 	source := func(dst []byte, name string, o override) []byte {
 		from := from[o]
 		if from == fromRoute {

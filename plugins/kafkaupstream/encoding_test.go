@@ -13,9 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 // compressors are the ways to write each content-encoding.
@@ -65,7 +64,7 @@ type mostHeld struct {
 	most int
 }
 
-func (s *mostHeld) Hold(conn *producer.Connection, n int) bool {
+func (s *mostHeld) Hold(conn *kafkaconf.Connection, n int) bool {
 	ok := s.fakeSender.Hold(conn, n)
 	s.most = max(s.most, s.held)
 	return ok

@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func (c *configReader) readEnvelope(path string, v any) {
@@ -37,10 +38,10 @@ func (c *configReader) checkEnvelope() {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		if producer.Canonical(name) != "compression.type" {
+		if kafkaconf.Canonical(name) != "compression.type" {
 			continue
 		}
-		if codec, err := producer.Value(name, c.properties[name]); err != nil || slices.Contains(e.Codecs, codec) {
+		if codec, err := kafkaconf.Value(name, c.properties[name]); err != nil || slices.Contains(e.Codecs, codec) {
 			continue // what is no codec is refused as such
 		}
 		path := "config." + name
@@ -68,7 +69,7 @@ func (r *Route) Topics() []string {
 	return all
 }
 
-// suffixed tells whether records' topics are longer than what topic or its header say.
+// suffixed reports whether records' topics are longer than what topic or its header say.
 func (r *Route) suffixed() bool {
 	return r.topicEnd != "" || r.envelope != nil && r.envelope.Suffixes != nil
 }
@@ -112,7 +113,7 @@ func (r *Route) wrap(w *work, isJSON bool) (suffix string, refused *Reply) {
 
 // extend puts behind the record's topic what the envelope and the virtual host say, and
 // checks what comes of it.
-func (r *Route) extend(rec *producer.Record, suffix string) *Reply {
+func (r *Route) extend(rec *record.Record, suffix string) *Reply {
 	rec.Topic += suffix + r.topicEnd
 	if why := invalidTopic(rec.Topic); why != "" {
 		return refuse(400, "the topic with what the route puts behind it: "+why)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -101,7 +101,7 @@ func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
 		w.from[overrideKey] = fromRecord
 	}
 	for _, h := range made.Headers {
-		w.rec.Headers = append(w.rec.Headers, producer.Header{Key: h.Key, Value: h.Value})
+		w.rec.Headers = append(w.rec.Headers, record.Header{Key: h.Key, Value: h.Value})
 	}
 	if len(w.rec.Headers) > maxRecordHeaders {
 		return tooManyHeaders(len(w.rec.Headers))

@@ -17,7 +17,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 var update = flag.Bool("update", false, "write what the golden cases give")
@@ -93,15 +94,15 @@ func runCase(t *testing.T, given string) string {
 		return "invalid " + err.Error() + "\n"
 	}
 	offset := int64(41)
-	sender := &fakeSender{send: func(rec *producer.Record, wait bool) (producer.Ack, *producer.Error) {
+	sender := &fakeSender{send: func(rec *record.Record, wait bool) (record.Ack, *record.Error) {
 		if bytes.Contains(rec.Value, []byte("too-large-for-kafka")) {
-			return producer.Ack{}, &producer.Error{Kind: producer.KindTooLarge}
+			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
 		}
 		if !wait {
-			return producer.Ack{}, nil
+			return record.Ack{}, nil
 		}
 		offset++
-		return producer.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
+		return record.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
 	handler := newHandler(sender, &goldenDurable{sender: sender})
 	if err := handler.Prepare(route); err != nil {
@@ -125,7 +126,7 @@ type goldenDurable struct {
 	sender *fakeSender
 }
 
-func (d *goldenDurable) SendUnit(conn *producer.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error) {
+func (d *goldenDurable) SendUnit(conn *kafkaconf.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error) {
 	recs := u.Records
 	for i := range recs {
 		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {
@@ -136,7 +137,7 @@ func (d *goldenDurable) SendUnit(conn *producer.Connection, u durable.Unit, _ du
 	return durable.UnitResult{Outcomes: out}, err
 }
 
-func writeRecord(out *strings.Builder, rec *producer.Record) {
+func writeRecord(out *strings.Builder, rec *record.Record) {
 	show := func(b []byte) string {
 		if b == nil {
 			return "null"

@@ -10,8 +10,10 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
@@ -24,25 +26,25 @@ const (
 
 // Sender hands records to Kafka; it is *producer.Pool.
 type Sender interface {
-	Send(conn *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error)
-	SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome
-	SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error)
+	Send(conn *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error)
+	SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome
+	SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error)
 	// Follow is SendAll for who wants to know of the outcomes that come too late as well.
-	Follow(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, producer.Late)
-	// Transactions tells whether SendTransaction is possible.
+	Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late)
+	// Transactions reports whether SendTransaction is possible.
 	Transactions() bool
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
-	Hold(conn *producer.Connection, n int) bool
-	Release(conn *producer.Connection, n int)
+	Hold(conn *kafkaconf.Connection, n int) bool
+	Release(conn *kafkaconf.Connection, n int)
 }
 
 // Durable delivers records to Kafka or to the disk; it is *durable.Queue.
 type Durable interface {
-	Send(conn *producer.Connection, rec *producer.Record, policy durable.Policy, deadline time.Time) (durable.Result, *producer.Error)
-	SendAll(conn *producer.Connection, recs []producer.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
-	SendUnit(conn *producer.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *producer.Error)
+	Send(conn *kafkaconf.Connection, rec *record.Record, policy durable.Policy, deadline time.Time) (durable.Result, *record.Error)
+	SendAll(conn *kafkaconf.Connection, recs []record.Record, policy durable.Policy, deadline time.Time) []durable.Outcome
+	SendUnit(conn *kafkaconf.Connection, unit durable.Unit, policy durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error)
 	// Replied is called when the reply to a unit with an ID has been noted.
-	Replied(conn *producer.Connection, id [16]byte, policy durable.Policy)
+	Replied(conn *kafkaconf.Connection, id [16]byte, policy durable.Policy)
 }
 
 // HandlerOptions are what a handler works with.
@@ -125,7 +127,7 @@ func (r *Route) NeedsSpool() (needs []Problem) {
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
 func (h *Handler) InvalidRoute() Reply {
-	reply := *failed(&producer.Error{Kind: producer.KindConfig})
+	reply := *failed(&record.Error{Kind: record.KindConfig})
 	h.observe.Refused(reply.Status)
 	return reply
 }
@@ -151,8 +153,8 @@ func (h *Handler) handle(route *Route, req Request, w *work, began time.Time) (r
 	defer func() {
 		if r := recover(); r != nil {
 			h.log.Error("bug: a request panicked", "route", req.Route(), "panic", logging.Panic(r), "stack", string(debug.Stack()))
-			h.observe.Failed(producer.KindInternal)
-			reply = *failed(&producer.Error{Kind: producer.KindInternal, Unconfirmed: handedOver})
+			h.observe.Failed(record.KindInternal)
+			reply = *failed(&record.Error{Kind: record.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
 	method := req.Method()
@@ -198,13 +200,13 @@ func (h *Handler) produce(route *Route, w *work, deadline time.Time) Reply {
 }
 
 // failed is the reply to a record that was not acknowledged, which it counts and logs.
-func (h *Handler) failed(w *work, topic string, err *producer.Error) Reply {
+func (h *Handler) failed(w *work, topic string, err *record.Error) Reply {
 	h.observe.Failed(err.Kind)
 	return h.logged(w, topic, err)
 }
 
 // logged is the reply to a record that was not acknowledged, which it logs.
-func (h *Handler) logged(w *work, topic string, err *producer.Error) Reply {
+func (h *Handler) logged(w *work, topic string, err *record.Error) Reply {
 	reply := *failed(err)
 	if reply.Status >= 500 {
 		h.log.Warn("a record was not delivered", "route", w.req.Route(), "topic", topic, "status", reply.Status, "error", err.Reason)
@@ -241,13 +243,13 @@ func (r *Route) record(req Request, w *work, tombstone bool) *Reply {
 	return refused
 }
 
-func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *producer.Error) {
+func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *record.Error) {
 	rec := &w.rec
 	switch route.mode {
-	case producer.Async:
+	case kafkaconf.Async:
 		_, err := h.sender.Send(route.conn, rec, false, deadline)
 		return queued, err
-	case producer.Durable:
+	case kafkaconf.Durable:
 		result, err := h.durable.Send(route.conn, rec, durable.Policy(route.suspend), deadline)
 		if result.Receipt != "" {
 			return kept(result.Receipt), err
@@ -264,7 +266,7 @@ func (h *Handler) deliver(route *Route, w *work, deadline time.Time) (Reply, *pr
 }
 
 // follow sends the records, and notes in w how to learn of what comes too late.
-func (h *Handler) follow(route *Route, recs []producer.Record, w *work, deadline time.Time) (out []producer.Outcome) {
+func (h *Handler) follow(route *Route, recs []record.Record, w *work, deadline time.Time) (out []record.Outcome) {
 	out, w.late = h.sender.Follow(route.conn, recs, deadline)
 	return out
 }
@@ -274,7 +276,7 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 	recs := w.recs
 	replies := make([]Reply, len(recs))
 	defer h.observeAll(route.mode, replies)
-	if route.mode == producer.Durable {
+	if route.mode == kafkaconf.Durable {
 		for i, o := range h.durable.SendAll(route.conn, recs, durable.Policy(route.suspend), deadline) {
 			switch {
 			case o.Err != nil:
@@ -287,8 +289,8 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 		}
 		return replies
 	}
-	wait := route.mode == producer.Sync
-	var outcomes []producer.Outcome
+	wait := route.mode == kafkaconf.Sync
+	var outcomes []record.Outcome
 	if w.follow {
 		outcomes = h.follow(route, recs, w, deadline)
 	} else {
@@ -307,14 +309,14 @@ func (h *Handler) deliverAll(route *Route, w *work, deadline time.Time) []Reply 
 	return replies
 }
 
-func (h *Handler) observeAll(mode producer.Mode, replies []Reply) {
+func (h *Handler) observeAll(mode kafkaconf.Mode, replies []Reply) {
 	for i := range replies {
 		h.observe.Record(mode, replies[i].Delivered)
 	}
 }
 
 // observeUnit counts records of which the same is known, and returns their reply.
-func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Reply {
+func (h *Handler) observeUnit(mode kafkaconf.Mode, reply Reply, records int) Reply {
 	for range records {
 		h.observe.Record(mode, reply.Delivered)
 	}
@@ -325,8 +327,8 @@ func (h *Handler) observeUnit(mode producer.Mode, reply Reply, records int) Repl
 // all of them, and where they are not in Kafka, of the one that is to blame.
 func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline time.Time, form bodyForm) Reply {
 	recs := unit.Records
-	var outcomes []producer.Outcome
-	var err *producer.Error
+	var outcomes []record.Outcome
+	var err *record.Error
 	if route.durable {
 		var result durable.UnitResult
 		result, err = h.durable.SendUnit(route.conn, unit, durable.Policy(route.suspend), deadline)
@@ -378,10 +380,10 @@ func (h *Handler) transaction(route *Route, w *work, unit durable.Unit, deadline
 
 // work is the memory that one request takes and the next one uses again.
 type work struct {
-	rec     producer.Record
+	rec     record.Record
 	from    origins
-	recs    []producer.Record // of a batch
-	froms   []origins         // theirs, for a dry run
+	recs    []record.Record // of a batch
+	froms   []origins       // theirs, for a dry run
 	isBatch bool
 	form    bodyForm
 	topic   string // without what the route puts behind it
@@ -391,7 +393,7 @@ type work struct {
 	deadline time.Time
 	req      Request
 	sender   Sender
-	conn     *producer.Connection
+	conn     *kafkaconf.Connection
 	held     int // bytes of memory taken from sender
 
 	bodyBytes int // of the body as it came
@@ -404,7 +406,7 @@ type work struct {
 }
 
 // unit is the records of the request as one.
-func (w *work) unit(recs []producer.Record) durable.Unit {
+func (w *work) unit(recs []record.Record) durable.Unit {
 	return durable.Unit{ID: w.id, Records: recs, Again: w.again}
 }
 

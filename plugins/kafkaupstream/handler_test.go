@@ -15,23 +15,25 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
 // fakeSender keeps what it was given.
 type fakeSender struct {
-	send func(rec *producer.Record, wait bool) (producer.Ack, *producer.Error)
+	send func(rec *record.Record, wait bool) (record.Ack, *record.Error)
 
-	sent     []producer.Record
+	sent     []record.Record
 	deadline time.Time
 	held     int
 	room     int // for Hold; 0: any
 
-	late []func([]producer.Outcome) // of Follow, to be called with what came too late
+	late []func([]record.Outcome) // of Follow, to be called with what came too late
 }
 
-func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait bool, deadline time.Time) (producer.Ack, *producer.Error) {
+func (s *fakeSender) Send(_ *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error) {
 	kept := *rec
 	kept.Key, kept.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
 	s.sent = append(s.sent, kept)
@@ -39,11 +41,11 @@ func (s *fakeSender) Send(_ *producer.Connection, rec *producer.Record, wait boo
 	if s.send != nil {
 		return s.send(rec, wait)
 	}
-	return producer.Ack{}, nil
+	return record.Ack{}, nil
 }
 
-func (s *fakeSender) SendAll(conn *producer.Connection, recs []producer.Record, wait bool, deadline time.Time) []producer.Outcome {
-	out := make([]producer.Outcome, len(recs))
+func (s *fakeSender) SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
+	out := make([]record.Outcome, len(recs))
 	for i := range recs {
 		out[i].Ack, out[i].Err = s.Send(conn, &recs[i], wait, deadline)
 	}
@@ -51,11 +53,11 @@ func (s *fakeSender) SendAll(conn *producer.Connection, recs []producer.Record, 
 }
 
 // Follow does not know in time what is unconfirmed.
-func (s *fakeSender) Follow(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, producer.Late) {
+func (s *fakeSender) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late) {
 	out := s.SendAll(conn, recs, true, deadline)
 	for _, o := range out {
 		if o.Err != nil && o.Err.Unconfirmed {
-			return out, func(then func([]producer.Outcome)) { s.late = append(s.late, then) }
+			return out, func(then func([]record.Outcome)) { s.late = append(s.late, then) }
 		}
 	}
 	return out, nil
@@ -63,7 +65,7 @@ func (s *fakeSender) Follow(conn *producer.Connection, recs []producer.Record, d
 
 func (s *fakeSender) Transactions() bool { return true }
 
-func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []producer.Record, deadline time.Time) ([]producer.Outcome, *producer.Error) {
+func (s *fakeSender) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
 	out := s.SendAll(conn, recs, true, deadline)
 	for _, o := range out {
 		if o.Err == nil {
@@ -71,7 +73,7 @@ func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []producer.
 		}
 		for i := range out {
 			if out[i].Err == nil {
-				out[i] = producer.Outcome{Err: &producer.Error{Kind: producer.KindAborted}}
+				out[i] = record.Outcome{Err: &record.Error{Kind: record.KindAborted}}
 			}
 		}
 		return out, o.Err
@@ -79,7 +81,7 @@ func (s *fakeSender) SendTransaction(conn *producer.Connection, recs []producer.
 	return out, nil
 }
 
-func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
+func (s *fakeSender) Hold(_ *kafkaconf.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
 		return false
 	}
@@ -87,20 +89,20 @@ func (s *fakeSender) Hold(_ *producer.Connection, n int) bool {
 	return true
 }
 
-func (s *fakeSender) Release(_ *producer.Connection, n int) { s.held -= n }
+func (s *fakeSender) Release(_ *kafkaconf.Connection, n int) { s.held -= n }
 
 // fakeDurable gives one answer.
 type fakeDurable struct {
 	result durable.Result
-	err    *producer.Error
+	err    *record.Error
 	policy durable.Policy
-	rec    producer.Record
+	rec    record.Record
 
 	unit    durable.Unit
 	replied [16]byte
 }
 
-func (d *fakeDurable) SendAll(_ *producer.Connection, recs []producer.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
+func (d *fakeDurable) SendAll(_ *kafkaconf.Connection, recs []record.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
 	out := make([]durable.Outcome, len(recs))
 	for i := range recs {
 		out[i] = durable.Outcome{Result: d.result, Err: d.err}
@@ -109,17 +111,17 @@ func (d *fakeDurable) SendAll(_ *producer.Connection, recs []producer.Record, po
 	return out
 }
 
-func (d *fakeDurable) Send(_ *producer.Connection, rec *producer.Record, policy durable.Policy, _ time.Time) (durable.Result, *producer.Error) {
+func (d *fakeDurable) Send(_ *kafkaconf.Connection, rec *record.Record, policy durable.Policy, _ time.Time) (durable.Result, *record.Error) {
 	d.rec, d.policy = *rec, policy
 	return d.result, d.err
 }
 
-func (d *fakeDurable) SendUnit(_ *producer.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *producer.Error) {
+func (d *fakeDurable) SendUnit(_ *kafkaconf.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *record.Error) {
 	d.rec, d.policy, d.unit = u.Records[0], policy, u
-	return durable.UnitResult{Outcomes: make([]producer.Outcome, len(u.Records)), Receipt: d.result.Receipt}, d.err
+	return durable.UnitResult{Outcomes: make([]record.Outcome, len(u.Records)), Receipt: d.result.Receipt}, d.err
 }
 
-func (d *fakeDurable) Replied(_ *producer.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
+func (d *fakeDurable) Replied(_ *kafkaconf.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
 
 type fakeRequest struct {
 	method  string
@@ -334,29 +336,29 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 	cases := []struct {
 		says string
 		conf string
-		ack  producer.Ack
-		err  *producer.Error
+		ack  record.Ack
+		err  *record.Error
 		want string
 	}{
-		{"queued", "async", producer.Ack{}, nil, `{"code":200,"message":"queued for Kafka","delivered":"unknown"}`},
-		{"acknowledged", "sync", producer.Ack{Partition: 2, Offset: 41, Timestamp: when}, nil,
+		{"queued", "async", record.Ack{}, nil, `{"code":200,"message":"queued for Kafka","delivered":"unknown"}`},
+		{"acknowledged", "sync", record.Ack{Partition: 2, Offset: 41, Timestamp: when}, nil,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
-		{"acknowledged by a broker that does not know where it has the record", "sync", producer.Ack{Partition: 2, Offset: -1001, Timestamp: when}, nil,
+		{"acknowledged by a broker that does not know where it has the record", "sync", record.Ack{Partition: 2, Offset: -1001, Timestamp: when}, nil,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2}`},
-		{"not in time", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true, Reason: secret},
+		{"not in time", "sync", record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: secret},
 			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
-		{"no such topic", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindTopicNotFound, Reason: secret},
+		{"no such topic", "sync", record.Ack{}, &record.Error{Kind: record.KindTopicNotFound, Reason: secret},
 			`{"code":404,"message":"the topic does not exist","delivered":"no"}`},
-		{"no such partition", "sync", producer.Ack{}, &producer.Error{Kind: producer.KindPartitionNotFound, Reason: secret},
+		{"no such partition", "sync", record.Ack{}, &record.Error{Kind: record.KindPartitionNotFound, Reason: secret},
 			`{"code":404,"message":"the topic does not have this partition","delivered":"no"}`},
-		{"no broker", "async", producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker, Reason: secret},
+		{"no broker", "async", record.Ack{}, &record.Error{Kind: record.KindNoBroker, Reason: secret},
 			`{"code":503,"message":"no Kafka broker can be reached","delivered":"no"}`},
-		{"a configuration that librdkafka refuses", "async", producer.Ack{}, &producer.Error{Kind: producer.KindConfig, Reason: secret},
+		{"a configuration that librdkafka refuses", "async", record.Ack{}, &record.Error{Kind: record.KindConfig, Reason: secret},
 			`{"code":500,"message":"the route's configuration is invalid","delivered":"no"}`},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { return c.ack, c.err }}
+			sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) { return c.ack, c.err }}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"`+c.conf+`","timeout_ms":1500}`)
 			before := time.Now()
 			reply := newHandler(sender, nil).Handle(route, &fakeRequest{method: "POST", body: "x"})
@@ -375,16 +377,16 @@ func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	cases := []struct {
 		says   string
 		result durable.Result
-		err    *producer.Error
+		err    *record.Error
 		want   string
 	}{
-		{"in Kafka", durable.Result{Ack: producer.Ack{Partition: 2, Offset: 41, Timestamp: when}}, nil,
+		{"in Kafka", durable.Result{Ack: record.Ack{Partition: 2, Offset: 41, Timestamp: when}}, nil,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
 		{"on disk", durable.Result{Receipt: "18a-1-0"}, nil,
 			`{"code":202,"message":"on the gateway's disk until Kafka takes it","delivered":"pending","receipt":"18a-1-0"}`},
-		{"nowhere: the spool is full", durable.Result{}, &producer.Error{Kind: producer.KindSpoolFull},
+		{"nowhere: the spool is full", durable.Result{}, &record.Error{Kind: record.KindSpoolFull},
 			`{"code":503,"message":"Kafka cannot take the record now, and the gateway's disk queue is full","delivered":"no"}`},
-		{"in neither for sure", durable.Result{}, &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true},
+		{"in neither for sure", durable.Result{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true},
 			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
 	}
 	for _, c := range cases {
@@ -439,18 +441,18 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 
 func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 	const post = `{` + brokers + `,"topic":"t"}`
-	unavailable := func(*producer.Record, bool) (producer.Ack, *producer.Error) {
-		return producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker, Reason: "why"}
+	unavailable := func(*record.Record, bool) (record.Ack, *record.Error) {
+		return record.Ack{}, &record.Error{Kind: record.KindNoBroker, Reason: "why"}
 	}
 	cases := []struct {
 		says, conf string
-		send       func(*producer.Record, bool) (producer.Ack, *producer.Error)
+		send       func(*record.Record, bool) (record.Ack, *record.Error)
 		body, want string
 	}{
 		{"a record that was not delivered", post, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
 		{"one of a batch", `{` + brokers + `,"topic":"t","batch":true}`, unavailable, "[1,2]", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
 		{"one of a transaction", `{` + brokers + `,"topic":"t","transactional":true}`, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
-		{"a bug", post, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic("bug") }, "1", `msg="bug: a request panicked" route=r1`},
+		{"a bug", post, func(*record.Record, bool) (record.Ack, *record.Error) { panic("bug") }, "1", `msg="bug: a request panicked" route=r1`},
 		{"a schema that cannot be had", `{` + brokers + `,"topic":"t","timeout_ms":1,"schema":{"registry":"http://127.0.0.1:1","subject":"s"}}`, nil, "1", `msg="a request was refused" route=r1 status=503 error=`},
 	}
 	for _, c := range cases {
@@ -473,16 +475,16 @@ func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 }
 
 func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
-	for kind := producer.KindUnconfirmed; kind <= producer.KindInternal; kind++ {
+	for kind := record.KindUnconfirmed; kind <= record.KindInternal; kind++ {
 		o, ok := outcomes[kind]
 		if !ok || o.status < 400 || o.message == "" {
 			t.Errorf("kind %d: %+v", kind, o)
 		}
-		if r := failed(&producer.Error{Kind: kind}); (r.RetryAfter > 0) != (r.Status == 503) || r.Delivered != DeliveredNo {
+		if r := failed(&record.Error{Kind: kind}); (r.RetryAfter > 0) != (r.Status == 503) || r.Delivered != DeliveredNo {
 			t.Errorf("kind %d: %+v", kind, r)
 		}
 	}
-	if len(outcomes) != int(producer.KindInternal)+1 {
+	if len(outcomes) != int(record.KindInternal)+1 {
 		t.Errorf("%d outcomes", len(outcomes))
 	}
 }
@@ -508,11 +510,11 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	for _, c := range []struct {
 		says string
 		req  Request
-		send func(*producer.Record, bool) (producer.Ack, *producer.Error)
+		send func(*record.Record, bool) (record.Ack, *record.Error)
 		want Delivered
 	}{
 		{"before it was handed over", &panickingRequest{}, nil, DeliveredNo},
-		{"while it was", &fakeRequest{method: "POST", body: payload}, func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic(payload) }, DeliveredUnknown},
+		{"while it was", &fakeRequest{method: "POST", body: payload}, func(*record.Record, bool) (record.Ack, *record.Error) { panic(payload) }, DeliveredUnknown},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
@@ -525,7 +527,7 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 			if !strings.Contains(log.String(), "handler_test.go") || strings.Contains(log.String(), payload) {
 				t.Errorf("log: %s", log.String())
 			}
-			if len(seen.kinds) != 1 || seen.kinds[0] != producer.KindInternal {
+			if len(seen.kinds) != 1 || seen.kinds[0] != record.KindInternal {
 				t.Errorf("it is counted as %v", seen.kinds)
 			}
 		})
@@ -535,10 +537,10 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 // failures is an observer of what fails.
 type failures struct {
 	unobserved
-	kinds []producer.Kind
+	kinds []record.Kind
 }
 
-func (f *failures) Failed(kind producer.Kind) { f.kinds = append(f.kinds, kind) }
+func (f *failures) Failed(kind record.Kind) { f.kinds = append(f.kinds, kind) }
 
 type panickingRequest struct{ fakeRequest }
 
@@ -570,26 +572,26 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 
 type discardSender struct{}
 
-func (discardSender) SendAll(_ *producer.Connection, recs []producer.Record, _ bool, _ time.Time) []producer.Outcome {
-	return make([]producer.Outcome, len(recs))
+func (discardSender) SendAll(_ *kafkaconf.Connection, recs []record.Record, _ bool, _ time.Time) []record.Outcome {
+	return make([]record.Outcome, len(recs))
 }
 
-func (discardSender) Follow(_ *producer.Connection, recs []producer.Record, _ time.Time) ([]producer.Outcome, producer.Late) {
-	return make([]producer.Outcome, len(recs)), nil
+func (discardSender) Follow(_ *kafkaconf.Connection, recs []record.Record, _ time.Time) ([]record.Outcome, producer.Late) {
+	return make([]record.Outcome, len(recs)), nil
 }
 
 func (discardSender) Transactions() bool { return false }
 
-func (discardSender) SendTransaction(*producer.Connection, []producer.Record, time.Time) ([]producer.Outcome, *producer.Error) {
+func (discardSender) SendTransaction(*kafkaconf.Connection, []record.Record, time.Time) ([]record.Outcome, *record.Error) {
 	return nil, nil
 }
 
-func (discardSender) Hold(*producer.Connection, int) bool { return true }
+func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
-func (discardSender) Release(*producer.Connection, int) {}
+func (discardSender) Release(*kafkaconf.Connection, int) {}
 
-func (discardSender) Send(*producer.Connection, *producer.Record, bool, time.Time) (producer.Ack, *producer.Error) {
-	return producer.Ack{}, nil
+func (discardSender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
+	return record.Ack{}, nil
 }
 
 func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {

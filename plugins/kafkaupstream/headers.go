@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // recordHeader is a header that the route gives each record.
@@ -27,14 +27,14 @@ const (
 
 // recordHeaders gives the record its headers: the route's, and the client's where the
 // route allows them; a client's replaces the route's of the same name.
-func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
+func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
 	for i := range r.recordHeader {
 		h := &r.recordHeader[i]
 		value, refused := h.value.expand(req)
 		if refused != nil {
 			return refused
 		}
-		rec.Headers = append(rec.Headers, producer.Header{Key: h.name, Value: []byte(value)})
+		rec.Headers = append(rec.Headers, record.Header{Key: h.name, Value: []byte(value)})
 	}
 	if !r.allowed[overrideHeaders] {
 		return nil
@@ -42,7 +42,7 @@ func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
 	if req.HeadersMissing() {
 		return headersMissing()
 	}
-	var given []producer.Header
+	var given []record.Header
 	var refused *Reply
 	prefix := r.prefix + clientHeader
 	req.Headers(func(name, value string) {
@@ -50,7 +50,7 @@ func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
 		if !ok || refused != nil {
 			return
 		}
-		h := producer.Header{Key: name, Value: []byte(value)}
+		h := record.Header{Key: name, Value: []byte(value)}
 		if base, ok := strings.CutSuffix(name, binarySuffix); ok {
 			var err error
 			if h.Value, err = decodeBase64(value); err != nil {
@@ -66,9 +66,9 @@ func (r *Route) recordHeaders(req Request, rec *producer.Record) *Reply {
 	if refused != nil {
 		return refused
 	}
-	slices.SortStableFunc(given, func(a, b producer.Header) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortStableFunc(given, func(a, b record.Header) int { return strings.Compare(a.Key, b.Key) })
 	for _, h := range given {
-		rec.Headers = slices.DeleteFunc(rec.Headers, func(old producer.Header) bool {
+		rec.Headers = slices.DeleteFunc(rec.Headers, func(old record.Header) bool {
 			return old.Key == h.Key && slices.ContainsFunc(r.recordHeader, func(own recordHeader) bool { return own.name == old.Key })
 		})
 	}

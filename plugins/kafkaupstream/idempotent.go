@@ -8,7 +8,8 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
@@ -180,7 +181,7 @@ func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency
 			ticket.Interrupt() // unless it is settled: after a panic
 		}
 	}()
-	w.follow = route.mode == producer.Sync
+	w.follow = route.mode == kafkaconf.Sync
 	if route.units() {
 		w.id = ticket.Identity()
 	}
@@ -197,7 +198,7 @@ func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency
 
 // settleLate returns what is to be done when it is known what became of records that were
 // not acknowledged in time. Nothing of the request's memory is left by then.
-func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) func([]producer.Outcome) {
+func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) func([]record.Outcome) {
 	isBatch, form, name := w.isBatch, w.form, strings.Clone(w.req.Route())
 	topics := []string{strings.Clone(w.rec.Topic)}
 	if isBatch {
@@ -206,7 +207,7 @@ func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) 
 			topics = append(topics, strings.Clone(w.recs[i].Topic))
 		}
 	}
-	return func(outcomes []producer.Outcome) {
+	return func(outcomes []record.Outcome) {
 		replies := make([]Reply, len(outcomes))
 		for i, o := range outcomes {
 			if replies[i] = outcomeReply(topics[i], o); o.Err != nil {

@@ -14,14 +14,14 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 	const conf = `{` + brokers + `,"topic":"t","delivery":"sync","idempotency":{}}`
-	var outcome *producer.Error
-	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
-		return producer.Ack{Offset: 41, Timestamp: time.UnixMilli(1)}, outcome
+	var outcome *record.Error
+	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
+		return record.Ack{Offset: 41, Timestamp: time.UnixMilli(1)}, outcome
 	}}
 	handler := newHandler(sender, nil)
 	route := mustParse(t, conf)
@@ -46,14 +46,14 @@ func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 	want("another body", "k", "y", 422, 0)
 	want("another key", "l", "x", 200, 1)
 	want("no key", "", "x", 200, 1)
-	outcome = &producer.Error{Kind: producer.KindNoBroker}
+	outcome = &record.Error{Kind: record.KindNoBroker}
 	want("nothing was done", "m", "x", 503, 1)
 	outcome = nil
 	want("so it is done now", "m", "x", 200, 1)
 }
 
 func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
-	keeper := &fakeDurable{err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
+	keeper := &fakeDurable{err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}}
 	handler := newHandler(&fakeSender{}, keeper)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
 	post := func() Reply {
@@ -75,10 +75,10 @@ func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
 
 func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
 	under, done := make(chan struct{}), make(chan struct{})
-	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
 		close(under)
 		<-done
-		return producer.Ack{}, nil
+		return record.Ack{}, nil
 	}}
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{}}`)
@@ -98,19 +98,19 @@ func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
 }
 
 var (
-	unknown = producer.Outcome{Err: &producer.Error{Kind: producer.KindUnconfirmed, Unconfirmed: true}}
-	refused = producer.Outcome{Err: &producer.Error{Kind: producer.KindTooLarge}}
+	unknown = record.Outcome{Err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}}
+	refused = record.Outcome{Err: &record.Error{Kind: record.KindTooLarge}}
 )
 
 // acked is the outcome of a record that is in Kafka.
-func acked(offset int64) producer.Outcome {
-	return producer.Outcome{Ack: producer.Ack{Partition: 1, Offset: offset, Timestamp: time.UnixMilli(1)}}
+func acked(offset int64) record.Outcome {
+	return record.Outcome{Ack: record.Ack{Partition: 1, Offset: offset, Timestamp: time.UnixMilli(1)}}
 }
 
 // sending is a sender whose outcomes are those of out, again and again.
-func sending(out ...producer.Outcome) *fakeSender {
+func sending(out ...record.Outcome) *fakeSender {
 	n := 0
-	return &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
+	return &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
 		o := out[n%len(out)]
 		n++
 		return o.Ack, o.Err
@@ -123,24 +123,24 @@ func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
 	cases := []struct {
 		says     string
 		batch    bool
-		in, late []producer.Outcome // what became of the records in time, and too late
-		first    int                // status
+		in, late []record.Outcome // what became of the records in time, and too late
+		first    int              // status
 		then     int
 		body     string // of the repetition; "": any
 		again    bool   // the repetition is done anew
 	}{
-		{"it is in Kafka", false, []producer.Outcome{unknown}, []producer.Outcome{acked(7)}, 504, 200, yes7, false},
-		{"Kafka has refused it: it is as if nobody had asked", false, []producer.Outcome{unknown}, []producer.Outcome{refused}, 504, 504, "", true},
-		{"nobody will ever know", false, []producer.Outcome{unknown}, []producer.Outcome{unknown}, 504, 410,
+		{"it is in Kafka", false, []record.Outcome{unknown}, []record.Outcome{acked(7)}, 504, 200, yes7, false},
+		{"Kafka has refused it: it is as if nobody had asked", false, []record.Outcome{unknown}, []record.Outcome{refused}, 504, 504, "", true},
+		{"nobody will ever know", false, []record.Outcome{unknown}, []record.Outcome{unknown}, 504, 410,
 			`{"code":410,"message":"what became of the first request with this idempotency key is not known and never will be; with another key it is done anew","delivered":"unknown"}`, false},
-		{"a batch is in Kafka", true, []producer.Outcome{acked(0), unknown}, []producer.Outcome{acked(0), acked(7)}, 207, 200,
+		{"a batch is in Kafka", true, []record.Outcome{acked(0), unknown}, []record.Outcome{acked(0), acked(7)}, 207, 200,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","records":[` + yes0 + `,` + yes7 + `]}`, false},
-		{"of a batch, Kafka has refused one record", true, []producer.Outcome{unknown, unknown}, []producer.Outcome{acked(0), refused}, 504, 207,
+		{"of a batch, Kafka has refused one record", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), refused}, 504, 207,
 			`{"code":207,"message":"the records' outcomes differ: see records","delivered":"unknown","records":[` + yes0 + `,{"code":413,"message":"the record is larger than Kafka takes","delivered":"no"}]}`, false},
-		{"of a batch, Kafka has refused all", true, []producer.Outcome{refused, unknown}, []producer.Outcome{refused, refused}, 207, 207, "", true},
-		{"of a batch, one record's outcome stays open", true, []producer.Outcome{unknown, unknown}, []producer.Outcome{acked(0), unknown}, 504, 410, "", false},
-		{"all is known in time", true, []producer.Outcome{acked(0), refused}, nil, 207, 207, "", false},
-		{"nothing was done, and that is known in time", true, []producer.Outcome{refused, refused}, nil, 413, 413, "", true},
+		{"of a batch, Kafka has refused all", true, []record.Outcome{refused, unknown}, []record.Outcome{refused, refused}, 207, 207, "", true},
+		{"of a batch, one record's outcome stays open", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), unknown}, 504, 410, "", false},
+		{"all is known in time", true, []record.Outcome{acked(0), refused}, nil, 207, 207, "", false},
+		{"nothing was done, and that is known in time", true, []record.Outcome{refused, refused}, nil, 413, 413, "", true},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestARequestWhoseRouteIsNotSyncIsNeverFollowed(t *testing.T) {
 }
 
 func TestAPanicLeavesTheOutcomeOpenForGood(t *testing.T) {
-	sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) { panic("bug") }}
+	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) { panic("bug") }}
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
 	for i, want := range []int{500, 410, 410} {
@@ -371,8 +371,8 @@ func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sender := &fakeSender{send: func(*producer.Record, bool) (producer.Ack, *producer.Error) {
-			return producer.Ack{}, &producer.Error{Kind: producer.KindNoBroker}
+		sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
+			return record.Ack{}, &record.Error{Kind: record.KindNoBroker}
 		}}
 		handler := NewHandler(HandlerOptions{Sender: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
 		for _, c := range []struct {

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -58,11 +58,11 @@ func Lint(text []byte) (*Route, Findings) {
 
 // connect makes the route's connection of its properties.
 func (c *configReader) connect() {
-	if err := producer.Check(c.properties, c.route.mode); err != nil {
+	if err := kafkaconf.Check(c.properties, c.route.mode); err != nil {
 		c.invalid(err)
 		return
 	}
-	conn, err := producer.NewConnection(c.properties, c.route.mode)
+	conn, err := kafkaconf.New(c.properties, c.route.mode)
 	if err != nil {
 		c.invalid(err)
 		return
@@ -74,10 +74,10 @@ func (c *configReader) connect() {
 	if len(c.findings.Problems) > 0 {
 		return
 	}
-	if refusal := producer.Together(conn.Properties()); refusal != "" {
+	if refusal := kafkaconf.Together(conn.Properties()); refusal != "" {
 		path := "config"
 		for _, name := range slices.Sorted(maps.Keys(c.paths)) {
-			if strings.Contains(refusal, fmt.Sprintf("%q", producer.Canonical(name))) {
+			if strings.Contains(refusal, fmt.Sprintf("%q", kafkaconf.Canonical(name))) {
 				path = c.paths[name]
 			}
 		}
@@ -87,7 +87,7 @@ func (c *configReader) connect() {
 
 // invalid says where in the configuration the properties are that cannot be used.
 func (c *configReader) invalid(err error) {
-	all, _ := errors.AsType[producer.InvalidError](err)
+	all, _ := errors.AsType[kafkaconf.InvalidError](err)
 	for _, i := range all {
 		path, given := c.paths[i.Name]
 		switch {
@@ -109,7 +109,7 @@ func (c *configReader) warn(path, format string, args ...any) {
 
 // doubts looks for what works otherwise than it looks.
 func (c *configReader) doubts() {
-	given, _ := producer.Read(c.properties)
+	given, _ := kafkaconf.Read(c.properties)
 	for _, name := range slices.Sorted(maps.Keys(given.Values)) {
 		c.doubtProperty(name, given)
 	}
@@ -123,7 +123,7 @@ func (c *configReader) doubts() {
 }
 
 // doubtProperty looks at one property; name is its canonical name.
-func (c *configReader) doubtProperty(name string, given producer.Given) {
+func (c *configReader) doubtProperty(name string, given kafkaconf.Given) {
 	asGiven := given.Names[name]
 	path, value := c.paths[asGiven], given.Values[name]
 	p, _ := librdkafka.Find(name)
@@ -139,7 +139,7 @@ func (c *configReader) doubtProperty(name string, given producer.Given) {
 		return
 	}
 	brokers := given.Brokers()
-	if !slices.ContainsFunc(brokers, func(b producer.Broker) bool { return !b.Unusable }) {
+	if !slices.ContainsFunc(brokers, func(b kafkaconf.Broker) bool { return !b.Unusable }) {
 		return // that is a problem, and said
 	}
 	for i, b := range brokers {
@@ -150,7 +150,7 @@ func (c *configReader) doubtProperty(name string, given producer.Given) {
 }
 
 // doubtSecurity looks at properties that say how to reach the cluster and log in.
-func (c *configReader) doubtSecurity(given producer.Given) {
+func (c *configReader) doubtSecurity(given kafkaconf.Given) {
 	protocol := given.Values.Protocol()
 	if secrets.IsReference(protocol) {
 		return

@@ -3,7 +3,8 @@ package kafkaupstream
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Observer is told of requests and records, on the goroutine that serves them: it must
@@ -13,22 +14,22 @@ type Observer interface {
 	Began()
 	// Ended is called with the reply's status. body is the length of the request's body
 	// as the gateway handed it over, 0 where it was not asked for.
-	Ended(mode producer.Mode, status int, took time.Duration, body int)
+	Ended(mode kafkaconf.Mode, status int, took time.Duration, body int)
 	// Refused is called instead of both for a request to a route that cannot be used.
 	Refused(status int)
 	// Record is called with what the client is told of each record. A request that is
 	// refused before a record is made of it has none.
-	Record(mode producer.Mode, delivered Delivered)
+	Record(mode kafkaconf.Mode, delivered Delivered)
 	// Failed is called with the reason for each record that was not acknowledged, nor kept
 	// on disk, and once for a request that panicked.
-	Failed(kind producer.Kind)
+	Failed(kind record.Kind)
 }
 
 // unobserved is the observer where there is none.
 type unobserved struct{}
 
-func (unobserved) Began()                                       {}
-func (unobserved) Ended(producer.Mode, int, time.Duration, int) {}
-func (unobserved) Refused(int)                                  {}
-func (unobserved) Record(producer.Mode, Delivered)              {}
-func (unobserved) Failed(producer.Kind)                         {}
+func (unobserved) Began()                                        {}
+func (unobserved) Ended(kafkaconf.Mode, int, time.Duration, int) {}
+func (unobserved) Refused(int)                                   {}
+func (unobserved) Record(kafkaconf.Mode, Delivered)              {}
+func (unobserved) Failed(record.Kind)                            {}

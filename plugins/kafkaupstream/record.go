@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/tidwall/gjson"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 )
 
 // Request is what the core sees of an HTTP request.
@@ -157,7 +156,7 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 // (message.timestamp.after.max.ms).
 const minTimestamp = 1
 
-func (r *Route) timestamp(req Request, rec *producer.Record) *Reply {
+func (r *Route) timestamp(req Request, rec *record.Record) *Reply {
 	text := req.Header(r.headers[overrideTimestamp])
 	if text == "" {
 		return nil
@@ -180,7 +179,7 @@ func contentLength(text string) int64 {
 	return n
 }
 
-// bodyLost tells whether an empty body is one that the gateway had and could not
+// bodyLost reports whether an empty body is one that the gateway had and could not
 // read: APISIX then hands an empty one over. Where no header says how long it was
 // (chunked, HTTP/2), the variable does once the gateway has read it.
 func bodyLost(req Request, promised int64) bool {
@@ -300,7 +299,7 @@ func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 }
 
 // recordSize is what a record counts for, in bytes.
-func recordSize(rec *producer.Record) int {
+func recordSize(rec *record.Record) int {
 	size := len(rec.Key) + len(rec.Value)
 	for i := range rec.Headers {
 		size += len(rec.Headers[i].Key) + len(rec.Headers[i].Value)

@@ -3,7 +3,7 @@ package kafkaupstream
 import (
 	"errors"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -18,7 +18,7 @@ func (c *configReader) reference(path, property, value string) error {
 	if err := secrets.Check(value); err != nil || !secrets.IsReference(value) {
 		return err
 	}
-	if !producer.TakesReference(property) {
+	if !kafkaconf.TakesReference(property) {
 		return errNoSecret
 	}
 	c.route.references = append(c.route.references, reference{path, value})

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Delivered says what is known of the record.
@@ -28,7 +28,7 @@ type Reply struct {
 	Delivered Delivered
 	// Topic and Ack are sent with DeliveredYes.
 	Topic string
-	Ack   producer.Ack
+	Ack   record.Ack
 	// Receipt names the record on disk, with DeliveredPending.
 	Receipt string
 	// Allow is the header of a 405, "" otherwise.
@@ -104,31 +104,31 @@ func unavailable(message string) *Reply {
 }
 
 // outcomes is the one table from a producer's outcome to status and message.
-var outcomes = map[producer.Kind]struct {
+var outcomes = map[record.Kind]struct {
 	status  int
 	message string
 }{
-	producer.KindUnconfirmed:       {504, "Kafka did not acknowledge the record in time"},
-	producer.KindTopicNotFound:     {404, "the topic does not exist"},
-	producer.KindPartitionNotFound: {404, "the topic does not have this partition"},
-	producer.KindTopicInvalid:      {400, "Kafka does not accept the topic's name"},
-	producer.KindForbidden:         {403, "Kafka does not let this route write to the topic"},
-	producer.KindTooLarge:          {413, "the record is larger than Kafka takes"},
-	producer.KindRejected:          {422, "Kafka refused the record as invalid"},
-	producer.KindConfig:            {500, "the route's configuration is invalid"},
-	producer.KindNoBroker:          {503, "no Kafka broker can be reached"},
-	producer.KindAuthentication:    {503, "Kafka refused the gateway's credentials"},
-	producer.KindQueueFull:         {503, "too many records are waiting for Kafka"},
-	producer.KindTooFewReplicas:    {503, "too few of the topic's replicas are in sync"},
-	producer.KindUnavailable:       {503, "Kafka cannot take the record now"},
-	producer.KindSpoolFull:         {503, "Kafka cannot take the record now, and the gateway's disk queue is full"},
-	producer.KindSpoolFailed:       {503, "Kafka cannot take the record now, and the gateway cannot keep it on disk"},
-	producer.KindAborted:           {424, "not written, since another record of the transaction could not be"},
-	producer.KindInternal:          {500, "internal error"},
+	record.KindUnconfirmed:       {504, "Kafka did not acknowledge the record in time"},
+	record.KindTopicNotFound:     {404, "the topic does not exist"},
+	record.KindPartitionNotFound: {404, "the topic does not have this partition"},
+	record.KindTopicInvalid:      {400, "Kafka does not accept the topic's name"},
+	record.KindForbidden:         {403, "Kafka does not let this route write to the topic"},
+	record.KindTooLarge:          {413, "the record is larger than Kafka takes"},
+	record.KindRejected:          {422, "Kafka refused the record as invalid"},
+	record.KindConfig:            {500, "the route's configuration is invalid"},
+	record.KindNoBroker:          {503, "no Kafka broker can be reached"},
+	record.KindAuthentication:    {503, "Kafka refused the gateway's credentials"},
+	record.KindQueueFull:         {503, "too many records are waiting for Kafka"},
+	record.KindTooFewReplicas:    {503, "too few of the topic's replicas are in sync"},
+	record.KindUnavailable:       {503, "Kafka cannot take the record now"},
+	record.KindSpoolFull:         {503, "Kafka cannot take the record now, and the gateway's disk queue is full"},
+	record.KindSpoolFailed:       {503, "Kafka cannot take the record now, and the gateway cannot keep it on disk"},
+	record.KindAborted:           {424, "not written, since another record of the transaction could not be"},
+	record.KindInternal:          {500, "internal error"},
 }
 
 // failed is the reply to a record that was not acknowledged.
-func failed(err *producer.Error) *Reply {
+func failed(err *record.Error) *Reply {
 	o := outcomes[err.Kind]
 	r := refuse(o.status, o.message)
 	r.failure = err.Kind.String()
@@ -146,14 +146,14 @@ var queued = Reply{Status: 200, Message: "queued for Kafka", Delivered: Delivere
 var writtenBefore = Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, several: true}
 
 // outcomeReply is the reply to a record that was waited for.
-func outcomeReply(topic string, o producer.Outcome) Reply {
+func outcomeReply(topic string, o record.Outcome) Reply {
 	if o.Err != nil {
 		return *failed(o.Err)
 	}
 	return written(topic, o.Ack)
 }
 
-func written(topic string, ack producer.Ack) Reply {
+func written(topic string, ack record.Ack) Reply {
 	return Reply{Status: 200, Message: "written to Kafka", Delivered: DeliveredYes, Topic: topic, Ack: ack}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
@@ -154,7 +154,7 @@ func (h *Handler) prepareSchema(route *Route) error {
 
 // validate holds the record's value against the schema, and gives it the wire format
 // where that is wanted.
-func (s *routeSchema) validate(rec *producer.Record, deadline time.Time) *Reply {
+func (s *routeSchema) validate(rec *record.Record, deadline time.Time) *Reply {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	current, id, err := s.source.Current(ctx)

@@ -1,8 +1,6 @@
 package kafkaupstream
 
-import (
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
-)
+import "github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 
 // Summary is what a route does, for a person to look at. Nothing of `config` is in it,
 // and so no secret and no broker's address.
@@ -31,7 +29,7 @@ func (r *Route) Summary() Summary {
 		RequireJSON: r.requireJSON, RequireKey: r.requireKey,
 	}
 	switch r.mode {
-	case producer.Sync, producer.Transactional:
+	case kafkaconf.Sync, kafkaconf.Transactional:
 		s.Delivery = "sync"
 	}
 	if r.durable {

@@ -75,7 +75,7 @@ func nameLen(s string) int {
 	return len(s)
 }
 
-// variable tells whether the text depends on the request.
+// variable reports whether the text depends on the request.
 func (t *template) variable() bool { return t.parts != nil }
 
 // expand returns the text with the variables' values. A variable without a value is

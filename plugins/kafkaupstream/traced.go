@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
@@ -40,7 +40,7 @@ func (w *work) join(at tracing.Context, limit int) {
 	if at.Traceparent == "" && at.Baggage == "" {
 		return
 	}
-	headers := [...]producer.Header{
+	headers := [...]record.Header{
 		{Key: tracing.HeaderTraceparent, Value: []byte(at.Traceparent)},
 		{Key: tracing.HeaderTracestate, Value: []byte(at.Tracestate)},
 		{Key: tracing.HeaderBaggage, Value: []byte(at.Baggage)},
@@ -57,7 +57,7 @@ func (w *work) join(at tracing.Context, limit int) {
 // of these names stays, and then tracestate, which belongs to traceparent, is not added
 // either. Nor is anything for which there is no room: to be traced is no reason to be
 // refused.
-func join(rec *producer.Record, headers []producer.Header, limit int) {
+func join(rec *record.Record, headers []record.Header, limit int) {
 	size := recordSize(rec)
 	own := rec.Headers[:len(rec.Headers):len(rec.Headers)] // records of a batch may share what follows
 	for _, h := range headers {
@@ -71,7 +71,7 @@ func join(rec *producer.Record, headers []producer.Header, limit int) {
 	}
 }
 
-func hasHeader(headers []producer.Header, name string) bool {
+func hasHeader(headers []record.Header, name string) bool {
 	for i := range headers {
 		if strings.EqualFold(headers[i].Key, name) {
 			return true

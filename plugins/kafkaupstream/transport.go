@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
@@ -44,10 +44,10 @@ func (c *configReader) mergeTransport() {
 	}
 	inConfig := map[string]string{} // canonical names to those of config
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		inConfig[producer.Canonical(name)] = name
+		inConfig[kafkaconf.Canonical(name)] = name
 	}
 	if c.properties == nil {
-		c.properties = producer.Properties{}
+		c.properties = kafkaconf.Properties{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(u.Properties)) {
 		switch other, twice := inConfig[name]; {
@@ -67,8 +67,8 @@ func (c *configReader) mergeTransport() {
 
 // sameValue reports whether librdkafka reads the same in two values of a property.
 func sameValue(name, a, b string) bool {
-	readA, errA := producer.Value(name, a)
-	readB, errB := producer.Value(name, b)
+	readA, errA := kafkaconf.Value(name, a)
+	readB, errB := kafkaconf.Value(name, b)
 	return a == b || errA == nil && errB == nil && readA == readB
 }
 

@@ -82,7 +82,7 @@ type writer struct {
 	epoch    int16
 }
 
-// renumbered tells whether one producer has written a record under two epochs: after a
+// renumbered reports whether one producer has written a record under two epochs: after a
 // gap in one partition's numbers librdkafka raises the epoch and numbers all records
 // anew that it has not seen acknowledged, also those of other partitions that a broker
 // may have taken before its connection broke.

@@ -10,7 +10,7 @@ import (
 // another route uses the same connection.
 var badRecords = []scenario{
 	clients("5 % of the records have no key or a wrong timestamp", some(5, keyless, future), scenario{topic: compacted, route: timestamps}),
-	clients("5 % of the records are larger than the topic takes", some(5, large), scenario{topic: twoThousandBytes}),
+	clients("5 % of the records are larger than the topic takes", some(5, large), scenario{full: true, topic: twoThousandBytes}),
 	clients("a topic's limit is lowered and raised under way", mixedSizes, scenario{lasts: 4 * time.Second, strike: limitChanged}),
 	clients("5 % of the records have no key", some(5, keyless), scenario{full: true, topic: compacted}),
 	clients("1 % of the records have no key", some(1, keyless), scenario{full: true, topic: compacted}),
@@ -21,7 +21,7 @@ var badRecords = []scenario{
 		scenario{full: true, topic: map[string]string{"max.message.bytes": "200000"}}),
 	clients("5 % of the records of batches have no key", some(5, keyless), scenario{full: true, topic: compacted, batch: 8}),
 	clients("5 % of the records are bad and all brokers are silent", some(5, keyless, future),
-		scenario{modes: durable, outages: 1, strike: allSilent, topic: compacted, route: timestamps}),
+		scenario{full: true, modes: durable, outages: 1, strike: allSilent, topic: compacted, route: timestamps}),
 	clients("5 % of the records are too large and all brokers are silent", some(5, large),
 		scenario{full: true, modes: durable, outages: 1, strike: allSilent, topic: twoThousandBytes}),
 }

@@ -56,7 +56,7 @@ func (l *lane) serve(conf string, seed uint64) {
 	l.t.Helper()
 	c := gateway.NewClient(l.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})
-	route := gateway.Route{ID: "r", URI: "/r", Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}}
+	route := gateway.Route{ID: "r", URIs: []string{"/r"}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}}
 	if err := g.PutRoute(route); err != nil {
 		l.t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func TestOneBrokerWithCredentials(t *testing.T) {
 	g.play(t, []scenario{
 		{fault: "the password is changed", lasts: 2 * time.Second, outages: 1, strike: passwordChanged},
 		{fault: "the right to write is withdrawn", full: true, lasts: time.Second, outages: 1, strike: rightWithdrawn},
-		{fault: "the right to write is withdrawn while records wait on disk", modes: durable, lasts: 3 * time.Second, outages: 1,
+		{fault: "the right to write is withdrawn while records wait on disk", full: true, modes: durable, lasts: 3 * time.Second, outages: 1,
 			strike: rightWithdrawnMeanwhile(t, secrets)},
 	})
 }

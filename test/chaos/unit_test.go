@@ -112,7 +112,7 @@ func startUnits(l *lane, conf string) *unitClient {
 	l.t.Helper()
 	c := gateway.NewClient(l.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})
-	if err := g.PutRoute(gateway.Route{ID: "r", URI: "/r", Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}}); err != nil {
+	if err := g.PutRoute(gateway.Route{ID: "r", URIs: []string{"/r"}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}}); err != nil {
 		l.t.Fatal(err)
 	}
 	server := httptest.NewServer(g)
@@ -142,7 +142,7 @@ func (u *unitClient) run(random *rand.Rand) {
 	}
 }
 
-// send sends a unit and tells whether it was taken.
+// send sends a unit and reports whether it was taken.
 func (u *unitClient) send(n, size int) bool {
 	var body strings.Builder
 	for i := range size {

@@ -5,10 +5,10 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 const ordersConf = `{
@@ -59,26 +59,6 @@ func TestADoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
 	}
 }
 
-// dev is the development gateway, whose Admin API takes routes as APISIX's does.
-type dev struct {
-	*program.Process
-	url, broker string
-}
-
-func startDev(t *testing.T) *dev {
-	t.Helper()
-	d := &dev{Process: program.Start(t, binary, program.Options{Args: []string{"dev", "--listen", "127.0.0.1:0"}})}
-	program.Until(t, "dev prints where it is", func() bool { return len(d.Stdout.Lines()) >= 2 || d.Ended() })
-	t.Cleanup(func() {
-		d.Signal(syscall.SIGINT) // so that it takes its folder away
-		d.Exit()
-	})
-	if _, err := fmt.Sscanf(d.Stdout.String(), "gateway %s\nbroker %s\n", &d.url, &d.broker); err != nil {
-		t.Fatalf("%v: %q", err, d.Stdout)
-	}
-	return d
-}
-
 // bash runs a command as somebody pastes it.
 func bash(t *testing.T, command string, env ...string) (string, int) {
 	t.Helper()
@@ -89,7 +69,7 @@ func bash(t *testing.T, command string, env ...string) (string, int) {
 // TestWhatRoutePrintsIsARoute has the configurations of docs/routes.md, and one with
 // everything that is awkward to quote.
 func TestWhatRoutePrintsIsARoute(t *testing.T) {
-	d := startDev(t)
+	d := devtest.Start(t, binary, program.Options{})
 	text, err := os.ReadFile("../../docs/routes.md")
 	if err != nil {
 		t.Fatal(err)
@@ -114,13 +94,13 @@ func TestWhatRoutePrintsIsARoute(t *testing.T) {
 				t.Errorf("exit code %d, %s\n%s", code, p.Stdout, document)
 			}
 		}
-		command := route(t, conf, append(flags, "--curl", "--admin-url", d.url)...)
+		command := route(t, conf, append(flags, "--curl", "--admin-url", d.URL)...)
 		if out, code := bash(t, command, "ADMIN_KEY=key"); code != 0 || !strings.Contains(out, fmt.Sprintf(`"key":"/apisix/routes/%d"`, i)) {
 			t.Errorf("exit code %d, %s\n%s", code, out, command)
 		}
 	}
 	// What the Admin API then shows is a document, too.
-	list, _ := bash(t, "curl -sS "+d.url+"/apisix/admin/routes")
+	list, _ := bash(t, "curl -sS "+d.URL+"/apisix/admin/routes")
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"check", "--offline", "-f", "-"}, Stdin: strings.NewReader(list), Env: []string{"KAFKAUPSTREAM_SPOOL_DIR=/spool"},
 	})
@@ -130,12 +110,12 @@ func TestWhatRoutePrintsIsARoute(t *testing.T) {
 }
 
 func TestARouteThatIsPastedProduces(t *testing.T) {
-	d := startDev(t)
-	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"pasted","key":"it's $arg_id"}`, d.broker)
-	if out, code := bash(t, route(t, conf, "--curl", "--admin-url", d.url), "ADMIN_KEY=key"); code != 0 {
+	d := devtest.Start(t, binary, program.Options{})
+	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"pasted","key":"it's $arg_id"}`, d.Broker)
+	if out, code := bash(t, route(t, conf, "--curl", "--admin-url", d.URL), "ADMIN_KEY=key"); code != 0 {
 		t.Fatal(out)
 	}
-	out, code := bash(t, "curl -sS -d hello "+"'"+d.url+"/pasted?id=7'")
+	out, code := bash(t, "curl -sS -d hello "+"'"+d.URL+"/pasted?id=7'")
 	if code != 0 {
 		t.Fatal(out)
 	}
@@ -144,11 +124,11 @@ func TestARouteThatIsPastedProduces(t *testing.T) {
 
 // TestTheBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
 func TestTheBrokerOfDev(t *testing.T) {
-	d := startDev(t)
-	props := properties{"bootstrap.servers": d.broker}
+	d := devtest.Start(t, binary, program.Options{})
+	props := properties{"bootstrap.servers": d.Broker}
 	r := check(t, 1, "-f", conf(t, props, `"topic":"kafkaupstream"`))
 	r.has(t, "topic", "problem", "there is no such topic, and a check creates none")
-	if out, code := bash(t, "curl -sS -d hello "+d.url); code != 0 {
+	if out, code := bash(t, "curl -sS -d hello "+d.URL); code != 0 {
 		t.Fatal(out)
 	}
 	program.Until(t, "dev shows the record", func() bool { return strings.Contains(d.Stdout.String(), "record kafkaupstream ") })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -99,7 +98,7 @@ func TestEachFailureIsNamed(t *testing.T) {
 	at := k.ListenerOf
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
-	silent := silence(t)
+	silent := program.SilentAddress(t)
 	tls := func(listener, ca string) properties {
 		return properties{"bootstrap.servers": at(1, listener), "security.protocol": "SSL", "ssl.ca.location": ca}
 	}
@@ -280,23 +279,12 @@ func TestNothingIsWrittenUnlessTopicSaysWhere(t *testing.T) {
 	}
 }
 
-// silence is the address of something that takes connections and says nothing.
-func silence(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l.Addr().String()
-}
-
 func TestCtrlCEndsItAtOnce(t *testing.T) {
 	for _, protocol := range []string{"plaintext", "ssl"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			p := program.Start(t, binary, program.Options{Args: []string{"check", "--timeout", "10m", "-f",
-				conf(t, properties{"bootstrap.servers": silence(t), "security.protocol": protocol})}})
+				conf(t, properties{"bootstrap.servers": program.SilentAddress(t), "security.protocol": protocol})}})
 			program.Until(t, "it has connected", func() bool { return strings.Contains(p.Stdout.String(), "ok       connect") })
 			p.Signal(syscall.SIGINT)
 			if code := p.Exit(); code != 1 || p.Stderr.String() != "kafkaupstream: interrupted\n" {

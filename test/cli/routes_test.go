@@ -51,7 +51,7 @@ func TestTheExamplesOfRoutesMdDoWhatTheySay(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := startDev(t, "-f", conf)
-			commands := strings.ReplaceAll(e.commands, "http://127.0.0.1:9080", d.url)
+			commands := strings.ReplaceAll(e.commands, "http://127.0.0.1:9080", d.URL)
 			var got strings.Builder
 			for _, command := range strings.Split(commands, "\n") {
 				p, code := program.Run(t, "/bin/bash", program.Options{Args: []string{"-c", command}})

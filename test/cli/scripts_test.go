@@ -12,10 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 var binary string
@@ -31,24 +31,11 @@ func TestMain(m *testing.M) {
 }
 
 // dev is a gateway with its broker.
-type dev struct {
-	*program.Process
-	url, broker string
-}
+type dev struct{ *devtest.Gateway }
 
 func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
-	p := program.Start(t, binary, program.Options{Args: append([]string{"dev", "--listen", "127.0.0.1:0"}, args...)})
-	program.Until(t, "dev prints where it is", func() bool { return len(p.Stdout.Lines()) >= 2 || p.Ended() })
-	t.Cleanup(func() {
-		p.Signal(syscall.SIGINT) // so that it takes its folder away
-		p.Exit()
-	})
-	d := &dev{Process: p}
-	if _, err := fmt.Sscanf(p.Stdout.String(), "gateway %s\nbroker %s\n", &d.url, &d.broker); err != nil {
-		t.Fatalf("%v: %q", err, p.Stdout)
-	}
-	return d
+	return &dev{devtest.Start(t, binary, program.Options{Args: args})}
 }
 
 // run runs a script from a folder of its own. All settings are given, so that a
@@ -62,7 +49,7 @@ func (d *dev) run(t *testing.T, script, stdin string, env []string, args ...stri
 	p, code := program.Run(t, filepath.Join(scripts, script), program.Options{
 		Args: args, Dir: t.TempDir(), Stdin: strings.NewReader(stdin),
 		Env: append([]string{
-			"GATEWAY_URL=" + d.url, "ADMIN_URL=" + d.url, "ADMIN_KEY=", "KAFKA_BROKERS=", "KCAT_BROKERS=" + d.broker,
+			"GATEWAY_URL=" + d.URL, "ADMIN_URL=" + d.URL, "ADMIN_KEY=", "KAFKA_BROKERS=", "KCAT_BROKERS=" + d.Broker,
 			"KAFKA_TOPIC=kafkaupstream", "KAFKA_SECURITY_PROTOCOL=", "KAFKA_SASL_MECHANISM=", "KAFKA_USERNAME=", "KAFKA_PASSWORD=",
 			"PLUGIN_PHASE=ext-plugin-post-req",
 		}, env...),
@@ -118,7 +105,7 @@ func TestTheScripts(t *testing.T) {
 	const queued = "HTTP 200\n" + `{"code":200,"message":"queued for Kafka","delivered":"unknown"}` + "\n"
 
 	printed := d.mustRun(t, "upstream_create.sh")
-	contains(t, printed, "HTTP 201: POST "+d.url+"/kafkaupstream produces to kafkaupstream (ext-plugin-post-req)")
+	contains(t, printed, "HTTP 201: POST "+d.URL+"/kafkaupstream produces to kafkaupstream (ext-plugin-post-req)")
 	printed = d.mustRun(t, "upstream_create.sh")
 	contains(t, printed, "HTTP 200: ") // replaced
 
@@ -158,7 +145,7 @@ func TestTheScripts(t *testing.T) {
 	})
 	t.Run("the route of upstream_request_key_object.sh is deleted", func(t *testing.T) {
 		for id, want := range map[string]int{"kafkaupstream": 200, "kafkaupstream-key-object": 404} {
-			resp, err := http.Get(d.url + "/apisix/admin/routes/" + id)
+			resp, err := http.Get(d.URL + "/apisix/admin/routes/" + id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,14 +157,14 @@ func TestTheScripts(t *testing.T) {
 		}
 	})
 	t.Run("kcat.sh lists topics, and produces lines", func(t *testing.T) {
-		contains(t, d.mustRun(t, "kcat.sh", "list"), `topic "kafkaupstream-other"`, d.broker)
+		contains(t, d.mustRun(t, "kcat.sh", "list"), `topic "kafkaupstream-other"`, d.Broker)
 		if _, stderr, code := d.run(t, "kcat.sh", "one\ntwo\n", nil, "produce", "lines"); code != 0 {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 		contains(t, d.kcat(t, "lines", "\ntwo\n"), "\none\n", "key=NULL")
 	})
 	t.Run("kcat.sh takes the brokers from its arguments too", func(t *testing.T) {
-		for _, args := range [][]string{{"-b", d.broker, "third"}, {d.broker, "consume", "third"}} {
+		for _, args := range [][]string{{"-b", d.Broker, "third"}, {d.Broker, "consume", "third"}} {
 			stdout, stderr, code := d.run(t, "kcat.sh", "", []string{"KCAT_BROKERS="}, args...)
 			if code != 0 || !strings.Contains(stdout, value) {
 				t.Errorf("%q: exit code %d\n%s%s", args, code, stdout, stderr)
@@ -205,10 +192,10 @@ func TestTheScriptsTellWhatIsWrong(t *testing.T) {
 	}{
 		{"nobody listens at the Admin API's address", "upstream_create.sh", nil, []string{"ADMIN_URL=" + nobody}, 1,
 			"upstream_create.sh: no answer from " + nobody + "/apisix/admin/routes/kafkaupstream"},
-		{"the Admin API refuses the route", "upstream_create.sh", nil, []string{"ADMIN_URL=" + d.url + "/apisix/admin/nothing"}, 1,
+		{"the Admin API refuses the route", "upstream_create.sh", nil, []string{"ADMIN_URL=" + d.URL + "/apisix/admin/nothing"}, 1,
 			"upstream_create.sh: the Admin API refused the route: HTTP 404 Unsupported resource type"},
-		{"what answers there 200 is not the Admin API", "upstream_create.sh", nil, []string{"ADMIN_URL=" + d.url + "/elsewhere"}, 1,
-			"upstream_create.sh: what answers at " + d.url + "/elsewhere is not the Admin API"},
+		{"what answers there 200 is not the Admin API", "upstream_create.sh", nil, []string{"ADMIN_URL=" + d.URL + "/elsewhere"}, 1,
+			"upstream_create.sh: what answers at " + d.URL + "/elsewhere is not the Admin API"},
 		{"the plugin's phase is not one of APISIX's", "upstream_create.sh", nil, []string{"PLUGIN_PHASE=ext-plugin-never"}, 1,
 			"PLUGIN_PHASE is ext-plugin-never, neither ext-plugin-pre-req nor ext-plugin-post-req"},
 		{"nobody listens at the gateway's address", "upstream_request.sh", nil, []string{"GATEWAY_URL=" + nobody}, 1,
@@ -237,7 +224,7 @@ func TestTheScriptsTellWhatIsWrong(t *testing.T) {
 }
 
 func TestTheConfigurationThatIsCreatedCanBeSeen(t *testing.T) {
-	d := &dev{url: "http://127.0.0.1:1"} // nothing is sent
+	d := &dev{&devtest.Gateway{URL: "http://127.0.0.1:1"}} // nothing is sent
 	cases := []struct {
 		name   string
 		env    []string

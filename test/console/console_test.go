@@ -52,7 +52,7 @@ func (p *page) replace(text string) {
 func TestWithTheKeyboardAlone(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
-	if got, want := p.text("#none-curl"), "curl -i "+d.url+"/anything"; !strings.HasPrefix(got, want) {
+	if got, want := p.text("#none-curl"), "curl -i "+d.URL+"/anything"; !strings.HasPrefix(got, want) {
 		t.Errorf("the empty list shows %s, want %s …", got, want)
 	}
 	way := p.tabTo("path")
@@ -173,8 +173,8 @@ func TestThePageComesBackWhenDevDoes(t *testing.T) {
 	p.press(kb.Enter, chromedp.ModifierCtrl)
 	p.until("there is no reply", `document.getElementById("reply").innerText.startsWith("No reply: the gateway does not answer.")`)
 
-	again := startDev(t, "--listen", strings.TrimPrefix(d.url, "http://"))
-	p.until("the page is live again", `document.getElementById("live").dataset.state === "live" && document.getElementById("broker").innerText.startsWith(`+js(again.broker)+`)`)
+	again := startDev(t, "--listen", strings.TrimPrefix(d.URL, "http://"))
+	p.until("the page is live again", `document.getElementById("live").dataset.state === "live" && document.getElementById("broker").innerText.startsWith(`+js(again.Broker)+`)`)
 	p.untilValues() // these were another broker's
 	p.preset("JSON")
 	p.untilValues(`{"item":"espresso","quantity":2,"total":5.60}`)

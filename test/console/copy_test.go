@@ -52,7 +52,7 @@ func TestARequestAsCurlIsTheSameRequest(t *testing.T) {
 			p.set("headers", c.headers)
 			p.set("body", c.body)
 			command := p.copied("#curl")
-			if want := strings.ReplaceAll(c.want, "URL", d.url); want != "" && command != want {
+			if want := strings.ReplaceAll(c.want, "URL", d.URL); want != "" && command != want {
 				t.Errorf("it is\n%s\nand not\n%s", command, want)
 			}
 			p.click("#send")
@@ -141,7 +141,7 @@ func TestEveryPresetDoesWhatItSays(t *testing.T) {
 			}
 		}
 	}
-	resp, err := http.Get(d.console + "routes")
+	resp, err := http.Get(d.Console + "routes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestEveryPresetDoesWhatItSays(t *testing.T) {
 	tried := 0
 	for _, route := range about.Routes {
 		for _, preset := range route.Presets {
-			req, err := http.NewRequest(preset.Method, d.url+preset.Path, strings.NewReader(preset.Body))
+			req, err := http.NewRequest(preset.Method, d.URL+preset.Path, strings.NewReader(preset.Body))
 			if err != nil {
 				t.Fatal(err)
 			}

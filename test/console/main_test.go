@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/browser"
@@ -24,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 // screenshot says that docs/console.png is to be made again.
@@ -72,23 +72,11 @@ func testMain(m *testing.M) int {
 }
 
 // dev is a running `kafkaupstream dev`.
-type dev struct {
-	*program.Process
-	url, broker, console string
-}
+type dev struct{ *devtest.Gateway }
 
 func startDev(t *testing.T, args ...string) *dev {
 	t.Helper()
-	d := &dev{Process: program.Start(t, binary, program.Options{Args: append([]string{"dev", "--listen", "127.0.0.1:0"}, args...)})}
-	program.Until(t, "dev prints where it is", func() bool { return len(d.Stdout.Lines()) >= 3 || d.Ended() })
-	t.Cleanup(func() {
-		d.Signal(syscall.SIGINT) // so that it takes its folder away
-		d.Exit()
-	})
-	if _, err := fmt.Sscanf(d.Stdout.String(), "gateway %s\nbroker %s\nconsole %s\n", &d.url, &d.broker, &d.console); err != nil {
-		t.Fatalf("%v: %q", err, d.Stdout)
-	}
-	return d
+	return &dev{devtest.Start(t, binary, program.Options{Args: args})}
 }
 
 // putRoute makes a route through the Admin API.
@@ -105,7 +93,7 @@ func (d *dev) deleteRoute(t *testing.T, id string) {
 
 func (d *dev) admin(t *testing.T, method, id, body string) {
 	t.Helper()
-	req, err := http.NewRequest(method, d.url+"/apisix/admin/routes/"+id, strings.NewReader(body))
+	req, err := http.NewRequest(method, d.URL+"/apisix/admin/routes/"+id, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +133,7 @@ func open(t *testing.T, d *dev, v view) *page {
 	t.Helper()
 	ctx, end := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
-	own, err := url.Parse(d.url)
+	own, err := url.Parse(d.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +154,7 @@ func open(t *testing.T, d *dev, v view) *page {
 	call(p, cdplog.Enable, cdp.Empty{})
 	call(p, runtime.Enable, cdp.Empty{})
 	p.look(v)
-	p.do(chromedp.Navigate(d.console))
+	p.do(chromedp.Navigate(d.Console))
 	p.until("the console is live", `document.getElementById("live").dataset.state === "live" && document.querySelectorAll(".route").length > 0`)
 	t.Cleanup(p.noProblems)
 	return p

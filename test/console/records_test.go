@@ -16,7 +16,7 @@ import (
 // produce puts records into dev's broker, as somebody does who does not go through the gateway.
 func (d *dev) produce(t *testing.T, records ...*kgo.Record) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(d.broker), kgo.AllowAutoTopicCreation(), kgo.MetadataMinAge(10*time.Millisecond),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(d.Broker), kgo.AllowAutoTopicCreation(), kgo.MetadataMinAge(10*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxVersions(kversion.V0_11_0()))
 	if err != nil {
 		t.Fatal(err)

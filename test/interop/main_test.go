@@ -12,15 +12,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 var binary string
@@ -28,26 +27,11 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(program.Main(m, &binary, "../../cmd/kafkaupstream")) }
 
 // dev is `kafkaupstream dev` in front of a real cluster.
-type dev struct {
-	*program.Process
-	url string
-}
+type dev struct{ *devtest.Gateway }
 
 func startDev(t *testing.T, brokers, routeFile string) *dev {
 	t.Helper()
-	p := program.Start(t, binary, program.Options{
-		Args: []string{"dev", "--listen", "127.0.0.1:0", "--brokers", brokers, "-f", routeFile},
-	})
-	program.Until(t, "dev prints where it is", func() bool { return len(p.Stdout.Lines()) >= 2 || p.Ended() })
-	t.Cleanup(func() {
-		p.Signal(syscall.SIGINT) // so that it takes its folder away
-		p.Exit()
-	})
-	d := &dev{Process: p}
-	if _, err := fmt.Sscanf(p.Stdout.String(), "gateway %s\n", &d.url); err != nil {
-		t.Fatalf("%v: %q", err, p.Stdout)
-	}
-	return d
+	return &dev{devtest.Start(t, binary, program.Options{Args: []string{"--brokers", brokers, "-f", routeFile}})}
 }
 
 // route puts a route below its path, through the Admin API.
@@ -66,7 +50,7 @@ func (d *dev) route(t *testing.T, name, conf string) {
 
 func (d *dev) send(t *testing.T, method, path, contentType, body string) (status int, reply string) {
 	t.Helper()
-	req, err := http.NewRequest(method, d.url+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,15 +111,4 @@ func compact(t *testing.T, text []byte) string {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return b.String()
-}
-
-// freeAddress is one on this machine on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -41,7 +41,7 @@ func startOPAL(t *testing.T, k *kafkatest.Cluster) *opal {
 	t.Helper()
 	o := &opal{python: install(t, "opal")}
 	createTopics(t, k, "EventNotifier")
-	address := freeAddress(t)
+	address := program.FreeAddress(t)
 	host, port, _ := strings.Cut(address, ":")
 	o.server = o.python.startIn(t, t.TempDir(), []string{ // it writes keys into its folder
 		"OPAL_BROADCAST_URI=kafka://" + k.Bootstrap(), "OPAL_REPO_WATCHER_ENABLED=false", "OPAL_STATISTICS_ENABLED=true",

@@ -137,7 +137,7 @@ func startRegistry(t *testing.T, brokers string) *registry {
 	c := gateway.NewClient(r.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})
 	conf := []gateway.ConfEntry{{Name: "kafkaupstream", Value: registryRoute(t, brokers)}}
-	if err := g.PutRoute(gateway.Route{ID: "registry", URI: "/structures", Conf: conf}); err != nil {
+	if err := g.PutRoute(gateway.Route{ID: "registry", URIs: []string{"/structures"}, Conf: conf}); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(g)
@@ -190,7 +190,7 @@ func (r *registry) end() {
 	<-r.stopped
 }
 
-// send tells whether the change was taken: committed, or kept on disk.
+// send reports whether the change was taken: committed, or kept on disk.
 func (r *registry) send(c *registryChange) bool {
 	req, err := r.request(c)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -199,7 +198,7 @@ func (a *apisix) route(name, conf string) {
 
 func (a *apisix) routeAt(name, uri, conf string) {
 	a.t.Helper()
-	err := a.gateway.PutRoute(gateway.Route{ID: name, URI: uri, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
+	err := a.gateway.PutRoute(gateway.Route{ID: name, URIs: []string{uri}, Conf: []gateway.ConfEntry{{Name: "kafkaupstream", Value: conf}}})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -289,17 +288,6 @@ func recordsWithin(t *testing.T, k *kafkatest.Cluster, topic string, n int, limi
 		t.Fatalf("the topic has %d records, want %d", len(recs), n)
 	}
 	return recs
-}
-
-// unusedAddress is one on which nobody listens.
-func unusedAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func conf(brokers, rest string) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -155,7 +156,7 @@ func TestABrokerThatIsAway(t *testing.T) {
 	a := startGateway(t, startRunner(t, "").socket)
 	a.route("async", conf(k.Bootstrap(), `"topic":"t"`))
 	a.route("sync", conf(k.Bootstrap(), `"topic":"t","delivery":"sync","timeout_ms":3000`))
-	a.route("nobody", conf(unusedAddress(t), `"topic":"t"`))
+	a.route("nobody", conf(program.FreeAddress(t), `"topic":"t"`))
 	a.post("nobody", nil, "x").want(t, 503, "no")
 	a.post("async", nil, "1").want(t, 200, "unknown")
 	a.post("sync", nil, "2").want(t, 200, "yes")

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,7 @@ func (p *Process) Exit() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// Ended tells whether the process has ended.
+// Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.exited:
@@ -162,7 +163,7 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// GroupEmpty tells whether the process and all that it has started are gone.
+// GroupEmpty reports whether the process and all that it has started are gone.
 func (p *Process) GroupEmpty() bool {
 	return errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH)
 }
@@ -187,4 +188,29 @@ func (x *Text) Lines() []string {
 func Until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	await.Within(t, Patience, what, condition)
+}
+
+// FreeAddress returns an address of the loopback interface at which nobody listens.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	l := listen(t)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// SilentAddress returns the address of something that takes connections and never says anything, until the test ends.
+func SilentAddress(t testing.TB) string {
+	t.Helper()
+	l := listen(t)
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

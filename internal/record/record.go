@@ -1,0 +1,47 @@
+// Package record has the words that everything between a request and Kafka shares: a
+// [Record], what became of it (an [Ack], or an [*Error] of one [Kind]), and which errors
+// another attempt can change. It links neither librdkafka nor a disk.
+package record
+
+import (
+	"time"
+)
+
+// Header is one header of a record. A nil Value is null.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is what is produced.
+type Record struct {
+	Topic     string
+	Partition int32 // AnyPartition: by the key
+	// Key and Value: nil is null, which is not the same as empty.
+	Key, Value []byte
+	Headers    []Header
+	Timestamp  time.Time // zero: now
+}
+
+// AnyPartition leaves the partition to the partitioner.
+const AnyPartition int32 = -1
+
+// Ack is Kafka's acknowledgement of a record.
+type Ack struct {
+	Partition int32
+	// Offset is below 0 where Kafka has not said it: a broker that gets a record again, and
+	// knows only that it has it, acknowledges it without its place.
+	Offset int64
+	// Timestamp is the one that Kafka has stored: the record's own, or the broker's where
+	// the topic's message.timestamp.type is LogAppendTime.
+	Timestamp time.Time
+}
+
+// Placed reports whether Kafka has said where the record is and with which time.
+func (a Ack) Placed() bool { return a.Offset >= 0 }
+
+// Outcome is what became of one record of several: acknowledged, or an error.
+type Outcome struct {
+	Ack Ack
+	Err *Error
+}

@@ -1,0 +1,235 @@
+package topics
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// cluster answers questions about topics: there is none but those in topics.
+type cluster struct {
+	topics      map[string]kafka.TopicMetadata
+	named, list atomic.Int32
+	silent      map[string]chan struct{} // names for which the answer comes when it is closed
+}
+
+func (c *cluster) ask(name *string, all bool, _ time.Time) (*kafka.Metadata, error) {
+	if all {
+		c.list.Add(1)
+		return &kafka.Metadata{Topics: c.topics}, nil
+	}
+	c.named.Add(1)
+	if wait := c.silent[*name]; wait != nil {
+		<-wait
+	}
+	return &kafka.Metadata{Topics: c.topics}, nil
+}
+
+func withPartitions(leaders ...int32) kafka.TopicMetadata {
+	t := kafka.TopicMetadata{}
+	for id, leader := range leaders {
+		t.Partitions = append(t.Partitions, kafka.PartitionMetadata{ID: int32(id), Leader: leader})
+	}
+	return t
+}
+
+func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
+	leaderless := kafka.NewError(kafka.ErrLeaderNotAvailable, "", false)
+	cases := []struct {
+		name      string
+		topic     kafka.TopicMetadata
+		partition int32
+		creates   bool        // topics on demand
+		want      record.Kind // -1: none
+		waits     bool        // until the deadline
+	}{
+		{"it is there", withPartitions(1, 2), record.AnyPartition, false, -1, false},
+		{"it is missing, and none is created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, record.AnyPartition, false, record.KindTopicNotFound, false},
+		{"it is missing, and being created", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrUnknownTopicOrPart, "", false)}, record.AnyPartition, true, record.KindUnavailable, true},
+		{"it has no leader yet", kafka.TopicMetadata{Error: leaderless}, record.AnyPartition, false, record.KindUnavailable, true},
+		{"it has no partition yet", kafka.TopicMetadata{}, record.AnyPartition, false, record.KindUnavailable, true},
+		{"no partition has a leader", withPartitions(-1, -1), record.AnyPartition, false, record.KindUnavailable, true},
+		{"one has", withPartitions(-1, 2), record.AnyPartition, false, -1, false},
+		{"the one has that is wanted", withPartitions(-1, 2), 1, false, -1, false},
+		{"the one has none that is wanted", withPartitions(-1, 2), 0, false, record.KindUnavailable, true},
+		{"it has fewer partitions", withPartitions(1, 2), 2, false, record.KindPartitionNotFound, false},
+		{"it is forbidden", kafka.TopicMetadata{Error: kafka.NewError(kafka.ErrTopicAuthorizationFailed, "", false)}, record.AnyPartition, true, record.KindForbidden, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": c.topic}}
+			ts := New(k.ask, nil, make(chan struct{}))
+			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, within(time.Hour)
+			deadline := within(300 * time.Millisecond)
+			_, err := ts.Find("t", c.partition, deadline)
+			if (c.want < 0) != (err == nil) || err != nil && err.Kind != c.want {
+				t.Errorf("got %+v", err)
+			}
+			if late := !time.Now().Before(deadline); c.waits && !late {
+				t.Error("it did not wait")
+			}
+			if n := k.named.Load(); !c.waits && n != 1 {
+				t.Errorf("%d questions", n)
+			}
+		})
+	}
+}
+
+func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
+	var there atomic.Bool
+	ts := New(func(name *string, all bool, by time.Time) (*kafka.Metadata, error) {
+		if there.Load() {
+			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}, nil
+		}
+		return k.ask(name, all, by)
+	}, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, within(time.Hour)
+	done := make(chan *record.Error)
+	go func() {
+		_, err := ts.Find("t", record.AnyPartition, within(time.Minute))
+		done <- err
+	}()
+	await.True(t, "it is asked for again", func() bool { return k.named.Load() > 2 })
+	there.Store(true)
+	if err := <-done; err != nil {
+		t.Errorf("got %+v", err)
+	}
+}
+
+func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
+	answer := make(chan struct{})
+	defer close(answer)
+	k := &cluster{topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}, silent: map[string]chan struct{}{}}
+	for i := range 2 * maxNaming {
+		k.silent[fmt.Sprint("silent", i)] = answer
+	}
+	ts := New(k.ask, nil, make(chan struct{}))
+	for name := range k.silent {
+		if _, err := ts.Look(name, record.AnyPartition); err != errNotAsked {
+			t.Fatalf("%s: %+v", name, err)
+		}
+	}
+	await.True(t, "they are asked for", func() bool { return int(k.named.Load()) == len(k.silent) })
+	if _, err := ts.Find("t", record.AnyPartition, within(time.Minute)); err != nil {
+		t.Errorf("another topic: %+v", err)
+	}
+}
+
+func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
+	ts := New(k.ask, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, within(100*time.Hour)
+	var hours atomic.Int64
+	start := time.Now()
+	ts.now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) }
+	const n = 150
+	lookAll := func() (missing int) {
+		for i := range n {
+			if _, err := ts.Look(fmt.Sprint("t", i), record.AnyPartition); err.Kind == record.KindTopicNotFound {
+				missing++
+			}
+		}
+		return missing
+	}
+	await.True(t, "each is missing", func() bool { return lookAll() == n })
+	if got := k.named.Load(); got != n { // a cluster that creates topics does so for a name only
+		t.Errorf("%d questions about a topic, want %d", got, n)
+	}
+	silent := make(chan struct{})
+	k.silent = map[string]chan struct{}{}
+	for i := range n {
+		k.silent[fmt.Sprint("t", i)] = silent
+	}
+	hours.Add(1) // what was said is too old
+	lookAll()
+	await.True(t, "most are asked for at once", func() bool {
+		ts.mu.RLock()
+		defer ts.mu.RUnlock()
+		return ts.naming == maxNaming && !ts.listing
+	})
+	close(silent)
+	if named, list := k.named.Load()-n, k.list.Load(); named > maxNaming || list > 2 {
+		t.Errorf("%d questions about a topic and %d about all", named, list)
+	}
+}
+
+func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		creates, known bool
+		want           time.Duration
+	}{
+		{"it does", true, true, longCreationWait},
+		{"it does not", false, true, 0},
+		{"it does not say", false, false, creationWait},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked atomic.Int32
+			answer := make(chan struct{})
+			a := autoCreation{look: func() (bool, bool) {
+				asked.Add(1)
+				<-answer
+				return c.creates, c.known
+			}}
+			now := time.Now()
+			if got := a.wait(now); got != longCreationWait {
+				t.Errorf("while it is asked: %v", got)
+			}
+			close(answer)
+			await.True(t, "it has answered", func() bool {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				return !a.looking
+			})
+			for range 10 {
+				if got := a.wait(now); got != c.want {
+					t.Errorf("%v, want %v", got, c.want)
+				}
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
+	var byName, all atomic.Int32
+	ts := New(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
+		if list {
+			all.Add(1)
+			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
+				"real": {Topic: "real", Partitions: make([]kafka.PartitionMetadata, 2)},
+			}}, nil
+		}
+		byName.Add(1)
+		return &kafka.Metadata{}, nil
+	}, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, within(time.Hour) // the cluster creates none
+	for i := range 3 * maxTopics {
+		if _, err := ts.Find(fmt.Sprint("junk", i), record.AnyPartition, within(time.Minute)); err == nil || err.Kind != record.KindTopicNotFound {
+			t.Fatalf("got %+v", err)
+		}
+	}
+	if n := byName.Load(); n > maxUnknownTopics {
+		t.Errorf("%d names reached librdkafka, which keeps each for ever", n)
+	}
+	if n := all.Load(); n > 20 {
+		t.Errorf("the list of all topics was asked for %d times", n)
+	}
+	if len(ts.byName) > maxTopics {
+		t.Errorf("%d names are kept", len(ts.byName))
+	}
+	if _, err := ts.Find("real", 1, within(time.Second)); err != nil {
+		t.Errorf("a real topic is not found among them: %+v", err)
+	}
+}
+
+func within(d time.Duration) time.Time { return time.Now().Add(d) }
