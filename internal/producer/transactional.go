@@ -13,8 +13,6 @@ import (
 const (
 	// abortWait bounds how long a reply waits for an abort, which happens in any case.
 	abortWait = time.Second
-	// abortSlice bounds one attempt of it.
-	abortSlice = 200 * time.Millisecond
 	// linkSlice is how often a wait for the cluster looks whether there is a hurry.
 	linkSlice = 50 * time.Millisecond
 	// limitPause is before a call that failed at once is tried again.
@@ -237,20 +235,28 @@ func (t *transactional) abort(l limit) {
 	if l.deadline.Before(wait) {
 		wait = l.deadline.Add(abortWait / 10)
 	}
-	// Each attempt purges the queue anew: what a broker refused for a moment after the last
-	// one, librdkafka has queued again, and does not send in a transaction that ends.
-	var err error
-	for more := true; more; {
-		slice := time.Now().Add(abortSlice)
-		if wait.Before(slice) {
-			slice = wait
-		}
-		err = t.call(limit{slice, l.hurry}, t.kafka.AbortTransaction)
-		cause, ok := errors.AsType[*librdkafka.Error](err)
-		more = ok && cause.Retriable && time.Now().Before(wait)
-	}
+	ended := make(chan struct{})
+	t.calls.Go(func() { t.purgeUntil(ended) })
+	err := t.call(limit{wait, l.hurry}, t.kafka.AbortTransaction)
+	close(ended)
 	if err != nil {
 		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
+	}
+}
+
+// purgeUntil purges the queue again and again. librdkafka does so once, when an abort
+// begins: a record that a broker refuses for a moment after that is queued again and never
+// sent, and the abort would wait for it until its time is over.
+func (t *transactional) purgeUntil(ended <-chan struct{}) {
+	tick := time.NewTicker(purgeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+			t.kafka.Purge(false)
+		}
 	}
 }
 
