@@ -204,7 +204,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	if opts.spoolDir != "" {
 		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
 		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, DropLetters: opts.dropLetters, Log: opts.log, Notifier: r.notifier})
-		handler.Durable, pool.Keep = r.queue, r.queue.Keep
+		handler.Disk, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}
 	r.pool = producer.NewPool(pool)

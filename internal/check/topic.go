@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -269,10 +270,10 @@ const transactionPrefix = "kafkaupstream-"
 // transactional returns the properties for a transactional producer.
 func (w *way) transactional(id string) (kafkaconf.Properties, error) {
 	route := w.config.Route.Connection().Route()
-	if err := kafkaconf.Check(route, kafkaconf.Transactional); err != nil {
+	if err := kafkaconf.Check(route, record.Mode{Transactional: true}); err != nil {
 		return nil, err
 	}
-	conn, err := kafkaconf.New(route, kafkaconf.Transactional)
+	conn, err := kafkaconf.New(route, record.Mode{Transactional: true})
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func drain(b *testing.B, keys, front int) {
 	if _, err := q.own(); err != nil {
 		b.Fatal(err)
 	}
-	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, record.Mode{Delivery: record.Durable})
 	if err != nil {
 		b.Fatal(err)
 	}

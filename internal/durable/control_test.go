@@ -18,6 +18,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -176,7 +177,7 @@ func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
 	g := startQueue(t, dir, Options{}).await()
 	conn, err := kafkaconf.New(kafkaconf.Properties{
 		"bootstrap.servers": nobody, "sasl.password": "hush", "client.id": "whoever",
-	}, kafkaconf.Durable)
+	}, record.Mode{Delivery: record.Durable})
 	if err != nil {
 		t.Fatal(err)
 	}

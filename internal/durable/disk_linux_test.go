@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -89,7 +88,7 @@ func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
 	}
 	want := []string{"first"}
 	refused := 0
-	for i, o := range g.queue.SendAll(conn, recs, DeadLetter, time.Now().Add(soon)) {
+	for i, o := range g.deliver(conn, DeadLetter, soon, recs...).Outcomes {
 		switch {
 		case o.Err == nil && o.Receipt != "":
 			want = append(want, string(recs[i].Value))

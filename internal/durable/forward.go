@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -49,7 +50,7 @@ func (st *stream) forward() {
 		pause, deaf := time.Duration(0), false
 		select {
 		case st.turn <- struct{}{}:
-		case <-st.q.stop:
+		case <-st.q.life.Done():
 			return
 		}
 		st.sweep()
@@ -81,7 +82,7 @@ func (st *stream) forward() {
 func (st *stream) idle(pause time.Duration, deaf bool) bool {
 	if pause == 0 {
 		select {
-		case <-st.q.stop:
+		case <-st.q.life.Done():
 			return false
 		default:
 			return true
@@ -94,7 +95,7 @@ func (st *stream) idle(pause time.Duration, deaf bool) bool {
 		wake = nil // records that arrive meanwhile are no reason to ask Kafka more often
 	}
 	select {
-	case <-st.q.stop:
+	case <-st.q.life.Done():
 		return false
 	case <-wake:
 	case <-timer.C:
@@ -123,7 +124,7 @@ func (st *stream) round() (_ time.Duration, deaf bool) {
 	if st.rewind.Swap(false) {
 		st.startOver()
 	}
-	if err := st.q.pool.Reach(st.conn, time.Now().Add(askWait)); err != nil {
+	if err := st.reach(); err != nil {
 		return st.recordsWait(err)
 	}
 	st.buryRefused(disk)
@@ -163,6 +164,20 @@ func (st *stream) round() (_ time.Duration, deaf bool) {
 		pause = min(pause, retryPause)
 	}
 	return pause, false
+}
+
+// reach returns nil when the cluster answers.
+func (st *stream) reach() *record.Error {
+	ctx := deadline.New(time.Now().Add(askWait))
+	defer ctx.Release()
+	return st.q.pool.Reach(ctx, st.conn)
+}
+
+// queue gives a record to the producer.
+func (st *stream) queue(rec *record.Record) (*producer.Delivery, *record.Error) {
+	ctx := deadline.New(time.Now().Add(askWait))
+	defer ctx.Release()
+	return st.q.pool.Queue(ctx, st.conn, rec)
 }
 
 // recordsWait says why no record can be sent, and returns for how long.
@@ -239,7 +254,7 @@ func (st *stream) sendOne(e *spool.Entry, t taken, dead *dead) *record.Error {
 	}
 	if err == nil {
 		var d *producer.Delivery
-		if d, err = st.q.pool.Queue(st.conn, &e.Record, time.Now().Add(askWait)); err == nil {
+		if d, err = st.queue(&e.Record); err == nil {
 			st.adopt(st.fly(e.Position, d), t)
 			return nil
 		}

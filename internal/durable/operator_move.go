@@ -121,7 +121,7 @@ func (s stored) pause(ctx context.Context, idle bool) (resume func(), err error)
 	if s.stream == nil {
 		return func() {}, nil
 	}
-	resume, err = s.stream.takeTurn(ctx)
+	resume, err = s.stream.betweenRounds(ctx)
 	if err == nil && !idle && s.stream.suspension.Load() == nil {
 		resume()
 		err = fmt.Errorf("stream %s is not suspended, so its records may be sent at any moment; `kafkaupstream spool suspend %s` stops it", s.id, s.id)
@@ -129,8 +129,8 @@ func (s stored) pause(ctx context.Context, idle bool) (resume func(), err error)
 	return resume, err
 }
 
-// takeTurn waits until the forwarder is between two rounds, and keeps it there.
-func (st *stream) takeTurn(ctx context.Context) (giveBack func(), err error) {
+// betweenRounds waits until the forwarder is between two rounds, and keeps it there.
+func (st *stream) betweenRounds(ctx context.Context) (giveBack func(), err error) {
 	timer := time.NewTimer(pauseWait)
 	defer timer.Stop()
 	select {
@@ -138,7 +138,7 @@ func (st *stream) takeTurn(ctx context.Context) (giveBack func(), err error) {
 		return func() { <-st.turn }, nil
 	case <-timer.C:
 		return nil, st.busy()
-	case <-st.q.stop:
+	case <-st.q.life.Done():
 		return nil, errStopping
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -136,12 +136,10 @@ func showEntry(stream string, e *spool.Entry, dead bool, bytes int, f func(*Reco
 
 // interrupted tells why an operation is not to go on.
 func (q *Queue) interrupted(ctx context.Context) error {
-	select {
-	case <-q.stop:
+	if q.stopping() {
 		return errStopping
-	default:
-		return ctx.Err()
 	}
+	return ctx.Err()
 }
 
 func newRecordInfo(stream string, e *spool.Entry, rec *record.Record, dead bool, bytes int) *RecordInfo {

@@ -29,7 +29,7 @@ func (q *Queue) Suspend(ctx context.Context, stream string) (Done, error) {
 		return Done{Stream: s.id}, fmt.Errorf("stream %s is suspended until the runner ends, since the mark cannot be written to disk: %w", s.id, err)
 	}
 	q.log.Warn("a stream is suspended by the operator; `kafkaupstream spool resume` lets it go on", "stream", s.id)
-	if resume, err := s.stream.takeTurn(ctx); err == nil { // the round has ended
+	if resume, err := s.stream.betweenRounds(ctx); err == nil { // the round has ended
 		resume()
 	}
 	return Done{Stream: s.id, Records: s.disk.Pending(), UnderWay: s.stream.underWay()}, nil

@@ -69,9 +69,9 @@ func (g *gateway) hold(b *broker, policy Policy, records ...*record.Record) (rec
 	b.block()
 	defer b.release()
 	for _, rec := range records {
-		result, err := g.queue.Send(b.connect(g.t), rec, policy, time.Now().Add(soon))
-		if err != nil || result.Receipt == "" {
-			g.t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, err)
+		result := g.deliver(b.connect(g.t), policy, soon, *rec).Outcomes[0]
+		if result.Err != nil || result.Receipt == "" {
+			g.t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, result.Err)
 		}
 		receipts = append(receipts, result.Receipt)
 	}
@@ -127,8 +127,8 @@ func TestRecordsOfAnyTimeAreShown(t *testing.T) {
 	b.block()
 	defer b.release()
 	for _, rec := range []*record.Record{far, recordOf("t", "near")} {
-		if result, err := g.queue.Send(b.connect(t), rec, DeadLetter, time.Now().Add(soon)); err != nil || result.Receipt == "" {
-			t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, err)
+		if result := g.deliver(b.connect(t), DeadLetter, soon, *rec).Outcomes[0]; result.Err != nil || result.Receipt == "" {
+			t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, result.Err)
 		}
 	}
 	c := dial(t, dir)
@@ -231,9 +231,9 @@ func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
 	conn := connect(t, nobody)
 	var receipts []string
 	for i := range 4 {
-		r, err := g.queue.Send(conn, recordOf("t", fmt.Sprint(i)), Suspend, time.Now().Add(soon))
-		if err != nil {
-			t.Fatal(err)
+		r := g.deliver(conn, Suspend, soon, *recordOf("t", fmt.Sprint(i))).Outcomes[0]
+		if r.Err != nil {
+			t.Fatal(r.Err)
 		}
 		receipts = append(receipts, r.Receipt)
 	}
@@ -307,7 +307,7 @@ func TestARoundAndAnOperationKeepOutOfEachOthersWay(t *testing.T) {
 	}
 	g.want("kept", conn, "t", "1", patient)
 	st := g.queue.stream(conn, DeadLetter)
-	end, err := st.takeTurn(t.Context())
+	end, err := st.betweenRounds(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -655,9 +655,9 @@ func TestShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
 	conn := connect(t, nobody)
 	var receipts []string
 	for i := range 120 {
-		result, err := g.queue.Send(conn, recordOf("t", fmt.Sprint(i)), DeadLetter, time.Now().Add(soon))
-		if err != nil {
-			t.Fatal(err)
+		result := g.deliver(conn, DeadLetter, soon, *recordOf("t", fmt.Sprint(i))).Outcomes[0]
+		if result.Err != nil {
+			t.Fatal(result.Err)
 		}
 		receipts = append(receipts, result.Receipt)
 	}
@@ -733,7 +733,7 @@ func TestAnAmbiguousBeginningIsNoName(t *testing.T) {
 	g := startQueue(t, dir, Options{}).await()
 	conn := connect(t, nobody)
 	for _, policy := range []Policy{DeadLetter, Suspend} {
-		if _, err := g.queue.Send(conn, recordOf("t", "x"), policy, time.Now().Add(soon)); err != nil {
+		if err := g.deliver(conn, policy, soon, *recordOf("t", "x")).Outcomes[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -52,11 +54,12 @@ type Queue struct {
 	pool *producer.Pool
 
 	loops   sync.WaitGroup
-	loopsMu sync.Mutex    // held to add one, and to close stop
-	stop    chan struct{} // closed: nothing new is sent
-	hurry   chan struct{} // closed at hurryAt
-	hurryAt atomic.Pointer[time.Time]
+	loopsMu sync.Mutex      // held to add one, and to end life
+	life    context.Context // ends with Stop: nothing new is sent
+	end     func()
 	kept    atomic.Int64 // records that Keep took
+
+	requests deadline.Group // those that wait for Kafka
 
 	control   control    // where an operator's commands come in
 	operating sync.Mutex // held while one of them moves or drops records
@@ -84,9 +87,9 @@ func keyOf(conn *kafkaconf.Connection, policy Policy) streamKey {
 // directory is logged and tried again, and meanwhile no record can be kept. Start
 // is to be called before anything else.
 func Open(opts Options) *Queue {
+	life, end := context.WithCancel(context.Background())
 	return &Queue{
-		opts: opts, log: opts.Log,
-		stop: make(chan struct{}), hurry: make(chan struct{}),
+		opts: opts, log: opts.Log, life: life, end: end,
 		streams: map[streamKey]*stream{}, unreadable: map[string]string{},
 	}
 }
@@ -103,30 +106,18 @@ func (q *Queue) Start(pool *producer.Pool) {
 
 // Hurry ends the waiting for Kafka at that time: records not acknowledged then are
 // kept on disk.
-func (q *Queue) Hurry(at time.Time) {
-	q.hurryAt.Store(&at)
-	time.AfterFunc(time.Until(at), func() { close(q.hurry) })
-}
+func (q *Queue) Hurry(at time.Time) { q.requests.EndAt(at) }
 
 // Stop sends nothing that is on disk any more. Records can still be kept.
 func (q *Queue) Stop() {
 	q.loopsMu.Lock()
-	if !q.stopping() {
-		close(q.stop)
-	}
+	q.end()
 	q.loopsMu.Unlock()
 	q.control.close()
 	q.loops.Wait()
 }
 
-func (q *Queue) stopping() bool {
-	select {
-	case <-q.stop:
-		return true
-	default:
-		return false
-	}
-}
+func (q *Queue) stopping() bool { return q.life.Err() != nil }
 
 // loop runs f until Stop, which waits for its end; not after Stop.
 func (q *Queue) loop(f func()) {
@@ -217,7 +208,7 @@ func (q *Queue) sleep(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-q.stop:
+	case <-q.life.Done():
 		return false
 	}
 }
@@ -297,11 +288,8 @@ type metadata struct {
 }
 
 // modeOf returns how the records of a stream are produced.
-func modeOf(transactional bool) kafkaconf.Mode {
-	if transactional {
-		return kafkaconf.Transactional
-	}
-	return kafkaconf.Durable
+func modeOf(transactional bool) record.Mode {
+	return record.Mode{Delivery: record.Durable, Transactional: transactional}
 }
 
 const suspendWord = "suspend"
@@ -404,66 +392,6 @@ func (q *Queue) open(st *stream) (*spool.Stream, error) {
 	return disk.Stream(st.id, text)
 }
 
-// replyReserve is the time a record may take to be kept, out of its timeout.
-func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
-
-// kafkaDeadline is until when Kafka may acknowledge a record, of all the time there
-// is for the reply.
-func (q *Queue) kafkaDeadline(deadline time.Time) time.Time {
-	deadline = deadline.Add(-replyReserve(time.Until(deadline)))
-	if at := q.hurryAt.Load(); at != nil && at.Before(deadline) {
-		return *at
-	}
-	return deadline
-}
-
-// Result is what became of a record that was not refused: acknowledged by Kafka, or
-// on disk under a receipt.
-type Result struct {
-	Ack     record.Ack
-	Receipt string // "": acknowledged
-}
-
-// Send delivers the record to Kafka or to the disk, by the deadline or little later.
-// An error that is Unconfirmed means that neither is sure.
-func (q *Queue) Send(conn *kafkaconf.Connection, rec *record.Record, policy Policy, deadline time.Time) (Result, *record.Error) {
-	st := q.stream(conn, policy)
-	stamp(rec, time.Now())
-	deadline = q.kafkaDeadline(deadline)
-	for !st.clear(rec.Topic) {
-		if !st.awaitClear(deadline, rec.Topic) {
-			return st.keep(conn, rec, nil, behindOthers)
-		}
-	}
-	d, err := q.pool.Queue(conn, rec, deadline)
-	if err != nil {
-		if err.Permanent() {
-			return Result{}, err
-		}
-		return st.keep(conn, rec, nil, err)
-	}
-	if !d.Wait(deadline, q.hurry) {
-		return st.keep(conn, rec, d, notInTime)
-	}
-	ack, err := d.Outcome()
-	q.pool.Settle(d)
-	switch {
-	case err == nil:
-		return Result{Ack: ack}, nil
-	case err.Permanent():
-		return Result{}, err
-	default:
-		return st.keep(conn, rec, nil, err)
-	}
-}
-
-// stamp gives a record its time: a record that is sent later was made now.
-func stamp(rec *record.Record, now time.Time) {
-	if rec.Timestamp.IsZero() {
-		rec.Timestamp = now
-	}
-}
-
 // Keep takes a record that a producer could not deliver before its end. It reaches
 // the disk with Close.
 func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
@@ -479,12 +407,6 @@ func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
 	q.kept.Add(1)
 	return true
 }
-
-// What a record that is kept would be answered if it could not be kept.
-var (
-	behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
-	notInTime    = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
-)
 
 func brokers(conn *kafkaconf.Connection) string {
 	return strings.TrimSpace(conn.Route()["bootstrap.servers"])

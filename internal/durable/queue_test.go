@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -187,7 +188,7 @@ func (g *gateway) await() *gateway {
 
 func connect(t *testing.T, brokers string) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, kafkaconf.Durable)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": brokers}, record.Mode{Delivery: record.Durable})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,14 +203,32 @@ func recordOf(topic, value string) *record.Record {
 	return &record.Record{Topic: topic, Partition: record.AnyPartition, Value: []byte(value)}
 }
 
+// deliver delivers records by a way.
+func deliver(w record.Way, timeout time.Duration, recs ...record.Record) *record.Batch {
+	b := &record.Batch{Records: recs}
+	deliverBatch(w, timeout, b)
+	return b
+}
+
+func deliverBatch(w record.Way, timeout time.Duration, b *record.Batch) {
+	ctx := deadline.New(time.Now().Add(timeout))
+	defer ctx.Release()
+	b.Outcomes = make([]record.Outcome, len(b.Records))
+	w.Deliver(ctx, b)
+}
+
+func (g *gateway) deliver(conn *kafkaconf.Connection, policy Policy, timeout time.Duration, recs ...record.Record) *record.Batch {
+	return deliver(g.queue.Way(conn, policy), timeout, recs...)
+}
+
 // send sends a record and says what became of it: acknowledged, kept, or the error.
 func (g *gateway) send(conn *kafkaconf.Connection, topic, value string, timeout time.Duration) string {
-	result, err := g.queue.Send(conn, recordOf(topic, value), DeadLetter, time.Now().Add(timeout))
+	result := g.deliver(conn, DeadLetter, timeout, *recordOf(topic, value)).Outcomes[0]
 	switch {
-	case err != nil && err.Unconfirmed:
+	case result.Err != nil && result.Err.Unconfirmed:
 		return "unconfirmed"
-	case err != nil:
-		return fmt.Sprintf("refused %v", err.Kind)
+	case result.Err != nil:
+		return fmt.Sprintf("refused %v", result.Err.Kind)
 	case result.Receipt != "":
 		return "kept"
 	default:
@@ -542,16 +561,16 @@ func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
-	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, kafkaconf.Async)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, record.Mode{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.pool.Send(conn, recordOf("t", "0"), true, time.Now().Add(patient)); err != nil {
+	if err := deliver(g.pool.Way(conn, true), patient, *recordOf("t", "0")).Outcomes[0].Err; err != nil {
 		t.Fatal(err)
 	}
 	b.block()
 	for i := range 2000 {
-		if _, err := g.pool.Send(conn, recordOf("t", fmt.Sprint(i+1)), false, time.Now().Add(patient)); err != nil {
+		if err := deliver(g.pool.Way(conn, false), patient, *recordOf("t", fmt.Sprint(i+1))).Outcomes[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -643,7 +662,7 @@ func TestARecordThatIsBeingKeptWhenTheProcessEndsIsNotSentAgain(t *testing.T) {
 	conn := b.connect(t)
 	st := g.queue.stream(conn, DeadLetter)
 	b.block()
-	d, perr := g.pool.Queue(conn, recordOf("t", "0"), time.Now().Add(patient))
+	d, perr := g.pool.Queue(t.Context(), conn, recordOf("t", "0"))
 	if perr != nil {
 		t.Fatal(perr)
 	}
@@ -696,7 +715,7 @@ func TestAGateWhoseTimeIsOverIsFollowedByAnother(t *testing.T) {
 		t.Error("a gate that is good was replaced")
 	}
 	first.until = time.Now().Add(-time.Millisecond)
-	if st.awaitClear(time.Now().Add(time.Hour)) {
+	if st.awaitGate(t.Context(), nil) {
 		t.Error("a request waits at a gate whose time is over")
 	}
 	st.setGate(true)

@@ -1,9 +1,9 @@
 package durable
 
 import (
+	"context"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
@@ -35,7 +35,7 @@ type memory struct {
 // fate is what became of a unit.
 type fate struct{ receipt string } // "": it was committed
 
-// expect notes that a unit's reply is owed until Replied.
+// expect notes that a unit's reply is owed until replied.
 func (st *stream) expect(id spool.UnitID) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -45,10 +45,9 @@ func (st *stream) expect(id spool.UnitID) {
 	st.open[id] = true
 }
 
-// Replied says that the reply to a unit was noted, or that nothing was done: no other
+// replied says that the reply to a unit was noted, or that nothing was done: no other
 // process will ask for it.
-func (q *Queue) Replied(conn *kafkaconf.Connection, id [16]byte, policy Policy) {
-	st := q.stream(conn, policy)
+func (st *stream) replied(id spool.UnitID) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	delete(st.open, id)
@@ -128,9 +127,9 @@ func (st *stream) fateOf(id spool.UnitID) (fate, bool) {
 
 // recall finds out what became of a unit that was sent before, as far as that can be
 // told without Kafka. The error says that it cannot be told now.
-func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, _ *record.Error) {
-	if !st.awaitLoaded(deadline) || !st.takeTurnBy(deadline) {
-		return f, false, notInTime
+func (st *stream) recall(ctx context.Context, id spool.UnitID) (f fate, ok bool, _ *record.Error) {
+	if !st.awaitLoaded(ctx) || !st.takeTurn(ctx) {
+		return f, false, record.Unknown
 	}
 	defer func() { <-st.turn }()
 	if f, ok := st.fateOf(id); ok {
@@ -151,18 +150,15 @@ func (st *stream) recall(id spool.UnitID, deadline time.Time) (f fate, ok bool, 
 }
 
 // awaitLoaded waits until this process knows what is on disk.
-func (st *stream) awaitLoaded(deadline time.Time) bool {
+func (st *stream) awaitLoaded(ctx context.Context) bool {
 	tick := time.NewTicker(loadedInterval)
 	defer tick.Stop()
 	for !st.loaded.Load() {
 		select {
 		case <-tick.C:
-		case <-st.q.hurry:
+		case <-ctx.Done():
 			return false
-		case <-st.q.stop:
-			return false
-		}
-		if time.Now().After(deadline) {
+		case <-st.q.life.Done():
 			return false
 		}
 	}

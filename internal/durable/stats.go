@@ -3,8 +3,8 @@ package durable
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Stats is a look at a queue.
@@ -45,7 +45,7 @@ func (q *Queue) State() (open, owner bool) {
 func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.disk == nil || p.Mode == kafkaconf.Durable {
+	if q.disk == nil || p.Mode == (record.Mode{Delivery: record.Durable}) {
 		return q.disk != nil
 	}
 	for _, st := range q.streams {

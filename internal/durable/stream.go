@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -89,11 +90,11 @@ func newStream(q *Queue, conn *kafkaconf.Connection, policy Policy) *stream {
 	return st
 }
 
-// clear reports whether nothing on disk comes before a new record for one of the topics.
-func (st *stream) clear(topics ...string) bool {
+// clear reports whether nothing on disk comes before new records.
+func (st *stream) clear(recs []record.Record) bool {
 	disk := st.disk.Load()
 	if st.loaded.Load() {
-		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0 || st.past(topics))
+		return st.suspension.Load() == nil && (disk == nil || disk.Pending() == 0 || st.past(recs))
 	}
 	if st.conn.Transactional() {
 		return false // another process may be sending
@@ -112,38 +113,48 @@ func (st *stream) clear(topics ...string) bool {
 	return err == nil && !foreign
 }
 
-// past reports whether all that is on disk is of other topics, as far as the reader has
-// not sent it.
-func (st *stream) past(topics []string) bool {
-	if len(topics) == 0 || st.policy == Suspend || st.conn.Transactional() || st.readTo.Load() != st.appended.Load() {
+// past reports whether all that is on disk is of other topics than the records', as far as
+// the reader has not sent it.
+func (st *stream) past(recs []record.Record) bool {
+	if st.policy == Suspend || st.conn.Transactional() || st.readTo.Load() != st.appended.Load() {
 		return false
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for _, topic := range topics {
-		if _, ok := st.met[topic]; ok {
+	for i := range recs {
+		if _, ok := st.met[recs[i].Topic]; ok {
 			return false
 		}
 	}
 	return true
 }
 
-// standsAside reports whether records for one of the topics stand aside.
-func (st *stream) standsAside(topics []string) bool {
+// standsAside reports whether earlier records for the topic of one of these stand aside.
+func (st *stream) standsAside(recs []record.Record) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for _, topic := range topics {
-		if st.met[topic] {
+	for i := range recs {
+		if st.met[recs[i].Topic] {
 			return true
 		}
 	}
 	return false
 }
 
-// awaitClear waits while the last records on disk are on their way, and reports
-// whether it is worth asking clear again.
-func (st *stream) awaitClear(deadline time.Time, topics ...string) bool {
-	if st.standsAside(topics) {
+// awaitClear waits until nothing on disk comes before the records, as long as the last ones
+// there are on their way; false: new ones are to be kept.
+func (st *stream) awaitClear(ctx context.Context, recs []record.Record) bool {
+	for !st.clear(recs) {
+		if !st.awaitGate(ctx, recs) {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitGate waits until the gate is taken away; false: not in time, or there is none.
+func (st *stream) awaitGate(ctx context.Context, recs []record.Record) bool {
+	if st.standsAside(recs) {
 		return false
 	}
 	st.mu.Lock()
@@ -152,20 +163,17 @@ func (st *stream) awaitClear(deadline time.Time, topics ...string) bool {
 	if g == nil {
 		return false
 	}
-	until := g.until
-	if g.pace > 0 {
-		until = time.Now().Add(g.pace)
+	wait := g.pace
+	if wait == 0 {
+		wait = time.Until(g.until)
 	}
-	if until.Before(deadline) {
-		deadline = until
-	}
-	timer := time.NewTimer(time.Until(deadline))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-g.closed:
 		return true
-	case <-st.q.hurry:
 	case <-timer.C:
+	case <-ctx.Done():
 	}
 	return false
 }
@@ -188,44 +196,18 @@ func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
 	}
 }
 
-// keep puts a record on disk for the reason of cause. d is its delivery if
-// librdkafka has it. The room that it takes is that of the route, which from stands for.
-func (st *stream) keep(from *kafkaconf.Connection, rec *record.Record, d *producer.Delivery, cause *record.Error) (Result, *record.Error) {
-	position, f, err := st.append(&spool.Entry{Record: *rec, Kept: time.Now(), Holder: from}, d)
-	if err != nil {
-		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "error", err)
-		return Result{}, st.notKept(d, cause, err)
-	}
-	if f != nil { // meanwhile it may have been acknowledged
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		st.noteOutcomes()
-		if f.acked {
-			return Result{Ack: f.ack}, nil
-		}
-	}
-	return Result{Receipt: position.Receipt()}, nil
-}
-
-func (st *stream) append(e *spool.Entry, d *producer.Delivery) (_ spool.Position, f *flight, _ error) {
+// append puts a unit on disk.
+func (st *stream) append(e *spool.Entry) (spool.Position, error) {
 	disk, err := st.q.open(st)
 	if err != nil {
-		return spool.Position{}, nil, err
+		return spool.Position{}, err
 	}
 	st.disk.Store(disk)
-	if d != nil {
-		st.keeping.RLock()
-		defer st.keeping.RUnlock()
-	}
 	position, err := disk.Append(e)
-	if err != nil {
-		return position, nil, err
+	if err == nil {
+		st.start()
 	}
-	if d != nil {
-		f = st.fly(position, d)
-	}
-	st.start()
-	return position, f, nil
+	return position, err
 }
 
 // notKept is the outcome of a record that could not be kept because of err.
@@ -233,7 +215,7 @@ func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) 
 	switch {
 	case cause.Unconfirmed, errors.Is(err, spool.ErrUncertain):
 		st.forget(d)
-		return notInTime
+		return record.Unknown
 	case errors.Is(err, spool.ErrFull):
 		return &record.Error{Kind: record.KindSpoolFull, Reason: err.Error()}
 	}
@@ -249,7 +231,7 @@ func (st *stream) awaitKeeping() {
 // forget lets go of a delivery that could not be kept.
 func (st *stream) forget(d *producer.Delivery) {
 	if d != nil {
-		d.OnReport(func() { go st.q.pool.Settle(d) })
+		d.OnReport(func() { go d.End() })
 	}
 }
 
@@ -271,9 +253,8 @@ func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
 // noteOutcomes notes the outcomes that have come. st.mu is held.
 func (st *stream) noteOutcomes() {
 	for _, f := range st.arrived {
-		f.ack, f.err = f.delivery.Outcome()
-		st.q.pool.Settle(f.delivery)
-		f.delivery = nil
+		o := f.delivery.End()
+		f.ack, f.err, f.delivery = o.Ack, o.Err, nil
 		if f.acked = f.err == nil; f.acked {
 			st.acked = append(st.acked, f)
 		} else {

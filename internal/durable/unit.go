@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -52,128 +53,126 @@ func (st *stream) inDoubt() int {
 	return 0
 }
 
-// Unit is records of one topic that are in Kafka all or none.
-type Unit struct {
-	// ID is the unit's identity; zero: it gets one.
-	ID      [16]byte
-	Records []record.Record
-	// Again says that a unit with this identity may have been sent before, by this
-	// process or an earlier one.
-	Again bool
+// unitWay delivers a route's batches as units: records of one topic that are in Kafka all
+// or none.
+type unitWay struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
 }
 
-// UnitResult is what became of a unit that was not refused.
-type UnitResult struct {
-	// Outcomes say of each record what the transaction came to; nil: nothing is known of
-	// them, as of a unit that was committed before.
-	Outcomes []record.Outcome
-	// Receipt names the unit on disk; "": it is not there.
-	Receipt string
-}
-
-// SendUnit delivers the records in one transaction to Kafka, or as one unit to the
-// disk, by the deadline or little later. An error is about the transaction as a whole.
-// Where the unit has an ID, Replied is to be called when the reply has been noted.
-func (q *Queue) SendUnit(conn *kafkaconf.Connection, u Unit, policy Policy, deadline time.Time) (UnitResult, *record.Error) {
-	st := q.stream(conn, policy)
+// Deliver delivers the records in one transaction to Kafka, or as one unit to the disk.
+// Then the unit's receipt is that of each record.
+func (w *unitWay) Deliver(ctx context.Context, b *record.Batch) {
+	st := w.q.stream(w.conn, w.policy)
 	now := time.Now()
-	for i := range u.Records {
-		stamp(&u.Records[i], now)
-	}
-	deadline = q.kafkaDeadline(deadline)
-	e := &spool.Entry{Unit: u.ID, Record: u.Records[0], Rest: u.Records[1:], Kept: now, Holder: conn}
+	stamp(b.Records, now)
+	kafka := w.q.forKafka(ctx)
+	defer kafka.Release()
+	e := &spool.Entry{Unit: b.Unit, Record: b.Records[0], Rest: b.Records[1:], Kept: now, Holder: w.conn}
 	if e.Unit.IsZero() {
 		e.Unit = spool.NewUnitID()
-		return st.deliver(e, u.Records, false, deadline)
+	} else {
+		st.expect(e.Unit)
+		b.Replied = func() { st.replied(e.Unit) }
 	}
-	st.expect(e.Unit)
-	if u.Again {
-		if f, ok, err := st.recall(e.Unit, deadline); ok || err != nil {
-			return UnitResult{Receipt: f.receipt}, err
+	if b.Again {
+		f, ok, err := st.recall(kafka, e.Unit)
+		if err != nil {
+			b.Outcomes, b.Err = nil, err
+			return
+		}
+		if ok {
+			f.tell(b)
+			return
 		}
 	}
-	return st.deliver(e, u.Records, u.Again, deadline)
+	st.deliver(kafka, e, b)
+}
+
+// tell sets the outcome of a unit's records to its fate.
+func (f fate) tell(b *record.Batch) {
+	if f.receipt == "" {
+		b.Outcomes = nil
+	}
+	for i := range b.Outcomes {
+		b.Outcomes[i].Receipt = f.receipt
+	}
 }
 
 // deliver sends or keeps a unit.
-func (st *stream) deliver(e *spool.Entry, recs []record.Record, again bool, deadline time.Time) (UnitResult, *record.Error) {
-	if !st.unitTurn(deadline) {
-		return st.keepUnit(e, behindOthers)
+func (st *stream) deliver(kafka context.Context, e *spool.Entry, b *record.Batch) {
+	if !st.unitTurn(kafka) {
+		st.keepUnit(e, b, behindOthers)
+		return
 	}
 	defer func() { <-st.turn }()
-	err := st.prepare(e.Record.Topic, deadline, st.q.hurry)
-	if err == nil && again {
+	err := st.prepare(kafka, e.Record.Topic)
+	if err == nil && b.Again {
 		if f, ok := st.fateOf(e.Unit); ok { // now that Kafka has been asked
-			return UnitResult{Receipt: f.receipt}, nil
+			f.tell(b)
+			return
 		}
 	}
 	var out []record.Outcome
 	if err == nil {
-		out, err = st.serial.Send(recs, st.markOf(e.Unit), deadline, st.q.hurry)
+		out, err = st.serial.Send(kafka, b.Records, st.markOf(e.Unit))
 	}
 	if err == nil {
 		st.committed(e.Unit)
 	}
 	if err == nil || err.Permanent() {
-		return UnitResult{Outcomes: out}, err
+		b.Outcomes, b.Err = out, err
+		return
 	}
-	return st.keepUnit(e, err)
+	st.keepUnit(e, b, err)
 }
 
 // unitTurn waits until a new unit is the next to be sent, and takes the stream's turn;
 // false: it is to be kept.
-func (st *stream) unitTurn(deadline time.Time) bool {
-	for {
-		for !st.clear() {
-			if !st.awaitClear(deadline) {
-				return false
-			}
-		}
-		if !st.takeTurnBy(deadline) {
-			return false
-		}
-		if st.clear() {
+func (st *stream) unitTurn(kafka context.Context) bool {
+	for st.awaitClear(kafka, nil) && st.takeTurn(kafka) {
+		if st.clear(nil) {
 			return true
 		}
 		<-st.turn
 	}
+	return false
 }
 
-// takeTurnBy takes the stream's turn; false: not in time.
-func (st *stream) takeTurnBy(deadline time.Time) bool {
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+// takeTurn takes the stream's turn; false: not in time.
+func (st *stream) takeTurn(ctx context.Context) bool {
 	select {
 	case st.turn <- struct{}{}:
 		return true
-	case <-timer.C:
-	case <-st.q.hurry:
-	case <-st.q.stop:
+	case <-ctx.Done():
+	case <-st.q.life.Done():
 	}
 	return false
 }
 
 // keepUnit puts a unit on disk for the reason of cause. Where that leaves it open
 // whether the unit was committed, the caller has the turn.
-func (st *stream) keepUnit(unit *spool.Entry, cause *record.Error) (UnitResult, *record.Error) {
-	position, _, err := st.append(unit, nil)
+func (st *stream) keepUnit(unit *spool.Entry, b *record.Batch, cause *record.Error) {
+	position, err := st.append(unit)
 	if err != nil {
 		st.q.log.Error("a unit cannot be kept on disk", "stream", st.id, "error", err)
-		return UnitResult{}, st.notKept(nil, cause, err)
+		b.Outcomes, b.Err = nil, st.notKept(nil, cause, err)
+		return
 	}
 	if cause.Unconfirmed {
 		st.doubt = &spool.Entry{Unit: unit.Unit, Position: position}
 	}
 	st.keptOpen(unit.Unit, position)
-	return UnitResult{Receipt: position.Receipt()}, nil
+	fate{position.Receipt()}.tell(b)
 }
 
 // prepare makes the producer ready for the next unit, and settles what is in doubt.
-func (st *stream) prepare(topic string, deadline time.Time, hurry <-chan struct{}) *record.Error {
+func (st *stream) prepare(ctx context.Context, topic string) *record.Error {
 	if st.settled() {
 		return nil
 	}
-	marks, err := st.serial.Begin(topic, deadline, hurry)
+	marks, err := st.serial.Begin(ctx, topic)
 	if err != nil {
 		return err
 	}
@@ -280,7 +279,9 @@ func (st *stream) settleUnits(disk *spool.Stream) (time.Duration, bool) {
 	if len(entries) == 0 {
 		return retryPause, true
 	}
-	if err := st.prepare(entries[0].Record.Topic, time.Now().Add(unitWait), st.q.stop); err != nil {
+	ctx, cancel := context.WithTimeout(st.q.life, unitWait)
+	defer cancel()
+	if err := st.prepare(ctx, entries[0].Record.Topic); err != nil {
 		return st.unitsWait(err), true
 	}
 	return 0, false
@@ -348,7 +349,9 @@ func (st *stream) sendUnit(disk *spool.Stream, e *spool.Entry, l *lane) *record.
 	}
 	err := l.obstacle(st)
 	if err == nil {
-		_, err = st.serial.Send(e.Records(), st.markOf(e.Unit), time.Now().Add(unitWait), st.q.stop)
+		ctx, cancel := context.WithTimeout(st.q.life, unitWait)
+		_, err = st.serial.Send(ctx, e.Records(), st.markOf(e.Unit))
+		cancel()
 		switch {
 		case err == nil:
 			st.committed(e.Unit)

@@ -22,7 +22,7 @@ import (
 
 func (b *broker) transactional(t *testing.T) *kafkaconf.Connection {
 	t.Helper()
-	return b.connect(t).As(kafkaconf.Transactional)
+	return b.connect(t).As(record.Mode{Delivery: record.Durable, Transactional: true})
 }
 
 // sendUnit sends a unit, its records' values separated by spaces, and says what became
@@ -32,22 +32,21 @@ func (g *gateway) sendUnit(conn *kafkaconf.Connection, topic, values string, pol
 	for _, v := range strings.Fields(values) {
 		recs = append(recs, *recordOf(topic, v))
 	}
-	result, err := g.queue.SendUnit(conn, Unit{Records: recs}, policy, time.Now().Add(timeout))
-	return what(result, err, len(recs))
+	return what(g.deliver(conn, policy, timeout, recs...))
 }
 
-func what(result UnitResult, err *record.Error, records int) string {
+func what(b *record.Batch) string {
 	switch {
-	case err != nil && err.Unconfirmed:
+	case b.Err != nil && b.Err.Unconfirmed:
 		return "unconfirmed"
-	case err != nil:
-		return fmt.Sprintf("refused %d", err.Kind)
-	case result.Receipt != "":
-		return "kept"
-	case result.Outcomes == nil:
+	case b.Err != nil:
+		return fmt.Sprintf("refused %d", b.Err.Kind)
+	case b.Outcomes == nil:
 		return "committed before"
-	case len(result.Outcomes) != records || result.Outcomes[0].Ack.Offset < 0:
-		return fmt.Sprintf("outcomes %+v", result.Outcomes)
+	case len(b.Outcomes) != len(b.Records) || b.Outcomes[0].Ack.Offset < 0:
+		return fmt.Sprintf("outcomes %+v", b.Outcomes)
+	case b.Outcomes[0].Receipt != "":
+		return "kept"
 	}
 	return "committed"
 }
@@ -228,7 +227,7 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 
 func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	g, conn, start := startAway(t)
-	conn = conn.As(kafkaconf.Transactional)
+	conn = conn.As(record.Mode{Delivery: record.Durable, Transactional: true})
 	g.wantUnit("kept", conn, "nowhere", "x", soon)
 	g.wantUnit("kept", conn, "t", "0 1", soon)
 	g.wantUnit("kept", conn, "nowhere", "y", soon)
@@ -364,22 +363,27 @@ func TestHurryKeepsAUnitThatWaitsForKafka(t *testing.T) {
 	}
 }
 
-// again sends a unit with an identity that may have been sent before.
-func (g *gateway) again(conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) (string, UnitResult) {
-	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}, Again: true}
-	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
-	return what(result, err, 1), result
+// unit sends a unit with an identity of its own.
+func (g *gateway) unit(conn *kafkaconf.Connection, id byte, again bool, value string, timeout time.Duration) *record.Batch {
+	b := &record.Batch{Unit: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}, Again: again}
+	deliverBatch(g.queue.Way(conn, DeadLetter), timeout, b)
+	return b
+}
+
+// again sends a unit that may have been sent before.
+func (g *gateway) again(conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) (string, *record.Batch) {
+	b := g.unit(conn, id, true, value, timeout)
+	return what(b), b
 }
 
 // first is again for the first time.
-func (g *gateway) first(want string, conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) UnitResult {
+func (g *gateway) first(want string, conn *kafkaconf.Connection, id byte, value string, timeout time.Duration) *record.Batch {
 	g.t.Helper()
-	u := Unit{ID: [16]byte{id}, Records: []record.Record{*recordOf("t", value)}}
-	result, err := g.queue.SendUnit(conn, u, DeadLetter, time.Now().Add(timeout))
-	if got := what(result, err, 1); got != want {
+	b := g.unit(conn, id, false, value, timeout)
+	if got := what(b); got != want {
 		g.t.Fatalf("unit %s: %s, want %s", value, got, want)
 	}
-	return result
+	return b
 }
 
 func TestAUnitOfWhichNobodyKnowsIsNotSentTwice(t *testing.T) {
@@ -387,8 +391,7 @@ func TestAUnitOfWhichNobodyKnowsIsNotSentTwice(t *testing.T) {
 	conn := b.transactional(t)
 	g := startQueue(t, dir, Options{}).await()
 	g.first("committed", conn, 1, "1", patient)
-	g.first("committed", conn, 2, "2", patient)
-	g.queue.Replied(conn, [16]byte{2}, DeadLetter)
+	g.first("committed", conn, 2, "2", patient).Replied()
 	g.first("committed", conn, 3, "3", patient)
 	if got, _ := g.again(conn, 1, "1", patient); got != "committed before" {
 		t.Errorf("the same process: %s", got)
@@ -417,16 +420,16 @@ func TestAUnitThatIsOnDiskIsNotKeptTwice(t *testing.T) {
 	g.close()
 	next := startQueue(t, dir, Options{})
 	got, again := next.again(conn, 1, "1", patient)
-	if got != "kept" || again.Receipt != kept.Receipt {
-		t.Errorf("%s under %s, was %s", got, again.Receipt, kept.Receipt)
+	if got != "kept" || again.Outcomes[0].Receipt != kept.Outcomes[0].Receipt {
+		t.Errorf("%s under %s, was %s", got, again.Outcomes[0].Receipt, kept.Outcomes[0].Receipt)
 	}
 	if n := next.pending(); n != 1 {
 		t.Errorf("%d units are on disk", n)
 	}
 	b.failWith(nil)
 	next.awaitEmpty()
-	if got, again := next.again(conn, 1, "1", patient); got != "kept" || again.Receipt != kept.Receipt {
-		t.Errorf("after it was sent: %s under %s", got, again.Receipt)
+	if got, again := next.again(conn, 1, "1", patient); got != "kept" || again.Outcomes[0].Receipt != kept.Outcomes[0].Receipt {
+		t.Errorf("after it was sent: %s under %s", got, again.Outcomes[0].Receipt)
 	}
 	next.wantUnit("committed", conn, "t", "2", patient)
 	if got := b.committed(t, "t", 2); got != "1 2" {

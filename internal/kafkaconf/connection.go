@@ -9,36 +9,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
-
-// Mode is how a route's records are delivered. It decides some defaults of the
-// producer; see [Effective].
-type Mode int
-
-const (
-	// Async: queued, and nobody waits.
-	Async Mode = iota
-	// Sync: the sender waits for Kafka's acknowledgement.
-	Sync
-	// Durable: the sender waits for the acknowledgement or keeps the record itself,
-	// so that librdkafka has no reason to ever give it up.
-	Durable
-	// Transactional: all records of a request in one transaction.
-	Transactional
-)
-
-// modeNames are the modes as metrics and traces call them.
-var modeNames = [...]string{Async: "async", Sync: "sync", Durable: "durable", Transactional: "transactional"}
-
-// Modes is how many modes there are: they are the numbers below it.
-const Modes = Mode(len(modeNames))
-
-// String returns the mode's name, in lower case.
-func (m Mode) String() string { return modeNames[m] }
 
 // Connection is a set of connection properties, to be made once for a route.
 type Connection struct {
-	mode   Mode
+	mode   record.Mode
 	id     string     // equal for equal effective properties
 	route  Properties // as the route has them; values may be references to secrets
 	props  Properties // effective
@@ -55,7 +32,7 @@ type Connection struct {
 
 // New makes a route's connection of its properties; see [Effective]. The error
 // is an [InvalidError].
-func New(route Properties, mode Mode) (*Connection, error) {
+func New(route Properties, mode record.Mode) (*Connection, error) {
 	props, err := Effective(route, mode)
 	if err != nil {
 		return nil, err
@@ -67,7 +44,7 @@ func New(route Properties, mode Mode) (*Connection, error) {
 }
 
 // Transactional reports whether all records of a request are one transaction.
-func (c *Connection) Transactional() bool { return c.mode == Transactional }
+func (c *Connection) Transactional() bool { return c.mode.Transactional }
 
 // Origin identifies the route's properties, whatever its mode: 64 hexadecimal
 // digits.
@@ -82,7 +59,7 @@ func (c *Connection) ID() string { return c.id }
 func (c *Connection) ProducerID() string { return c.id[:8] }
 
 // Mode is the mode that the connection was made for.
-func (c *Connection) Mode() Mode { return c.mode }
+func (c *Connection) Mode() record.Mode { return c.mode }
 
 // Held counts the bytes of memory that the pool has given out for the connection's
 // requests.
@@ -126,7 +103,7 @@ func (c *Connection) Resolve(resolve func(string) (string, error)) (Properties, 
 }
 
 // As returns a connection of the same route properties with another mode.
-func (c *Connection) As(mode Mode) *Connection {
+func (c *Connection) As(mode record.Mode) *Connection {
 	if c.mode == mode {
 		return c
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -151,7 +152,7 @@ func Read(route Properties) (given Given, invalid []Invalid) {
 
 // Check returns an [InvalidError] with all that is wrong with a route's properties in the
 // mode, or nil. What references stand for is not known here: see [Connection.Resolve].
-func Check(route Properties, mode Mode) error {
+func Check(route Properties, mode record.Mode) error {
 	given, invalid := Read(route)
 	if invalid = append(invalid, given.contradictions(mode)...); len(invalid) > 0 {
 		return InvalidError(invalid)
@@ -170,13 +171,13 @@ func (p Properties) known(name string) string {
 // Effective returns what librdkafka is given for a route: its properties, under their
 // canonical names and as librdkafka reads them, over this project's defaults. The error
 // is an [InvalidError]: a property cannot be read. What else [Check] says is not looked at.
-func Effective(route Properties, mode Mode) (Properties, error) {
+func Effective(route Properties, mode record.Mode) (Properties, error) {
 	given, invalid := Read(route)
 	if len(invalid) > 0 {
 		return nil, InvalidError(invalid)
 	}
 	props := given.Values
-	if mode != Async && props["acks"] == "0" {
+	if mode != (record.Mode{}) && props["acks"] == "0" {
 		// The records of an async route that are still queued at its end go to the disk,
 		// and from there they are sent with acknowledgements, whatever the route has.
 		delete(props, "acks")
@@ -189,11 +190,13 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 		"linger.ms":                  "5",
 		"batch.size":                 strconv.Itoa(defaultBatchBytes),
 	}
-	switch mode {
-	case Sync:
+	switch {
+	case mode.Transactional:
+		defaults["linger.ms"] = "0"
+	case mode.Delivery == record.Sync:
 		defaults["linger.ms"] = "0"
 		defaults["retries"] = strconv.Itoa(acknowledgedRetries)
-	case Durable:
+	case mode.Delivery == record.Durable:
 		defaults["linger.ms"] = "0"
 		defaults["message.timeout.ms"] = "0" // never: an idempotent producer then makes no duplicate
 		// With more, a batch that a broker refuses for a moment and the one behind it,
@@ -201,8 +204,6 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 		// numbers anew what other partitions wait to repeat after a broken connection:
 		// the broker takes it for new records.
 		defaults["max.in.flight.requests.per.connection"] = "1"
-	case Transactional:
-		defaults["linger.ms"] = "0"
 	}
 	if props.againstIdempotence() == "" {
 		defaults["enable.idempotence"] = "true"
@@ -215,7 +216,7 @@ func Effective(route Properties, mode Mode) (Properties, error) {
 }
 
 // contradictions returns what is wrong with the properties together, or in the mode.
-func (g Given) contradictions(mode Mode) (invalid []Invalid) {
+func (g Given) contradictions(mode record.Mode) (invalid []Invalid) {
 	problem := func(canonical, format string, args ...any) {
 		name, given := g.Names[canonical]
 		if !given {
@@ -228,12 +229,12 @@ func (g Given) contradictions(mode Mode) (invalid []Invalid) {
 		problem("message.max.bytes", "it cannot be a reference: the route's own limits depend on it")
 	}
 	switch acks := p.known("acks"); {
-	case acks == "0" && (mode == Sync || mode == Durable):
+	case acks == "0" && mode.Delivery != record.Async && !mode.Transactional:
 		problem("acks", "%s delivery needs acknowledgements: all, or 1", mode)
 	case acks != "" && acks != "-1" && acks != "0" && acks != "1":
 		problem("acks", "expected all, 1 or 0; Kafka refuses other numbers")
 	}
-	if mode == Transactional {
+	if mode.Transactional {
 		name := p.againstIdempotence()
 		if p.known("enable.idempotence") == "false" {
 			name = "enable.idempotence"

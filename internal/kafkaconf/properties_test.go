@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 func TestDefaultsGiveWayToTheRoute(t *testing.T) {
@@ -65,14 +67,14 @@ func TestPropertiesThatContradictAreRefused(t *testing.T) {
 		{"bootstrap.servers": "a", "linger.mss": "5"},
 		{"bootstrap.servers": "a", "acks": "1", "request.required.acks": "all"},
 	} {
-		if _, err := Effective(p, Async); err == nil {
+		if _, err := Effective(p, async); err == nil {
 			t.Errorf("%v was accepted", p)
 		}
 	}
 }
 
 func TestPropertiesWithTheSameValueInTwoSpellingsAreAccepted(t *testing.T) {
-	if _, err := Effective(Properties{"bootstrap.servers": "a", "acks": "ALL", "request.required.acks": "-1"}, Async); err != nil {
+	if _, err := Effective(Properties{"bootstrap.servers": "a", "acks": "ALL", "request.required.acks": "-1"}, async); err != nil {
 		t.Error(err)
 	}
 }
@@ -82,7 +84,7 @@ func TestWhatBreaksAModesPromiseIsRefused(t *testing.T) {
 	const needs = "%s: %s delivery needs acknowledgements: all, or 1"
 	for _, acks := range []string{"0", "-0", "+0", "00", "0x0", " 0", "4294967296"} {
 		for _, name := range []string{"acks", "request.required.acks"} {
-			for _, mode := range []Mode{Sync, Durable} {
+			for _, mode := range []record.Mode{acknowledged, durable} {
 				err := Check(p{"bootstrap.servers": "a", name: acks}, mode)
 				if want := fmt.Sprintf(needs, name, mode); err == nil || err.Error() != want {
 					t.Errorf("%s=%q: %v, want %s", name, acks, err, want)
@@ -94,31 +96,31 @@ func TestWhatBreaksAModesPromiseIsRefused(t *testing.T) {
 	cases := []struct {
 		says  string
 		route p
-		mode  Mode
+		mode  record.Mode
 		want  string // "": nothing
 	}{
-		{"acks=0 without anybody who waits", p{"acks": "0"}, Async, ""},
-		{"acks=1", p{"acks": "1"}, Durable, ""},
-		{"what a reference stands for", p{"acks": "$env://ACKS"}, Sync, ""},
-		{"a number of replicas", p{"acks": "2"}, Async, "acks: expected all, 1 or 0; Kafka refuses other numbers"},
-		{"no acknowledgement of a transaction", p{"acks": "00"}, Transactional, "acks" + transactions},
-		{"all of them in capitals", p{"acks": "ALL"}, Transactional, ""},
-		{"a transaction without idempotence", p{"enable.idempotence": "False"}, Transactional, "enable.idempotence" + transactions},
-		{"by a letter", p{"enable.idempotence": "f"}, Transactional, "enable.idempotence" + transactions},
-		{"by a digit", p{"enable.idempotence": "0"}, Transactional, "enable.idempotence" + transactions},
-		{"a transaction out of order", p{"queuing.strategy": "LIFO"}, Transactional, "queuing.strategy" + transactions},
-		{"a limit that is not known", p{"message.max.bytes": "$env://LIMIT"}, Async, "message.max.bytes: it cannot be a reference: the route's own limits depend on it"},
-		{"no address", p{"bootstrap.servers": " , "}, Async, "bootstrap.servers: it names no broker"},
-		{"an address that is none", p{"metadata.broker.list": "h1;h2", "bootstrap.servers": "h1;h2"}, Async, "metadata.broker.list: addresses are separated by commas: h1:9092,h2:9092"},
-		{"one address of two", p{"bootstrap.servers": "h1:kafka,h2"}, Async, ""},
-		{"a log-in without a mechanism", p{"security.protocol": "SASL_SSL"}, Async, "sasl.mechanisms: it is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"},
-		{"a token from nowhere", p{"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}, Async, "sasl.mechanism: OAUTHBEARER has no source of a token: " + oauthSources},
-		{"a token from AWS", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "OIDC", "sasl.oauthbearer.metadata.authentication.type": "AWS_IAM"}, Async,
+		{"acks=0 without anybody who waits", p{"acks": "0"}, async, ""},
+		{"acks=1", p{"acks": "1"}, durable, ""},
+		{"what a reference stands for", p{"acks": "$env://ACKS"}, acknowledged, ""},
+		{"a number of replicas", p{"acks": "2"}, async, "acks: expected all, 1 or 0; Kafka refuses other numbers"},
+		{"no acknowledgement of a transaction", p{"acks": "00"}, transactional, "acks" + transactions},
+		{"all of them in capitals", p{"acks": "ALL"}, transactional, ""},
+		{"a transaction without idempotence", p{"enable.idempotence": "False"}, transactional, "enable.idempotence" + transactions},
+		{"by a letter", p{"enable.idempotence": "f"}, transactional, "enable.idempotence" + transactions},
+		{"by a digit", p{"enable.idempotence": "0"}, transactional, "enable.idempotence" + transactions},
+		{"a transaction out of order", p{"queuing.strategy": "LIFO"}, transactional, "queuing.strategy" + transactions},
+		{"a limit that is not known", p{"message.max.bytes": "$env://LIMIT"}, async, "message.max.bytes: it cannot be a reference: the route's own limits depend on it"},
+		{"no address", p{"bootstrap.servers": " , "}, async, "bootstrap.servers: it names no broker"},
+		{"an address that is none", p{"metadata.broker.list": "h1;h2", "bootstrap.servers": "h1;h2"}, async, "metadata.broker.list: addresses are separated by commas: h1:9092,h2:9092"},
+		{"one address of two", p{"bootstrap.servers": "h1:kafka,h2"}, async, ""},
+		{"a log-in without a mechanism", p{"security.protocol": "SASL_SSL"}, async, "sasl.mechanisms: it is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"},
+		{"a token from nowhere", p{"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}, async, "sasl.mechanism: OAUTHBEARER has no source of a token: " + oauthSources},
+		{"a token from AWS", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "OIDC", "sasl.oauthbearer.metadata.authentication.type": "AWS_IAM"}, async,
 			"sasl.oauthbearer.metadata.authentication.type: AWS MSK IAM is not offered yet: librdkafka gets no token by it"},
-		{"a token from an endpoint", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "OIDC"}, Async, ""},
-		{"a token that anybody can make", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "enable.sasl.oauthbearer.unsecure.jwt": "T"}, Async, ""},
-		{"a source that is not known yet", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "$env://METHOD"}, Async, ""},
-		{"a mechanism that is not used", p{"sasl.mechanism": "OAUTHBEARER"}, Async, ""},
+		{"a token from an endpoint", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "OIDC"}, async, ""},
+		{"a token that anybody can make", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "enable.sasl.oauthbearer.unsecure.jwt": "T"}, async, ""},
+		{"a source that is not known yet", p{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "$env://METHOD"}, async, ""},
+		{"a mechanism that is not used", p{"sasl.mechanism": "OAUTHBEARER"}, async, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -141,18 +143,18 @@ func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
 	cases := []struct {
 		says  string
 		route p
-		mode  Mode
+		mode  record.Mode
 		env   map[string]string
 		want  p      // among what librdkafka is given
 		err   string // "": none
 	}{
-		{"no acknowledgements for sync delivery", p{"acks": "$env://A"}, Sync, map[string]string{"A": "0"}, nil, "acks: sync delivery needs acknowledgements"},
-		{"none in another spelling, for durable delivery", p{"request.required.acks": "$env://A"}, Durable, map[string]string{"A": "0x0"}, nil, "request.required.acks: durable delivery needs acknowledgements"},
-		{"all allows idempotence", p{"acks": "$env://A"}, Durable, map[string]string{"A": "All"}, p{"acks": "-1", "enable.idempotence": "true"}, ""},
-		{"1 forbids it", p{"acks": "$env://A"}, Durable, map[string]string{"A": "1"}, p{"acks": "1", "enable.idempotence": ""}, ""},
-		{"none for a route that waits for none", p{"acks": "$env://A"}, Async, map[string]string{"A": "0"}, p{"acks": "0", "enable.idempotence": ""}, ""},
-		{"a value that is none", p{"compression.type": "$env://A"}, Async, map[string]string{"A": "s3cret"}, nil, "compression.type: expected one of none, gzip, snappy, lz4, zstd"},
-		{"an address that is none", p{"bootstrap.servers": "$env://A"}, Async, map[string]string{"A": "http://s3cret"}, nil, `bootstrap.servers: expected host:port, such as "s3cret:9092", without http://`},
+		{"no acknowledgements for sync delivery", p{"acks": "$env://A"}, acknowledged, map[string]string{"A": "0"}, nil, "acks: sync delivery needs acknowledgements"},
+		{"none in another spelling, for durable delivery", p{"request.required.acks": "$env://A"}, durable, map[string]string{"A": "0x0"}, nil, "request.required.acks: durable delivery needs acknowledgements"},
+		{"all allows idempotence", p{"acks": "$env://A"}, durable, map[string]string{"A": "All"}, p{"acks": "-1", "enable.idempotence": "true"}, ""},
+		{"1 forbids it", p{"acks": "$env://A"}, durable, map[string]string{"A": "1"}, p{"acks": "1", "enable.idempotence": ""}, ""},
+		{"none for a route that waits for none", p{"acks": "$env://A"}, async, map[string]string{"A": "0"}, p{"acks": "0", "enable.idempotence": ""}, ""},
+		{"a value that is none", p{"compression.type": "$env://A"}, async, map[string]string{"A": "s3cret"}, nil, "compression.type: expected one of none, gzip, snappy, lz4, zstd"},
+		{"an address that is none", p{"bootstrap.servers": "$env://A"}, async, map[string]string{"A": "http://s3cret"}, nil, `bootstrap.servers: expected host:port, such as "s3cret:9092", without http://`},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -182,22 +184,22 @@ func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
 }
 
 func TestWhatIsKeptOfARouteWithoutAcknowledgementsIsSentWithThem(t *testing.T) {
-	async, err := New(Properties{"bootstrap.servers": "a", "request.required.acks": "0x0"}, Async)
+	waiting, err := New(Properties{"bootstrap.servers": "a", "request.required.acks": "0x0"}, async)
 	if err != nil {
 		t.Fatal(err)
 	}
-	durable := async.As(Durable)
-	props, err := durable.Resolve(func(value string) (string, error) { return value, nil })
+	kept := waiting.As(durable)
+	props, err := kept.Resolve(func(value string) (string, error) { return value, nil })
 	if err != nil || props["acks"] != "" || props["enable.idempotence"] != "true" {
 		t.Errorf("%v, %v", props, err)
 	}
-	if durable.Origin() != async.Origin() {
+	if kept.Origin() != waiting.Origin() {
 		t.Error("it is another stream")
 	}
 }
 
 func TestALimitIsThatOfTheReadValue(t *testing.T) {
-	conn, err := New(Properties{"bootstrap.servers": "a", "max.request.size": "0x1000"}, Async)
+	conn, err := New(Properties{"bootstrap.servers": "a", "max.request.size": "0x1000"}, async)
 	if err != nil || conn.MessageMaxBytes != 4096 {
 		t.Errorf("%+v, %v", conn, err)
 	}
@@ -219,7 +221,7 @@ func TestPropertiesAreTriedTogether(t *testing.T) {
 		"a number that is known later is absent": {p{"linger.ms": "$env://L", "message.timeout.ms": "1000"}, ""},
 	} {
 		c.props["bootstrap.servers"] = "127.0.0.1:1"
-		effective, err := Effective(c.props, Async)
+		effective, err := Effective(c.props, async)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,27 +290,34 @@ func TestSecretsAreTakenOutOfTexts(t *testing.T) {
 	}
 }
 
-func modeOf(acknowledged bool) Mode {
-	if acknowledged {
-		return Sync
+var (
+	async         = record.Mode{Delivery: record.Async}
+	acknowledged  = record.Mode{Delivery: record.Sync}
+	durable       = record.Mode{Delivery: record.Durable}
+	transactional = record.Mode{Transactional: true}
+)
+
+func modeOf(wait bool) record.Mode {
+	if wait {
+		return acknowledged
 	}
-	return Async
+	return async
 }
 
 func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
-	async, err := New(Properties{"metadata.broker.list": "b:1"}, Async)
+	waiting, err := New(Properties{"metadata.broker.list": "b:1"}, async)
 	if err != nil {
 		t.Fatal(err)
 	}
-	durable := async.As(Durable)
-	if durable.Origin() != async.Origin() || durable.id == async.id || durable.As(Durable) != durable {
-		t.Errorf("%+v %+v", async, durable)
+	kept := waiting.As(durable)
+	if kept.Origin() != waiting.Origin() || kept.id == waiting.id || kept.As(durable) != kept {
+		t.Errorf("%+v %+v", waiting, kept)
 	}
-	other, err := New(Properties{"bootstrap.servers": "b:1"}, Sync)
+	other, err := New(Properties{"bootstrap.servers": "b:1"}, acknowledged)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if other.Origin() != async.Origin() {
+	if other.Origin() != waiting.Origin() {
 		t.Error("the same property under its two names makes two origins")
 	}
 }

@@ -1,9 +1,9 @@
 package metrics
 
 import (
+	"context"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -11,13 +11,12 @@ import (
 )
 
 // sender takes every record at once.
-type sender struct{ kafkaupstream.Sender }
+type sender struct{ kafkaupstream.Producers }
 
-func (sender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
-	return record.Ack{}, nil
-}
-func (sender) Hold(*kafkaconf.Connection, int) bool { return true }
-func (sender) Release(*kafkaconf.Connection, int)   {}
+func (sender) Deliver(context.Context, *record.Batch)       {}
+func (s sender) Way(*kafkaconf.Connection, bool) record.Way { return s }
+func (sender) Hold(*kafkaconf.Connection, int) bool         { return true }
+func (sender) Release(*kafkaconf.Connection, int)           {}
 
 // request is a POST of a small JSON body.
 type request struct{}
@@ -54,7 +53,10 @@ func BenchmarkHandle(b *testing.B) {
 		observer kafkaupstream.Observer
 	}{{"without", nil}, {"with", New(Build{}).Requests()}} {
 		b.Run(c.name, func(b *testing.B) {
-			h := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Sender: sender{}, Log: slog.New(slog.DiscardHandler), Observer: c.observer})
+			h := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: sender{}, Log: slog.New(slog.DiscardHandler), Observer: c.observer})
+			if err := h.Prepare(route); err != nil {
+				b.Fatal(err)
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				if reply := h.Handle(route, request{}); reply.Status != 200 {

@@ -15,7 +15,6 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
@@ -65,14 +64,14 @@ func want(t *testing.T, text string, lines ...string) {
 
 func TestWhatIsTold(t *testing.T) {
 	m := watching(producer.Stats{InflightBytes: 10, MaxInflightBytes: 20, Fatal: 1, Producers: []producer.ProducerStats{{
-		ID: "0123abcd", Mode: kafkaconf.Sync, State: producer.StateUp, Records: 4, Bytes: 5,
+		ID: "0123abcd", Mode: record.Mode{Delivery: record.Sync}, State: producer.StateUp, Records: 4, Bytes: 5,
 		BrokerStats: []producer.BrokerStats{{ID: 1, RTT: time.Millisecond, RTTp99: 2 * time.Millisecond, Throttle: time.Second}},
 	}}})
 	r, a := m.Requests(), m.Acknowledgements()
 	r.Began()
 	r.Began()
-	r.Ended(kafkaconf.Sync, 200, 3*time.Millisecond, 100)
-	r.Record(kafkaconf.Sync, kafkaupstream.DeliveredYes)
+	r.Ended(record.Mode{Delivery: record.Sync}, 200, 3*time.Millisecond, 100)
+	r.Record(record.Mode{Delivery: record.Sync}, kafkaupstream.DeliveredYes)
 	r.Refused(500)
 	r.Failed(record.KindNoBroker)
 	a.Outcome(20*time.Millisecond, nil)
@@ -134,10 +133,11 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 	for status := range 10000 {
 		m.Requests().Refused(status)
 	}
-	m.Requests().Record(kafkaconf.Sync, "made up")
-	for mode := range kafkaconf.Modes {
+	m.Requests().Record(record.Mode{Delivery: record.Sync}, "made up")
+	for delivery := range record.Deliveries {
 		for _, outcome := range outcomes {
-			m.Requests().Record(mode, outcome)
+			m.Requests().Record(record.Mode{Delivery: delivery}, outcome)
+			m.Requests().Record(record.Mode{Delivery: delivery, Transactional: true}, outcome)
 		}
 	}
 	for kind := range record.Kinds {
@@ -146,7 +146,7 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 	text := scrape(t, m)
 	want(t, text, `kafkaupstream_producer_queue_records{producer="others"} 900`, `kafkaupstream_producers{state="down"} 1000`)
 	for name, most := range map[string]int{
-		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": int(kafkaconf.Modes) * len(outcomes),
+		"kafkaupstream_requests_total": len(statuses) + 1, "kafkaupstream_records_total": modes * len(outcomes),
 		"kafkaupstream_producer_queue_records": maxProducers + 1, "kafkaupstream_producer_up": maxProducers,
 		"kafkaupstream_delivery_reports_total": int(record.Kinds) + 1,
 	} {
@@ -189,8 +189,8 @@ func TestToCountAllocatesNothing(t *testing.T) {
 	failure := &record.Error{Kind: record.KindUnconfirmed}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Began()
-		r.Ended(kafkaconf.Durable, 202, time.Second, 10)
-		r.Record(kafkaconf.Durable, kafkaupstream.DeliveredPending)
+		r.Ended(record.Mode{Delivery: record.Durable}, 202, time.Second, 10)
+		r.Record(record.Mode{Delivery: record.Durable}, kafkaupstream.DeliveredPending)
 		r.Failed(record.KindNoBroker)
 		a.Outcome(time.Second, nil)
 		a.Outcome(time.Second, failure)

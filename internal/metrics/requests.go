@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -17,13 +16,27 @@ var (
 	outcomes = [...]kafkaupstream.Delivered{
 		kafkaupstream.DeliveredYes, kafkaupstream.DeliveredPending, kafkaupstream.DeliveredUnknown, kafkaupstream.DeliveredNo,
 	}
-	told = [kafkaconf.Modes][len(outcomes)]bool{
-		kafkaconf.Async:         {2: true, 3: true},
-		kafkaconf.Sync:          {0: true, 2: true, 3: true},
-		kafkaconf.Durable:       {true, true, true, true},
-		kafkaconf.Transactional: {true, true, true, true},
+	told = [modes][len(outcomes)]bool{
+		record.Async:   {2: true, 3: true},
+		record.Sync:    {0: true, 2: true, 3: true},
+		record.Durable: {true, true, true, true},
+		transactional:  {true, true, true, true},
 	}
 )
+
+// modes is how many modes have series of their own: the deliveries, and after them all that
+// are transactional.
+const (
+	transactional = int(record.Deliveries)
+	modes         = transactional + 1
+)
+
+func modeIndex(mode record.Mode) int {
+	if mode.Transactional {
+		return transactional
+	}
+	return int(mode.Delivery)
+}
 
 // statuses are those of the replies; any other counts as otherStatus.
 var statuses = [...]int{200, 202, 207, 400, 403, 404, 405, 409, 410, 413, 415, 422, 431, 500, 503, 504}
@@ -47,8 +60,8 @@ type Requests struct {
 	bytes    prometheus.Counter
 	byStatus [highestStatus - lowestStatus + 1]prometheus.Counter // nil: otherStatus
 	other    *prometheus.CounterVec
-	duration [kafkaconf.Modes]prometheus.Observer
-	records  [kafkaconf.Modes][len(outcomes)]prometheus.Counter // nil: not foreseen
+	duration [modes]prometheus.Observer
+	records  [modes][len(outcomes)]prometheus.Counter // nil: not foreseen
 	more     *prometheus.CounterVec
 	failures [record.Kinds]prometheus.Counter
 }
@@ -79,8 +92,8 @@ func newRequests(to prometheus.Registerer) *Requests {
 	for _, status := range statuses {
 		r.byStatus[status-lowestStatus] = byStatus.WithLabelValues(strconv.Itoa(status))
 	}
-	for mode := range kafkaconf.Modes {
-		name := mode.String()
+	for mode := range modes {
+		name := record.Mode{Delivery: record.Delivery(mode % transactional), Transactional: mode == transactional}.String()
 		r.duration[mode] = duration.WithLabelValues(name)
 		for i, outcome := range outcomes {
 			if told[mode][i] {
@@ -98,11 +111,11 @@ func newRequests(to prometheus.Registerer) *Requests {
 func (r *Requests) Began() { r.inFlight.Inc() }
 
 // Ended counts a request out.
-func (r *Requests) Ended(mode kafkaconf.Mode, status int, took time.Duration, body int) {
+func (r *Requests) Ended(mode record.Mode, status int, took time.Duration, body int) {
 	r.inFlight.Dec()
 	r.Refused(status)
 	r.bytes.Add(float64(body))
-	r.duration[mode].Observe(took.Seconds())
+	r.duration[modeIndex(mode)].Observe(took.Seconds())
 }
 
 // Refused counts a reply.
@@ -117,12 +130,12 @@ func (r *Requests) Refused(status int) {
 }
 
 // Record counts a record.
-func (r *Requests) Record(mode kafkaconf.Mode, delivered kafkaupstream.Delivered) {
+func (r *Requests) Record(mode record.Mode, delivered kafkaupstream.Delivered) {
 	for i, outcome := range outcomes {
 		if outcome != delivered {
 			continue
 		}
-		if counter := r.records[mode][i]; counter != nil {
+		if counter := r.records[modeIndex(mode)][i]; counter != nil {
 			counter.Inc()
 		} else {
 			r.more.WithLabelValues(mode.String(), string(outcome)).Inc()

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,6 @@ type Delivery struct {
 	state atomic.Int32
 	done  chan struct{} // capacity 1; the report loop's last access to d is to put a token in it
 	ended bool          // the token has been taken
-	timer *time.Timer
 
 	topic     string
 	of        *topics.Topic // and what was known of it when the record was queued
@@ -42,19 +42,7 @@ const (
 	reported               // the outcome is in ack and err
 )
 
-var deliveries = sync.Pool{New: func() any {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &Delivery{done: make(chan struct{}, 1), timer: t}
-}}
-
-// settle ends a delivery whose outcome has come.
-func (d *Delivery) settle() {
-	if !d.ended {
-		<-d.done
-	}
-	d.free()
-}
+var deliveries = sync.Pool{New: func() any { return &Delivery{done: make(chan struct{}, 1)} }}
 
 // drop ends a delivery whose record was not queued.
 func (d *Delivery) drop() {
@@ -64,27 +52,21 @@ func (d *Delivery) drop() {
 }
 
 func (d *Delivery) free() {
-	*d = Delivery{done: d.done, timer: d.timer}
+	*d = Delivery{done: d.done}
 	deliveries.Put(d)
 }
 
-// Wait waits for the outcome until the deadline or until hurry is closed, and reports
-// whether it has come.
-func (d *Delivery) Wait(deadline time.Time, hurry <-chan struct{}) bool {
-	return d.waitOr(deadline, hurry, nil)
-}
+// Wait waits for the outcome until ctx ends, and reports whether it has come.
+func (d *Delivery) Wait(ctx context.Context) bool { return d.waitOr(ctx, nil) }
 
-// waitOr is Wait that ends with either channel.
-func (d *Delivery) waitOr(deadline time.Time, hurry, failed <-chan struct{}) bool {
-	d.timer.Reset(time.Until(deadline))
-	defer d.timer.Stop()
+// waitOr is Wait that ends with failed, too.
+func (d *Delivery) waitOr(ctx context.Context, failed <-chan struct{}) bool {
 	select {
 	case <-d.done:
 		d.ended = true
 		return true
-	case <-hurry:
 	case <-failed:
-	case <-d.timer.C:
+	case <-ctx.Done():
 	}
 	return d.Reported()
 }
@@ -93,7 +75,17 @@ func (d *Delivery) waitOr(deadline time.Time, hurry, failed <-chan struct{}) boo
 func (d *Delivery) Reported() bool { return d.state.Load() == reported }
 
 // Outcome returns the outcome, once it has come.
-func (d *Delivery) Outcome() (record.Ack, *record.Error) { return d.ack, d.err }
+func (d *Delivery) Outcome() record.Outcome { return record.Outcome{Ack: d.ack, Err: d.err} }
+
+// End returns the outcome, once it has come, and gives the delivery back.
+func (d *Delivery) End() record.Outcome {
+	o := d.Outcome()
+	if !d.ended {
+		<-d.done
+	}
+	d.free()
+	return o
+}
 
 // OnReport calls f once, when the outcome comes: on the goroutine that reads the
 // reports, which f must not hold up; at once if it has come already. f may end the

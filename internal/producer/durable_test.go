@@ -81,7 +81,7 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 	slow, quick := startFake(t), startFake(t)
 	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
 	conn := connect(t, slow, false)
-	if _, err := p.Send(conn, recordOf("t", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	release := holdProduce(slow)
@@ -90,13 +90,13 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 	sent := 0
 	var refused *record.Error
 	for refused == nil && sent < 1000 {
-		_, refused = p.Send(conn, recordOf("t", value), false, in(5*time.Second))
+		_, refused = send(p, conn, recordOf("t", value), false, in(5*time.Second))
 		sent++
 	}
 	if refused == nil || refused.Kind != record.KindQueueFull || refused.Unconfirmed || sent < 40 || sent > 60 {
 		t.Fatalf("after %d records of 10 kB with a limit of 1 MiB: %+v", sent, refused)
 	}
-	if _, err := p.Send(connect(t, quick, true), recordOf("t", value), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, connect(t, quick, true), recordOf("t", value), true, in(5*time.Second)); err != nil {
 		t.Errorf("a route of another cluster: %v", err)
 	}
 	release()
@@ -107,28 +107,28 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	release := holdProduce(c)
 	defer release()
-	d, err := p.Queue(conn, recordOf("t", "late"), in(5*time.Second))
+	d, err := queueFor(p, conn, recordOf("t", "late"), in(5*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Wait(in(50*time.Millisecond), nil) {
+	if d.Wait(ending(in(50 * time.Millisecond))) {
 		t.Fatal("reported before the broker answered")
 	}
 	told := make(chan struct{})
 	d.OnReport(func() { close(told) })
 	release()
 	<-told
-	if ack, err := d.Outcome(); err != nil || ack.Partition < 0 {
-		t.Errorf("%+v %v", ack, err)
+	if o := d.Outcome(); o.Err != nil || o.Ack.Partition < 0 {
+		t.Errorf("%+v %v", o.Ack, o.Err)
 	}
-	p.Settle(d)
+	d.End()
 
-	d, err = p.Queue(conn, recordOf("t", "next"), in(5*time.Second))
+	d, err = queueFor(p, conn, recordOf("t", "next"), in(5*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	if !again {
 		t.Error("who asks after the outcome came is not told")
 	}
-	p.Settle(d)
+	d.End()
 }
 
 func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
@@ -163,7 +163,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 				return tc.takes
 			}})
 			conn := connect(t, c, false)
-			if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
+			if _, err := send(p, conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			release := holdProduce(c)
@@ -172,7 +172,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 			for i := range 100 {
 				value := []byte(fmt.Sprint(i))
 				rec := &record.Record{Topic: "t", Partition: 1, Key: []byte("k"), Value: value, Headers: []record.Header{{Key: "h", Value: value}}}
-				if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
+				if _, err := send(p, conn, rec, false, in(5*time.Second)); err != nil {
 					t.Fatal(err)
 				}
 				want = append(want, fmt.Sprintf("t 1 k %d h=%d", i, i))
@@ -213,7 +213,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 			c := startFake(t)
 			p, _ := startPoolWith(t, Options{})
 			conn := connect(t, c, true)
-			if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
+			if _, err := send(p, conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			var attempts atomic.Int32
@@ -224,7 +224,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 				}
 				return refusal(req.(*kmsg.ProduceRequest), tc.answer, nil), nil, true
 			})
-			_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+			_, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second))
 			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
 				t.Errorf("got %+v", err)
 			}
@@ -252,12 +252,12 @@ func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	}})
 	conn := connectTo(t, c.ListenAddrs()[0], true, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanisms", "PLAIN",
 		"sasl.username", "u", "sasl.password", "$file://password")
-	if _, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second)); err == nil || err.Unconfirmed {
+	if _, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second)); err == nil || err.Unconfirmed {
 		t.Fatalf("with the wrong secret: %+v", err)
 	}
 	set("second")
 	await.True(t, "the new secret is tried", func() bool {
-		_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+		_, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second))
 		return err == nil
 	})
 	if text := log(); strings.Contains(text, "second") || strings.Contains(text, "first") {
@@ -275,12 +275,12 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 		return strings.TrimPrefix(value, "$env://"), nil
 	}})
 	conn := connect(t, c, true, "client.id", "$env://CLIENT")
-	if _, err := p.Send(conn, recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindAuthentication || err.Unconfirmed {
+	if _, err := send(p, conn, recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindAuthentication || err.Unconfirmed {
 		t.Fatalf("without the secret: %+v", err)
 	}
 	there.Store(true)
 	await.True(t, "the secret is found", func() bool {
-		_, err := p.Send(conn, recordOf("t", "x"), true, in(time.Second))
+		_, err := send(p, conn, recordOf("t", "x"), true, in(time.Second))
 		return err == nil
 	})
 }
@@ -297,13 +297,13 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 		return value, nil
 	}})
 	conn := connect(t, c, true, "acks", "$file://acks")
-	_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+	_, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second))
 	if err == nil || err.Kind != record.KindConfig || err.Unconfirmed || !strings.Contains(err.Reason, "acks: sync delivery needs acknowledgements") {
 		t.Fatalf("without acknowledgements: %+v", err)
 	}
 	set("ALL")
 	await.True(t, "the new value is used", func() bool {
-		ack, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+		ack, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second))
 		return err == nil && ack.Offset >= 0
 	})
 	if text := log(); !strings.Contains(text, "acks: sync delivery needs acknowledgements") {
@@ -312,15 +312,15 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 }
 
 func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
-	for _, mode := range []kafkaconf.Mode{kafkaconf.Async, kafkaconf.Sync, kafkaconf.Durable} {
-		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, mode)
+	for _, mode := range []record.Delivery{record.Async, record.Sync, record.Durable} {
+		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, record.Mode{Delivery: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == kafkaconf.Durable) {
+		if never := props["message.timeout.ms"] == "0" && props["retries"] == "" && props["enable.idempotence"] == "true"; never != (mode == record.Durable) {
 			t.Errorf("mode %d: %v", mode, props)
 		}
-		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == kafkaconf.Durable) {
+		if one := props["max.in.flight.requests.per.connection"] == "1"; one != (mode == record.Durable) {
 			t.Errorf("mode %d: more than one request under way: %v", mode, props)
 		}
 	}

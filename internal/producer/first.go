@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -16,27 +17,28 @@ import (
 // awaitFirst returns when the record may be queued behind the first of its partition, and
 // notes when it is that itself. Only records of one key, or for one partition, have an
 // order to keep.
-func (c *client) awaitFirst(rec *record.Record, d *Delivery, deadline time.Time) *record.Error {
+func (c *client) awaitFirst(ctx context.Context, rec *record.Record, d *Delivery) *record.Error {
 	d.partition = rec.Partition
 	if d.partition == record.AnyPartition {
 		if a := d.of.Answer(); a != nil {
 			d.partition = c.conn.PartitionOf(rec.Key, a.Partitions)
 		}
 	}
-	var patience time.Time // the end of it
+	var patience <-chan time.Time
 	for d.partition != record.AnyPartition {
 		first, answered := d.of.Firsts.Enter(d.partition)
 		if d.first = first; answered == nil {
 			return nil
 		}
-		if patience.IsZero() {
-			patience = time.Now().Add(orderWait)
+		if patience == nil {
+			patience = time.After(orderWait)
 		}
-		switch {
-		case deadline.Before(patience) && !wait(answered, deadline):
-			return &record.Error{Kind: record.KindUnavailable, Reason: "Kafka has not answered for the partition's first record yet"}
-		case !wait(answered, patience):
+		select {
+		case <-answered:
+		case <-patience:
 			d.of.Firsts.Leave(d.partition, true)
+		case <-ctx.Done():
+			return &record.Error{Kind: record.KindUnavailable, Reason: "Kafka has not answered for the partition's first record yet"}
 		}
 		if c.isClosing() {
 			return errRetired

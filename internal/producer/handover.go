@@ -2,6 +2,7 @@ package producer
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -158,9 +159,10 @@ func (c *client) handOver(h *handover) {
 
 // passOn gives the successor what has come back.
 func (c *client) passOn(h *handover) {
-	soon := time.Now().Add(orderWait)
+	soon, cancel := context.WithTimeout(context.Background(), orderWait)
+	defer cancel()
 	for _, b := range c.takeReturned() {
-		switch err := c.pool.resend(c, h, &b, soon); err {
+		switch err := c.pool.resend(soon, c, h, &b); err {
 		case nil:
 		case errRetired: // the pool has been closed: see keepReturned
 			c.returnedMu.Lock()
@@ -174,15 +176,17 @@ func (c *client) passOn(h *handover) {
 }
 
 // resend queues a record that from has given back with from's successor.
-// Until soon, it waits for what is to come before the record.
-func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *record.Error {
+// Until soon ends, it waits for what is to come before the record.
+func (p *Pool) resend(soon context.Context, from *client, h *handover, b *returned) *record.Error {
+	ctx, cancel := context.WithTimeout(context.Background(), retireWait)
+	defer cancel()
 	for {
 		// A successor that has failed itself has earlier ones of these records.
 		if younger := p.handovers.pending(from.conn.ID(), h); younger != nil {
 			<-younger.done
 			continue
 		}
-		c, s, err := p.lane(from.conn, b.rec.Topic, time.Now().Add(retireWait))
+		c, s, err := p.lane(ctx, from.conn, b.rec.Topic)
 		if err != nil {
 			return err
 		}
@@ -193,7 +197,7 @@ func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *r
 			b.d.suspect.leave()
 			b.d.suspect = s
 		}
-		if err := c.accept(from, b, soon); err != errRetired {
+		if err := c.accept(soon, from, b); err != errRetired {
 			return err
 		}
 	}
@@ -202,7 +206,7 @@ func (p *Pool) resend(from *client, h *handover, b *returned, soon time.Time) *r
 // accept queues a record of a predecessor. That the cluster does not answer, or not for
 // the topic, is no reason against it: it did when the record came. But it is waited for:
 // librdkafka looks only once a second for the leader of a topic that it was given first.
-func (c *client) accept(from *client, b *returned, soon time.Time) *record.Error {
+func (c *client) accept(soon context.Context, from *client, b *returned) *record.Error {
 	c.users.Add(1)
 	defer c.users.Add(-1)
 	<-c.ready
@@ -214,10 +218,10 @@ func (c *client) accept(from *client, b *returned, soon time.Time) *record.Error
 		return err
 	}
 	if c.link.await(soon, c.closing) == nil {
-		_, _ = c.topics.Find(b.rec.Topic, b.rec.Partition, soon)
+		_, _ = c.topics.Find(soon, b.rec.Topic, b.rec.Partition)
 	}
 	b.d.of = t
-	if c.overtakes && c.awaitFirst(&b.rec, b.d, soon) == errRetired {
+	if c.overtakes && c.awaitFirst(soon, &b.rec, b.d) == errRetired {
 		return errRetired
 	}
 	size := b.d.size

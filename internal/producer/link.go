@@ -1,9 +1,9 @@
 package producer
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -117,12 +117,10 @@ func (l *link) note(err *librdkafka.Error) {
 
 // await returns nil when the cluster answers, waiting while that is not known.
 // Nobody finds it out any more once closing is closed.
-func (l *link) await(deadline time.Time, closing <-chan struct{}) *record.Error {
+func (l *link) await(ctx context.Context, closing <-chan struct{}) *record.Error {
 	if l.get() == linkUp {
 		return nil
 	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
 	for {
 		l.mu.Lock()
 		state, cause, changed := l.get(), l.cause, l.changed
@@ -137,7 +135,7 @@ func (l *link) await(deadline time.Time, closing <-chan struct{}) *record.Error 
 		case <-changed:
 		case <-closing:
 			return errRetired
-		case <-timer.C:
+		case <-ctx.Done():
 			return &record.Error{Kind: record.KindNoBroker, Reason: "no broker has answered yet"}
 		}
 	}

@@ -1,27 +1,20 @@
 package producer
 
 import (
-	"time"
+	"context"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Reach returns nil when the connection's cluster answers. Where that is not known, it
-// waits until the deadline.
-func (p *Pool) Reach(conn *kafkaconf.Connection, deadline time.Time) *record.Error {
-	return p.retrying(conn, "", deadline, func(c *client, _ *suspect) *record.Error {
-		select {
-		case <-c.ready:
-		default:
-			if err := c.awaitReady(deadline); err != nil {
-				return err
-			}
+// waits until ctx ends.
+func (p *Pool) Reach(ctx context.Context, conn *kafkaconf.Connection) *record.Error {
+	return p.retrying(ctx, conn, "", func(c *client, _ *suspect) *record.Error {
+		if err := c.awaitReady(ctx); err != nil {
+			return err
 		}
-		if c.broken != nil {
-			return c.broken
-		}
-		return c.link.await(deadline, c.closing)
+		return c.link.await(ctx, c.closing)
 	})
 }
 

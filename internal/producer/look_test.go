@@ -20,7 +20,7 @@ func TestThePartitionOfAKeyIsTheOneThatLibrdkafkaChooses(t *testing.T) {
 			if want == record.AnyPartition {
 				continue
 			}
-			ack, e := p.Send(conn, &record.Record{Topic: "seven", Partition: record.AnyPartition, Key: key}, true, in(30*time.Second))
+			ack, e := send(p, conn, &record.Record{Topic: "seven", Partition: record.AnyPartition, Key: key}, true, in(30*time.Second))
 			if e != nil || ack.Partition != want {
 				t.Errorf("%s: key %q is of partition %d, want %d (%v)", partitioner, key, ack.Partition, want, e)
 			}

@@ -18,11 +18,11 @@ func TestTheQueryOfATokensEndpointIsInNoLine(t *testing.T) {
 	conn, err := kafkaconf.New(kafkaconf.Properties{
 		"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc",
 		"sasl.oauthbearer.client.id": "me", "sasl.oauthbearer.client.secret": "hunter2", "sasl.oauthbearer.token.endpoint.url": "http://u5er:s3cret@127.0.0.1:1/token?key=s3cret",
-	}, kafkaconf.Sync)
+	}, record.Mode{Delivery: record.Sync})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, failed := pool.Send(conn, &record.Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
+	_, failed := send(pool, conn, &record.Record{Topic: "t", Value: []byte("x")}, true, time.Now().Add(time.Second))
 	await.True(t, "librdkafka says that it gets no token", func() bool { return strings.Contains(log.String(), "/token") })
 	for _, text := range []string{log.String(), failed.Reason} {
 		if strings.Contains(text, "s3cret") || strings.Contains(text, "u5er") || strings.Contains(text, "hunter2") {

@@ -135,38 +135,33 @@ func (p *Pool) Hold(conn *kafkaconf.Connection, n int) bool {
 // Release gives back what Hold took.
 func (p *Pool) Release(conn *kafkaconf.Connection, n int) { p.budget.give(conn.Held(), int64(n)) }
 
-// Send queues the record with the connection's producer. It returns when that is
-// done or, if wait is set, when Kafka has acknowledged the record; at the deadline
-// at the latest. The record's bytes may be reused afterwards.
-//
-// Without wait, success means: the cluster answers, the topic and partition exist,
-// and the record is queued in the order of the calls. The Ack is then empty.
-func (p *Pool) Send(conn *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (ack record.Ack, err *record.Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
-		ack, err = c.send(rec, s, wait, deadline)
-		return err
-	})
-	return ack, err
+// Queue queues the record with the connection's producer, for a sender that keeps the
+// record until its outcome is known and ends the delivery with [Delivery.End].
+func (p *Pool) Queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record) (*Delivery, *record.Error) {
+	q, err := p.queue(ctx, conn, rec, forKeeper)
+	return q.Delivery, err
 }
 
-// Queue queues the record as Send does, for a sender that keeps the record until
-// its outcome is known and ends the delivery with [Pool.Settle].
-func (p *Pool) Queue(conn *kafkaconf.Connection, rec *record.Record, deadline time.Time) (d *Delivery, err *record.Error) {
-	err = p.retrying(conn, rec.Topic, deadline, func(c *client, s *suspect) *record.Error {
-		d, err = c.queue(rec, s, forKeeper, deadline)
-		return err
-	})
-	return d, err
+// queued is a record that a client has queued.
+type queued struct {
+	*Delivery // nil: nobody is to know its outcome
+	by        *client
 }
 
-// Settle gives back a delivery whose outcome has come and has been read.
-func (p *Pool) Settle(d *Delivery) { d.settle() }
+func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record, whom audience) (q queued, err *record.Error) {
+	err = p.retrying(ctx, conn, rec.Topic, func(c *client, s *suspect) *record.Error {
+		q.by = c
+		q.Delivery, err = c.queue(ctx, rec, s, whom)
+		return err
+	})
+	return q, err
+}
 
 // retrying calls f with the client that is to have a record of the topic, and again with
 // the next one while a client is being replaced.
-func (p *Pool) retrying(conn *kafkaconf.Connection, topic string, deadline time.Time, f func(*client, *suspect) *record.Error) *record.Error {
+func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic string, f func(*client, *suspect) *record.Error) *record.Error {
 	for {
-		c, s, err := p.lane(conn, topic, deadline)
+		c, s, err := p.lane(ctx, conn, topic)
 		if err != nil {
 			return err
 		}
@@ -175,12 +170,12 @@ func (p *Pool) retrying(conn *kafkaconf.Connection, topic string, deadline time.
 		}
 		if h := p.handovers.pending(conn.ID(), nil); h != nil {
 			s.leave()
-			if !wait(h.done, deadline) {
+			if !wait(ctx, h.done) {
 				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
 			}
 			continue
 		}
-		if err := f(c, s); err != errRetired || time.Now().After(deadline) {
+		if err := f(c, s); err != errRetired || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -188,8 +183,8 @@ func (p *Pool) retrying(conn *kafkaconf.Connection, topic string, deadline time.
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
 // that with the record counted in. There is no client when the pool is closed.
-func (p *Pool) lane(conn *kafkaconf.Connection, topic string, deadline time.Time) (*client, *suspect, *record.Error) {
-	s, err := p.suspects.enter(conn.ID(), topic, deadline)
+func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string) (*client, *suspect, *record.Error) {
+	s, err := p.suspects.enter(ctx, conn.ID(), topic)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,14 +199,12 @@ func (p *Pool) lane(conn *kafkaconf.Connection, topic string, deadline time.Time
 	return c, s, nil
 }
 
-// wait waits until done is closed; false: the deadline came first.
-func wait(done <-chan struct{}, deadline time.Time) bool {
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+// wait waits until done is closed; false: ctx ended first.
+func wait(ctx context.Context, done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
-	case <-timer.C:
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -120,11 +121,46 @@ func connectTo(t testing.TB, brokers string, wait bool, props ...string) *kafkac
 	return conn
 }
 
-func modeOf(acknowledged bool) kafkaconf.Mode {
+// ending is a context that ends at that time, and is not released.
+func ending(at time.Time) context.Context { return deadline.New(at) }
+
+// deliver delivers records by a way.
+func deliver(w record.Way, recs []record.Record, follow bool, at time.Time) *record.Batch {
+	ctx := deadline.New(at)
+	defer ctx.Release()
+	b := &record.Batch{Records: recs, Follow: follow, Outcomes: make([]record.Outcome, len(recs))}
+	w.Deliver(ctx, b)
+	return b
+}
+
+func send(p *Pool, conn *kafkaconf.Connection, rec *record.Record, wait bool, at time.Time) (record.Ack, *record.Error) {
+	recs := []record.Record{*rec}
+	o := deliver(p.Way(conn, wait), recs, false, at).Outcomes[0]
+	*rec = recs[0]
+	return o.Ack, o.Err
+}
+
+func sendTogether(p *Pool, conn *kafkaconf.Connection, recs []record.Record, at time.Time) ([]record.Outcome, *record.Error) {
+	b := deliver(p.Together(conn), recs, false, at)
+	return b.Outcomes, b.Err
+}
+
+func follow(p *Pool, conn *kafkaconf.Connection, recs []record.Record, at time.Time) ([]record.Outcome, func(func([]record.Outcome))) {
+	b := deliver(p.Way(conn, true), recs, true, at)
+	return b.Outcomes, b.Late
+}
+
+func queueFor(p *Pool, conn *kafkaconf.Connection, rec *record.Record, at time.Time) (*Delivery, *record.Error) {
+	ctx := deadline.New(at)
+	defer ctx.Release()
+	return p.Queue(ctx, conn, rec)
+}
+
+func modeOf(acknowledged bool) record.Mode {
 	if acknowledged {
-		return kafkaconf.Sync
+		return record.Mode{Delivery: record.Sync}
 	}
-	return kafkaconf.Async
+	return record.Mode{}
 }
 
 func in(d time.Duration) time.Time { return time.Now().Add(d) }
@@ -176,7 +212,7 @@ func TestARecordIsAcknowledged(t *testing.T) {
 	for i := range 3 {
 		rec := recordOf("t", fmt.Sprint(i))
 		rec.Partition = 1
-		ack, err := p.Send(conn, rec, true, in(5*time.Second))
+		ack, err := send(p, conn, rec, true, in(5*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +229,7 @@ func TestRecordsThatNobodyWaitsForArriveInOrder(t *testing.T) {
 	for i := range 1000 {
 		rec := recordOf("t", fmt.Sprint(i))
 		rec.Partition = 0
-		if _, err := p.Send(conn, rec, false, in(5*time.Second)); err != nil {
+		if _, err := send(p, conn, rec, false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -208,11 +244,11 @@ func TestRoutesWithTheSameConnectionShareAProducer(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	for range 20 {
-		if _, err := p.Send(connect(t, c, true), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
+		if _, err := send(p, connect(t, c, true), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := p.Send(connect(t, c, true, "client.id", "other"), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, connect(t, c, true, "client.id", "other"), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(p.clients); n != 2 {
@@ -249,7 +285,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.says, func(t *testing.T) {
 			for range 2 {
-				_, err := p.Send(tc.conn, tc.rec, tc.conn.Value("linger.ms") == "0", in(5*time.Second))
+				_, err := send(p, tc.conn, tc.rec, tc.conn.Value("linger.ms") == "0", in(5*time.Second))
 				if err == nil || err.Kind != tc.kind || err.Unconfirmed {
 					t.Fatalf("got %+v, want kind %d", err, tc.kind)
 				}
@@ -261,7 +297,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
 	c := startFake(t, kfake.AllowAutoTopicCreation())
 	p, _ := startPool(t, 0)
-	if _, err := p.Send(connect(t, c, true), recordOf("new", "x"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, connect(t, c, true), recordOf("new", "x"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -270,14 +306,14 @@ func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, recordOf("later", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
+	if _, err := send(p, conn, recordOf("later", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
 		t.Fatalf("got %+v", err)
 	}
 	if err := c.CreateTopic("later", 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	await.True(t, "the topic is found", func() bool {
-		_, err := p.Send(conn, recordOf("later", "x"), true, in(5*time.Second))
+		_, err := send(p, conn, recordOf("later", "x"), true, in(5*time.Second))
 		return err == nil
 	})
 }
@@ -293,7 +329,7 @@ func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for range 50 {
-				if _, err := p.Send(conn, recordOf("nowhere", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
+				if _, err := send(p, conn, recordOf("nowhere", "x"), true, in(5*time.Second)); err == nil || err.Kind != record.KindTopicNotFound {
 					t.Errorf("got %+v", err)
 				}
 			}
@@ -309,7 +345,7 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	hold := make(chan struct{})
@@ -318,7 +354,7 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 		return nil, nil, false
 	})
 	start := time.Now()
-	_, err := p.Send(conn, recordOf("t", "late"), true, in(100*time.Millisecond))
+	_, err := send(p, conn, recordOf("t", "late"), true, in(100*time.Millisecond))
 	if err == nil || err.Kind != record.KindUnconfirmed || !err.Unconfirmed {
 		t.Fatalf("got %+v", err)
 	}
@@ -330,7 +366,7 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 		want := fmt.Sprint("after", i)
 		rec := recordOf("t", want)
 		rec.Partition = 2
-		ack, err := p.Send(conn, rec, true, in(5*time.Second))
+		ack, err := send(p, conn, rec, true, in(5*time.Second))
 		if err != nil || ack.Partition != 2 {
 			t.Fatalf("record %d got the outcome of another: %+v %+v", i, ack, err)
 		}
@@ -358,7 +394,7 @@ func TestABrokersRefusalIsTold(t *testing.T) {
 			p, _ := startPool(t, 0)
 			conn := connect(t, c, true, "retries", "1", "retry.backoff.ms", "10")
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: tc.err, Count: tc.count})
-			_, err := p.Send(conn, recordOf("t", "x"), true, in(10*time.Second))
+			_, err := send(p, conn, recordOf("t", "x"), true, in(10*time.Second))
 			if err == nil || err.Kind != tc.kind || err.Unconfirmed != tc.unconfirmed {
 				t.Errorf("got %+v, want kind %d", err, tc.kind)
 			}
@@ -372,7 +408,7 @@ func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
 	conn := connect(t, c, false)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.InvalidRecord, Count: -1})
 	for range 7 {
-		if _, err := p.Send(conn, recordOf("t", "the payload"), false, in(5*time.Second)); err != nil {
+		if _, err := send(p, conn, recordOf("t", "the payload"), false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -396,7 +432,7 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 	c := startFake(t)
 	p, log := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, recordOf("t", "1"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "1"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	old := p.client(conn)
@@ -406,11 +442,11 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 		}
 		return nil
 	})
-	if _, err := p.Send(conn, recordOf("t", "2"), true, in(5*time.Second)); err == nil || !err.Unconfirmed {
+	if _, err := send(p, conn, recordOf("t", "2"), true, in(5*time.Second)); err == nil || !err.Unconfirmed {
 		t.Fatalf("the record of which librdkafka has lost track: %v", err)
 	}
 	for i := range 10 {
-		if _, err := p.Send(conn, recordOf("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
+		if _, err := send(p, conn, recordOf("t", fmt.Sprint("after", i)), true, in(5*time.Second)); err != nil {
 			t.Fatalf("record %d: %+v", i, err)
 		}
 	}
@@ -430,7 +466,7 @@ func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
 	conn := connect(t, c, false)
 	send := func(value string) {
 		t.Helper()
-		if _, err := p.Send(conn, recordOf("t", value), false, in(5*time.Second)); err != nil {
+		if _, err := send(p, conn, recordOf("t", value), false, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -458,7 +494,7 @@ func TestClosingRacesNothing(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for i := 0; time.Now().Before(stop); i++ {
-				if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err == nil {
+				if _, err := send(p, conn, recordOf("t", "x"), false, in(5*time.Second)); err == nil {
 					sent.Add(1)
 				} else {
 					t.Errorf("got %+v", err)
@@ -492,7 +528,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		p, _ := startPool(t, 0)
 		conn := connect(t, c, false, "linger.ms", "60000")
 		for range 100 {
-			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := send(p, conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -508,7 +544,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		p, log := startPool(t, 0)
 		conn := connect(t, c, false, "linger.ms", "60000")
 		for range 100 {
-			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := send(p, conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -526,7 +562,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		conn := connect(t, c, false, "linger.ms", "60000")
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.NotLeaderForPartition, Count: -1})
 		for range 100 {
-			if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
+			if _, err := send(p, conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -545,7 +581,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 		c := startFake(t)
 		p, _ := startPool(t, 0)
 		p.Close(context.Background())
-		if _, err := p.Send(connect(t, c, true), recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindUnavailable {
+		if _, err := send(p, connect(t, c, true), recordOf("t", "x"), true, in(time.Second)); err == nil || err.Kind != record.KindUnavailable {
 			t.Errorf("got %+v", err)
 		}
 	})
@@ -555,15 +591,15 @@ func TestARecordWithoutTimeLeftIsNotProduced(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
-	if _, err := p.Send(conn, recordOf("t", "in time"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "in time"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for _, wait := range []bool{true, false} {
-		if _, err := p.Send(conn, recordOf("t", "too late"), wait, time.Now()); err == nil || err.Kind != record.KindUnavailable || err.Unconfirmed {
+		if _, err := send(p, conn, recordOf("t", "too late"), wait, time.Now()); err == nil || err.Kind != record.KindUnavailable || err.Unconfirmed {
 			t.Errorf("got %+v", err)
 		}
 	}
-	if _, err := p.Send(conn, recordOf("t", "after"), true, in(5*time.Second)); err != nil {
+	if _, err := send(p, conn, recordOf("t", "after"), true, in(5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range valuesOf(t, c, "t", 2) {
@@ -579,7 +615,7 @@ func TestAFullQueueIsTold(t *testing.T) {
 	conn := connect(t, c, false, "linger.ms", "60000", "queue.buffering.max.messages", "10")
 	var full *record.Error
 	for range 20 {
-		if _, err := p.Send(conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
+		if _, err := send(p, conn, recordOf("t", "x"), false, in(5*time.Second)); err != nil {
 			full = err
 		}
 	}
@@ -596,7 +632,7 @@ func TestProducersLeaveNoGoroutineBehind(t *testing.T) {
 	}
 	p := NewPool(Options{Log: slog.New(slog.DiscardHandler)})
 	for i := range 5 {
-		if _, err := p.Send(connect(t, c, true, "client.id", fmt.Sprint(i)), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
+		if _, err := send(p, connect(t, c, true, "client.id", fmt.Sprint(i)), recordOf("t", "x"), true, in(5*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

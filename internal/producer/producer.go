@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -279,8 +280,8 @@ func (c *client) isClosing() bool {
 // errRetired: this client takes no more records; the pool has or makes another.
 var errRetired = topics.ErrClosed
 
-// metadata asks the cluster, until the deadline.
-func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Metadata, error) {
+// metadata asks the cluster, and waits so long for the answer.
+func (c *client) metadata(name *string, all bool, wait time.Duration) (*kafka.Metadata, error) {
 	var t *librdkafka.Topic
 	var err error
 	if name != nil {
@@ -288,36 +289,12 @@ func (c *client) metadata(name *string, all bool, deadline time.Time) (*kafka.Me
 	}
 	var md *kafka.Metadata
 	if err == nil {
-		md, err = c.kafka.Metadata(t, all, max(time.Until(deadline), time.Millisecond))
+		md, err = c.kafka.Metadata(t, all, wait)
 	}
 	if err == librdkafka.ErrClosed {
 		return nil, errRetired
 	}
 	return md, err
-}
-
-// send queues the record and, if wait is set, waits for its report.
-func (c *client) send(rec *record.Record, s *suspect, wait bool, deadline time.Time) (record.Ack, *record.Error) {
-	if !wait {
-		_, err := c.queue(rec, s, forNobody, deadline)
-		return record.Ack{}, err
-	}
-	d, err := c.queue(rec, s, forSender, deadline)
-	if err != nil {
-		return record.Ack{}, err
-	}
-	return c.await(d, rec.Topic, deadline)
-}
-
-// await waits for the outcome of a record that nobody keeps.
-func (c *client) await(d *Delivery, topic string, deadline time.Time) (record.Ack, *record.Error) {
-	if !d.Wait(deadline, nil) && d.abandon() {
-		c.topics.Forget(topic) // it may have been deleted: the next record asks
-		return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
-	}
-	ack, err := d.Outcome()
-	d.settle()
-	return ack, err
 }
 
 // audience is who is interested in a record's outcome.
@@ -330,10 +307,10 @@ const (
 )
 
 // queue queues the record. The delivery is nobody's for an audience of nobody.
-func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline time.Time) (*Delivery, *record.Error) {
+func (c *client) queue(ctx context.Context, rec *record.Record, s *suspect, whom audience) (*Delivery, *record.Error) {
 	c.users.Add(1)
 	defer c.users.Add(-1)
-	t, err := c.admit(rec, deadline)
+	t, err := c.admit(ctx, rec)
 	if err != nil {
 		s.leave()
 		return nil, err
@@ -345,7 +322,7 @@ func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline t
 		d.state.Store(abandoned)
 	}
 	if c.overtakes {
-		err = c.awaitFirst(rec, d, deadline)
+		err = c.awaitFirst(ctx, rec, d)
 	}
 	if err == nil {
 		err = c.produce(rec, d)
@@ -358,44 +335,41 @@ func (c *client) queue(rec *record.Record, s *suspect, whom audience, deadline t
 }
 
 // admit returns the record's topic when the record can be queued now.
-func (c *client) admit(rec *record.Record, deadline time.Time) (*topics.Topic, *record.Error) {
-	select {
-	case <-c.ready:
-	default:
-		if err := c.awaitReady(deadline); err != nil {
-			return nil, err
-		}
-	}
-	if c.broken != nil {
-		return nil, c.broken
+func (c *client) admit(ctx context.Context, rec *record.Record) (*topics.Topic, *record.Error) {
+	if err := c.awaitReady(ctx); err != nil {
+		return nil, err
 	}
 	now := time.Now()
-	if !now.Before(deadline) {
+	if end, ok := ctx.Deadline(); ok && !now.Before(end) {
 		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "no time was left to produce the record"}
 	}
 	c.lastUsed.Store(now.UnixNano())
 	if rec.Timestamp.IsZero() {
 		rec.Timestamp = now // it is the request's, however long the record waits
 	}
-	if err := c.link.await(deadline, c.closing); err != nil {
+	if err := c.link.await(ctx, c.closing); err != nil {
 		return nil, err
 	}
-	t, err := c.topics.Find(rec.Topic, rec.Partition, deadline)
+	t, err := c.topics.Find(ctx, rec.Topic, rec.Partition)
 	if err == nil && rec.Partition == record.AnyPartition {
 		if a := t.Answer(); a != nil && a.Leaderless() { // it could only wait in the queue
-			return c.topics.Find(rec.Topic, c.conn.PartitionOf(rec.Key, a.Partitions), deadline)
+			return c.topics.Find(ctx, rec.Topic, c.conn.PartitionOf(rec.Key, a.Partitions))
 		}
 	}
 	return t, err
 }
 
-func (c *client) awaitReady(deadline time.Time) *record.Error {
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+// awaitReady waits until there is a librdkafka producer, or the reason why there is none.
+func (c *client) awaitReady(ctx context.Context) *record.Error {
 	select {
 	case <-c.ready:
-		return nil
-	case <-timer.C:
+		return c.broken
+	default:
+	}
+	select {
+	case <-c.ready:
+		return c.broken
+	case <-ctx.Done():
 		return &record.Error{Kind: record.KindUnavailable, Reason: "the producer was not made in time"}
 	}
 }

@@ -126,7 +126,7 @@ func TestRefusalOfABatchIsThatOfItsBadRecordsOnly(t *testing.T) {
 					if i%20 == 7 {
 						value = fmt.Sprint("bad", i)
 					}
-					ack, err := p.Send(conn, recordOf("t", value), true, in(10*time.Second))
+					ack, err := send(p, conn, recordOf("t", value), true, in(10*time.Second))
 					switch {
 					case !isBad(value) && (err != nil || ack.Offset < 0):
 						t.Errorf("%s: %+v %v", value, ack, err)
@@ -178,15 +178,15 @@ func (r *refuser) times() int {
 
 func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 	for _, c := range []struct {
-		mode kafkaconf.Mode
+		mode record.Delivery
 		bad  int // the first bad record, of 500 each
 	}{
-		{kafkaconf.Async, 450},
-		{kafkaconf.Durable, 450},
+		{record.Async, 450},
+		{record.Durable, 450},
 		// A broker that has nothing of a producer takes whatever sequence number comes first:
 		// of several batches under way, the second one when it has refused the first.
-		{kafkaconf.Async, 0},
-		{kafkaconf.Durable, 0},
+		{record.Async, 0},
+		{record.Durable, 0},
 	} {
 		mode, isBadNumber := c.mode, func(i int) bool { return i%500 == c.bad }
 		t.Run(fmt.Sprintf("%s, from record %d on", mode, c.bad), func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			by.control(c, isBad)
 			p, _ := startPoolWith(t, Options{Observer: &slowReader{refuser: by}})
 			props := kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": "1000"} // many batches
-			conn, err := kafkaconf.New(props, mode)
+			conn, err := kafkaconf.New(props, record.Mode{Delivery: mode})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -210,13 +210,13 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 					want = append(want, value)
 				}
 				rec := &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}
-				if mode == kafkaconf.Async {
-					if _, err := p.Send(conn, rec, false, in(10*time.Second)); err != nil {
+				if mode == record.Async {
+					if _, err := send(p, conn, rec, false, in(10*time.Second)); err != nil {
 						t.Fatal(err)
 					}
 					continue
 				}
-				d, err := p.Queue(conn, rec, in(10*time.Second))
+				d, err := queueFor(p, conn, rec, in(10*time.Second))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -232,10 +232,10 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 			}
 			for i, d := range sent {
 				await.True(t, "each has an outcome", d.Reported)
-				if _, err := d.Outcome(); (err != nil) != isBadNumber(i) {
+				if err := d.Outcome().Err; (err != nil) != isBadNumber(i) {
 					t.Errorf("record %d: %v", i, err)
 				}
-				p.Settle(d)
+				d.End()
 			}
 		})
 	}
@@ -248,7 +248,7 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	by := refuser{err: kerr.InvalidRecord}
 	by.control(c, isBad)
 	send := func(topic, value string) *record.Error {
-		_, err := p.Send(conn, recordOf(topic, value), true, in(10*time.Second))
+		_, err := send(p, conn, recordOf(topic, value), true, in(10*time.Second))
 		return err
 	}
 	if err := send("t", "bad"); err == nil || err.Kind != record.KindRejected {
@@ -292,11 +292,11 @@ func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	for worker := range 16 {
 		senders.Go(func() {
 			for i := range 20 {
-				if _, err := p.Send(good, recordOf("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
+				if _, err := send(p, good, recordOf("shared", fmt.Sprint("good", worker, i)), true, in(10*time.Second)); err != nil {
 					t.Errorf("a good record: %+v", err)
 				}
 				if worker == 0 {
-					if _, err := p.Send(bad, recordOf("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != record.KindRejected {
+					if _, err := send(p, bad, recordOf("shared", "bad"), true, in(10*time.Second)); err == nil || err.Kind != record.KindRejected {
 						t.Errorf("a bad record: %+v", err)
 					}
 				}

@@ -64,8 +64,8 @@ func (s *Serial) ready() bool { return s.begun && !s.t.dead.Load() }
 
 // Begin ends what earlier producers of the stream have left, and returns the marks of
 // the last transaction of each topic that was committed. topic is one that exists. It
-// returns when that is done, at the deadline, or when hurry is closed.
-func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) (marks []string, err *record.Error) {
+// returns when that is done, or when ctx ends.
+func (s *Serial) Begin(ctx context.Context, topic string) (marks []string, err *record.Error) {
 	s.mu.Lock()
 	defer s.leave()
 	if s.begun = false; s.t != nil && s.t.dead.Load() {
@@ -81,23 +81,22 @@ func (s *Serial) Begin(topic string, deadline time.Time, hurry <-chan struct{}) 
 		}
 		s.t = s.pool.transactions.producer(s.conn, name)
 	}
-	l := limit{deadline, hurry}
-	if err := s.t.init(l); err != nil {
+	if err := s.t.init(ctx); err != nil {
 		if err.Kind == record.KindForbidden {
 			return nil, &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
 		}
 		return nil, err
 	}
-	return s.readMarks(&mark{group: name, topic: topic}, l)
+	return s.readMarks(ctx, &mark{group: name, topic: topic})
 }
 
 // readMarks reads the marks of what was committed before. Nothing is pending any more,
 // since transactions have been initialized. Where Kafka says otherwise for long it has
 // lost track of a transaction (as a broker may that was killed), and the end of the next
 // one is what puts that right.
-func (s *Serial) readMarks(m *mark, l limit) ([]string, *record.Error) {
+func (s *Serial) readMarks(ctx context.Context, m *mark) ([]string, *record.Error) {
 	insist := s.unstable.IsZero() || time.Since(s.unstable) < unstableWait
-	marks, err := m.read(s.t, insist, l)
+	marks, err := m.read(ctx, s.t, insist)
 	switch {
 	case err == nil:
 		s.begun = true
@@ -118,7 +117,7 @@ var errUnstable = &record.Error{Kind: record.KindUnavailable, Reason: "the strea
 
 // Send sends the records in one transaction. They have one topic. An error that is
 // Unconfirmed means that the transaction may be committed; Begin finds out.
-func (s *Serial) Send(recs []record.Record, text string, deadline time.Time, hurry <-chan struct{}) ([]record.Outcome, *record.Error) {
+func (s *Serial) Send(ctx context.Context, recs []record.Record, text string) ([]record.Outcome, *record.Error) {
 	s.mu.Lock()
 	defer s.leave()
 	if !s.ready() {
@@ -128,19 +127,19 @@ func (s *Serial) Send(recs []record.Record, text string, deadline time.Time, hur
 	if err != nil {
 		return nil, err
 	}
-	m, l := &mark{name, recs[0].Topic, text}, limit{deadline, hurry}
-	out, err := s.t.send(recs, m, l)
+	m := &mark{name, recs[0].Topic, text}
+	out, err := s.t.send(ctx, recs, m)
 	if !refusedTogether(recs, err) {
 		return out, err
 	}
 	// Nothing of it was committed, and the next producer with the id ends it for good.
 	s.end()
 	s.t = s.pool.transactions.producer(s.conn.Alone(), name)
-	if err := s.t.init(l); err != nil {
+	if err := s.t.init(ctx); err != nil {
 		return nil, err
 	}
 	s.begun = true
-	return s.t.send(recs, m, l)
+	return s.t.send(ctx, recs, m)
 }
 
 // name is that of the transactional.id and of the group.
@@ -191,7 +190,7 @@ func (ts *transactions) hasEnded() bool {
 type mark struct{ group, topic, text string }
 
 // read returns the texts of the group's marks, one for each topic.
-func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *record.Error) {
+func (m *mark) read(ctx context.Context, t *transactional, insist bool) ([]string, *record.Error) {
 	admin, end, err := m.admin(t.resolved)
 	if err != nil {
 		return nil, m.explain(err, t.redact)
@@ -199,14 +198,14 @@ func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *record.E
 	defer end()
 	// The client library does not tell of an error that is about the group as a whole. So
 	// it is first asked for a partition that must be in the answer.
-	asked, e := m.list(admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, t, l)
+	asked, e := m.list(ctx, admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, t)
 	if e != nil {
 		return nil, e
 	}
 	if len(asked) == 0 {
 		return nil, m.explain(kafka.NewError(kafka.ErrGroupAuthorizationFailed, "the group's offsets cannot be read", false), t.redact)
 	}
-	all, e := m.list(admin, nil, insist, t, l)
+	all, e := m.list(ctx, admin, nil, insist, t)
 	if e != nil {
 		return nil, e
 	}
@@ -220,13 +219,10 @@ func (m *mark) read(t *transactional, insist bool, l limit) ([]string, *record.E
 }
 
 // list asks for the group's offsets: of these partitions, or all for nil.
-func (m *mark) list(admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional, l limit) ([]kafka.TopicPartition, *record.Error) {
-	ctx, cancel := l.context()
-	defer cancel()
+func (m *mark) list(ctx context.Context, admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional) ([]kafka.TopicPartition, *record.Error) {
 	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
 	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
-	for coordinatorComes(err) && !l.over() { // as when a cluster is asked for a group for the first time
-		l.pause()
+	for coordinatorComes(err) && sleep(ctx, callPause) { // as when a cluster is asked for a group for the first time
 		result, err = admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
 	}
 	var found []kafka.TopicPartition
@@ -275,21 +271,6 @@ func (m *mark) admin(props kafkaconf.Properties) (_ *kafka.AdminClient, end func
 // coordinatorComes reports whether an error is that the group has no coordinator yet.
 func coordinatorComes(err error) bool {
 	return librdkafka.HasCode(err, kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator)
-}
-
-// context returns one that ends with the limit.
-func (l limit) context() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithDeadline(context.Background(), l.deadline)
-	if l.hurry != nil {
-		go func() {
-			select {
-			case <-l.hurry:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-	}
-	return ctx, cancel
 }
 
 // explain says what an error about the mark means. A missing right is the route's

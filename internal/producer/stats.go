@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/tidwall/gjson"
 )
@@ -44,7 +43,7 @@ const (
 type ProducerStats struct {
 	ID      string // of the connection, as in log lines
 	Brokers string // bootstrap.servers
-	Mode    kafkaconf.Mode
+	Mode    record.Mode
 	State   State
 	Reason  string // why it is not up
 	// Records and Bytes are what is queued: given to librdkafka and not reported yet.

@@ -72,7 +72,7 @@ func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	p, log := stuckPool(t, 500*time.Millisecond)
 	conn := connect(t, c, true)
 	send := func() *record.Error {
-		_, err := p.Send(conn, recordOf("t", "x"), true, in(2*time.Second))
+		_, err := send(p, conn, recordOf("t", "x"), true, in(2*time.Second))
 		return err
 	}
 	if err := send(); err != nil {

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,17 +62,13 @@ func (ss *suspects) has(conn, topic string) bool {
 
 // enter returns the suspect if the topic is one, and counts a record in, which leave
 // counts out. It waits for the last records of a topic that is suspect no more.
-func (ss *suspects) enter(conn, topic string, deadline time.Time) (*suspect, *record.Error) {
+func (ss *suspects) enter(ctx context.Context, conn, topic string) (*suspect, *record.Error) {
 	for ss.n.Load() > 0 {
 		s, idle := ss.look(suspectKey{conn, topic})
 		if idle == nil {
 			return s, nil
 		}
-		timer := time.NewTimer(time.Until(deadline))
-		select {
-		case <-idle:
-			timer.Stop()
-		case <-timer.C:
+		if !wait(ctx, idle) {
 			return nil, &record.Error{Kind: record.KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
 		}
 	}

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -74,18 +75,29 @@ var errNoTransactions = &record.Error{Kind: record.KindConfig, Reason: "transact
 // Transactions reports whether there is a directory for transactional ids.
 func (p *Pool) Transactions() bool { return p.transactions.dir != "" }
 
-// SendTransaction sends the records in one transaction: a consumer that reads what is
-// committed sees all of them or none. The error is what the transaction came to as a
-// whole; the outcomes say the same of each record, where it is not nil.
-func (p *Pool) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
-	if p.transactions.dir == "" {
-		return nil, errNoTransactions
+// together delivers a route's batches in one transaction each.
+type together struct {
+	*transactions
+	conn *kafkaconf.Connection
+}
+
+// Together returns how records of the connection are delivered in one transaction for
+// each batch: a consumer that reads what is committed sees all of them or none.
+func (p *Pool) Together(conn *kafkaconf.Connection) record.Way {
+	return &together{p.transactions, conn}
+}
+
+// Deliver sets the batch's error to what the transaction came to as a whole; the outcomes
+// say the same of each record, where there are any.
+func (w *together) Deliver(ctx context.Context, b *record.Batch) {
+	if w.dir == "" {
+		b.Outcomes, b.Err = nil, errNoTransactions
+		return
 	}
-	out, err := p.transactions.send(conn, recs, deadline)
-	if refusedTogether(recs, err) {
-		return p.transactions.send(conn.Alone(), recs, deadline)
+	b.Outcomes, b.Err = w.send(ctx, w.conn, b.Records)
+	if refusedTogether(b.Records, b.Err) {
+		b.Outcomes, b.Err = w.send(ctx, w.conn.Alone(), b.Records)
 	}
-	return out, err
 }
 
 // refusedTogether reports whether a transaction was aborted since Kafka has refused a
@@ -95,18 +107,18 @@ func refusedTogether(recs []record.Record, err *record.Error) bool {
 	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == record.KindRejected || err.Kind == record.KindTooLarge)
 }
 
-func (ts *transactions) send(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
-	t, err := ts.take(conn, deadline)
+func (ts *transactions) send(ctx context.Context, conn *kafkaconf.Connection, recs []record.Record) ([]record.Outcome, *record.Error) {
+	t, err := ts.take(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
-	out, err := t.send(recs, nil, limit{deadline: deadline})
+	out, err := t.send(ctx, recs, nil)
 	ts.giveBack(conn, t)
 	return out, err
 }
 
 // take returns a producer that is in no transaction.
-func (ts *transactions) take(conn *kafkaconf.Connection, deadline time.Time) (*transactional, *record.Error) {
+func (ts *transactions) take(ctx context.Context, conn *kafkaconf.Connection) (*transactional, *record.Error) {
 	ts.mu.Lock()
 	of := ts.byID[conn.ID()]
 	if of == nil {
@@ -114,7 +126,9 @@ func (ts *transactions) take(conn *kafkaconf.Connection, deadline time.Time) (*t
 		ts.byID[conn.ID()] = of
 	}
 	ts.mu.Unlock()
-	if !acquire(of.room, deadline) {
+	select {
+	case of.room <- struct{}{}:
+	case <-ctx.Done():
 		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are under way"}
 	}
 	select {
@@ -271,21 +285,4 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// acquire takes the semaphore unless the deadline comes first.
-func acquire(sem chan struct{}, deadline time.Time) bool {
-	select {
-	case sem <- struct{}{}:
-		return true
-	default:
-	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case sem <- struct{}{}:
-		return true
-	case <-timer.C:
-		return false
-	}
 }

@@ -16,7 +16,7 @@ import (
 
 func txConnection(t *testing.T, c *kfake.Cluster) *kafkaconf.Connection {
 	t.Helper()
-	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, kafkaconf.Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, record.Mode{Transactional: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn := txConnection(t, c)
-	out, err := p.SendTransaction(conn, batchOf("t", "1", "2", "3"), in(30*time.Second))
+	out, err := sendTogether(p, conn, batchOf("t", "1", "2", "3"), in(30*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,14 +46,14 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 	}
 	recs := batchOf("t", "4", "5")
 	recs[1].Topic = "nowhere"
-	out, err = p.SendTransaction(conn, recs, in(30*time.Second))
+	out, err = sendTogether(p, conn, recs, in(30*time.Second))
 	if err == nil || err.Kind != record.KindTopicNotFound || err.Unconfirmed {
 		t.Fatalf("got %+v", err)
 	}
 	if out[0].Err.Kind != record.KindAborted || out[1].Err.Kind != record.KindTopicNotFound {
 		t.Errorf("got %+v %+v", out[0].Err, out[1].Err)
 	}
-	if _, err := p.SendTransaction(conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
+	if _, err := sendTogether(p, conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
 		t.Fatalf("after an abort: %v", err)
 	}
 }
@@ -73,7 +73,7 @@ func TestTransactionalIDsOutliveTheProcessAndAreNobodyElses(t *testing.T) {
 	}
 	send := func(p *Pool) string {
 		t.Helper()
-		if _, err := p.SendTransaction(conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
+		if _, err := sendTogether(p, conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Join(ids(p), " ")
@@ -103,7 +103,7 @@ func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 * maxTransactional {
 		wg.Go(func() {
-			if _, err := p.SendTransaction(conn, batchOf("t", fmt.Sprint(i), "x"), in(60*time.Second)); err != nil {
+			if _, err := sendTogether(p, conn, batchOf("t", fmt.Sprint(i), "x"), in(60*time.Second)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -122,7 +122,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 	c := startFake(t)
 	for dir, kind := range map[string]record.Kind{"": record.KindConfig, filepath.Join(file, "dir"): record.KindUnavailable} {
 		p, _ := startPoolWith(t, Options{TransactionsDir: dir})
-		if _, err := p.SendTransaction(txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
+		if _, err := sendTogether(p, txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
 			t.Errorf("directory %q: %+v", dir, err)
 		}
 	}
@@ -131,11 +131,11 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
-	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, kafkaconf.Transactional)
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, record.Mode{Transactional: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.SendTransaction(conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
+	if _, err := sendTogether(p, conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if line := p.redact("the password is planted"); strings.Contains(line, "planted") {

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -13,88 +14,78 @@ import (
 const (
 	// abortWait bounds how long a reply waits for an abort, which happens in any case.
 	abortWait = time.Second
-	// linkSlice is how often a wait for the cluster looks whether there is a hurry.
-	linkSlice = 50 * time.Millisecond
-	// limitPause is before a call that failed at once is tried again.
-	limitPause = 10 * time.Millisecond
+	// callPause is before a call that failed at once is tried again.
+	callPause = 10 * time.Millisecond
 )
 
-// limit bounds the waiting for Kafka: until a time, or until a channel is closed.
-type limit struct {
-	deadline time.Time
-	hurry    <-chan struct{} // nil: never
-}
+// A context that ends before its deadline, as when the process is to end, is a hurry: then
+// nothing is waited for, not even the end of a call.
 
-func (l limit) over() bool {
-	select {
-	case <-l.hurry:
-		return true
-	default:
-		return !time.Now().Before(l.deadline)
-	}
-}
+func inHurry(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// errHurry: the limit's hurry came during a call.
+// errHurry: a hurry came during a call.
 var errHurry = &librdkafka.Error{Code: kafka.ErrTimedOut, Reason: "there was no time to wait for the answer"}
 
 // try calls f, one of librdkafka's transactional calls, until it succeeds, fails with an
-// error that no repetition changes, or the limit is reached.
+// error that no repetition changes, or ctx ends.
 //
 // A call that has timed out is never repeated, although librdkafka says that it would go
 // on where it was: a result that comes between the two is then taken for that of another
 // step, and a transaction was said to be committed that was not (and librdkafka ended
 // the process). The producer is given up instead.
-func (t *transactional) try(l limit, f func(wait time.Duration) error) error {
+func (t *transactional) try(ctx context.Context, f func(wait time.Duration) error) error {
 	for {
-		err := t.call(l, f)
+		err := t.call(ctx, f)
 		var cause *librdkafka.Error
 		if err == nil || !errors.As(err, &cause) || cause.Fatal || cause.RequiresAbort || !cause.Retriable ||
-			cause.Code == kafka.ErrTimedOut || l.over() {
+			cause.Code == kafka.ErrTimedOut || !sleep(ctx, callPause) {
 			return err
 		}
-		l.pause()
 	}
 }
 
-// call calls f. In a hurry it does not wait for the end of that: the producer, which is
-// good for nothing more then, does before it is closed.
-func (t *transactional) call(l limit, f func(wait time.Duration) error) error {
-	wait := time.Until(l.deadline)
-	if l.hurry == nil {
-		return f(wait)
-	}
+// call calls f, which waits until ctx's deadline at most. In a hurry it does not wait for the
+// end of that: the producer, which is good for nothing more then, does before it is closed.
+func (t *transactional) call(ctx context.Context, f func(wait time.Duration) error) error {
+	deadline, _ := ctx.Deadline()
 	done := make(chan error, 1)
-	t.calls.Go(func() { done <- f(wait) })
+	t.calls.Go(func() { done <- f(time.Until(deadline)) })
 	select {
 	case err := <-done:
 		return err
-	case <-l.hurry:
-		t.dead.Store(true)
-		return errHurry
+	case <-ctx.Done():
 	}
+	if !inHurry(ctx) {
+		return <-done
+	}
+	t.dead.Store(true)
+	return errHurry
 }
 
-func (l limit) pause() {
-	timer := time.NewTimer(limitPause)
+// sleep waits so long; false: ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-l.hurry:
 	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // send carries out one transaction, with the mark in it where there is one.
-func (t *transactional) send(recs []record.Record, m *mark, l limit) ([]record.Outcome, *record.Error) {
-	if err := t.init(l); err != nil {
+func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark) ([]record.Outcome, *record.Error) {
+	if err := t.init(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.awaitLink(l); err != nil {
+	if err := t.link.await(ctx, t.closing); err != nil {
 		return nil, err
 	}
 	out := make([]record.Outcome, len(recs))
 	sent := make([]*Delivery, len(recs))
 	for i := range recs { // what is refused here leaves the producer as it is
-		if _, err := t.admit(&recs[i], l.deadline); err != nil {
+		if _, err := t.admit(ctx, &recs[i]); err != nil {
 			out[i].Err = err
 			return t.aborted(out, sent, nil)
 		}
@@ -104,53 +95,54 @@ func (t *transactional) send(recs []record.Record, m *mark, l limit) ([]record.O
 		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
 	}
 	for i := range recs {
-		d, err := t.queueInto(&recs[i], sent[:i], m != nil, l)
+		d, err := t.queueInto(ctx, &recs[i], sent[:i], m != nil)
 		if err != nil {
 			out[i].Err = err
-			t.abort(l)
+			t.abort(ctx)
 			return t.aborted(out, sent, nil)
 		}
 		sent[i] = d
 	}
-	if !t.arrived(sent, l) {
-		t.abort(l)
+	if !t.arrived(ctx, sent) {
+		t.abort(ctx)
 		return t.aborted(out, sent, nil)
 	}
 	if m != nil {
-		if out, err := t.mark(out, sent, m, l); err != nil {
+		if out, err := t.mark(ctx, out, sent, m); err != nil {
 			return out, err
 		}
 	}
-	if err := t.try(l, t.kafka.CommitTransaction); err != nil {
+	if err := t.try(ctx, t.kafka.CommitTransaction); err != nil {
 		// All records have arrived before: the error is about the commit itself, whatever
 		// it says of an abort.
 		t.dead.Store(true) // the next one with this id finds out
 		t.forgetAll(sent)
 		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
 	}
+	reports, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+	defer cancel()
 	for i, d := range sent { // a commit comes after all reports
-		if !d.Reported() && !d.Wait(l.deadline.Add(abortWait), nil) {
+		if !d.Reported() && !d.Wait(reports) {
 			t.forgetAll(sent[i:])
 			return nil, &record.Error{Kind: record.KindInternal, Unconfirmed: true, Reason: "a committed record was not reported"}
 		}
-		out[i].Ack, out[i].Err = d.Outcome()
-		d.settle()
+		out[i] = d.End()
 	}
 	return out, nil
 }
 
 // queueInto queues a record of the transaction. With wait, it waits for earlier ones
 // where there is no room.
-func (t *transactional) queueInto(rec *record.Record, earlier []*Delivery, wait bool, l limit) (*Delivery, *record.Error) {
+func (t *transactional) queueInto(ctx context.Context, rec *record.Record, earlier []*Delivery, wait bool) (*Delivery, *record.Error) {
 	for {
-		d, err := t.queue(rec, nil, forKeeper, l.deadline)
+		d, err := t.queue(ctx, rec, nil, forKeeper)
 		if err == nil || err.Kind != record.KindQueueFull || !wait {
 			return d, err
 		}
 		for len(earlier) > 0 && earlier[0].Reported() {
 			earlier = earlier[1:]
 		}
-		if len(earlier) == 0 || !earlier[0].Wait(l.deadline, l.hurry) {
+		if len(earlier) == 0 || !earlier[0].Wait(ctx) {
 			return nil, err
 		}
 	}
@@ -160,12 +152,12 @@ func (t *transactional) queueInto(rec *record.Record, earlier []*Delivery, wait 
 // more time. A commit would wait for them too, but librdkafka sends nothing more of a
 // transaction of which a record was refused, and its commit then waits for what is still
 // queued until its time is over.
-func (t *transactional) arrived(sent []*Delivery, l limit) bool {
+func (t *transactional) arrived(ctx context.Context, sent []*Delivery) bool {
 	for _, d := range sent {
-		if !d.Reported() && !d.waitOr(l.deadline, l.hurry, t.failures) {
+		if !d.Reported() && !d.waitOr(ctx, t.failures) {
 			return false
 		}
-		if _, err := d.Outcome(); err != nil {
+		if d.Outcome().Err != nil {
 			return false
 		}
 	}
@@ -174,9 +166,9 @@ func (t *transactional) arrived(sent []*Delivery, l limit) bool {
 
 // mark puts the mark into the transaction. Its records have arrived, so that Kafka knows
 // of the transaction: asked too early, librdkafka waits for retry.backoff.ms.
-func (t *transactional) mark(out []record.Outcome, sent []*Delivery, m *mark, l limit) ([]record.Outcome, *record.Error) {
-	if err := t.try(l, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
-		t.abort(l)
+func (t *transactional) mark(ctx context.Context, out []record.Outcome, sent []*Delivery, m *mark) ([]record.Outcome, *record.Error) {
+	if err := t.try(ctx, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
+		t.abort(ctx)
 		out, _ = t.aborted(out, sent, err)
 		return out, m.explain(err, t.redact)
 	}
@@ -185,21 +177,20 @@ func (t *transactional) mark(out []record.Outcome, sent []*Delivery, m *mark, l 
 
 // init makes the producer ready for transactions, and ends those that an earlier one
 // with its id has left.
-func (t *transactional) init(l limit) *record.Error {
+func (t *transactional) init(ctx context.Context) *record.Error {
 	if t.ready {
 		return nil
 	}
-	if err := t.awaitReady(l.deadline); err != nil {
+	if err := t.awaitReady(ctx); err != nil {
+		if err == t.broken {
+			t.dead.Store(true)
+		}
 		return err
 	}
-	if t.broken != nil {
-		t.dead.Store(true)
-		return t.broken
-	}
-	if err := t.awaitLink(l); err != nil {
+	if err := t.link.await(ctx, t.closing); err != nil {
 		return err
 	}
-	if err := t.try(l, t.kafka.InitTransactions); err != nil {
+	if err := t.try(ctx, t.kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
 		e := librdkafka.Classify(err)
 		return &record.Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
@@ -208,36 +199,29 @@ func (t *transactional) init(l limit) *record.Error {
 	return nil
 }
 
-// awaitLink waits while it is not known whether the cluster answers.
-func (t *transactional) awaitLink(l limit) *record.Error {
-	for {
-		slice := time.Now().Add(linkSlice)
-		if l.deadline.Before(slice) {
-			slice = l.deadline
-		}
-		err := t.link.await(slice, t.closing)
-		if err == nil || t.link.get() == linkDown || t.isClosing() || l.over() {
-			return err
-		}
-	}
-}
-
 // abort ends the transaction without its records. What does not end in time is ended
 // with the producer: it is never committed. The producer goes in any case: after a
 // record that a broker refused, librdkafka's sequence numbers have a gap, of which its
 // next transaction would die. The next producer with the id begins anew.
-func (t *transactional) abort(l limit) {
+func (t *transactional) abort(ctx context.Context) {
 	t.dead.Store(true)
-	wait := time.Now().Add(abortWait)
-	if l.hurry != nil && l.over() {
+	if inHurry(ctx) {
 		return // the next producer ends it before it does anything else
 	}
-	if l.deadline.Before(wait) {
-		wait = l.deadline.Add(abortWait / 10)
+	wait := time.Now().Add(abortWait)
+	if deadline, _ := ctx.Deadline(); deadline.Before(wait) {
+		wait = deadline.Add(abortWait / 10)
 	}
+	aborting, cancel := context.WithDeadline(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if inHurry(ctx) {
+			cancel()
+		}
+	})()
 	ended := make(chan struct{})
 	t.calls.Go(func() { t.purgeUntil(ended) })
-	err := t.call(limit{wait, l.hurry}, t.kafka.AbortTransaction)
+	err := t.call(aborting, t.kafka.AbortTransaction)
 	close(ended)
 	if err != nil {
 		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
@@ -266,10 +250,9 @@ func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause er
 	var first *record.Error
 	for i, d := range sent {
 		if d != nil && d.Reported() {
-			if _, err := d.Outcome(); err != nil && !err.Unconfirmed && out[i].Err == nil {
+			if err := d.End().Err; err != nil && !err.Unconfirmed && out[i].Err == nil {
 				out[i].Err = err
 			}
-			d.settle()
 		} else if d != nil {
 			t.forgetAll(sent[i : i+1])
 		}
@@ -295,7 +278,7 @@ func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause er
 func (t *transactional) forgetAll(sent []*Delivery) {
 	for _, d := range sent {
 		if d != nil {
-			d.OnReport(func() { go d.settle() })
+			d.OnReport(func() { go d.End() })
 		}
 	}
 }

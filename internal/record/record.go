@@ -40,8 +40,10 @@ type Ack struct {
 // Placed reports whether Kafka has said where the record is and with which time.
 func (a Ack) Placed() bool { return a.Offset >= 0 }
 
-// Outcome is what became of one record of several: acknowledged, or an error.
+// Outcome is what became of a record: Err or, where that is nil, Kafka has it, as Ack says,
+// or the disk under Receipt. Of an async record it says that it is queued.
 type Outcome struct {
-	Ack Ack
-	Err *Error
+	Ack     Ack
+	Receipt string // "": it is not on disk
+	Err     *Error
 }

@@ -50,7 +50,7 @@ func (ts *Cache) mayName(t *Topic) bool {
 }
 
 func (ts *Cache) askByName(t *Topic) {
-	md, err := ts.query(&t.Name, false, ts.now().Add(metadataWait))
+	md, err := ts.query(&t.Name, false, metadataWait)
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.naming--
@@ -69,7 +69,7 @@ func (ts *Cache) askForAll() {
 		if ts.list == nil || ts.now().Sub(ts.listed) >= missingMaxAge {
 			ts.mu.Unlock()
 			var md *kafka.Metadata
-			md, err = ts.query(nil, true, ts.now().Add(metadataWait))
+			md, err = ts.query(nil, true, metadataWait)
 			ts.mu.Lock()
 			if err == nil {
 				ts.list, ts.listed = md, ts.now()

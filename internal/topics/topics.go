@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,8 +83,8 @@ type Cache struct {
 	listed   time.Time       // when it came
 }
 
-// Query asks the cluster for one topic or for all, until the deadline.
-type Query func(name *string, all bool, deadline time.Time) (*kafka.Metadata, error)
+// Query asks the cluster for one topic or for all, and waits so long for the answer.
+type Query func(name *string, all bool, wait time.Duration) (*kafka.Metadata, error)
 
 // New makes an empty cache. creates says whether the cluster creates a topic that is
 // asked for by its name; nil: nobody can. Whoever waits is sent away with ErrClosed when
@@ -127,9 +128,8 @@ func (a *Answer) against(partition int32) (err *record.Error, passes bool) {
 }
 
 // Find returns the topic if it exists and has the partition, asking the cluster
-// where that is not known. Where it may become so in a moment, it waits until the
-// deadline.
-func (ts *Cache) Find(name string, partition int32, deadline time.Time) (*Topic, *record.Error) {
+// where that is not known. Where it may become so in a moment, it waits, until ctx ends.
+func (ts *Cache) Find(ctx context.Context, name string, partition int32) (*Topic, *record.Error) {
 	t, err := ts.Get(name)
 	if err != nil {
 		return nil, err
@@ -148,13 +148,17 @@ func (ts *Cache) Find(name string, partition int32, deadline time.Time) (*Topic,
 			return nil, err
 		}
 		if asked || age < firstPause {
-			if !ts.await(nil, ts.now().Add(pause), deadline) {
+			if !ts.sleep(ctx, pause) {
 				return nil, ts.late(err)
 			}
 			pause = min(2*pause, longestPause)
 		}
 		q := ts.ask(t, a)
-		if !ts.await(q.done, deadline, deadline) {
+		select {
+		case <-q.done:
+		case <-ctx.Done():
+			return nil, ts.late(err)
+		case <-ts.closed:
 			return nil, ts.late(err)
 		}
 		if q.err != nil {
@@ -201,22 +205,17 @@ func (ts *Cache) refresh(t *Topic, a *Answer) {
 	}
 }
 
-// await waits until done is closed or the time has come, and no longer than until the
-// deadline; false: that came first, or the producer is being closed.
-func (ts *Cache) await(done <-chan struct{}, until, deadline time.Time) bool {
-	if deadline.Before(until) {
-		until, deadline = deadline, time.Time{}
-	}
-	timer := time.NewTimer(until.Sub(ts.now()))
+// sleep waits so long; false: ctx ended first, or the producer is being closed.
+func (ts *Cache) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-done:
-		return true
-	case <-ts.closed:
-		return false
 	case <-timer.C:
-		return done == nil && !deadline.IsZero()
+		return true
+	case <-ctx.Done():
+	case <-ts.closed:
 	}
+	return false
 }
 
 // late is what is returned for err when there was no time for another answer.

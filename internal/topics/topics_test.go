@@ -1,6 +1,7 @@
 package topics
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -19,7 +21,7 @@ type cluster struct {
 	silent      map[string]chan struct{} // names for which the answer comes when it is closed
 }
 
-func (c *cluster) ask(name *string, all bool, _ time.Time) (*kafka.Metadata, error) {
+func (c *cluster) ask(name *string, all bool, _ time.Duration) (*kafka.Metadata, error) {
 	if all {
 		c.list.Add(1)
 		return &kafka.Metadata{Topics: c.topics}, nil
@@ -66,12 +68,12 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": c.topic}}
 			ts := New(k.ask, nil, make(chan struct{}))
 			ts.auto.known, ts.auto.creates, ts.auto.until = true, c.creates, within(time.Hour)
-			deadline := within(300 * time.Millisecond)
-			_, err := ts.Find("t", c.partition, deadline)
+			end := within(300 * time.Millisecond)
+			_, err := ts.Find(ending(end), "t", c.partition)
 			if (c.want < 0) != (err == nil) || err != nil && err.Kind != c.want {
 				t.Errorf("got %+v", err)
 			}
-			if late := !time.Now().Before(deadline); c.waits && !late {
+			if late := !time.Now().Before(end); c.waits && !late {
 				t.Error("it did not wait")
 			}
 			if n := k.named.Load(); !c.waits && n != 1 {
@@ -84,16 +86,16 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
 	var there atomic.Bool
-	ts := New(func(name *string, all bool, by time.Time) (*kafka.Metadata, error) {
+	ts := New(func(name *string, all bool, wait time.Duration) (*kafka.Metadata, error) {
 		if there.Load() {
 			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}, nil
 		}
-		return k.ask(name, all, by)
+		return k.ask(name, all, wait)
 	}, nil, make(chan struct{}))
 	ts.auto.known, ts.auto.creates, ts.auto.until = true, true, within(time.Hour)
 	done := make(chan *record.Error)
 	go func() {
-		_, err := ts.Find("t", record.AnyPartition, within(time.Minute))
+		_, err := ts.Find(ending(within(time.Minute)), "t", record.AnyPartition)
 		done <- err
 	}()
 	await.True(t, "it is asked for again", func() bool { return k.named.Load() > 2 })
@@ -117,7 +119,7 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 		}
 	}
 	await.True(t, "they are asked for", func() bool { return int(k.named.Load()) == len(k.silent) })
-	if _, err := ts.Find("t", record.AnyPartition, within(time.Minute)); err != nil {
+	if _, err := ts.Find(ending(within(time.Minute)), "t", record.AnyPartition); err != nil {
 		t.Errorf("another topic: %+v", err)
 	}
 }
@@ -202,7 +204,7 @@ func TestWhetherAClusterCreatesTopicsIsFoundOutOnce(t *testing.T) {
 
 func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 	var byName, all atomic.Int32
-	ts := New(func(name *string, list bool, _ time.Time) (*kafka.Metadata, error) {
+	ts := New(func(name *string, list bool, _ time.Duration) (*kafka.Metadata, error) {
 		if list {
 			all.Add(1)
 			return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{
@@ -214,7 +216,7 @@ func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 	}, nil, make(chan struct{}))
 	ts.auto.known, ts.auto.until = true, within(time.Hour) // the cluster creates none
 	for i := range 3 * maxTopics {
-		if _, err := ts.Find(fmt.Sprint("junk", i), record.AnyPartition, within(time.Minute)); err == nil || err.Kind != record.KindTopicNotFound {
+		if _, err := ts.Find(ending(within(time.Minute)), fmt.Sprint("junk", i), record.AnyPartition); err == nil || err.Kind != record.KindTopicNotFound {
 			t.Fatalf("got %+v", err)
 		}
 	}
@@ -227,9 +229,12 @@ func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 	if len(ts.byName) > maxTopics {
 		t.Errorf("%d names are kept", len(ts.byName))
 	}
-	if _, err := ts.Find("real", 1, within(time.Second)); err != nil {
+	if _, err := ts.Find(ending(within(time.Second)), "real", 1); err != nil {
 		t.Errorf("a real topic is not found among them: %+v", err)
 	}
 }
 
 func within(d time.Duration) time.Time { return time.Now().Add(d) }
+
+// ending is a context that ends at that time, and is not released.
+func ending(at time.Time) context.Context { return deadline.New(at) }

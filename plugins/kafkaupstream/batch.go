@@ -72,26 +72,23 @@ type element struct {
 // bytes.
 const recordMemory = 1 << 10
 
-// batchOf makes the request's records of its body, in w.recs. Whatever is wrong with
-// one of them, none is produced.
+// batchOf makes the request's records of its body. Whatever is wrong with one of them, none
+// is produced.
 func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
 	add := func(e element) *Reply {
-		if len(w.recs) == maxBatch {
+		number := len(w.batch.Records) + 1
+		if number > maxBatch {
 			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
 		}
 		if w.holdMore(recordMemory+len(e.value)) != nil {
 			return noRoom()
 		}
-		rec, from, refused := r.elementRecord(req, w, e)
-		if refused != nil {
-			refused.Message = fmt.Sprintf("record %d: %s", len(w.recs)+1, refused.Message)
-			return refused
+		d := w.next()
+		refused := r.fill(d, e)
+		if refused == nil {
+			refused = r.add(req, w, d, e.json)
 		}
-		w.recs = append(w.recs, rec)
-		if r.allowed[overrideDryRun] {
-			w.froms = append(w.froms, from)
-		}
-		return nil
+		return refused.of("record", number)
 	}
 	var refused *Reply
 	switch form {
@@ -108,17 +105,24 @@ func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply
 		case form != formArray:
 			refused = recordsV2(compact, form == formV2Binary, add)
 		case compact[0] != '[':
-			w.rec.Value = compact
-			return r.finish(req, w, true)
+			return r.only(req, w, compact, true)
 		default:
 			refused = elements(compact, add)
 		}
 	}
-	if refused == nil && len(w.recs) == 0 {
+	if refused == nil && len(w.batch.Records) == 0 {
 		refused = refuse(400, "the batch has no records")
 	}
 	w.isBatch, w.form = true, form
 	return refused
+}
+
+// of says which record or event of a batch was refused, if one was.
+func (reply *Reply) of(what string, number int) *Reply {
+	if reply != nil {
+		reply.Message = fmt.Sprintf("%s %d: %s", what, number, reply.Message)
+	}
+	return reply
 }
 
 // lines reads a record from each line that is not empty.
@@ -149,50 +153,37 @@ func elements(array []byte, add func(element) *Reply) (refused *Reply) {
 	return refused
 }
 
-// elementRecord makes a record of an element: what the element says of itself wins
-// over headers and configuration, as far as the route allows it.
-func (r *Route) elementRecord(req Request, w *work, e element) (record.Record, origins, *Reply) {
-	base, from := w.rec, w.from
-	defer func() { w.rec, w.from = base, from }()
-	rec := &w.rec
+// fill puts into a record what an element says of itself, which wins over headers and
+// configuration as far as the route allows it.
+func (r *Route) fill(d *draft, e element) *Reply {
 	forbidden := func(what override) *Reply {
 		return refuse(403, fmt.Sprintf("the route does not let the %s be set", overrideNames[what]))
 	}
 	switch {
 	case e.key != nil && !r.allowed[overrideKey]:
-		return *rec, w.from, forbidden(overrideKey)
+		return forbidden(overrideKey)
 	case e.partition != nil && !r.allowed[overridePartition]:
-		return *rec, w.from, forbidden(overridePartition)
+		return forbidden(overridePartition)
 	case e.headers != nil && !r.allowed[overrideHeaders]:
-		return *rec, w.from, forbidden(overrideHeaders)
+		return forbidden(overrideHeaders)
 	case e.timestamp != nil && !r.allowed[overrideTimestamp]:
-		return *rec, w.from, forbidden(overrideTimestamp)
+		return forbidden(overrideTimestamp)
 	}
+	d.Value, d.tombstone = e.value, e.value == nil
 	if e.key != nil {
-		rec.Key = e.key
-		w.from[overrideKey] = fromRecord
+		d.Key, d.from[overrideKey] = e.key, fromRecord
 	}
 	if e.partition != nil {
-		rec.Partition = *e.partition
-		w.from[overridePartition] = fromRecord
+		d.Partition, d.from[overridePartition] = *e.partition, fromRecord
 	}
 	if e.timestamp != nil {
-		rec.Timestamp = time.UnixMilli(*e.timestamp)
+		d.Timestamp = time.UnixMilli(*e.timestamp)
 	}
-	if e.headers != nil {
-		rec.Headers = append(rec.Headers[:len(rec.Headers):len(rec.Headers)], e.headers...)
-		if len(rec.Headers) > maxRecordHeaders {
-			return *rec, w.from, tooManyHeaders(len(rec.Headers))
-		}
+	d.Headers = append(d.Headers, e.headers...)
+	if len(d.Headers) > maxRecordHeaders {
+		return tooManyHeaders(len(d.Headers))
 	}
-	rec.Value = e.value
-	if refused := r.finish(req, w, e.json); refused != nil {
-		return *rec, w.from, refused
-	}
-	if rec.Value == nil && rec.Key == nil {
-		return *rec, w.from, refuse(400, "a tombstone needs a key, and this one has none")
-	}
-	return *rec, w.from, nil
+	return nil
 }
 
 // unmixed refuses the records of a transaction where some are tombstones and some have
@@ -207,21 +198,6 @@ func unmixed(recs []record.Record) *Reply {
 		}
 	}
 	return nil
-}
-
-// keptUnit is the reply to n records that are on disk as one unit. The receipt is that
-// of all of them.
-func keptUnit(receipt string, n int, form bodyForm) Reply {
-	if form == formOpaque {
-		return kept(receipt)
-	}
-	replies := make([]Reply, n)
-	for i := range replies {
-		replies[i] = kept(receipt)
-	}
-	reply := several(replies, form)
-	reply.several = false // the receipt stands in front, too
-	return reply
 }
 
 // several is the reply to a batch of which this is what became of each record.

@@ -51,28 +51,27 @@ type Route struct {
 	allowed [overrideCount]bool
 	prefix  string // of these names
 
-	topic         template
-	topicEnd      string   // what stands behind each topic: "." and a virtual host
-	topics        []string // patterns; nil: any
-	partition     int32
-	key           template
-	jsonKey       string
-	recordHeader  []recordHeader
-	tombstones    bool // a DELETE is one
-	batch         bool // a body may hold several records
-	transactional bool // a request's records are one transaction
-	cloudEvents   bool
-	eventsOut     cloudevents.Out
-	schemaConfig  *schemaConfig
-	schema        *routeSchema       // made of it by Handler.Prepare
-	envelope      *envelope.Envelope // nil: none
-	envelopeName  string
-	idempotent    *idempotent
-	references    []reference // to secrets
+	topic        template
+	topicEnd     string   // what stands behind each topic: "." and a virtual host
+	topics       []string // patterns; nil: any
+	partition    int32
+	key          template
+	jsonKey      string
+	recordHeader []recordHeader
+	tombstones   bool // a DELETE is one
+	batch        bool // a body may hold several records
+	cloudEvents  bool
+	eventsOut    cloudevents.Out
+	schemaConfig *schemaConfig
+	schema       *routeSchema       // made of it by Handler.Prepare
+	envelope     *envelope.Envelope // nil: none
+	envelopeName string
+	idempotent   *idempotent
+	references   []reference // to secrets
 
-	mode        kafkaconf.Mode
-	durable     bool // to the disk where Kafka does not answer
-	suspend     bool // a durable stream stops at a record that Kafka can never take
+	mode        record.Mode
+	way         record.Way // set by Handler.Prepare
+	suspend     bool       // a durable stream stops at a record that Kafka can never take
 	timeout     time.Duration
 	maxBody     int
 	requireJSON bool
@@ -85,7 +84,7 @@ func (r *Route) Connection() *kafkaconf.Connection { return r.conn }
 
 // Transactional reports whether a request's records are one transaction, for which there
 // are producers of their own.
-func (r *Route) Transactional() bool { return r.transactional }
+func (r *Route) Transactional() bool { return r.mode.Transactional }
 
 // Topic returns the topic of the configuration, "" when it depends on the request. An
 // envelope and a virtual host may put something behind it: see [Route.Topics].
@@ -169,7 +168,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"require":             (*configReader).readRequire,
 	"on_permanent_error":  (*configReader).readOnPermanentError,
 	"batch":               func(c *configReader, path string, v any) { c.route.batch = c.boolean(path, v) },
-	"transactional":       func(c *configReader, path string, v any) { c.route.transactional = c.boolean(path, v) },
+	"transactional":       func(c *configReader, path string, v any) { c.route.mode.Transactional = c.boolean(path, v) },
 	"cloudevents":         (*configReader).readCloudEvents,
 	"schema":              (*configReader).readSchema,
 	"envelope":            (*configReader).readEnvelope,
@@ -195,14 +194,10 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
-	c.route.durable = c.route.mode == kafkaconf.Durable
-	if c.route.transactional {
-		c.route.mode = kafkaconf.Transactional
-	}
 	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
-	if c.route.suspend && !c.route.durable {
+	if c.route.suspend && c.route.mode.Delivery != record.Durable {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
 	}
 	if c.properties == nil {
@@ -314,9 +309,9 @@ func (c *configReader) readRecordHeaders(path string, v any) {
 
 func (c *configReader) readDelivery(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"async":   func() { c.route.mode = kafkaconf.Async },
-		"sync":    func() { c.route.mode = kafkaconf.Sync },
-		"durable": func() { c.route.mode = kafkaconf.Durable },
+		"async":   func() { c.route.mode.Delivery = record.Async },
+		"sync":    func() { c.route.mode.Delivery = record.Sync },
+		"durable": func() { c.route.mode.Delivery = record.Durable },
 	})
 }
 

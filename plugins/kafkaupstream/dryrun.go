@@ -36,15 +36,15 @@ func (r *Route) dryRun(req Request, w *work) *Reply {
 		w.join(tracing.Extract(req), r.conn.MessageMaxBytes)
 		reply := Reply{Status: 200, Message: "dry run: nothing was produced", Delivered: DeliveredNo}
 		if !w.isBatch {
-			reply.Detail = appendRecord(nil, &w.rec, w.from)
+			reply.Detail = appendRecord(nil, &w.batch.Records[0], w.froms[0])
 			return &reply
 		}
 		reply.Detail = append(reply.Detail, `,"records":[`...)
-		for i := range w.recs {
+		for i := range w.batch.Records {
 			if i > 0 {
 				reply.Detail = append(reply.Detail, ',')
 			}
-			one := appendRecord(nil, &w.recs[i], w.froms[i])
+			one := appendRecord(nil, &w.batch.Records[i], w.froms[i])
 			one[0] = '{'
 			reply.Detail = append(append(reply.Detail, one...), '}')
 		}

@@ -92,8 +92,7 @@ func (c *configReader) checkTopics() {
 
 // wrap puts the record's value into the route's envelope, and returns what that puts
 // behind the topic.
-func (r *Route) wrap(w *work, isJSON bool) (suffix string, refused *Reply) {
-	rec := &w.rec
+func (r *Route) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, refused *Reply) {
 	if rec.Value != nil && !isJSON {
 		return "", refuse(415, "the route takes JSON only, since it has an envelope")
 	}

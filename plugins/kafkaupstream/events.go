@@ -1,8 +1,6 @@
 package kafkaupstream
 
 import (
-	"fmt"
-
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/utils"
@@ -47,20 +45,12 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 		if len(all) == 0 {
 			return refuse(400, "the batch has no events")
 		}
-		base, from := w.rec, w.from
+		w.isBatch = true
 		for i := range all {
-			w.rec, w.from = base, from
-			w.rec.Headers = base.Headers[:len(base.Headers):len(base.Headers)]
 			if refused := r.event(req, &all[i], w); refused != nil {
-				refused.Message = fmt.Sprintf("event %d: %s", i+1, refused.Message)
-				return refused
-			}
-			w.recs = append(w.recs, w.rec)
-			if r.allowed[overrideDryRun] {
-				w.froms = append(w.froms, w.from)
+				return refused.of("event", i+1)
 			}
 		}
-		w.isBatch = true
 		return nil
 	case cloudevents.Structured:
 		event, err := cloudevents.DecodeStructured(body)
@@ -85,7 +75,7 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 	return r.event(req, &event, w)
 }
 
-// event makes w.rec the record of an event. Its partitionkey is the key, unless the
+// event makes a record of an event. Its partitionkey is the key, unless the
 // client gives one in a header.
 func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	made, err := event.Record(r.eventsOut)
@@ -95,17 +85,17 @@ func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	if w.holdMore(recordMemory+len(made.Value)) != nil {
 		return noRoom()
 	}
-	w.rec.Value = made.Value
-	if w.rec.Key == nil && made.Key != nil {
-		w.rec.Key = made.Key
-		w.from[overrideKey] = fromRecord
+	d := w.next()
+	d.Value = made.Value
+	if d.Key == nil && made.Key != nil {
+		d.Key, d.from[overrideKey] = made.Key, fromRecord
 	}
 	for _, h := range made.Headers {
-		w.rec.Headers = append(w.rec.Headers, record.Header{Key: h.Key, Value: h.Value})
+		d.Headers = append(d.Headers, record.Header{Key: h.Key, Value: h.Value})
 	}
-	if len(w.rec.Headers) > maxRecordHeaders {
-		return tooManyHeaders(len(w.rec.Headers))
+	if len(d.Headers) > maxRecordHeaders {
+		return tooManyHeaders(len(d.Headers))
 	}
 	isJSON := r.eventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)
-	return r.finish(req, w, isJSON)
+	return r.add(req, w, d, isJSON)
 }

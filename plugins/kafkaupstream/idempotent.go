@@ -1,14 +1,11 @@
 package kafkaupstream
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -66,24 +63,22 @@ var (
 
 // once delivers the request's records unless it is a repetition: that one is told what
 // became of the first.
-func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) Reply {
+func (h *Handler) once(route *Route, req Request, w *work) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
 		if route.idempotent.required {
 			return *refuse(400, "the header "+idempotencyHeader+" is required")
 		}
-		return h.traced(route, req, w, deadline)
+		return h.traced(route, req, w)
 	}
 	key, refused := route.idempotencyKey(req, w, text)
 	if refused != nil {
 		return *refused
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	outcome, ticket := h.opts.Idempotency.Begin(ctx, key, route.fingerprint(req, w), route.idempotent.ttl)
+	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, key, route.fingerprint(req, w), route.idempotent.ttl)
 	switch outcome {
 	case idempotency.First:
-		return h.settle(route, req, w, ticket, deadline)
+		return h.settle(route, req, w, ticket)
 	case idempotency.Replay:
 		return storedReply(ticket.Reply())
 	case idempotency.Mismatch:
@@ -97,8 +92,8 @@ func (h *Handler) once(route *Route, req Request, w *work, deadline time.Time) R
 		if ticket = h.opts.Idempotency.Resume(key); ticket == nil {
 			return underWay
 		}
-		w.again = true
-		return h.settle(route, req, w, ticket, deadline)
+		w.batch.Again = true
+		return h.settle(route, req, w, ticket)
 	case idempotency.Full:
 		return *unavailable("too many requests with idempotency keys are under way")
 	default:
@@ -120,7 +115,7 @@ func (r *Route) idempotencyKey(req Request, w *work, text string) (key idempoten
 		return key, refused
 	}
 	key.Holder = r.conn.Origin() + " " + r.topic.text
-	key.Scope = r.conn.Origin() + " " + w.topic
+	key.Scope = r.conn.Origin() + " " + w.topic()
 	if client != "" {
 		key.Holder += " " + client
 		key.Scope += " " + client
@@ -170,42 +165,41 @@ func (r *Route) speaksOfRecord(name string) bool {
 
 // units reports whether what became of a request can be found out later, by the identity
 // of its unit.
-func (r *Route) units() bool { return r.transactional && r.durable }
+func (r *Route) units() bool { return r.mode.Transactional && r.mode.Delivery == record.Durable }
 
 // settle delivers the request's records and remembers what became of them. Where that is
 // known later than the client has to be answered, so is the ticket settled.
-func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency.Ticket, deadline time.Time) Reply {
+func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency.Ticket) Reply {
 	mine := true
 	defer func() {
 		if mine {
 			ticket.Interrupt() // unless it is settled: after a panic
 		}
 	}()
-	w.follow = route.mode == kafkaconf.Sync
+	b := &w.batch
+	b.Follow = route.mode == record.Mode{Delivery: record.Sync}
 	if route.units() {
-		w.id = ticket.Identity()
+		b.Unit = ticket.Identity()
 	}
-	reply := h.traced(route, req, w, deadline)
-	if w.late == nil {
-		h.remember(route, w.req.Route(), w.id, ticket, reply)
+	reply := h.traced(route, req, w)
+	if b.Late == nil {
+		if h.remember(w.req.Route(), ticket, reply) && b.Replied != nil {
+			b.Replied()
+		}
 		return reply
 	}
-	late, then := w.late, h.settleLate(route, w, ticket)
 	mine = false
-	late(then)
+	b.Late(h.settleLate(w, ticket))
 	return reply
 }
 
 // settleLate returns what is to be done when it is known what became of records that were
 // not acknowledged in time. Nothing of the request's memory is left by then.
-func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) func([]record.Outcome) {
+func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.Outcome) {
 	isBatch, form, name := w.isBatch, w.form, strings.Clone(w.req.Route())
-	topics := []string{strings.Clone(w.rec.Topic)}
-	if isBatch {
-		topics = topics[:0]
-		for i := range w.recs {
-			topics = append(topics, strings.Clone(w.recs[i].Topic))
-		}
+	topics := make([]string, len(w.batch.Records))
+	for i := range topics {
+		topics[i] = strings.Clone(w.batch.Records[i].Topic)
 	}
 	return func(outcomes []record.Outcome) {
 		replies := make([]Reply, len(outcomes))
@@ -218,29 +212,27 @@ func (h *Handler) settleLate(route *Route, w *work, ticket *idempotency.Ticket) 
 		if isBatch {
 			reply = several(replies, form)
 		}
-		h.remember(route, name, [16]byte{}, ticket, reply)
+		h.remember(name, ticket, reply)
 	}
 }
 
 // remember settles the ticket of a request as its reply, which is final, says: what may
 // be in Kafka or not is no reply to keep, and what was not done is as if it had never been
-// asked for.
-func (h *Handler) remember(route *Route, name string, id [16]byte, ticket *idempotency.Ticket, reply Reply) {
+// asked for. It reports whether that has been noted.
+func (h *Handler) remember(route string, ticket *idempotency.Ticket, reply Reply) bool {
 	switch {
 	case reply.unconfirmed:
 		ticket.Interrupt()
-		return
+		return false
 	case reply.Delivered == DeliveredNo:
 		ticket.Abandon()
 	default:
 		if err := ticket.Finish(toStore(reply)); err != nil {
-			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", name, "error", err)
-			return
+			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", route, "error", err)
+			return false
 		}
 	}
-	if route.units() {
-		h.durable.Replied(route.conn, id, durable.Policy(route.suspend))
-	}
+	return true
 }
 
 // toStore is a reply as the store has it: its status, two bytes, and its body. Of one that

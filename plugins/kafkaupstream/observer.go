@@ -3,7 +3,6 @@ package kafkaupstream
 import (
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -14,12 +13,12 @@ type Observer interface {
 	Began()
 	// Ended is called with the reply's status. body is the length of the request's body
 	// as the gateway handed it over, 0 where it was not asked for.
-	Ended(mode kafkaconf.Mode, status int, took time.Duration, body int)
+	Ended(mode record.Mode, status int, took time.Duration, body int)
 	// Refused is called instead of both for a request to a route that cannot be used.
 	Refused(status int)
 	// Record is called with what the client is told of each record. A request that is
 	// refused before a record is made of it has none.
-	Record(mode kafkaconf.Mode, delivered Delivered)
+	Record(mode record.Mode, delivered Delivered)
 	// Failed is called with the reason for each record that was not acknowledged, nor kept
 	// on disk, and once for a request that panicked.
 	Failed(kind record.Kind)
@@ -28,8 +27,8 @@ type Observer interface {
 // unobserved is the observer where there is none.
 type unobserved struct{}
 
-func (unobserved) Began()                                        {}
-func (unobserved) Ended(kafkaconf.Mode, int, time.Duration, int) {}
-func (unobserved) Refused(int)                                   {}
-func (unobserved) Record(kafkaconf.Mode, Delivered)              {}
-func (unobserved) Failed(record.Kind)                            {}
+func (unobserved) Began()                                     {}
+func (unobserved) Ended(record.Mode, int, time.Duration, int) {}
+func (unobserved) Refused(int)                                {}
+func (unobserved) Record(record.Mode, Delivered)              {}
+func (unobserved) Failed(record.Kind)                         {}

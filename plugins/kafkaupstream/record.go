@@ -10,44 +10,6 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Request is what the core sees of an HTTP request.
-type Request interface {
-	// Method returns the HTTP method in upper case.
-	Method() string
-	// Path returns the path, without the query string.
-	Path() string
-	// SourceIP returns the client's address, "" when it is not known.
-	SourceIP() string
-	// Argument returns the first value of an argument of the query string, "" when
-	// there is none.
-	Argument(name string) string
-	// Arguments calls f for each argument of the query string and each of its values.
-	Arguments(f func(name, value string))
-	// Header returns the first value of a header, "" when there is none. The name
-	// is in lower case.
-	Header(name string) string
-	// Values returns all values of a header, in the order in which they were sent; the
-	// gateway may have joined them by commas. The name is in lower case.
-	Values(name string) []string
-	// Headers calls f for each header and each of its values. Names are in lower case.
-	Headers(f func(name, value string))
-	// HeadersMissing reports whether Headers may leave some out, since the gateway has
-	// handed over only the first lines of them. Header and Values find those too.
-	HeadersMissing() bool
-	// Var returns the value of a variable of the gateway's, "" when there is none.
-	Var(name string) string
-	// Body returns the body. It is asked for at most once, and stays valid until
-	// the request has been answered. Where its length is known before it is read, room is
-	// asked for that much first, and room's error returned.
-	Body(room Room) ([]byte, error)
-	// Route returns the route's id for the log, "" when it is not known.
-	Route() string
-}
-
-// Room is asked before memory is taken: for so many bytes in all, what it has given
-// before included. An error says that there is no room.
-type Room = interface{ Hold(bytes int) error }
-
 // maxTopicLen is Kafka's limit of a topic's name, in bytes.
 const maxTopicLen = 249
 
@@ -72,10 +34,16 @@ func invalidTopic(name string) string {
 	return ""
 }
 
-// target resolves where the record goes, and what it has besides key and value: a
+// draft is a record in the making, and where its values come from.
+type draft struct {
+	record.Record
+	from      origins
+	tombstone bool // it says that its key is gone
+}
+
+// target resolves where the records go, and what they have besides key and value: a
 // header's value over the configuration's.
-func (r *Route) target(req Request, w *work) *Reply {
-	rec := &w.rec
+func (r *Route) target(req Request, d *draft) *Reply {
 	var given [strictOverrides]string
 	for o := range strictOverrides {
 		given[o] = req.Header(r.headers[o])
@@ -83,43 +51,41 @@ func (r *Route) target(req Request, w *work) *Reply {
 			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", r.headers[o]))
 		}
 	}
-	rec.Partition = r.partition
+	d.Partition = r.partition
 	if p := given[overridePartition]; p != "" {
 		n, err := strconv.ParseInt(p, 10, 32)
 		if err != nil || n < -1 {
 			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.headers[overridePartition]))
 		}
-		rec.Partition = int32(n)
-		w.from[overridePartition] = fromHeader
+		d.Partition = int32(n)
+		d.from[overridePartition] = fromHeader
 	}
-	if refused := r.topicOf(req, given[overrideTopic], w); refused != nil {
+	if refused := r.topicOf(req, given[overrideTopic], d); refused != nil {
 		return refused
 	}
-	w.topic = rec.Topic
 	if k := given[overrideKey]; k != "" {
-		rec.Key = []byte(k)
-		w.from[overrideKey] = fromHeader
+		d.Key = []byte(k)
+		d.from[overrideKey] = fromHeader
 	}
 	if r.allowed[overrideTimestamp] {
-		if refused := r.timestamp(req, rec); refused != nil {
+		if refused := r.timestamp(req, &d.Record); refused != nil {
 			return refused
 		}
 	}
 	if r.recordHeader != nil || r.allowed[overrideHeaders] {
-		return r.recordHeaders(req, rec)
+		return r.recordHeaders(req, &d.Record)
 	}
 	return nil
 }
 
-func (r *Route) topicOf(req Request, given string, w *work) *Reply {
-	rec := &w.rec
+func (r *Route) topicOf(req Request, given string, d *draft) *Reply {
 	switch {
 	case given != "":
 		if why := invalidTopic(given); why != "" {
 			return refuse(400, fmt.Sprintf("header %s: %s", r.headers[overrideTopic], why))
 		}
-		rec.Topic = given
-		w.from[overrideTopic] = fromHeader
+		d.Topic = given
+		d.from[overrideTopic] = fromHeader
 	case r.topic.variable():
 		topic, refused := r.topic.expand(req)
 		if refused != nil {
@@ -128,23 +94,23 @@ func (r *Route) topicOf(req Request, given string, w *work) *Reply {
 		if why := invalidTopic(topic); why != "" {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
-		rec.Topic = topic
+		d.Topic = topic
 	case r.topic.text == "" && r.batch && pathTopic(req.Path()) != "":
 		if !r.allowed[overrideTopic] { // the path is the client's word, as a header is
 			return refuse(403, "the route does not let the path set the topic")
 		}
-		rec.Topic = pathTopic(req.Path())
-		w.from[overrideTopic] = fromPath
-		if why := invalidTopic(rec.Topic); why != "" {
+		d.Topic = pathTopic(req.Path())
+		d.from[overrideTopic] = fromPath
+		if why := invalidTopic(d.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
 		}
 	case r.topic.text == "":
 		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.headers[overrideTopic]))
 	default: // checked with the configuration
-		rec.Topic = r.topic.text
+		d.Topic = r.topic.text
 		return nil
 	}
-	if !r.suffixed() && !r.topicAllowed(rec.Topic) { // otherwise extend looks at all of it
+	if !r.suffixed() && !r.topicAllowed(d.Topic) { // otherwise extend looks at all of it
 		return refuse(403, "the route does not allow this topic")
 	}
 	return nil
@@ -170,102 +136,27 @@ func (r *Route) timestamp(req Request, rec *record.Record) *Reply {
 	return nil
 }
 
-// contentLength reads a Content-Length in bytes; -1: there is none.
-func contentLength(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return -1
-	}
-	return n
-}
-
-// bodyLost reports whether an empty body is one that the gateway had and could not
-// read: APISIX then hands an empty one over. Where no header says how long it was
-// (chunked, HTTP/2), the variable does once the gateway has read it.
-func bodyLost(req Request, promised int64) bool {
-	if promised < 0 {
-		promised = contentLength(req.Var("content_length"))
-	}
-	return promised > 0
-}
-
-// value fetches the body and makes the record's value and key of it, in w.
-func (r *Route) value(req Request, w *work) *Reply {
-	form := r.formOf(req)
-	if (r.requireJSON || r.schema != nil || r.envelope != nil) && !form.json() && !r.cloudEvents {
-		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
-	}
-	promised := contentLength(req.Header("content-length"))
-	if promised > int64(r.maxBody) {
-		return tooLarge("body", promised, r.maxBody)
-	}
-	if w.Hold(int(promised)) != nil {
-		return noRoom()
-	}
-	body, err := req.Body(w)
-	w.bodyBytes = len(body)
-	switch {
-	case err != nil:
-		return bodyFailed(err)
-	case len(body) == 0 && bodyLost(req, promised):
-		return unavailable("the gateway could not read the body")
-	case len(body) > r.maxBody:
-		return tooLarge("body", int64(len(body)), r.maxBody)
-	case w.Hold(len(body)) != nil:
-		return noRoom()
-	}
-	w.body = body
-	if r.cloudEvents {
-		return r.events(req, body, w)
-	}
-	if !form.json() {
-		if body == nil {
-			body = []byte{} // empty, which is not null
-		}
-		w.rec.Value = body
-		return r.finish(req, w, false)
-	}
-	body, refused := r.decoded(body, req.Header("content-encoding"), w)
-	if refused != nil {
+// add finishes a record, and adds it to the request's.
+func (r *Route) add(req Request, w *work, d *draft, isJSON bool) *Reply {
+	if refused := r.finish(req, w, d, isJSON); refused != nil {
 		return refused
 	}
-	if form != formJSON {
-		return r.batchOf(req, body, form, w)
-	}
-	if w.rec.Value, refused = r.compactBody(body, w); refused != nil {
-		return refused
-	}
-	return r.finish(req, w, true)
-}
-
-// tombstone makes the record one that says that its key is gone.
-func (r *Route) tombstone(req Request, w *work) *Reply {
-	const message = "a tombstone has no body"
-	if contentLength(req.Header("content-length")) > 0 {
-		return refuse(400, message)
-	}
-	body, err := req.Body(w)
-	if err != nil {
-		return bodyFailed(err)
-	}
-	if len(body) > 0 || bodyLost(req, -1) {
-		return refuse(400, message)
-	}
-	if refused := r.finish(req, w, false); refused != nil {
-		return refused
-	}
-	if w.rec.Key == nil {
+	if d.tombstone && d.Key == nil {
 		return refuse(400, "a tombstone needs a key, and this one has none")
+	}
+	w.batch.Records = append(w.batch.Records, d.Record)
+	if r.allowed[overrideDryRun] {
+		w.froms = append(w.froms, d.from)
 	}
 	return nil
 }
 
 // finish resolves the key, holds the value against the schema, puts it into the envelope,
 // in this order, and checks the whole record.
-func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
-	rec := &w.rec
+func (r *Route) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
+	rec := &d.Record
 	if rec.Key == nil {
-		if refused := r.keyOf(req, w, isJSON); refused != nil {
+		if refused := r.keyOf(req, d, isJSON); refused != nil {
 			return refused
 		}
 	}
@@ -276,14 +167,14 @@ func (r *Route) finish(req Request, w *work, isJSON bool) *Reply {
 		if !isJSON {
 			return refuse(415, "the route takes JSON only, since it has a schema")
 		}
-		if refused := r.schema.validate(rec, w.deadline); refused != nil {
+		if refused := r.schema.validate(w.ctx, rec); refused != nil {
 			return refused
 		}
 	}
 	suffix := ""
 	if r.envelope != nil {
 		var refused *Reply
-		if suffix, refused = r.wrap(w, isJSON); refused != nil {
+		if suffix, refused = r.wrap(w, rec, isJSON); refused != nil {
 			return refused
 		}
 	}
@@ -308,27 +199,23 @@ func recordSize(rec *record.Record) int {
 }
 
 // keyOf takes the key that the body has under jsonkey, or else the configuration's.
-func (r *Route) keyOf(req Request, w *work, isJSON bool) *Reply {
+func (r *Route) keyOf(req Request, d *draft, isJSON bool) *Reply {
 	if isJSON && r.jsonKey != "" {
-		if found := gjson.GetBytes(w.rec.Value, r.jsonKey); found.Type != gjson.Null {
+		if found := gjson.GetBytes(d.Value, r.jsonKey); found.Type != gjson.Null {
 			key, refused := scalarText("the key under "+r.jsonKey, found)
 			if refused != nil {
 				return refused
 			}
 			if key != "" {
-				w.rec.Key = []byte(key)
-				w.from[overrideKey] = fromBody
+				d.Key = []byte(key)
+				d.from[overrideKey] = fromBody
 				return nil
 			}
 		}
 	}
 	key, refused := r.key.expand(req)
 	if key != "" {
-		w.rec.Key = []byte(key)
+		d.Key = []byte(key)
 	}
 	return refused
-}
-
-func tooLarge(what string, size int64, limit int) *Reply {
-	return refuse(413, fmt.Sprintf("the %s has %d bytes, the limit is %d", what, size, limit))
 }

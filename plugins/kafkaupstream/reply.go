@@ -147,8 +147,11 @@ var writtenBefore = Reply{Status: 200, Message: "written to Kafka", Delivered: D
 
 // outcomeReply is the reply to a record that was waited for.
 func outcomeReply(topic string, o record.Outcome) Reply {
-	if o.Err != nil {
+	switch {
+	case o.Err != nil:
 		return *failed(o.Err)
+	case o.Receipt != "":
+		return kept(o.Receipt)
 	}
 	return written(topic, o.Ack)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
@@ -154,9 +153,7 @@ func (h *Handler) prepareSchema(route *Route) error {
 
 // validate holds the record's value against the schema, and gives it the wire format
 // where that is wanted.
-func (s *routeSchema) validate(rec *record.Record, deadline time.Time) *Reply {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
+func (s *routeSchema) validate(ctx context.Context, rec *record.Record) *Reply {
 	current, id, err := s.source.Current(ctx)
 	if err != nil {
 		var r *Reply

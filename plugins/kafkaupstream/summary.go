@@ -1,6 +1,6 @@
 package kafkaupstream
 
-import "github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+import "github.com/kafkaupstream/kafkaupstream/internal/record"
 
 // Summary is what a route does, for a person to look at. Nothing of `config` is in it,
 // and so no secret and no broker's address.
@@ -24,16 +24,12 @@ type Summary struct {
 func (r *Route) Summary() Summary {
 	s := Summary{
 		Topic: r.topic.text, Key: r.key.text, JSONKey: r.jsonKey, HeaderPrefix: r.prefix, Topics: r.topics,
-		Delivery: "async", Batch: r.batch, Transactional: r.transactional, Tombstones: r.tombstones,
+		Delivery: r.mode.Delivery.String(), Batch: r.batch, Transactional: r.mode.Transactional, Tombstones: r.tombstones,
 		CloudEvents: r.cloudEvents, Schema: r.schemaConfig != nil, Idempotency: r.idempotent != nil,
 		RequireJSON: r.requireJSON, RequireKey: r.requireKey,
 	}
-	switch r.mode {
-	case kafkaconf.Sync, kafkaconf.Transactional:
-		s.Delivery = "sync"
-	}
-	if r.durable {
-		s.Delivery = "durable"
+	if r.mode.Transactional && r.mode.Delivery == record.Async { // which waits as well
+		s.Delivery = record.Sync.String()
 	}
 	for o, name := range overrideNames {
 		if r.allowed[o] {

@@ -2,7 +2,6 @@ package kafkaupstream
 
 import (
 	"strings"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
@@ -11,21 +10,18 @@ import (
 // traced produces the request's records in the trace that the request is part of. This
 // comes after everything that compares records: a request that is sent again is the same
 // one, in another trace.
-func (h *Handler) traced(route *Route, req Request, w *work, deadline time.Time) Reply {
+func (h *Handler) traced(route *Route, req Request, w *work) Reply {
 	at := tracing.Extract(req)
 	if h.opts.Tracer == nil {
 		w.join(at, route.conn.MessageMaxBytes)
-		return h.produce(route, w, deadline)
+		return h.produce(route, w)
 	}
-	first, n := &w.rec, 1
-	if w.isBatch {
-		first, n = &w.recs[0], len(w.recs)
-	}
+	first, n := &w.batch.Records[0], len(w.batch.Records)
 	span := h.opts.Tracer.Start(at, tracing.Message{
 		Topic: first.Topic, Records: n, Tombstone: n == 1 && first.Value == nil, Delivery: route.mode.String(),
 	})
 	w.join(span.Context(), route.conn.MessageMaxBytes)
-	reply := h.produce(route, w, deadline)
+	reply := h.produce(route, w)
 	span.End(tracing.Result{
 		Delivered:    string(reply.Delivered),
 		Acknowledged: reply.Delivered == DeliveredYes && !reply.several,
@@ -45,11 +41,8 @@ func (w *work) join(at tracing.Context, limit int) {
 		{Key: tracing.HeaderTracestate, Value: []byte(at.Tracestate)},
 		{Key: tracing.HeaderBaggage, Value: []byte(at.Baggage)},
 	}
-	if !w.isBatch {
-		join(&w.rec, headers[:], limit)
-	}
-	for i := range w.recs {
-		join(&w.recs[i], headers[:], limit)
+	for i := range w.batch.Records {
+		join(&w.batch.Records[i], headers[:], limit)
 	}
 }
 

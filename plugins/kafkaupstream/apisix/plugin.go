@@ -31,7 +31,7 @@ type Plugin struct {
 
 // New returns the plugin, whose producers pool makes.
 func New(pool *producer.Pool, opts kafkaupstream.HandlerOptions) *Plugin {
-	opts.Sender = pool
+	opts.Producers = pool
 	return &Plugin{pool, kafkaupstream.NewHandler(opts), opts.Log}
 }
 

@@ -24,7 +24,7 @@ func (g *gateway) sendAll(conn *kafkaconf.Connection, timeout time.Duration, val
 		recs[i] = *recordOf(topic, value)
 	}
 	var said []string
-	for _, o := range g.queue.SendAll(conn, recs, DeadLetter, time.Now().Add(timeout)) {
+	for _, o := range g.deliver(conn, DeadLetter, timeout, recs...).Outcomes {
 		switch {
 		case o.Err != nil && o.Err.Unconfirmed:
 			said = append(said, "unconfirmed")
@@ -92,7 +92,7 @@ func TestOfSeveralRecordsThoseThatHaveRoomAreKept(t *testing.T) {
 		t.Errorf("under way: %s", got)
 	}
 	b.release()
-	await.True(t, "nothing of the connection is on disk", func() bool { return g.queue.stream(conn, DeadLetter).clear() })
+	await.True(t, "nothing of the connection is on disk", func() bool { return g.queue.stream(conn, DeadLetter).clear(nil) })
 	g.want("acknowledged", conn, "t", "2", patient)
 	if n := len(b.values(t, "t", 4)); n != 4 {
 		t.Errorf("the topic has %d records, want 4", n)

@@ -22,14 +22,14 @@ func TestWhatBecameOfRecordsIsToldAlsoTooLate(t *testing.T) {
 	recs := func() []record.Record {
 		return []record.Record{*recordOf("t", "a"), *recordOf("t", "b"), *recordOf("absent", "c")}
 	}
-	out, late := p.Follow(conn, recs(), in(5*time.Second))
+	out, late := follow(p, conn, recs(), in(5*time.Second))
 	if out[0].Err != nil || out[1].Err != nil || out[2].Err == nil || out[2].Err.Kind != record.KindTopicNotFound || late != nil {
 		t.Fatalf("in time: %+v, late %v", out, late != nil)
 	}
 
 	release := holdProduce(c)
 	defer release()
-	out, late = p.Follow(conn, recs(), in(100*time.Millisecond))
+	out, late = follow(p, conn, recs(), in(100*time.Millisecond))
 	for i, kind := range []record.Kind{record.KindUnconfirmed, record.KindUnconfirmed, record.KindTopicNotFound} {
 		if err := out[i].Err; err == nil || err.Kind != kind || err.Unconfirmed != (kind == record.KindUnconfirmed) {
 			t.Errorf("record %d: %+v", i, out[i])
@@ -56,13 +56,13 @@ func TestARefusalThatComesTooLateIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if out, _ := p.Follow(conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
+	if out, _ := follow(p, conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
 		t.Fatal(out[0].Err)
 	}
 	release := holdProduce(c)
 	defer release()
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.MessageTooLarge, Count: -1})
-	_, late := p.Follow(conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
+	_, late := follow(p, conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
 	told := make(chan []record.Outcome, 1)
 	late(func(out []record.Outcome) { told <- out })
 	release()
@@ -75,11 +75,11 @@ func TestWhatTheEndOfThePoolLeavesOpenIsTold(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
-	if out, _ := p.Follow(conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
+	if out, _ := follow(p, conn, []record.Record{*recordOf("t", "first")}, in(5*time.Second)); out[0].Err != nil {
 		t.Fatal(out[0].Err)
 	}
 	defer holdProduce(c)()
-	_, late := p.Follow(conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
+	_, late := follow(p, conn, []record.Record{*recordOf("t", "late")}, in(100*time.Millisecond))
 	told := make(chan []record.Outcome, 1)
 	late(func(out []record.Outcome) { told <- out })
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)

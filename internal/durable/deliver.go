@@ -1,0 +1,184 @@
+package durable
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+// way delivers a route's records one by one.
+type way struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
+}
+
+// Way returns how records of the connection are delivered to Kafka or to the disk: a
+// batch as one unit where the connection is one of transactions, and otherwise each record by
+// itself. An error that is Unconfirmed means that neither is sure.
+func (q *Queue) Way(conn *kafkaconf.Connection, policy Policy) record.Way {
+	if conn.Transactional() {
+		return &unitWay{q, conn, policy}
+	}
+	return &way{q, conn, policy}
+}
+
+// forKafka is the part of a request's time in which Kafka may acknowledge its records; the
+// rest is for keeping them.
+func (q *Queue) forKafka(ctx context.Context) *deadline.Context {
+	end, _ := ctx.Deadline()
+	return q.requests.New(end.Add(-replyReserve(time.Until(end))))
+}
+
+// replyReserve is the time a record may take to be kept, out of its timeout.
+func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
+
+// Deliver sends the records, in their order, all of them before it waits for the first,
+// and keeps on disk what Kafka does not acknowledge in time.
+func (w *way) Deliver(ctx context.Context, b *record.Batch) {
+	st := w.q.stream(w.conn, w.policy)
+	stamp(b.Records, time.Now())
+	kafka := w.q.forKafka(ctx)
+	defer kafka.Release()
+	var left []leftBehind
+	if st.awaitClear(kafka, b.Records) {
+		left = w.send(kafka, b)
+	} else {
+		left = appendBehind(nil, b, 0)
+	}
+	if len(left) > 0 {
+		st.keepAll(w.conn, b, left)
+	}
+}
+
+// leftBehind is a record that is to be kept, its delivery if librdkafka has it, and
+// the reason.
+type leftBehind struct {
+	index    int
+	delivery *producer.Delivery
+	cause    *record.Error
+}
+
+// send sends records, and returns those that are to be kept, in their order.
+func (w *way) send(kafka context.Context, b *record.Batch) (left []leftBehind) {
+	var one [1]*producer.Delivery
+	sent := one[:]
+	if n := len(b.Records); n > 1 {
+		sent = make([]*producer.Delivery, n)
+	}
+	var behind []leftBehind
+	for i := range b.Records {
+		d, err := w.q.pool.Queue(kafka, w.conn, &b.Records[i])
+		switch {
+		case err == nil:
+			sent[i] = d
+			continue
+		case err.Permanent():
+			b.Outcomes[i].Err = err
+			continue
+		}
+		// Nothing overtakes a record that is left behind.
+		behind = appendBehind([]leftBehind{{i, nil, err}}, b, i+1)
+		break
+	}
+	for i, d := range sent {
+		if d == nil {
+			continue
+		}
+		if !d.Wait(kafka) {
+			left = append(left, leftBehind{i, d, record.Unknown})
+			continue
+		}
+		if o := d.End(); o.Err == nil || o.Err.Permanent() {
+			b.Outcomes[i] = o
+		} else {
+			left = append(left, leftBehind{i, nil, o.Err})
+		}
+	}
+	return append(left, behind...)
+}
+
+// appendBehind appends the records of a batch from one on.
+func appendBehind(left []leftBehind, b *record.Batch, from int) []leftBehind {
+	for i := from; i < len(b.Records); i++ {
+		left = append(left, leftBehind{i, nil, behindOthers})
+	}
+	return left
+}
+
+// keepAll puts records on disk, in order. The room that they take is that of the route, which
+// from stands for.
+func (st *stream) keepAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) {
+	flights := st.writeAll(from, b, left)
+	if len(flights) == 0 {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.noteOutcomes() // meanwhile some may have been acknowledged
+	for index, f := range flights {
+		if f.acked {
+			b.Outcomes[index] = record.Outcome{Ack: f.ack}
+		}
+	}
+}
+
+// writeAll writes records, and returns those that are on disk and under way.
+func (st *stream) writeAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) map[int]*flight {
+	st.keeping.RLock()
+	defer st.keeping.RUnlock()
+	flights, lost := map[int]*flight{}, 0
+	var err error
+	for i, a := range st.appendAll(from, b.Records, left) {
+		l := left[i]
+		if a.Err != nil {
+			lost, err = lost+1, a.Err
+			b.Outcomes[l.index].Err = st.notKept(l.delivery, l.cause, a.Err)
+			continue
+		}
+		b.Outcomes[l.index].Receipt = a.Position.Receipt()
+		if l.delivery != nil {
+			flights[l.index] = st.fly(a.Position, l.delivery)
+		}
+	}
+	if lost > 0 {
+		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
+	}
+	return flights
+}
+
+// appendAll appends records, and wakes the forwarder for those that are on disk.
+func (st *stream) appendAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
+	disk, err := st.q.open(st)
+	if err != nil {
+		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
+	}
+	st.disk.Store(disk)
+	entries, now := make([]spool.Entry, len(left)), time.Now()
+	for i, l := range left {
+		entries[i] = spool.Entry{Record: recs[l.index], Kept: now, Holder: from}
+	}
+	appended := disk.AppendAll(entries)
+	if appended[0].Err == nil { // none is behind one that is not
+		st.start()
+	}
+	return appended
+}
+
+// stamp gives records their time: what is sent later was made now.
+func stamp(recs []record.Record, now time.Time) {
+	for i := range recs {
+		if recs[i].Timestamp.IsZero() {
+			recs[i].Timestamp = now
+		}
+	}
+}
+
+// behindOthers is what a record that is kept would be answered if it could not be kept.
+var behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}

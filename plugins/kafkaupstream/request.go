@@ -1,0 +1,39 @@
+package kafkaupstream
+
+// Request is what the core sees of an HTTP request.
+type Request interface {
+	// Method returns the HTTP method in upper case.
+	Method() string
+	// Path returns the path, without the query string.
+	Path() string
+	// SourceIP returns the client's address, "" when it is not known.
+	SourceIP() string
+	// Argument returns the first value of an argument of the query string, "" when
+	// there is none.
+	Argument(name string) string
+	// Arguments calls f for each argument of the query string and each of its values.
+	Arguments(f func(name, value string))
+	// Header returns the first value of a header, "" when there is none. The name
+	// is in lower case.
+	Header(name string) string
+	// Values returns all values of a header, in the order in which they were sent; the
+	// gateway may have joined them by commas. The name is in lower case.
+	Values(name string) []string
+	// Headers calls f for each header and each of its values. Names are in lower case.
+	Headers(f func(name, value string))
+	// HeadersMissing reports whether Headers may leave some out, since the gateway has
+	// handed over only the first lines of them. Header and Values find those too.
+	HeadersMissing() bool
+	// Var returns the value of a variable of the gateway's, "" when there is none.
+	Var(name string) string
+	// Body returns the body. It is asked for at most once, and stays valid until
+	// the request has been answered. Where its length is known before it is read, room is
+	// asked for that much first, and room's error returned.
+	Body(room Room) ([]byte, error)
+	// Route returns the route's id for the log, "" when it is not known.
+	Route() string
+}
+
+// Room is asked before memory is taken: for so many bytes in all, what it has given
+// before included. An error says that there is no room.
+type Room = interface{ Hold(bytes int) error }
