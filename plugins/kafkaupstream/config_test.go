@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const brokers = `"config":{"bootstrap.servers":"127.0.0.1:1"}`
@@ -22,7 +22,7 @@ func mustParse(t testing.TB, text string) *Route {
 
 func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 	r := mustParse(t, "{\"config\":{\"bootstrap.servers\":\"vital-haddock-12803-eu1-kafka.upstash.io:9092\",\"security.protocol\":\"SASL_SSL\",\"sasl.mechanisms\":\"SCRAM-SHA-256\",\"sasl.username\":\"XXXX\",\"sasl.password\":\"XXXX\",\"acks\":\"all\",\"retries\":3,\"batch.size\":9000000},\"topic\":\"kafkaupstream\",\"partition\":-1,\"jsonkey\":\"glossary.GlossDiv.title\"}")
-	if r.topic.text != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key.text != "" || r.mode == kafkaconf.Sync {
+	if r.topic.text != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key.text != "" || r.mode.Delivery == record.Sync {
 		t.Errorf("got %+v", r)
 	}
 	if [3]string(r.headers[:3]) != [3]string{"topic", "key", "partition"} || r.allowed != [overrideCount]bool{true, true, true} {
@@ -32,7 +32,7 @@ func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 
 func TestDefaultsOfARoute(t *testing.T) {
 	r := mustParse(t, `{`+brokers+`}`)
-	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.mode == kafkaconf.Sync || r.requireJSON || r.requireKey {
+	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.mode.Delivery == record.Sync || r.requireJSON || r.requireKey {
 		t.Errorf("got %+v", r)
 	}
 	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.maxBody != 2000000 {
@@ -48,7 +48,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 	if [3]string(r.headers[:3]) != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [overrideCount]bool{false, true, false} {
 		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
 	}
-	if r.partition != 7 || r.topic.text != "orders.eu" || r.key.text != "k" || r.jsonKey != "a.b" || r.mode != kafkaconf.Sync || r.timeout != 250*time.Millisecond ||
+	if r.partition != 7 || r.topic.text != "orders.eu" || r.key.text != "k" || r.jsonKey != "a.b" || r.mode.Delivery != record.Sync || r.timeout != 250*time.Millisecond ||
 		r.maxBody != 99 || !r.requireJSON || !r.requireKey || fmt.Sprint(r.topics) != "[orders.* x?]" {
 		t.Errorf("got %+v", r)
 	}

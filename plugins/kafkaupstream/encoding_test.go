@@ -74,7 +74,7 @@ func (s *mostHeld) Hold(conn *kafkaconf.Connection, n int) bool {
 func decode(t testing.TB, conf, body, encoding string, room int) (out []byte, refused *Reply, most int) {
 	t.Helper()
 	sender := &mostHeld{fakeSender: fakeSender{room: room}}
-	w := &work{sender: sender}
+	w := &work{producers: sender}
 	out, refused = mustParse(t, conf).decoded([]byte(body), encoding, w)
 	return out, refused, sender.most
 }
@@ -157,7 +157,7 @@ func TestDecodingAllocatesWhatItHolds(t *testing.T) {
 			body, encoding := compressed(how, plain)
 			route := mustParse(t, largeRoute)
 			sender := &mostHeld{}
-			run := func() { _, _ = route.decoded([]byte(body), encoding, &work{sender: sender}) }
+			run := func() { _, _ = route.decoded([]byte(body), encoding, &work{producers: sender}) }
 			run() // the decoders that all share are made
 			sender.held, sender.most = 0, 0
 			// What was held before it grew is garbage, and counted once; the zstd decoder may

@@ -110,7 +110,7 @@ func TestARepeatedRequestIsKnownDespiteTheIdsOfItsEnvelope(t *testing.T) {
 	}
 	post := func(body string) string {
 		req := &fakeRequest{method: "POST", path: "/", body: body, headers: h{"content-type": "application/json", "idempotency-key": `"k"`}}
-		reply := handler.Handle(route, req)
+		reply := serve(t, handler, route, req)
 		return string(reply.AppendJSON(nil))
 	}
 	body := `[{"event_type":"e","publisher_id":"p","payload":1},{"event_type":"e","publisher_id":"p","payload":2}]`
@@ -128,7 +128,7 @@ func TestWhatAValueGrowsByInItsEnvelopeIsMemoryToo(t *testing.T) {
 	for room, status := range map[int]int{8000: 503, 12000: 200} {
 		sender := &fakeSender{room: room}
 		req := &fakeRequest{method: "POST", body: body, headers: h{"content-type": "application/json"}}
-		reply := newHandler(sender, nil).Handle(mustParse(t, `{`+brokers+`,"topic":"t","envelope":"oslo"}`), req)
+		reply := serve(t, newHandler(sender, nil), mustParse(t, `{`+brokers+`,"topic":"t","envelope":"oslo"}`), req)
 		if reply.Status != status || sender.held != 0 {
 			t.Errorf("with room for %d bytes: %+v, and %d are still held", room, reply, sender.held)
 		}

@@ -37,7 +37,7 @@ func FuzzRequest(f *testing.F) {
 			"content-type": contentTypes[contentType%uint(len(contentTypes))], "content-encoding": encodings[encoding%uint(len(encodings))],
 			"header-x-bin": value, "timestamp": value, "idempotency-key": value, "ce-id": value,
 		}}
-		reply := handler.Handle(route, req)
+		reply := serve(t, handler, route, req)
 		if text := reply.AppendJSON(nil); !json.Valid(text) {
 			t.Fatalf("not JSON: %s", text)
 		}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"encoding/base64"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,11 +106,11 @@ func runCase(t *testing.T, given string) string {
 		offset++
 		return record.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
-	handler := newHandler(sender, &goldenDurable{sender: sender})
+	handler := newHandler(sender, &goldenDisk{sender})
 	if err := handler.Prepare(route); err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
-	reply := handler.Handle(route, req)
+	reply := serve(t, handler, route, req)
 	var out strings.Builder
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])
@@ -120,21 +122,20 @@ func runCase(t *testing.T, given string) string {
 	return newEachTime.ReplaceAllString(out.String(), "N")
 }
 
-// goldenDurable keeps a unit of which a value says so, and sends others.
-type goldenDurable struct {
-	fakeDurable
-	sender *fakeSender
-}
+// goldenDisk keeps a unit of which a value says so, and sends others.
+type goldenDisk struct{ sender *fakeSender }
 
-func (d *goldenDurable) SendUnit(conn *kafkaconf.Connection, u durable.Unit, _ durable.Policy, deadline time.Time) (durable.UnitResult, *record.Error) {
-	recs := u.Records
-	for i := range recs {
-		if bytes.Contains(recs[i].Value, []byte("kafka-is-away")) || bytes.Equal(recs[i].Key, []byte("kafka-is-away")) {
-			return durable.UnitResult{Receipt: "18a1b2c3d4e5f607-89abcdef-0"}, nil
-		}
+func (d *goldenDisk) Way(*kafkaconf.Connection, durable.Policy) record.Way { return d }
+
+func (d *goldenDisk) Deliver(ctx context.Context, b *record.Batch) {
+	away := []byte("kafka-is-away")
+	if !slices.ContainsFunc(b.Records, func(r record.Record) bool { return bytes.Contains(r.Value, away) || bytes.Equal(r.Key, away) }) {
+		d.sender.Together(nil).Deliver(ctx, b)
+		return
 	}
-	out, err := d.sender.SendTransaction(conn, recs, deadline)
-	return durable.UnitResult{Outcomes: out}, err
+	for i := range b.Outcomes {
+		b.Outcomes[i].Receipt = "18a1b2c3d4e5f607-89abcdef-0"
+	}
 }
 
 func writeRecord(out *strings.Builder, rec *record.Record) {

@@ -2,6 +2,7 @@ package kafkaupstream
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
@@ -30,56 +30,50 @@ type fakeSender struct {
 	held     int
 	room     int // for Hold; 0: any
 
-	late []func([]record.Outcome) // of Follow, to be called with what came too late
+	late []func([]record.Outcome) // of batches that are followed, to be called with what came too late
 }
 
-func (s *fakeSender) Send(_ *kafkaconf.Connection, rec *record.Record, wait bool, deadline time.Time) (record.Ack, *record.Error) {
-	kept := *rec
-	kept.Key, kept.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
-	s.sent = append(s.sent, kept)
-	s.deadline = deadline
-	if s.send != nil {
-		return s.send(rec, wait)
-	}
-	return record.Ack{}, nil
+// fakeWay is a way of a fakeSender.
+type fakeWay struct {
+	*fakeSender
+	wait, together bool
 }
 
-func (s *fakeSender) SendAll(conn *kafkaconf.Connection, recs []record.Record, wait bool, deadline time.Time) []record.Outcome {
-	out := make([]record.Outcome, len(recs))
-	for i := range recs {
-		out[i].Ack, out[i].Err = s.Send(conn, &recs[i], wait, deadline)
-	}
-	return out
+func (s *fakeSender) Way(_ *kafkaconf.Connection, acknowledged bool) record.Way {
+	return fakeWay{s, acknowledged, false}
 }
 
-// Follow does not know in time what is unconfirmed.
-func (s *fakeSender) Follow(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, producer.Late) {
-	out := s.SendAll(conn, recs, true, deadline)
-	for _, o := range out {
-		if o.Err != nil && o.Err.Unconfirmed {
-			return out, func(then func([]record.Outcome)) { s.late = append(s.late, then) }
+func (s *fakeSender) Together(*kafkaconf.Connection) record.Way { return fakeWay{s, true, true} }
+
+func (w fakeWay) Deliver(ctx context.Context, b *record.Batch) {
+	w.deadline, _ = ctx.Deadline()
+	for i := range b.Records {
+		rec := &b.Records[i]
+		kept := *rec
+		kept.Key, kept.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+		w.sent = append(w.sent, kept)
+		if w.send != nil {
+			b.Outcomes[i].Ack, b.Outcomes[i].Err = w.send(rec, w.wait)
 		}
 	}
-	return out, nil
+	for _, o := range b.Outcomes {
+		switch {
+		case o.Err != nil && o.Err.Unconfirmed && b.Follow: // it is not known in time
+			b.Late = func(then func([]record.Outcome)) { w.late = append(w.late, then) }
+		case o.Err != nil && w.together && b.Err == nil:
+			b.Err = o.Err
+		}
+	}
+	if b.Err != nil {
+		for i := range b.Outcomes {
+			if b.Outcomes[i].Err == nil {
+				b.Outcomes[i] = record.Outcome{Err: &record.Error{Kind: record.KindAborted}}
+			}
+		}
+	}
 }
 
 func (s *fakeSender) Transactions() bool { return true }
-
-func (s *fakeSender) SendTransaction(conn *kafkaconf.Connection, recs []record.Record, deadline time.Time) ([]record.Outcome, *record.Error) {
-	out := s.SendAll(conn, recs, true, deadline)
-	for _, o := range out {
-		if o.Err == nil {
-			continue
-		}
-		for i := range out {
-			if out[i].Err == nil {
-				out[i] = record.Outcome{Err: &record.Error{Kind: record.KindAborted}}
-			}
-		}
-		return out, o.Err
-	}
-	return out, nil
-}
 
 func (s *fakeSender) Hold(_ *kafkaconf.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
@@ -91,37 +85,35 @@ func (s *fakeSender) Hold(_ *kafkaconf.Connection, n int) bool {
 
 func (s *fakeSender) Release(_ *kafkaconf.Connection, n int) { s.held -= n }
 
-// fakeDurable gives one answer.
-type fakeDurable struct {
-	result durable.Result
-	err    *record.Error
-	policy durable.Policy
-	rec    record.Record
+// fakeDisk gives each record one answer.
+type fakeDisk struct {
+	outcome record.Outcome
+	policy  durable.Policy
+	rec     record.Record
 
-	unit    durable.Unit
-	replied [16]byte
+	together bool
+	unit     [16]byte
+	again    bool
+	replied  [16]byte
 }
 
-func (d *fakeDurable) SendAll(_ *kafkaconf.Connection, recs []record.Record, policy durable.Policy, _ time.Time) []durable.Outcome {
-	out := make([]durable.Outcome, len(recs))
-	for i := range recs {
-		out[i] = durable.Outcome{Result: d.result, Err: d.err}
+func (d *fakeDisk) Way(conn *kafkaconf.Connection, policy durable.Policy) record.Way {
+	d.policy, d.together = policy, conn.Transactional()
+	return d
+}
+
+func (d *fakeDisk) Deliver(_ context.Context, b *record.Batch) {
+	d.rec, d.unit, d.again = b.Records[0], b.Unit, b.Again
+	for i := range b.Outcomes {
+		b.Outcomes[i] = d.outcome
 	}
-	d.policy = policy
-	return out
+	if d.together && d.outcome.Err != nil {
+		b.Outcomes, b.Err = nil, d.outcome.Err
+	}
+	if b.Unit != [16]byte{} {
+		b.Replied = func() { d.replied = b.Unit }
+	}
 }
-
-func (d *fakeDurable) Send(_ *kafkaconf.Connection, rec *record.Record, policy durable.Policy, _ time.Time) (durable.Result, *record.Error) {
-	d.rec, d.policy = *rec, policy
-	return d.result, d.err
-}
-
-func (d *fakeDurable) SendUnit(_ *kafkaconf.Connection, u durable.Unit, policy durable.Policy, _ time.Time) (durable.UnitResult, *record.Error) {
-	d.rec, d.policy, d.unit = u.Records[0], policy, u
-	return durable.UnitResult{Outcomes: make([]record.Outcome, len(u.Records)), Receipt: d.result.Receipt}, d.err
-}
-
-func (d *fakeDurable) Replied(_ *kafkaconf.Connection, id [16]byte, _ durable.Policy) { d.replied = id }
 
 type fakeRequest struct {
 	method  string
@@ -248,7 +240,7 @@ func TestFromARequestToARecord(t *testing.T) {
 			handler := newHandler(sender, nil)
 			route := mustParse(t, c.conf)
 			for range 2 { // the second in the memory of the first
-				reply := handler.Handle(route, &c.req)
+				reply := serve(t, handler, route, &c.req)
 				if reply.Status != 200 {
 					t.Fatalf("got %+v", reply)
 				}
@@ -313,7 +305,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 				c.req.method = "POST"
 			}
 			sender := &fakeSender{}
-			reply := newHandler(sender, nil).Handle(mustParse(t, c.conf), &c.req)
+			reply := serve(t, newHandler(sender, nil), mustParse(t, c.conf), &c.req)
 			if reply.Status != c.status || !strings.Contains(reply.Message, c.message) || reply.Delivered != DeliveredNo {
 				t.Errorf("got %+v", reply)
 			}
@@ -361,7 +353,7 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 			sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) { return c.ack, c.err }}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"`+c.conf+`","timeout_ms":1500}`)
 			before := time.Now()
-			reply := newHandler(sender, nil).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			reply := serve(t, newHandler(sender, nil), route, &fakeRequest{method: "POST", body: "x"})
 			if got := string(reply.AppendJSON(nil)); got != c.want {
 				t.Errorf("got %s", got)
 			}
@@ -375,25 +367,24 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	when := time.UnixMilli(1795341600123)
 	cases := []struct {
-		says   string
-		result durable.Result
-		err    *record.Error
-		want   string
+		says    string
+		outcome record.Outcome
+		want    string
 	}{
-		{"in Kafka", durable.Result{Ack: record.Ack{Partition: 2, Offset: 41, Timestamp: when}}, nil,
+		{"in Kafka", record.Outcome{Ack: record.Ack{Partition: 2, Offset: 41, Timestamp: when}},
 			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
-		{"on disk", durable.Result{Receipt: "18a-1-0"}, nil,
+		{"on disk", record.Outcome{Receipt: "18a-1-0"},
 			`{"code":202,"message":"on the gateway's disk until Kafka takes it","delivered":"pending","receipt":"18a-1-0"}`},
-		{"nowhere: the spool is full", durable.Result{}, &record.Error{Kind: record.KindSpoolFull},
+		{"nowhere: the spool is full", record.Outcome{Err: &record.Error{Kind: record.KindSpoolFull}},
 			`{"code":503,"message":"Kafka cannot take the record now, and the gateway's disk queue is full","delivered":"no"}`},
-		{"in neither for sure", durable.Result{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true},
+		{"in neither for sure", record.Outcome{Err: record.Unknown},
 			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			sender, keeper := &fakeSender{}, &fakeDurable{result: c.result, err: c.err}
+			sender, keeper := &fakeSender{}, &fakeDisk{outcome: c.outcome}
 			route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"durable","on_permanent_error":"suspend"}`)
-			reply := newHandler(sender, keeper).Handle(route, &fakeRequest{method: "POST", body: "x"})
+			reply := serve(t, newHandler(sender, keeper), route, &fakeRequest{method: "POST", body: "x"})
 			if got := string(reply.AppendJSON(nil)); got != c.want {
 				t.Errorf("got %s", got)
 			}
@@ -422,7 +413,7 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 		t.Run(c.says, func(t *testing.T) {
 			sender := &fakeSender{room: 100}
 			req := &fakeRequest{method: "POST", body: c.body, told: c.told, headers: map[string]string{"content-length": c.length}}
-			reply := newHandler(sender, nil).Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
+			reply := serve(t, newHandler(sender, nil), mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
 			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) {
 				t.Errorf("got %+v", reply)
 			}
@@ -466,7 +457,7 @@ func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 			if err := h.Prepare(route); err != nil {
 				t.Fatal(err)
 			}
-			h.Handle(route, &fakeRequest{method: "POST", headers: map[string]string{"content-type": "application/json"}, body: c.body})
+			serve(t, h, route, &fakeRequest{method: "POST", headers: map[string]string{"content-type": "application/json"}, body: c.body})
 			if !strings.Contains(log.String(), c.want) {
 				t.Errorf("the log:\n%s", log.String())
 			}
@@ -519,8 +510,8 @@ func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
 			seen := &failures{}
-			handler := NewHandler(HandlerOptions{Sender: &fakeSender{send: c.send}, Log: slog.New(slog.NewTextHandler(&log, nil)), Observer: seen})
-			reply := handler.Handle(mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
+			handler := NewHandler(HandlerOptions{Producers: &fakeSender{send: c.send}, Log: slog.New(slog.NewTextHandler(&log, nil)), Observer: seen})
+			reply := serve(t, handler, mustParse(t, `{`+brokers+`,"topic":"t"}`), c.req)
 			if reply.Status != 500 || reply.Delivered != c.want {
 				t.Errorf("got %+v", reply)
 			}
@@ -560,7 +551,7 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 	}
 	before := inUse()
 	for range 5 {
-		if reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body}); reply.Status != 200 {
+		if reply := serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body}); reply.Status != 200 {
 			t.Fatalf("got %+v", reply)
 		}
 	}
@@ -572,27 +563,17 @@ func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
 
 type discardSender struct{}
 
-func (discardSender) SendAll(_ *kafkaconf.Connection, recs []record.Record, _ bool, _ time.Time) []record.Outcome {
-	return make([]record.Outcome, len(recs))
-}
+func (s discardSender) Way(*kafkaconf.Connection, bool) record.Way { return s }
 
-func (discardSender) Follow(_ *kafkaconf.Connection, recs []record.Record, _ time.Time) ([]record.Outcome, producer.Late) {
-	return make([]record.Outcome, len(recs)), nil
-}
+func (s discardSender) Together(*kafkaconf.Connection) record.Way { return s }
+
+func (discardSender) Deliver(context.Context, *record.Batch) {}
 
 func (discardSender) Transactions() bool { return false }
-
-func (discardSender) SendTransaction(*kafkaconf.Connection, []record.Record, time.Time) ([]record.Outcome, *record.Error) {
-	return nil, nil
-}
 
 func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
 func (discardSender) Release(*kafkaconf.Connection, int) {}
-
-func (discardSender) Send(*kafkaconf.Connection, *record.Record, bool, time.Time) (record.Ack, *record.Error) {
-	return record.Ack{}, nil
-}
 
 func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
@@ -609,18 +590,27 @@ func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 	}
 }
 
-func newHandler(sender Sender, keeper Durable) *Handler {
+// serve prepares the route, as the gateway does, and handles a request of it.
+func serve(t testing.TB, h *Handler, route *Route, req Request) Reply {
+	t.Helper()
+	if err := h.Prepare(route); err != nil {
+		t.Fatal(err)
+	}
+	return h.Handle(route, req)
+}
+
+func newHandler(sender Producers, disk Disk) *Handler {
 	keys, err := idempotency.New(idempotency.Options{})
 	if err != nil {
 		panic(err)
 	}
 	return NewHandler(HandlerOptions{
-		Sender: sender, Durable: keeper, Schemas: schema.NewCache(0, nil), Idempotency: keys, Log: slog.New(slog.DiscardHandler),
+		Producers: sender, Disk: disk, Schemas: schema.NewCache(0, nil), Idempotency: keys, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
 func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {
-	bare := NewHandler(HandlerOptions{Sender: discardSender{}, Log: slog.New(slog.DiscardHandler)})
+	bare := NewHandler(HandlerOptions{Producers: discardSender{}, Log: slog.New(slog.DiscardHandler)})
 	for conf, want := range map[string]string{
 		`"delivery":"durable"`: "delivery: durable needs a directory",
 		`"transactional":true`: "transactional: it needs a directory",

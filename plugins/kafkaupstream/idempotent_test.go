@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
@@ -28,7 +27,7 @@ func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 	post := func(key, body string) (int, string, int) {
 		before := len(sender.sent)
 		req := &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": key}, body: body}
-		reply := handler.Handle(route, req)
+		reply := serve(t, handler, route, req)
 		return reply.Status, string(reply.AppendJSON(nil)), len(sender.sent) - before
 	}
 	want := func(says, key, body string, status, sent int) string {
@@ -53,22 +52,22 @@ func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 }
 
 func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
-	keeper := &fakeDurable{err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}}
+	keeper := &fakeDisk{outcome: record.Outcome{Err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}}}
 	handler := newHandler(&fakeSender{}, keeper)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
 	post := func() Reply {
-		return handler.Handle(route, &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": "k"}, body: "x"})
+		return serve(t, handler, route, &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": "k"}, body: "x"})
 	}
-	if reply := post(); reply.Status != 504 || keeper.unit.Again || keeper.unit.ID == [16]byte{} || keeper.replied != [16]byte{} {
+	if reply := post(); reply.Status != 504 || keeper.again || keeper.unit == [16]byte{} || keeper.replied != [16]byte{} {
 		t.Errorf("the first: %+v, %+v", reply, keeper)
 	}
-	first := keeper.unit.ID
-	keeper.err, keeper.result.Receipt = nil, "r"
-	if reply := post(); reply.Status != 202 || !keeper.unit.Again || keeper.unit.ID != first || keeper.replied != first {
+	first := keeper.unit
+	keeper.outcome = record.Outcome{Receipt: "r"}
+	if reply := post(); reply.Status != 202 || !keeper.again || keeper.unit != first || keeper.replied != first {
 		t.Errorf("the second: %+v, %+v", reply, keeper)
 	}
-	keeper.unit = durable.Unit{}
-	if reply := post(); reply.Status != 202 || keeper.unit.Records != nil {
+	keeper.rec = record.Record{}
+	if reply := post(); reply.Status != 202 || keeper.rec.Value != nil {
 		t.Errorf("the third, whose reply is known: %+v, %+v", reply, keeper)
 	}
 }
@@ -86,6 +85,9 @@ func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
 		return &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}
 	}
 	first := make(chan Reply)
+	if err := handler.Prepare(route); err != nil {
+		t.Fatal(err)
+	}
 	go func() { first <- handler.Handle(route, req()) }()
 	<-under
 	if reply := handler.Handle(route, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
@@ -152,7 +154,7 @@ func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
 				if c.batch {
 					body, contentType = "1\n2\n", "application/x-ndjson"
 				}
-				reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": contentType}, body: body})
+				reply := serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": contentType}, body: body})
 				return reply, string(reply.AppendJSON(nil))
 			}
 			if reply, text := post(); reply.Status != c.first {
@@ -187,11 +189,11 @@ func TestARequestWhoseRouteIsNotSyncIsNeverFollowed(t *testing.T) {
 		if status == 200 {
 			sender = sending(acked(0))
 		}
-		handler := newHandler(sender, &fakeDurable{err: unknown.Err})
+		handler := newHandler(sender, &fakeDisk{outcome: unknown})
 		route := mustParse(t, `{`+brokers+`,"topic":"t","idempotency":{},`+conf+`}`)
 		var got []int
 		for range 3 {
-			got = append(got, handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}).Status)
+			got = append(got, serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}).Status)
 		}
 		again := 200
 		if status == 504 {
@@ -208,7 +210,7 @@ func TestAPanicLeavesTheOutcomeOpenForGood(t *testing.T) {
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
 	for i, want := range []int{500, 410, 410} {
-		if reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}); reply.Status != want {
+		if reply := serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}); reply.Status != want {
 			t.Errorf("request %d: got %+v, want %d", i, reply, want)
 		}
 	}
@@ -220,7 +222,7 @@ func TestALargeReplyIsKeptWithoutWhatItSaysOfEachRecord(t *testing.T) {
 	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","batch":true,"idempotency":{}}`)
 	var texts []string
 	for range 2 {
-		reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": "application/x-ndjson"}, body: strings.Repeat("1\n", 1000)})
+		reply := serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": "application/x-ndjson"}, body: strings.Repeat("1\n", 1000)})
 		texts = append(texts, string(reply.AppendJSON(nil)))
 	}
 	if len(texts[0]) < idempotency.MaxReply || texts[1] != `{"code":200,"message":"written to Kafka","delivered":"yes"}` || len(sender.sent) != 1000 {
@@ -284,7 +286,7 @@ func TestWhatAKeyIsOneOf(t *testing.T) {
 				if i == 1 {
 					want = c.status
 				}
-				if reply := handler.Handle(route, req); reply.Status != want {
+				if reply := serve(t, handler, route, req); reply.Status != want {
 					t.Fatalf("request %d: %s", i+1, reply.AppendJSON(nil))
 				}
 			}
@@ -307,10 +309,10 @@ func TestAnotherMethodPathOrBodyIsAnotherRequest(t *testing.T) {
 		first, second := base, base
 		change(&second)
 		first.headers, second.headers = h{"idempotency-key": "k"}, h{"idempotency-key": "k"}
-		if reply := handler.Handle(route, &first); reply.Status != 200 {
+		if reply := serve(t, handler, route, &first); reply.Status != 200 {
 			t.Fatalf("%+v", reply)
 		}
-		if reply := handler.Handle(route, &second); reply.Status != 422 {
+		if reply := serve(t, handler, route, &second); reply.Status != 422 {
 			t.Errorf("another %s: %+v", says, reply)
 		}
 	}
@@ -322,12 +324,12 @@ func TestOneClientDoesNotFillTheStoreForOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	sender := sending(acked(0))
-	handler := NewHandler(HandlerOptions{Sender: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
+	handler := NewHandler(HandlerOptions{Producers: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
 	route := mustParse(t, `{`+brokers+`,"delivery":"sync","idempotency":{}}`)
 	post := func(consumer, topic, key string) (sent int) {
 		t.Helper()
 		before := len(sender.sent)
-		reply := handler.Handle(route, &fakeRequest{method: "POST", headers: h{"idempotency-key": key, "topic": topic}, vars: h{"consumer_name": consumer}, body: "x"})
+		reply := serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"idempotency-key": key, "topic": topic}, vars: h{"consumer_name": consumer}, body: "x"})
 		if reply.Status != 200 {
 			t.Fatalf("%s, %s: %s", consumer, key, reply.AppendJSON(nil))
 		}
@@ -374,7 +376,7 @@ func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
 		sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
 			return record.Ack{}, &record.Error{Kind: record.KindNoBroker}
 		}}
-		handler := NewHandler(HandlerOptions{Sender: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
+		handler := NewHandler(HandlerOptions{Producers: sender, Idempotency: keys, Log: slog.New(slog.DiscardHandler)})
 		for _, c := range []struct {
 			key, consumer string
 			status, sent  int
@@ -383,7 +385,7 @@ func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
 		} {
 			sender.sent = nil
 			req := &fakeRequest{method: "POST", path: "/orders", headers: h{"idempotency-key": c.key}, vars: h{"consumer_name": c.consumer}, body: "x"}
-			reply := handler.Handle(route, req)
+			reply := serve(t, handler, route, req)
 			if text := reply.AppendJSON(nil); reply.Status != c.status || len(sender.sent) != c.sent || c.status == 200 && !bytes.Contains(text, []byte(`"offset":41`)) {
 				t.Errorf("%s: %s", c.key, text)
 			}

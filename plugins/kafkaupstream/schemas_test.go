@@ -35,7 +35,7 @@ func TestARegisteredSchemaIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 		return route
 	}
 	post := func(route *Route, body string) Reply {
-		return handler.Handle(route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body})
+		return serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body})
 	}
 	route := prepared("orders-value")
 	if reply := post(route, `{"a": 1}`); reply.Status != 200 {

@@ -26,7 +26,7 @@ func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
 		{100, 2},
 	} {
 		sender := &fakeSender{}
-		reply := newHandler(sender, nil).Handle(route, &fakeRequest{
+		reply := serve(t, newHandler(sender, nil), route, &fakeRequest{
 			method: "POST", body: strings.Repeat("x", c.value),
 			headers: h{"traceparent": oneTrace, "baggage": "a=" + strings.Repeat("b", 500)},
 		})
@@ -48,7 +48,7 @@ func TestARepetitionInAnotherTraceIsARepetition(t *testing.T) {
 	sender := &fakeSender{}
 	handler := newHandler(sender, nil)
 	for _, trace := range []string{oneTrace, anotherTrace} {
-		reply := handler.Handle(route, &fakeRequest{
+		reply := serve(t, handler, route, &fakeRequest{
 			method: "POST", body: "v", headers: h{"idempotency-key": `"k"`, "traceparent": trace},
 		})
 		if reply.Status != 200 {
