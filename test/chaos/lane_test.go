@@ -170,6 +170,9 @@ func (l *lane) post(request []entry) *reply {
 // until it is taken for lost.
 const arrivalLimit = 2 * time.Minute
 
+// lookPause is the longest between two looks at a topic in which records are missing.
+const lookPause = 10 * time.Second
+
 // awaitArrival reads the topic until everything promised is there or accounted for.
 // What does not arrive is for the account to say.
 func (l *lane) awaitArrival(s *scene) {
@@ -184,8 +187,10 @@ func (l *lane) awaitArrival(s *scene) {
 		if len(lost) != missing {
 			missing, since = len(lost), time.Now()
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_, _ = s.WaitRecords(ctx, l.topic, len(topic)+1) // or not: then it is looked at again
+		// To read all of it again for each record that arrives would take the processors that
+		// the rest needs to arrive.
+		ctx, cancel := context.WithTimeout(context.Background(), lookPause)
+		_, _ = s.WaitRecords(ctx, l.topic, len(topic)+len(lost)) // or not: then it is looked at again
 		cancel()
 	}
 }
