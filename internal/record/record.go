@@ -23,6 +23,12 @@ type Record struct {
 	Timestamp  time.Time // zero: now
 }
 
+// MinTimestamp is the earliest time that a record can have, in milliseconds since 1970.
+// librdkafka takes 0 for "now"; negative ones end Kafka Streams. The largest int64 is
+// the latest: whether a time is too far away is the topic's to say
+// (message.timestamp.after.max.ms).
+const MinTimestamp = 1
+
 // AnyPartition leaves the partition to the partitioner.
 const AnyPartition int32 = -1
 

@@ -2,6 +2,7 @@ package kafkaupstream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -52,20 +54,10 @@ func (r *Route) formOf(req Request) bodyForm {
 	switch {
 	case !utils.IsJSONMediaType(contentType):
 		return formOpaque
-	case isV3(req.Path()):
+	case restproxy.IsV3(req.Path()):
 		return formV3
 	}
 	return formArray
-}
-
-// element is one record of a batch as its body has it.
-type element struct {
-	value     []byte // nil: a tombstone
-	json      bool   // the value is JSON
-	key       []byte
-	partition *int32
-	headers   []record.Header
-	timestamp *int64 // milliseconds since 1970
 }
 
 // recordMemory is what a record of a batch takes beside its bytes, with its reply, in
@@ -75,27 +67,30 @@ const recordMemory = 1 << 10
 // batchOf makes the request's records of its body. Whatever is wrong with one of them, none
 // is produced.
 func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
-	add := func(e element) *Reply {
+	add := func(e *restproxy.Record) error {
 		number := len(w.batch.Records) + 1
 		if number > maxBatch {
 			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
 		}
-		if w.holdMore(recordMemory+len(e.value)) != nil {
+		if w.holdMore(recordMemory+len(e.Value)) != nil {
 			return noRoom()
 		}
 		d := w.next()
 		refused := r.fill(d, e)
 		if refused == nil {
-			refused = r.add(req, w, d, e.json)
+			refused = r.add(req, w, d, e.JSON)
 		}
-		return refused.of("record", number)
+		if refused != nil {
+			return refused.of("record", number)
+		}
+		return nil
 	}
-	var refused *Reply
+	var failed error
 	switch form {
 	case formLines:
-		refused = r.lines(body, add)
+		failed = r.lines(body, add)
 	case formV3:
-		refused = r.recordsV3(body, add)
+		failed = restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add)
 	default:
 		compact, wrong := r.compactBody(body, w)
 		if wrong != nil {
@@ -103,30 +98,37 @@ func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply
 		}
 		switch {
 		case form != formArray:
-			refused = recordsV2(compact, form == formV2Binary, add)
+			failed = restproxy.V2(compact, form == formV2Binary, add)
 		case compact[0] != '[':
 			return r.only(req, w, compact, true)
 		default:
-			refused = elements(compact, add)
+			failed = elements(compact, add)
 		}
 	}
-	if refused == nil && len(w.batch.Records) == 0 {
-		refused = refuse(400, "the batch has no records")
+	if failed == nil && len(w.batch.Records) == 0 {
+		failed = refuse(400, "the batch has no records")
 	}
 	w.isBatch, w.form = true, form
-	return refused
+	return refusal(failed)
 }
 
-// of says which record or event of a batch was refused, if one was.
-func (reply *Reply) of(what string, number int) *Reply {
-	if reply != nil {
-		reply.Message = fmt.Sprintf("%s %d: %s", what, number, reply.Message)
+// refusal is the reply to a request whose records could not be read for this reason.
+func refusal(failed error) *Reply {
+	var reply *Reply
+	if failed == nil || errors.As(failed, &reply) {
+		return reply
 	}
+	return refuse(400, failed.Error())
+}
+
+// of says which record or event of a batch was refused.
+func (reply *Reply) of(what string, number int) *Reply {
+	reply.Message = fmt.Sprintf("%s %d: %s", what, number, reply.Message)
 	return reply
 }
 
 // lines reads a record from each line that is not empty.
-func (r *Route) lines(body []byte, add func(element) *Reply) *Reply {
+func (r *Route) lines(body []byte, add func(*restproxy.Record) error) error {
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
@@ -135,51 +137,51 @@ func (r *Route) lines(body []byte, add func(element) *Reply) *Reply {
 		}
 		compact, err := r.compact(nil, line)
 		if err != nil {
-			return refuse(400, fmt.Sprintf("line %d: %s", number, err))
+			return fmt.Errorf("line %d: %w", number, err)
 		}
-		if refused := add(element{value: compact, json: true}); refused != nil {
-			return refused
+		if err := add(&restproxy.Record{Value: compact, JSON: true}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // elements reads a record from each element of a valid, compact JSON array.
-func elements(array []byte, add func(element) *Reply) (refused *Reply) {
+func elements(array []byte, add func(*restproxy.Record) error) (failed error) {
 	gjson.ParseBytes(array).ForEach(func(_, v gjson.Result) bool {
-		refused = add(element{value: []byte(v.Raw), json: true})
-		return refused == nil
+		failed = add(&restproxy.Record{Value: []byte(v.Raw), JSON: true})
+		return failed == nil
 	})
-	return refused
+	return failed
 }
 
 // fill puts into a record what an element says of itself, which wins over headers and
 // configuration as far as the route allows it.
-func (r *Route) fill(d *draft, e element) *Reply {
+func (r *Route) fill(d *draft, e *restproxy.Record) *Reply {
 	forbidden := func(what override) *Reply {
 		return refuse(403, fmt.Sprintf("the route does not let the %s be set", overrideNames[what]))
 	}
 	switch {
-	case e.key != nil && !r.allowed[overrideKey]:
+	case e.Key != nil && !r.allowed[overrideKey]:
 		return forbidden(overrideKey)
-	case e.partition != nil && !r.allowed[overridePartition]:
+	case e.Partition != nil && !r.allowed[overridePartition]:
 		return forbidden(overridePartition)
-	case e.headers != nil && !r.allowed[overrideHeaders]:
+	case e.Headers != nil && !r.allowed[overrideHeaders]:
 		return forbidden(overrideHeaders)
-	case e.timestamp != nil && !r.allowed[overrideTimestamp]:
+	case e.Timestamp != nil && !r.allowed[overrideTimestamp]:
 		return forbidden(overrideTimestamp)
 	}
-	d.Value, d.tombstone = e.value, e.value == nil
-	if e.key != nil {
-		d.Key, d.from[overrideKey] = e.key, fromRecord
+	d.Value, d.tombstone = e.Value, e.Value == nil
+	if e.Key != nil {
+		d.Key, d.from[overrideKey] = e.Key, fromRecord
 	}
-	if e.partition != nil {
-		d.Partition, d.from[overridePartition] = *e.partition, fromRecord
+	if e.Partition != nil {
+		d.Partition, d.from[overridePartition] = *e.Partition, fromRecord
 	}
-	if e.timestamp != nil {
-		d.Timestamp = time.UnixMilli(*e.timestamp)
+	if e.Timestamp != nil {
+		d.Timestamp = time.UnixMilli(*e.Timestamp)
 	}
-	d.Headers = append(d.Headers, e.headers...)
+	d.Headers = append(d.Headers, e.Headers...)
 	if len(d.Headers) > maxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}

@@ -1,11 +1,11 @@
 package kafkaupstream
 
 import (
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -53,7 +53,7 @@ func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
 		h := record.Header{Key: name, Value: []byte(value)}
 		if base, ok := strings.CutSuffix(name, binarySuffix); ok {
 			var err error
-			if h.Value, err = decodeBase64(value); err != nil {
+			if h.Value, err = jsonvalue.DecodeBase64(value); err != nil {
 				refused = refuse(400, fmt.Sprintf("header %s%s: it is not base64", prefix, name))
 			}
 			h.Key = base
@@ -77,16 +77,6 @@ func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
 		return tooManyHeaders(len(rec.Headers))
 	}
 	return nil
-}
-
-// decodeBase64 takes base64 with or without padding, in the standard or the URL
-// alphabet.
-func decodeBase64(s string) ([]byte, error) {
-	s = strings.TrimRight(s, "=")
-	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
-	}
-	return base64.RawStdEncoding.DecodeString(s)
 }
 
 // headersMissing is the reply where any header could be one of a record's.

@@ -1,13 +1,6 @@
 package kafkaupstream
 
 import (
-	"strconv"
-	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
-
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -58,51 +51,4 @@ func (r *Route) compactBody(body []byte, w *work) ([]byte, *Reply) {
 		w.scratch = compact
 	}
 	return compact, nil
-}
-
-// scalarText returns what a JSON value says as text: a string without its quotes and escapes, and anything else as it is
-// written, so that numbers which differ in a digit differ here (a float64 has 17 of them, and ends at 1.8e308).
-func scalarText(name string, v gjson.Result) (string, *Reply) {
-	switch {
-	case v.Type != gjson.String && v.Raw != "": // none: gjson has counted something
-		return v.Raw, nil
-	case v.Type == gjson.String && strings.ContainsRune(v.Str, utf8.RuneError) && loneSurrogate(v.Raw):
-		return "", refuse(400, name+": a surrogate that is escaped alone, such as \\ud800, is no character")
-	}
-	return v.String(), nil
-}
-
-// loneSurrogate reports whether a valid JSON string escapes half of a surrogate pair. UTF-8 has no form for it (RFC 3629,
-// 3): decoders make U+FFFD of it, as gjson does, and different keys become one.
-func loneSurrogate(raw string) bool {
-	for {
-		i := strings.IndexByte(raw, '\\')
-		if i < 0 || i+1 >= len(raw) {
-			return false
-		}
-		r, escaped := codeUnit(raw[i:])
-		switch {
-		case !escaped:
-			raw = raw[i+2:]
-			continue
-		case !utf16.IsSurrogate(r):
-			raw = raw[i+6:]
-			continue
-		}
-		raw = raw[i+6:]
-		second, escaped := codeUnit(raw)
-		if !escaped || utf16.DecodeRune(r, second) == utf8.RuneError {
-			return true
-		}
-		raw = raw[6:]
-	}
-}
-
-// codeUnit reads the \uXXXX at the beginning of s.
-func codeUnit(s string) (r rune, escaped bool) {
-	if len(s) < 6 || s[:2] != `\u` {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(s[2:6], 16, 16)
-	return rune(n), err == nil
 }

@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 	"github.com/tidwall/gjson"
 )
 
@@ -95,11 +97,11 @@ func (r *Route) topicOf(req Request, given string, d *draft) *Reply {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
 		d.Topic = topic
-	case r.topic.text == "" && r.batch && pathTopic(req.Path()) != "":
+	case r.topic.text == "" && r.batch && restproxy.Topic(req.Path()) != "":
 		if !r.allowed[overrideTopic] { // the path is the client's word, as a header is
 			return refuse(403, "the route does not let the path set the topic")
 		}
-		d.Topic = pathTopic(req.Path())
+		d.Topic = restproxy.Topic(req.Path())
 		d.from[overrideTopic] = fromPath
 		if why := invalidTopic(d.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
@@ -116,21 +118,15 @@ func (r *Route) topicOf(req Request, given string, d *draft) *Reply {
 	return nil
 }
 
-// minTimestamp is the earliest time that a record can have, in milliseconds since 1970.
-// librdkafka takes 0 for "now"; negative ones end Kafka Streams. The largest int64 is
-// the latest: whether a time is too far away is the topic's to say
-// (message.timestamp.after.max.ms).
-const minTimestamp = 1
-
 func (r *Route) timestamp(req Request, rec *record.Record) *Reply {
 	text := req.Header(r.headers[overrideTimestamp])
 	if text == "" {
 		return nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || ms < minTimestamp {
+	if err != nil || ms < record.MinTimestamp {
 		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from %d to %d",
-			r.headers[overrideTimestamp], minTimestamp, int64(math.MaxInt64)))
+			r.headers[overrideTimestamp], record.MinTimestamp, int64(math.MaxInt64)))
 	}
 	rec.Timestamp = time.UnixMilli(ms)
 	return nil
@@ -202,9 +198,9 @@ func recordSize(rec *record.Record) int {
 func (r *Route) keyOf(req Request, d *draft, isJSON bool) *Reply {
 	if isJSON && r.jsonKey != "" {
 		if found := gjson.GetBytes(d.Value, r.jsonKey); found.Type != gjson.Null {
-			key, refused := scalarText("the key under "+r.jsonKey, found)
-			if refused != nil {
-				return refused
+			key, err := jsonvalue.Text("the key under "+r.jsonKey, found)
+			if err != nil {
+				return refuse(400, err.Error())
 			}
 			if key != "" {
 				d.Key = []byte(key)

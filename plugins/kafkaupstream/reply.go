@@ -45,6 +45,9 @@ type Reply struct {
 	unconfirmed bool   // some record may be in Kafka or not
 }
 
+// Error makes the reply to a refused request an error, the message.
+func (r *Reply) Error() string { return r.Message }
+
 // AppendJSON appends the reply's body.
 func (r *Reply) AppendJSON(dst []byte) []byte {
 	if r.body != nil {
