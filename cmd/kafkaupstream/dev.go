@@ -40,7 +40,7 @@ type devOptions struct {
 	listen, brokers, allowOrigin string
 	embedded                     bool   // the broker is dev's own
 	text                         string // the route's configuration, with brokers
-	route                        *kafkaupstream.Route
+	route                        *route.Route
 	level                        slog.Level
 }
 
@@ -84,7 +84,7 @@ func dev(ctx context.Context, env environment) error {
 	log := logging.New(env.stderr, o.level)
 	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
 	o.text = withBrokers(conf, o.brokers)
-	if o.route, err = kafkaupstream.ParseRoute([]byte(o.text)); err != nil {
+	if o.route, err = route.ParseRoute([]byte(o.text)); err != nil {
 		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
 	}
 	listener, err := net.Listen("tcp", o.listen)
@@ -107,7 +107,7 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "runner.sock")
 	names, _ := secrets.ParseNames(secrets.DefaultNames) // which is a list of names
-	access, err := o.route.Connection().Access(secrets.New(defaultSecretsDir, env.getenv, names).Resolve)
+	access, err := o.route.Conn.Access(secrets.New(defaultSecretsDir, env.getenv, names).Resolve)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (u *unusedConns) close() {
 // watchTopics shows the records of the topics that the route names.
 func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 	for _, c := range route.Conf {
-		if parsed, err := kafkaupstream.ParseRoute([]byte(c.Value)); err == nil {
+		if parsed, err := route.ParseRoute([]byte(c.Value)); err == nil {
 			for _, topic := range parsed.Topics() {
 				tail.Watch(topic)
 			}

@@ -112,7 +112,7 @@ func readTarget(path string) (*durable.Target, error) {
 	if len(text) > maxTargetFile {
 		return nil, fmt.Errorf("%s is no route's configuration: it has more than %d bytes", path, maxTargetFile)
 	}
-	route, err := kafkaupstream.ParseRoute(text)
+	route, err := route.ParseRoute(text)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s is invalid:\n%w", path, err)
 	}
@@ -127,7 +127,7 @@ func readTarget(path string) (*durable.Target, error) {
 	if also.Delivery != "durable" {
 		return nil, fmt.Errorf("the configuration in %s is not for durable delivery: \"delivery\": \"durable\" is missing", path)
 	}
-	return &durable.Target{Config: route.Connection().Route(), OnPermanentError: also.OnPermanentError, Transactional: also.Transactional}, nil
+	return &durable.Target{Config: route.Conn.Route(), OnPermanentError: also.OnPermanentError, Transactional: also.Transactional}, nil
 }
 
 // confirm asks a person; the error says that the answer was not yes.

@@ -12,7 +12,7 @@ type Route struct {
 	// URIs are exact paths, or prefixes that end in "*". Methods and Hosts restrict the route where they are not empty.
 	URIs, Methods, Hosts []string
 	// Summary is what the route does; nil where Problem says why it cannot be used.
-	Summary *kafkaupstream.Summary
+	Summary *route.Summary
 	Problem string
 }
 

@@ -44,7 +44,7 @@ func (request) HeadersMissing() bool                    { return false }
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.
 func BenchmarkHandle(b *testing.B) {
-	route, err := kafkaupstream.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
+	route, err := route.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -34,9 +35,9 @@ const (
 func (f bodyForm) json() bool { return f != formOpaque }
 
 // formOf tells how the body of a request with this content-type holds its records.
-func (r *Route) formOf(req Request) bodyForm {
+func (r *Served) formOf(req Request) bodyForm {
 	contentType := req.Header("content-type")
-	if !r.batch {
+	if !r.Batch {
 		if utils.IsJSONMediaType(contentType) {
 			return formJSON
 		}
@@ -66,7 +67,7 @@ const recordMemory = 1 << 10
 
 // batchOf makes the request's records of its body. Whatever is wrong with one of them, none
 // is produced.
-func (r *Route) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
+func (r *Served) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
 	add := func(e *restproxy.Record) error {
 		number := len(w.batch.Records) + 1
 		if number > maxBatch {
@@ -128,7 +129,7 @@ func (reply *Reply) of(what string, number int) *Reply {
 }
 
 // lines reads a record from each line that is not empty.
-func (r *Route) lines(body []byte, add func(*restproxy.Record) error) error {
+func (r *Served) lines(body []byte, add func(*restproxy.Record) error) error {
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
@@ -157,32 +158,32 @@ func elements(array []byte, add func(*restproxy.Record) error) (failed error) {
 
 // fill puts into a record what an element says of itself, which wins over headers and
 // configuration as far as the route allows it.
-func (r *Route) fill(d *draft, e *restproxy.Record) *Reply {
-	forbidden := func(what override) *Reply {
-		return refuse(403, fmt.Sprintf("the route does not let the %s be set", overrideNames[what]))
+func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
+	forbidden := func(what route.Override) *Reply {
+		return refuse(403, fmt.Sprintf("the route does not let the %s be set", route.OverrideNames[what]))
 	}
 	switch {
-	case e.Key != nil && !r.allowed[overrideKey]:
-		return forbidden(overrideKey)
-	case e.Partition != nil && !r.allowed[overridePartition]:
-		return forbidden(overridePartition)
-	case e.Headers != nil && !r.allowed[overrideHeaders]:
-		return forbidden(overrideHeaders)
-	case e.Timestamp != nil && !r.allowed[overrideTimestamp]:
-		return forbidden(overrideTimestamp)
+	case e.Key != nil && !r.Allowed[route.OverrideKey]:
+		return forbidden(route.OverrideKey)
+	case e.Partition != nil && !r.Allowed[route.OverridePartition]:
+		return forbidden(route.OverridePartition)
+	case e.Headers != nil && !r.Allowed[route.OverrideHeaders]:
+		return forbidden(route.OverrideHeaders)
+	case e.Timestamp != nil && !r.Allowed[route.OverrideTimestamp]:
+		return forbidden(route.OverrideTimestamp)
 	}
 	d.Value, d.tombstone = e.Value, e.Value == nil
 	if e.Key != nil {
-		d.Key, d.from[overrideKey] = e.Key, fromRecord
+		d.Key, d.from[route.OverrideKey] = e.Key, fromRecord
 	}
 	if e.Partition != nil {
-		d.Partition, d.from[overridePartition] = *e.Partition, fromRecord
+		d.Partition, d.from[route.OverridePartition] = *e.Partition, fromRecord
 	}
 	if e.Timestamp != nil {
 		d.Timestamp = time.UnixMilli(*e.Timestamp)
 	}
 	d.Headers = append(d.Headers, e.Headers...)
-	if len(d.Headers) > maxRecordHeaders {
+	if len(d.Headers) > route.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}
 	return nil

@@ -25,14 +25,14 @@ func bodyLost(req Request, promised int64) bool {
 }
 
 // value fetches the body and makes records of it.
-func (r *Route) value(req Request, w *work) *Reply {
+func (r *Served) value(req Request, w *work) *Reply {
 	form := r.formOf(req)
-	if (r.requireJSON || r.schema != nil || r.envelope != nil) && !form.json() && !r.cloudEvents {
+	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !form.json() && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	promised := contentLength(req.Header("content-length"))
-	if promised > int64(r.maxBody) {
-		return tooLarge("body", promised, r.maxBody)
+	if promised > int64(r.MaxBody) {
+		return tooLarge("body", promised, r.MaxBody)
 	}
 	if w.Hold(int(promised)) != nil {
 		return noRoom()
@@ -44,13 +44,13 @@ func (r *Route) value(req Request, w *work) *Reply {
 		return bodyFailed(err)
 	case len(body) == 0 && bodyLost(req, promised):
 		return unavailable("the gateway could not read the body")
-	case len(body) > r.maxBody:
-		return tooLarge("body", int64(len(body)), r.maxBody)
+	case len(body) > r.MaxBody:
+		return tooLarge("body", int64(len(body)), r.MaxBody)
 	case w.Hold(len(body)) != nil:
 		return noRoom()
 	}
 	w.body = body
-	if r.cloudEvents {
+	if r.CloudEvents {
 		return r.events(req, body, w)
 	}
 	if !form.json() {
@@ -73,13 +73,13 @@ func (r *Route) value(req Request, w *work) *Reply {
 }
 
 // only makes the request's one record, of this value.
-func (r *Route) only(req Request, w *work, value []byte, isJSON bool) *Reply {
+func (r *Served) only(req Request, w *work, value []byte, isJSON bool) *Reply {
 	w.base.Value = value
 	return r.add(req, w, &w.base, isJSON)
 }
 
 // tombstone makes the request's record one that says that its key is gone.
-func (r *Route) tombstone(req Request, w *work) *Reply {
+func (r *Served) tombstone(req Request, w *work) *Reply {
 	const message = "a tombstone has no body"
 	if contentLength(req.Header("content-length")) > 0 {
 		return refuse(400, message)

@@ -7,40 +7,40 @@ import (
 )
 
 // produce delivers the request's records and says what became of them.
-func (h *Handler) produce(route *Route, w *work) Reply {
+func (h *Handler) produce(r *Served, w *work) Reply {
 	b := &w.batch
 	if b.Outcomes = w.outcome[:]; len(b.Records) != 1 {
 		b.Outcomes = make([]record.Outcome, len(b.Records))
 	}
-	route.way.Deliver(w.ctx, b)
+	r.way.Deliver(w.ctx, b)
 	switch {
-	case route.mode.Transactional:
-		return h.together(route, w)
+	case r.Mode.Transactional:
+		return h.together(r, w)
 	case !w.isBatch:
-		return h.outcome(route, w, 0)
+		return h.outcome(r, w, 0)
 	}
 	replies := make([]Reply, len(b.Records))
 	for i := range replies {
-		replies[i] = h.outcome(route, w, i)
+		replies[i] = h.outcome(r, w, i)
 	}
 	return several(replies, w.form)
 }
 
 // outcome is the reply to one of the request's records, which it counts and, where it
 // failed, logs.
-func (h *Handler) outcome(route *Route, w *work, i int) Reply {
+func (h *Handler) outcome(r *Served, w *work, i int) Reply {
 	topic, o := w.batch.Records[i].Topic, w.batch.Outcomes[i]
 	var reply Reply
 	switch {
 	case o.Err != nil:
 		h.observe.Failed(o.Err.Kind)
 		reply = h.logged(w, topic, o.Err)
-	case route.mode.Delivery == record.Async:
+	case r.Mode.Delivery == record.Async:
 		reply = queued
 	default:
 		reply = outcomeReply(topic, o)
 	}
-	h.observe.Record(route.mode, reply.Delivered)
+	h.observe.Record(r.Mode, reply.Delivered)
 	return reply
 }
 
@@ -55,7 +55,7 @@ func (h *Handler) logged(w *work, topic string, err *record.Error) Reply {
 
 // together is the reply to records of one transaction. Its status is that of all of
 // them, and where they are not in Kafka, of the one that is to blame.
-func (h *Handler) together(route *Route, w *work) Reply {
+func (h *Handler) together(r *Served, w *work) Reply {
 	b := &w.batch
 	topic := b.Records[0].Topic
 	if b.Outcomes == nil {
@@ -67,7 +67,7 @@ func (h *Handler) together(route *Route, w *work) Reply {
 			if b.Err != nil {
 				h.observe.Failed(b.Err.Kind)
 			}
-			h.observe.Record(route.mode, reply.Delivered)
+			h.observe.Record(r.Mode, reply.Delivered)
 		}
 		return reply
 	}
@@ -75,7 +75,7 @@ func (h *Handler) together(route *Route, w *work) Reply {
 	blame := -1
 	for i, o := range b.Outcomes {
 		replies[i] = outcomeReply(b.Records[i].Topic, o)
-		h.observe.Record(route.mode, replies[i].Delivered)
+		h.observe.Record(r.Mode, replies[i].Delivered)
 		if o.Err == nil {
 			continue
 		}

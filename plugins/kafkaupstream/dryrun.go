@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
@@ -22,18 +23,18 @@ const (
 )
 
 // origins are those of a record's topic, key and partition.
-type origins [strictOverrides]origin
+type origins [route.StrictOverrides]origin
 
 // maxShown is how much of a value a dry run shows, in bytes.
 const maxShown = 64 << 10
 
 // dryRun is the reply to a request that asks what would be produced, nil to others.
-func (r *Route) dryRun(req Request, w *work) *Reply {
-	switch req.Header(r.headers[overrideDryRun]) {
+func (r *Served) dryRun(req Request, w *work) *Reply {
+	switch req.Header(r.HeaderNames[route.OverrideDryRun]) {
 	case "", "false":
 		return nil
 	case "true":
-		w.join(tracing.Extract(req), r.conn.MessageMaxBytes)
+		w.join(tracing.Extract(req), r.Conn.MessageMaxBytes)
 		reply := Reply{Status: 200, Message: "dry run: nothing was produced", Delivered: DeliveredNo}
 		if !w.isBatch {
 			reply.Detail = appendRecord(nil, &w.batch.Records[0], w.froms[0])
@@ -51,12 +52,12 @@ func (r *Route) dryRun(req Request, w *work) *Reply {
 		reply.Detail = append(reply.Detail, ']')
 		return &reply
 	}
-	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.headers[overrideDryRun]))
+	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.HeaderNames[route.OverrideDryRun]))
 }
 
 // appendRecord appends a record as members of a JSON object, each after a comma.
 func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
-	source := func(dst []byte, name string, o override) []byte {
+	source := func(dst []byte, name string, o route.Override) []byte {
 		from := from[o]
 		if from == fromRoute {
 			from = "route"
@@ -64,12 +65,12 @@ func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), from...), '"')
 	}
 	dst = appendText(append(dst, `,"topic":`...), []byte(rec.Topic))
-	dst = source(dst, "topic", overrideTopic)
+	dst = source(dst, "topic", route.OverrideTopic)
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(rec.Partition), 10)
-	dst = source(dst, "partition", overridePartition)
+	dst = source(dst, "partition", route.OverridePartition)
 	dst = appendBytes(dst, "key", rec.Key)
 	if rec.Key != nil {
-		dst = source(dst, "key", overrideKey)
+		dst = source(dst, "key", route.OverrideKey)
 	}
 	if !rec.Timestamp.IsZero() {
 		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), rec.Timestamp.UnixMilli(), 10)

@@ -28,12 +28,12 @@ const (
 
 // decoded returns the body without its content-encoding (RFC 9110, 8.4), or the body
 // itself where there is none.
-func (r *Route) decoded(body []byte, encoding string, w *work) ([]byte, *Reply) {
+func (r *Served) decoded(body []byte, encoding string, w *work) ([]byte, *Reply) {
 	encoding = strings.ToLower(strings.TrimSpace(encoding))
 	if encoding == "" || encoding == "identity" || len(body) == 0 {
 		return body, nil
 	}
-	e := expansion{w: w, limit: r.maxBody, compressed: len(body)}
+	e := expansion{w: w, limit: r.MaxBody, compressed: len(body)}
 	var refused *Reply
 	var err error
 	switch encoding {

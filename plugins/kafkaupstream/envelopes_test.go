@@ -67,7 +67,7 @@ func TestATransportURLIsAConnection(t *testing.T) {
 			"bootstrap.servers=a security.protocol=SSL ssl.ca.location=/ca"},
 	}
 	for _, c := range cases {
-		route := mustParse(t, `{"topic":"t",`+c.conf+`}`).Connection().Route()
+		route := mustParse(t, `{"topic":"t",`+c.conf+`}`).Conn.Route()
 		var got []string
 		for _, name := range slices.Sorted(maps.Keys(route)) {
 			got = append(got, name+"="+route[name])

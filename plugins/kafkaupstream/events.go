@@ -3,24 +3,12 @@ package kafkaupstream
 import (
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
-func (c *configReader) readCloudEvents(path string, v any) {
-	switch v {
-	case true, "binary":
-		c.route.cloudEvents, c.route.eventsOut = true, cloudevents.OutBinary
-	case "structured":
-		c.route.cloudEvents, c.route.eventsOut = true, cloudevents.OutStructured
-	case false:
-		c.route.cloudEvents = false
-	default:
-		c.problem(path, `expected true, false, "binary" or "structured"`)
-	}
-}
-
 // events makes records of the CloudEvents of a request.
-func (r *Route) events(req Request, body []byte, w *work) *Reply {
+func (r *Served) events(req Request, body []byte, w *work) *Reply {
 	contentType := req.Header("content-type")
 	mode := cloudevents.ModeOf(contentType, func(name string) bool { return req.Header(name) != "" })
 	switch mode {
@@ -77,8 +65,8 @@ func (r *Route) events(req Request, body []byte, w *work) *Reply {
 
 // event makes a record of an event. Its partitionkey is the key, unless the
 // client gives one in a header.
-func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
-	made, err := event.Record(r.eventsOut)
+func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
+	made, err := event.Record(r.EventsOut)
 	if err != nil {
 		return refuse(400, err.Error())
 	}
@@ -88,14 +76,14 @@ func (r *Route) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	d := w.next()
 	d.Value = made.Value
 	if d.Key == nil && made.Key != nil {
-		d.Key, d.from[overrideKey] = made.Key, fromRecord
+		d.Key, d.from[route.OverrideKey] = made.Key, fromRecord
 	}
 	for _, h := range made.Headers {
 		d.Headers = append(d.Headers, record.Header{Key: h.Key, Value: h.Value})
 	}
-	if len(d.Headers) > maxRecordHeaders {
+	if len(d.Headers) > route.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}
-	isJSON := r.eventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)
+	isJSON := r.EventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)
 	return r.add(req, w, d, isJSON)
 }

@@ -116,7 +116,7 @@ func runCase(t *testing.T, given string) string {
 		writeRecord(&out, &sender.sent[i])
 	}
 	fmt.Fprintf(&out, "reply %s\n", reply.AppendJSON(nil))
-	if route.envelope == nil {
+	if route.Envelope == nil {
 		return out.String()
 	}
 	return newEachTime.ReplaceAllString(out.String(), "N")

@@ -14,14 +14,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
-)
-
-// methods are those that produce a record, as the Allow header has them.
-const (
-	methods           = "POST, PUT, PATCH"
-	methodsWithDelete = methods + ", DELETE"
 )
 
 // Producers bring records to Kafka; it is *producer.Pool.
@@ -81,53 +76,44 @@ func NewHandler(opts HandlerOptions) *Handler {
 	return h
 }
 
-// Prepare makes a route ready to be served, which no route is without it, and returns why
-// it cannot be.
-func (h *Handler) Prepare(route *Route) error {
-	for _, need := range route.NeedsSpool() {
-		if need.Path == keyDelivery && h.opts.Disk == nil || need.Path == keyTransactional && !h.opts.Producers.Transactions() {
-			return need
+// Served is a route that is ready to be served: [Handler.Prepare] makes it.
+type Served struct {
+	*route.Route
+	way    record.Way
+	schema *routeSchema // nil: none
+}
+
+// Prepare makes a route ready to be served, or returns why it cannot be.
+func (h *Handler) Prepare(r *route.Route) (*Served, error) {
+	for _, need := range r.NeedsSpool() {
+		if need.Path == route.KeyDelivery && h.opts.Disk == nil || need.Path == route.KeyTransactional && !h.opts.Producers.Transactions() {
+			return nil, need
 		}
 	}
-	if route.idempotent != nil && h.opts.Idempotency == nil {
-		return Problem{"idempotency", "this program remembers no keys"}
+	if r.Idempotency != nil && h.opts.Idempotency == nil {
+		return nil, route.Problem{Path: "idempotency", Message: "this program remembers no keys"}
 	}
 	if h.opts.AllowReference != nil {
-		if err := (Findings{Problems: route.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
-			return err
+		if err := (route.Findings{Problems: r.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
+			return nil, err
 		}
 	}
-	route.way = h.way(route)
-	return h.prepareSchema(route)
+	schema, err := h.schemaOf(r.Schema)
+	if err != nil {
+		return nil, err
+	}
+	return &Served{r, h.way(r), schema}, nil
 }
 
 // way returns how the route's records are delivered.
-func (h *Handler) way(route *Route) record.Way {
+func (h *Handler) way(r *route.Route) record.Way {
 	switch {
-	case route.mode.Delivery == record.Durable:
-		return h.opts.Disk.Way(route.conn, durable.Policy(route.suspend))
-	case route.mode.Transactional:
-		return h.opts.Producers.Together(route.conn)
+	case r.Mode.Delivery == record.Durable:
+		return h.opts.Disk.Way(r.Conn, durable.Policy(r.Suspend))
+	case r.Mode.Transactional:
+		return h.opts.Producers.Together(r.Conn)
 	}
-	return h.opts.Producers.Way(route.conn, route.mode.Delivery == record.Sync)
-}
-
-// The keys of a configuration that may need a spool.
-const (
-	keyDelivery      = "delivery"
-	keyTransactional = "transactional"
-)
-
-// NeedsSpool says for which of its keys the route can be served only by a process with
-// --spool-dir.
-func (r *Route) NeedsSpool() (needs []Problem) {
-	if r.mode.Delivery == record.Durable {
-		needs = append(needs, Problem{keyDelivery, "durable needs a directory to keep records in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"})
-	}
-	if r.mode.Transactional {
-		needs = append(needs, Problem{keyTransactional, "it needs a directory to keep ids in: --spool-dir or KAFKAUPSTREAM_SPOOL_DIR"})
-	}
-	return needs
+	return h.opts.Producers.Way(r.Conn, r.Mode.Delivery == record.Sync)
 }
 
 // InvalidRoute is the reply to every request of a route whose configuration
@@ -139,22 +125,22 @@ func (h *Handler) InvalidRoute() Reply {
 }
 
 // Handle makes records of the request, delivers them and says what became of them.
-func (h *Handler) Handle(route *Route, req Request) Reply {
+func (h *Handler) Handle(r *Served, req Request) Reply {
 	began := time.Now()
-	ctx := deadline.New(began.Add(route.timeout))
+	ctx := deadline.New(began.Add(r.Timeout))
 	defer ctx.Release()
-	w := newWork(ctx, h.opts.Producers, route.conn, req)
+	w := newWork(ctx, h.opts.Producers, r.Conn, req)
 	defer w.release()
 	if h.opts.Observer == nil {
-		return h.handle(route, req, w)
+		return h.handle(r, req, w)
 	}
 	h.observe.Began()
-	reply := h.handle(route, req, w)
-	h.observe.Ended(route.mode, reply.Status, time.Since(began), w.bodyBytes)
+	reply := h.handle(r, req, w)
+	h.observe.Ended(r.Mode, reply.Status, time.Since(began), w.bodyBytes)
 	return reply
 }
 
-func (h *Handler) handle(route *Route, req Request, w *work) (reply Reply) {
+func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 	handedOver := false
 	defer func() {
 		if r := recover(); r != nil {
@@ -164,44 +150,36 @@ func (h *Handler) handle(route *Route, req Request, w *work) (reply Reply) {
 		}
 	}()
 	method := req.Method()
-	tombstone := method == "DELETE" && route.tombstones
+	tombstone := method == "DELETE" && r.Tombstones
 	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
-		return route.notAllowed()
+		return r.notAllowed()
 	}
-	if refused := route.records(req, w, tombstone); refused != nil {
+	if refused := r.records(req, w, tombstone); refused != nil {
 		if refused.cause != "" {
 			h.log.Warn("a request was refused", "route", req.Route(), "status", refused.Status, "error", refused.cause)
 		}
 		return *refused
 	}
-	if route.allowed[overrideDryRun] {
-		if told := route.dryRun(req, w); told != nil {
+	if r.Allowed[route.OverrideDryRun] {
+		if told := r.dryRun(req, w); told != nil {
 			return *told
 		}
 	}
 	handedOver = true
-	if route.idempotent != nil {
-		return h.once(route, req, w)
+	if r.Idempotency != nil {
+		return h.once(r, req, w)
 	}
-	return h.traced(route, req, w)
+	return h.traced(r, req, w)
 }
 
-func (r *Route) notAllowed() Reply {
-	reply := *refuse(405, "this method produces nothing; allowed are "+r.allow())
-	reply.Allow = r.allow()
+func (r *Served) notAllowed() Reply {
+	reply := *refuse(405, "this method produces nothing; allowed are "+r.Allow())
+	reply.Allow = r.Allow()
 	return reply
 }
 
-// allow is the Allow header.
-func (r *Route) allow() string {
-	if r.tombstones {
-		return methodsWithDelete
-	}
-	return methods
-}
-
 // records makes the records of the request, in w.
-func (r *Route) records(req Request, w *work, tombstone bool) *Reply {
+func (r *Served) records(req Request, w *work, tombstone bool) *Reply {
 	if refused := r.target(req, &w.base); refused != nil {
 		return refused
 	}
@@ -209,7 +187,7 @@ func (r *Route) records(req Request, w *work, tombstone bool) *Reply {
 		return r.tombstone(req, w)
 	}
 	refused := r.value(req, w)
-	if refused == nil && r.mode.Transactional && r.tombstones {
+	if refused == nil && r.Mode.Transactional && r.Tombstones {
 		return unmixed(w.batch.Records)
 	}
 	return refused

@@ -143,13 +143,13 @@ func (r *fakeRequest) Arguments(f func(name, value string)) {
 }
 
 func (r *fakeRequest) Headers(f func(name, value string)) {
-	for _, name := range slices.Sorted(maps.Keys(r.headers)) {
-		f(name, r.headers[name])
+	for _, name := range slices.Sorted(maps.Keys(r.HeaderNames)) {
+		f(name, r.HeaderNames[name])
 	}
 }
 
 func (r *fakeRequest) Values(name string) []string {
-	if value, ok := r.headers[name]; ok {
+	if value, ok := r.HeaderNames[name]; ok {
 		return []string{value}
 	}
 	return nil
@@ -160,7 +160,7 @@ func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
 func (r *fakeRequest) Method() string            { return r.method }
-func (r *fakeRequest) Header(name string) string { return r.headers[name] }
+func (r *fakeRequest) Header(name string) string { return r.HeaderNames[name] }
 func (r *fakeRequest) Route() string             { return "r1" }
 
 func (r *fakeRequest) Body(room Room) ([]byte, error) {
@@ -591,7 +591,7 @@ func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 }
 
 // serve prepares the route, as the gateway does, and handles a request of it.
-func serve(t testing.TB, h *Handler, route *Route, req Request) Reply {
+func serve(t testing.TB, h *Handler, route *Served, req Request) Reply {
 	t.Helper()
 	if err := h.Prepare(route); err != nil {
 		t.Fatal(err)

@@ -7,13 +7,8 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 )
-
-// recordHeader is a header that the route gives each record.
-type recordHeader struct {
-	name  string
-	value template
-}
 
 const (
 	// clientHeader begins, after the prefix, the name of a request's header that
@@ -21,22 +16,20 @@ const (
 	clientHeader = "header-"
 	// binarySuffix ends the name of one whose value is base64, as gRPC has it.
 	binarySuffix = "-bin"
-	// maxRecordHeaders bounds the headers of a record.
-	maxRecordHeaders = 100
 )
 
 // recordHeaders gives the record its headers: the route's, and the client's where the
 // route allows them; a client's replaces the route's of the same name.
-func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
-	for i := range r.recordHeader {
-		h := &r.recordHeader[i]
-		value, refused := h.value.expand(req)
+func (r *Served) recordHeaders(req Request, rec *record.Record) *Reply {
+	for i := range r.RecordHeaders {
+		h := &r.RecordHeaders[i]
+		value, refused := expand(&h.Value, req)
 		if refused != nil {
 			return refused
 		}
-		rec.Headers = append(rec.Headers, record.Header{Key: h.name, Value: []byte(value)})
+		rec.Headers = append(rec.Headers, record.Header{Key: h.Name, Value: []byte(value)})
 	}
-	if !r.allowed[overrideHeaders] {
+	if !r.Allowed[route.OverrideHeaders] {
 		return nil
 	}
 	if req.HeadersMissing() {
@@ -44,7 +37,7 @@ func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
 	}
 	var given []record.Header
 	var refused *Reply
-	prefix := r.prefix + clientHeader
+	prefix := r.Prefix + clientHeader
 	req.Headers(func(name, value string) {
 		name, ok := strings.CutPrefix(name, prefix)
 		if !ok || refused != nil {
@@ -69,11 +62,11 @@ func (r *Route) recordHeaders(req Request, rec *record.Record) *Reply {
 	slices.SortStableFunc(given, func(a, b record.Header) int { return strings.Compare(a.Key, b.Key) })
 	for _, h := range given {
 		rec.Headers = slices.DeleteFunc(rec.Headers, func(old record.Header) bool {
-			return old.Key == h.Key && slices.ContainsFunc(r.recordHeader, func(own recordHeader) bool { return own.name == old.Key })
+			return old.Key == h.Key && slices.ContainsFunc(r.RecordHeaders, func(own route.RecordHeader) bool { return own.Name == old.Key })
 		})
 	}
 	rec.Headers = append(rec.Headers, given...)
-	if len(rec.Headers) > maxRecordHeaders {
+	if len(rec.Headers) > route.MaxRecordHeaders {
 		return tooManyHeaders(len(rec.Headers))
 	}
 	return nil
@@ -85,5 +78,5 @@ func headersMissing() *Reply {
 }
 
 func tooManyHeaders(n int) *Reply {
-	return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", n, maxRecordHeaders))
+	return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", n, route.MaxRecordHeaders))
 }

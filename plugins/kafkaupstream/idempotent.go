@@ -3,55 +3,16 @@ package kafkaupstream
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 )
 
 const (
 	idempotencyHeader = "idempotency-key"
 	consumerName      = "consumer_name" // APISIX's variable
-	defaultTTL        = 24 * time.Hour
-	maxTTL            = 7 * 24 * time.Hour
 )
-
-// idempotent is a route's idempotency.
-type idempotent struct {
-	ttl      time.Duration
-	required bool
-	scope    *template // whose keys they are; nil: the consumer's, where there is one
-}
-
-// idempotencyKeys is the table of the keys below idempotency.
-var idempotencyKeys = map[string]func(c *configReader, path string, v any){
-	"ttl_s": func(c *configReader, path string, v any) {
-		if n, ok := c.integer(path, v, 1, int64(maxTTL/time.Second)); ok {
-			c.route.idempotent.ttl = time.Duration(n) * time.Second
-		}
-	},
-	"required": func(c *configReader, path string, v any) { c.route.idempotent.required = c.boolean(path, v) },
-	"scope": func(c *configReader, path string, v any) {
-		scope := c.template(path, v)
-		c.route.idempotent.scope = &scope
-	},
-}
-
-func (c *configReader) readIdempotency(path string, v any) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return
-	}
-	c.route.idempotent = &idempotent{ttl: defaultTTL}
-	for _, f := range fields {
-		if read, ok := idempotencyKeys[f.name]; ok {
-			read(c, path+"."+f.name, f.value)
-		} else {
-			c.problem(path+"."+f.name, "unknown key%s", didYouMean(f.name, idempotencyKeys))
-		}
-	}
-}
 
 // The replies to a repetition that cannot be told what became of the first request: yet,
 // or at all.
@@ -63,22 +24,22 @@ var (
 
 // once delivers the request's records unless it is a repetition: that one is told what
 // became of the first.
-func (h *Handler) once(route *Route, req Request, w *work) Reply {
+func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
-		if route.idempotent.required {
+		if r.Idempotency.Required {
 			return *refuse(400, "the header "+idempotencyHeader+" is required")
 		}
-		return h.traced(route, req, w)
+		return h.traced(r, req, w)
 	}
-	key, refused := route.idempotencyKey(req, w, text)
+	key, refused := r.idempotencyKey(req, w, text)
 	if refused != nil {
 		return *refused
 	}
-	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, key, route.fingerprint(req, w), route.idempotent.ttl)
+	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, key, r.fingerprint(req, w), r.Idempotency.TTL)
 	switch outcome {
 	case idempotency.First:
-		return h.settle(route, req, w, ticket)
+		return h.settle(r, req, w, ticket)
 	case idempotency.Replay:
 		return storedReply(ticket.Reply())
 	case idempotency.Mismatch:
@@ -86,14 +47,14 @@ func (h *Handler) once(route *Route, req Request, w *work) Reply {
 	case idempotency.InFlight:
 		return underWay
 	case idempotency.Interrupted:
-		if !route.units() {
+		if !r.units() {
 			return lost
 		}
 		if ticket = h.opts.Idempotency.Resume(key); ticket == nil {
 			return underWay
 		}
 		w.batch.Again = true
-		return h.settle(route, req, w, ticket)
+		return h.settle(r, req, w, ticket)
 	case idempotency.Full:
 		return *unavailable("too many requests with idempotency keys are under way")
 	default:
@@ -103,19 +64,19 @@ func (h *Handler) once(route *Route, req Request, w *work) Reply {
 
 // idempotencyKey makes a key of the header's text: one of the client for the topic. The
 // client's share of the store is that of all its topics, since clients may choose these.
-func (r *Route) idempotencyKey(req Request, w *work, text string) (key idempotency.Key, refused *Reply) {
+func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempotency.Key, refused *Reply) {
 	var err error
 	if key.Key, err = idempotency.ParseKey(text); err != nil {
 		return key, refuse(400, err.Error())
 	}
 	client := ""
-	if scope := r.idempotent.scope; scope == nil {
+	if scope := r.Idempotency.Scope; scope == nil {
 		client = req.Var(consumerName)
-	} else if client, refused = scope.expand(req); refused != nil {
+	} else if client, refused = expand(scope, req); refused != nil {
 		return key, refused
 	}
-	key.Holder = r.conn.Origin() + " " + r.topic.text
-	key.Scope = r.conn.Origin() + " " + w.topic()
+	key.Holder = r.Conn.Origin() + " " + r.TopicText.Text
+	key.Scope = r.Conn.Origin() + " " + w.topic()
 	if client != "" {
 		key.Holder += " " + client
 		key.Scope += " " + client
@@ -125,7 +86,7 @@ func (r *Route) idempotencyKey(req Request, w *work, text string) (key idempoten
 
 // fingerprint is that of what the client sent: method, path, query, body, and the headers
 // that say something about the record.
-func (r *Route) fingerprint(req Request, w *work) [32]byte {
+func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
 	add := func(kind string, each func(func(name, value string)), counts func(name string) bool) {
 		var given [][2]string
@@ -146,51 +107,21 @@ func (r *Route) fingerprint(req Request, w *work) [32]byte {
 
 // speaksOfRecord reports whether a header says something about the record: its name is in
 // lower case.
-func (r *Route) speaksOfRecord(name string) bool {
+func (r *Served) speaksOfRecord(name string) bool {
 	switch {
 	case name == "content-type":
 		return true
-	case r.cloudEvents && strings.HasPrefix(name, "ce-"):
+	case r.CloudEvents && strings.HasPrefix(name, "ce-"):
 		return true
-	case r.allowed[overrideHeaders] && strings.HasPrefix(name, r.prefix+clientHeader):
+	case r.Allowed[route.OverrideHeaders] && strings.HasPrefix(name, r.Prefix+clientHeader):
 		return true
 	}
-	for _, o := range []override{overrideTopic, overrideKey, overridePartition, overrideTimestamp} {
-		if r.allowed[o] && name == r.headers[o] {
+	for _, o := range []route.Override{route.OverrideTopic, route.OverrideKey, route.OverridePartition, route.OverrideTimestamp} {
+		if r.Allowed[o] && name == r.HeaderNames[o] {
 			return true
 		}
 	}
 	return false
-}
-
-// units reports whether what became of a request can be found out later, by the identity
-// of its unit.
-func (r *Route) units() bool { return r.mode.Transactional && r.mode.Delivery == record.Durable }
-
-// settle delivers the request's records and remembers what became of them. Where that is
-// known later than the client has to be answered, so is the ticket settled.
-func (h *Handler) settle(route *Route, req Request, w *work, ticket *idempotency.Ticket) Reply {
-	mine := true
-	defer func() {
-		if mine {
-			ticket.Interrupt() // unless it is settled: after a panic
-		}
-	}()
-	b := &w.batch
-	b.Follow = route.mode == record.Mode{Delivery: record.Sync}
-	if route.units() {
-		b.Unit = ticket.Identity()
-	}
-	reply := h.traced(route, req, w)
-	if b.Late == nil {
-		if h.remember(w.req.Route(), ticket, reply) && b.Replied != nil {
-			b.Replied()
-		}
-		return reply
-	}
-	mine = false
-	b.Late(h.settleLate(w, ticket))
-	return reply
 }
 
 // settleLate returns what is to be done when it is known what became of records that were
@@ -219,7 +150,7 @@ func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.
 // remember settles the ticket of a request as its reply, which is final, says: what may
 // be in Kafka or not is no reply to keep, and what was not done is as if it had never been
 // asked for. It reports whether that has been noted.
-func (h *Handler) remember(route string, ticket *idempotency.Ticket, reply Reply) bool {
+func (h *Handler) remember(name string, ticket *idempotency.Ticket, reply Reply) bool {
 	switch {
 	case reply.unconfirmed:
 		ticket.Interrupt()
@@ -228,7 +159,7 @@ func (h *Handler) remember(route string, ticket *idempotency.Ticket, reply Reply
 		ticket.Abandon()
 	default:
 		if err := ticket.Finish(toStore(reply)); err != nil {
-			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", route, "error", err)
+			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", name, "error", err)
 			return false
 		}
 	}
@@ -254,4 +185,34 @@ func storedReply(stored []byte) Reply {
 		return lost
 	}
 	return Reply{Status: status, body: stored[2:]}
+}
+
+// units reports whether what became of a request can be found out later, by the identity
+// of its unit.
+func (r *Served) units() bool { return r.Mode.Transactional && r.Mode.Delivery == record.Durable }
+
+// settle delivers the request's records and remembers what became of them. Where that is
+// known later than the client has to be answered, so is the ticket settled.
+func (h *Handler) settle(r *Served, req Request, w *work, ticket *idempotency.Ticket) Reply {
+	mine := true
+	defer func() {
+		if mine {
+			ticket.Interrupt() // unless it is settled: after a panic
+		}
+	}()
+	b := &w.batch
+	b.Follow = r.Mode == record.Mode{Delivery: record.Sync}
+	if r.units() {
+		b.Unit = ticket.Identity()
+	}
+	reply := h.traced(r, req, w)
+	if b.Late == nil {
+		if h.remember(w.req.Route(), ticket, reply) && b.Replied != nil {
+			b.Replied()
+		}
+		return reply
+	}
+	mine = false
+	b.Late(h.settleLate(w, ticket))
+	return reply
 }

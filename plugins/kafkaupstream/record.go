@@ -9,32 +9,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/tidwall/gjson"
 )
-
-// maxTopicLen is Kafka's limit of a topic's name, in bytes.
-const maxTopicLen = 249
-
-// invalidTopic says what is wrong with a topic's name, "" when nothing is
-// (org.apache.kafka.common.internals.Topic).
-func invalidTopic(name string) string {
-	switch {
-	case name == "":
-		return "a topic's name cannot be empty"
-	case len(name) > maxTopicLen:
-		return fmt.Sprintf("a topic's name has at most %d characters, this one has %d", maxTopicLen, len(name))
-	case name == "." || name == "..":
-		return "a topic's name cannot be . or .."
-	}
-	for i := range len(name) {
-		switch c := name[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return fmt.Sprintf("a topic's name has letters, digits, '.', '_' and '-' only; character %d is another", i+1)
-		}
-	}
-	return ""
-}
 
 // draft is a record in the making, and where its values come from.
 type draft struct {
@@ -45,95 +22,95 @@ type draft struct {
 
 // target resolves where the records go, and what they have besides key and value: a
 // header's value over the configuration's.
-func (r *Route) target(req Request, d *draft) *Reply {
-	var given [strictOverrides]string
-	for o := range strictOverrides {
-		given[o] = req.Header(r.headers[o])
-		if given[o] != "" && !r.allowed[o] {
-			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", r.headers[o]))
+func (r *Served) target(req Request, d *draft) *Reply {
+	var given [route.StrictOverrides]string
+	for o := range route.StrictOverrides {
+		given[o] = req.Header(r.HeaderNames[o])
+		if given[o] != "" && !r.Allowed[o] {
+			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", r.HeaderNames[o]))
 		}
 	}
-	d.Partition = r.partition
-	if p := given[overridePartition]; p != "" {
+	d.Partition = r.Partition
+	if p := given[route.OverridePartition]; p != "" {
 		n, err := strconv.ParseInt(p, 10, 32)
 		if err != nil || n < -1 {
-			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.headers[overridePartition]))
+			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.HeaderNames[route.OverridePartition]))
 		}
 		d.Partition = int32(n)
-		d.from[overridePartition] = fromHeader
+		d.from[route.OverridePartition] = fromHeader
 	}
-	if refused := r.topicOf(req, given[overrideTopic], d); refused != nil {
+	if refused := r.topicOf(req, given[route.OverrideTopic], d); refused != nil {
 		return refused
 	}
-	if k := given[overrideKey]; k != "" {
+	if k := given[route.OverrideKey]; k != "" {
 		d.Key = []byte(k)
-		d.from[overrideKey] = fromHeader
+		d.from[route.OverrideKey] = fromHeader
 	}
-	if r.allowed[overrideTimestamp] {
+	if r.Allowed[route.OverrideTimestamp] {
 		if refused := r.timestamp(req, &d.Record); refused != nil {
 			return refused
 		}
 	}
-	if r.recordHeader != nil || r.allowed[overrideHeaders] {
+	if r.RecordHeaders != nil || r.Allowed[route.OverrideHeaders] {
 		return r.recordHeaders(req, &d.Record)
 	}
 	return nil
 }
 
-func (r *Route) topicOf(req Request, given string, d *draft) *Reply {
+func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
 	switch {
 	case given != "":
-		if why := invalidTopic(given); why != "" {
-			return refuse(400, fmt.Sprintf("header %s: %s", r.headers[overrideTopic], why))
+		if why := route.InvalidTopic(given); why != "" {
+			return refuse(400, fmt.Sprintf("header %s: %s", r.HeaderNames[route.OverrideTopic], why))
 		}
 		d.Topic = given
-		d.from[overrideTopic] = fromHeader
-	case r.topic.variable():
-		topic, refused := r.topic.expand(req)
+		d.from[route.OverrideTopic] = fromHeader
+	case r.TopicText.Variable():
+		topic, refused := expand(&r.TopicText, req)
 		if refused != nil {
 			return refused
 		}
-		if why := invalidTopic(topic); why != "" {
+		if why := route.InvalidTopic(topic); why != "" {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
 		d.Topic = topic
-	case r.topic.text == "" && r.batch && restproxy.Topic(req.Path()) != "":
-		if !r.allowed[overrideTopic] { // the path is the client's word, as a header is
+	case r.TopicText.Text == "" && r.Batch && restproxy.Topic(req.Path()) != "":
+		if !r.Allowed[route.OverrideTopic] { // the path is the client's word, as a header is
 			return refuse(403, "the route does not let the path set the topic")
 		}
 		d.Topic = restproxy.Topic(req.Path())
-		d.from[overrideTopic] = fromPath
-		if why := invalidTopic(d.Topic); why != "" {
+		d.from[route.OverrideTopic] = fromPath
+		if why := route.InvalidTopic(d.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
 		}
-	case r.topic.text == "":
-		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.headers[overrideTopic]))
+	case r.TopicText.Text == "":
+		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.HeaderNames[route.OverrideTopic]))
 	default: // checked with the configuration
-		d.Topic = r.topic.text
+		d.Topic = r.TopicText.Text
 		return nil
 	}
-	if !r.suffixed() && !r.topicAllowed(d.Topic) { // otherwise extend looks at all of it
+	if !r.Suffixed() && !r.TopicAllowed(d.Topic) { // otherwise extend looks at all of it
 		return refuse(403, "the route does not allow this topic")
 	}
 	return nil
 }
 
-func (r *Route) timestamp(req Request, rec *record.Record) *Reply {
-	text := req.Header(r.headers[overrideTimestamp])
+func (r *Served) timestamp(req Request, rec *record.Record) *Reply {
+	text := req.Header(r.HeaderNames[route.OverrideTimestamp])
 	if text == "" {
 		return nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < record.MinTimestamp {
 		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from %d to %d",
-			r.headers[overrideTimestamp], record.MinTimestamp, int64(math.MaxInt64)))
+			r.HeaderNames[route.OverrideTimestamp], record.MinTimestamp, int64(math.MaxInt64)))
 	}
 	rec.Timestamp = time.UnixMilli(ms)
 	return nil
 }
 
 // add finishes a record, and adds it to the request's.
-func (r *Route) add(req Request, w *work, d *draft, isJSON bool) *Reply {
+func (r *Served) add(req Request, w *work, d *draft, isJSON bool) *Reply {
 	if refused := r.finish(req, w, d, isJSON); refused != nil {
 		return refused
 	}
@@ -141,7 +118,7 @@ func (r *Route) add(req Request, w *work, d *draft, isJSON bool) *Reply {
 		return refuse(400, "a tombstone needs a key, and this one has none")
 	}
 	w.batch.Records = append(w.batch.Records, d.Record)
-	if r.allowed[overrideDryRun] {
+	if r.Allowed[route.OverrideDryRun] {
 		w.froms = append(w.froms, d.from)
 	}
 	return nil
@@ -149,14 +126,14 @@ func (r *Route) add(req Request, w *work, d *draft, isJSON bool) *Reply {
 
 // finish resolves the key, holds the value against the schema, puts it into the envelope,
 // in this order, and checks the whole record.
-func (r *Route) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
+func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	rec := &d.Record
 	if rec.Key == nil {
 		if refused := r.keyOf(req, d, isJSON); refused != nil {
 			return refused
 		}
 	}
-	if rec.Key == nil && r.requireKey {
+	if rec.Key == nil && r.RequireKey {
 		return refuse(400, "the route takes records with a key only, and this one has none")
 	}
 	if r.schema != nil && rec.Value != nil {
@@ -168,19 +145,19 @@ func (r *Route) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 		}
 	}
 	suffix := ""
-	if r.envelope != nil {
+	if r.Envelope != nil {
 		var refused *Reply
 		if suffix, refused = r.wrap(w, rec, isJSON); refused != nil {
 			return refused
 		}
 	}
-	if r.suffixed() {
+	if r.Suffixed() {
 		if refused := r.extend(rec, suffix); refused != nil {
 			return refused
 		}
 	}
-	if size := recordSize(rec); size > r.conn.MessageMaxBytes {
-		return tooLarge("record", int64(size), r.conn.MessageMaxBytes)
+	if size := recordSize(rec); size > r.Conn.MessageMaxBytes {
+		return tooLarge("record", int64(size), r.Conn.MessageMaxBytes)
 	}
 	return nil
 }
@@ -195,21 +172,21 @@ func recordSize(rec *record.Record) int {
 }
 
 // keyOf takes the key that the body has under jsonkey, or else the configuration's.
-func (r *Route) keyOf(req Request, d *draft, isJSON bool) *Reply {
-	if isJSON && r.jsonKey != "" {
-		if found := gjson.GetBytes(d.Value, r.jsonKey); found.Type != gjson.Null {
-			key, err := jsonvalue.Text("the key under "+r.jsonKey, found)
+func (r *Served) keyOf(req Request, d *draft, isJSON bool) *Reply {
+	if isJSON && r.JSONKey != "" {
+		if found := gjson.GetBytes(d.Value, r.JSONKey); found.Type != gjson.Null {
+			key, err := jsonvalue.Text("the key under "+r.JSONKey, found)
 			if err != nil {
 				return refuse(400, err.Error())
 			}
 			if key != "" {
 				d.Key = []byte(key)
-				d.from[overrideKey] = fromBody
+				d.from[route.OverrideKey] = fromBody
 				return nil
 			}
 		}
 	}
-	key, refused := r.key.expand(req)
+	key, refused := expand(&r.Key, req)
 	if key != "" {
 		d.Key = []byte(key)
 	}

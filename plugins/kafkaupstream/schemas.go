@@ -1,24 +1,14 @@
 package kafkaupstream
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/route"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
-
-// schemaConfig is a route's schema as its configuration has it.
-type schemaConfig struct {
-	inline           *schema.Schema
-	url              string
-	subject, version string
-	opts             schema.Options
-	wireFormat       bool
-}
 
 // routeSchema is where a route's records have their schema from.
 type routeSchema struct {
@@ -26,129 +16,27 @@ type routeSchema struct {
 	wireFormat bool // the value begins with the schema's id
 }
 
-// schemaKeys is the table of the keys below schema.
-var schemaKeys = map[string]func(c *configReader, s *schemaConfig, path string, v any){
-	"inline": func(c *configReader, s *schemaConfig, path string, v any) {
-		compiled, err := schema.Compile(schemaText(v))
-		if err != nil {
-			c.problem(path, "%s", err)
-		}
-		s.inline = compiled
-	},
-	"registry": func(c *configReader, s *schemaConfig, path string, v any) { s.url, _ = c.text(path, v) },
-	"subject":  func(c *configReader, s *schemaConfig, path string, v any) { s.subject, _ = c.text(path, v) },
-	"version": func(c *configReader, s *schemaConfig, path string, v any) {
-		if number, ok := v.(json.Number); ok {
-			s.version = number.String()
-		} else {
-			s.version, _ = c.text(path, v)
-		}
-	},
-	"username":    func(c *configReader, s *schemaConfig, path string, v any) { s.opts.Username = c.secret(path, v) },
-	"password":    func(c *configReader, s *schemaConfig, path string, v any) { s.opts.Password = c.secret(path, v) },
-	"token":       func(c *configReader, s *schemaConfig, path string, v any) { s.opts.Token = c.secret(path, v) },
-	"ca_file":     func(c *configReader, s *schemaConfig, path string, v any) { s.opts.CAFile, _ = c.text(path, v) },
-	"wire_format": func(c *configReader, s *schemaConfig, path string, v any) { s.wireFormat = c.boolean(path, v) },
-}
-
-func (c *configReader) readSchema(path string, v any) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return
-	}
-	s := &schemaConfig{version: "latest"}
-	for _, f := range fields {
-		if read, ok := schemaKeys[f.name]; ok {
-			read(c, s, path+"."+f.name, f.value)
-		} else {
-			c.problem(path+"."+f.name, "unknown key%s", didYouMean(f.name, schemaKeys))
-		}
-	}
-	isInline := false
-	for _, f := range fields {
-		isInline = isInline || f.name == "inline"
-	}
+// schemaOf returns where the records' schema is from; nil: they need none.
+func (h *Handler) schemaOf(s *route.Schema) (*routeSchema, error) {
 	switch {
-	case isInline == (s.url != ""):
-		c.problem(path, "it has either inline, a JSON Schema, or registry, the URL of a schema registry")
-	case isInline && s.wireFormat:
-		c.problem(path+".wire_format", "an inline schema has no id")
-	case !isInline && s.subject == "":
-		c.problem(path+".subject", "it is required with registry")
+	case s == nil:
+		return nil, nil
+	case s.Inline != nil:
+		return &routeSchema{schema.Inline(s.Inline), false}, nil
+	case h.opts.Schemas == nil:
+		return nil, route.Problem{Path: "schema.registry", Message: "this program asks no registry"}
 	}
-	c.route.schemaConfig = s
-}
-
-// secret reads a text that may be a reference to a secret.
-func (c *configReader) secret(path string, v any) string {
-	s, _ := c.text(path, v)
-	if err := c.reference(path, "password", s); err != nil {
-		c.problem(path, "%s", err)
-	}
-	return s
-}
-
-// schemaText writes an inline schema as JSON again.
-func schemaText(v any) []byte {
-	var b bytes.Buffer
-	writeJSON(&b, v)
-	return b.Bytes()
-}
-
-func writeJSON(b *bytes.Buffer, v any) {
-	switch v := v.(type) {
-	case []field:
-		b.WriteByte('{')
-		for i, f := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.Write(appendJSONString(nil, f.name))
-			b.WriteByte(':')
-			writeJSON(b, f.value)
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for i, e := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			writeJSON(b, e)
-		}
-		b.WriteByte(']')
-	default:
-		text, _ := json.Marshal(v) // of a string, number, boolean or null: cannot fail
-		b.Write(text)
-	}
-}
-
-// prepareSchema makes the route's source of its configuration.
-func (h *Handler) prepareSchema(route *Route) error {
-	s := route.schemaConfig
-	if s == nil {
-		return nil
-	}
-	if s.inline != nil {
-		route.schema = &routeSchema{schema.Inline(s.inline), false}
-		return nil
-	}
-	if h.opts.Schemas == nil {
-		return Problem{"schema.registry", "this program asks no registry"}
-	}
-	opts := s.opts
+	opts := s.Options
 	opts.Resolve = h.opts.Resolve
-	registry, err := schema.NewRegistry(s.url, opts)
+	registry, err := schema.NewRegistry(s.URL, opts)
 	if err != nil {
-		return Problem{"schema.registry", err.Error()}
+		return nil, route.Problem{Path: "schema.registry", Message: err.Error()}
 	}
-	source, err := h.opts.Schemas.Source(registry, s.subject, s.version)
+	source, err := h.opts.Schemas.Source(registry, s.Subject, s.Version)
 	if err != nil {
-		return Problem{"schema", err.Error()}
+		return nil, route.Problem{Path: "schema", Message: err.Error()}
 	}
-	route.schema = &routeSchema{source, s.wireFormat}
-	return nil
+	return &routeSchema{source, s.WireFormat}, nil
 }
 
 // validate holds the record's value against the schema, and gives it the wire format

@@ -34,7 +34,7 @@ func TestARegisteredSchemaIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 		}
 		return route
 	}
-	post := func(route *Route, body string) Reply {
+	post := func(route *Served, body string) Reply {
 		return serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body})
 	}
 	route := prepared("orders-value")

@@ -10,18 +10,18 @@ import (
 // traced produces the request's records in the trace that the request is part of. This
 // comes after everything that compares records: a request that is sent again is the same
 // one, in another trace.
-func (h *Handler) traced(route *Route, req Request, w *work) Reply {
+func (h *Handler) traced(r *Served, req Request, w *work) Reply {
 	at := tracing.Extract(req)
 	if h.opts.Tracer == nil {
-		w.join(at, route.conn.MessageMaxBytes)
-		return h.produce(route, w)
+		w.join(at, r.Conn.MessageMaxBytes)
+		return h.produce(r, w)
 	}
 	first, n := &w.batch.Records[0], len(w.batch.Records)
 	span := h.opts.Tracer.Start(at, tracing.Message{
-		Topic: first.Topic, Records: n, Tombstone: n == 1 && first.Value == nil, Delivery: route.mode.String(),
+		Topic: first.Topic, Records: n, Tombstone: n == 1 && first.Value == nil, Delivery: r.Mode.String(),
 	})
-	w.join(span.Context(), route.conn.MessageMaxBytes)
-	reply := h.produce(route, w)
+	w.join(span.Context(), r.Conn.MessageMaxBytes)
+	reply := h.produce(r, w)
 	span.End(tracing.Result{
 		Delivered:    string(reply.Delivered),
 		Acknowledged: reply.Delivered == DeliveredYes && !reply.several,

@@ -48,22 +48,23 @@ func (invalid) Invalid() bool { return true }
 // ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
 // holds a lock over all routes meanwhile.
 func (p *Plugin) ParseConf(in []byte) (any, error) {
-	route, findings := kafkaupstream.Lint(in)
+	parsed, findings := route.Lint(in)
 	for _, w := range findings.Warnings {
 		p.log.Warn("a route's configuration is doubtful", "warning", w)
 	}
+	var served *kafkaupstream.Served
 	err := findings.Err()
 	if err == nil {
-		err = p.handler.Prepare(route)
+		served, err = p.handler.Prepare(parsed)
 	}
 	if err != nil {
 		p.log.Error("a route's configuration is invalid", "error", err)
 		return invalid{}, nil
 	}
-	if !route.Transactional() {
-		p.pool.Warm(route.Connection())
+	if !served.Mode.Transactional {
+		p.pool.Warm(served.Conn)
 	}
-	return route, nil
+	return served, nil
 }
 
 // RequestFilter answers the request: there is no upstream behind this plugin.
@@ -71,8 +72,8 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	c := calls.Get().(*call)
 	c.Request = r
 	c.cut = lines(r.Header()) >= fewestCut
-	if route, ok := conf.(*kafkaupstream.Route); ok {
-		c.write(w, p.handler.Handle(route, c))
+	if served, ok := conf.(*kafkaupstream.Served); ok {
+		c.write(w, p.handler.Handle(served, c))
 	} else {
 		c.write(w, p.handler.InvalidRoute())
 	}

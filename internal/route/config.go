@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import (
 	"encoding/json"
@@ -16,23 +16,23 @@ import (
 )
 
 // override is a value of the record that a client's header may replace.
-type override int
+type Override int
 
 const (
-	overrideTopic override = iota
-	overrideKey
-	overridePartition
+	OverrideTopic Override = iota
+	OverrideKey
+	OverridePartition
 	// Those before are refused where the route does not allow them. Those that follow
 	// are ordinary headers then.
-	strictOverrides
+	StrictOverrides
 
-	overrideHeaders override = iota - 1
-	overrideTimestamp
-	overrideDryRun
+	OverrideHeaders Override = iota - 1
+	OverrideTimestamp
+	OverrideDryRun
 	overrideCount
 )
 
-var overrideNames = [overrideCount]string{"topic", "key", "partition", "headers", "timestamp", "dry-run"}
+var OverrideNames = [overrideCount]string{"topic", "key", "partition", "headers", "timestamp", "dry-run"}
 
 const (
 	defaultTimeout = 5 * time.Second
@@ -42,64 +42,54 @@ const (
 	MaxBody = 16777188
 )
 
-// Route is a route's configuration, checked and ready to serve requests.
+// Route is a route's configuration, checked. Nothing of it changes afterwards.
 type Route struct {
-	conn *kafkaconf.Connection
+	Conn *kafkaconf.Connection
 
-	// headers are the names of the override headers, in lower case.
-	headers [overrideCount]string
-	allowed [overrideCount]bool
-	prefix  string // of these names
+	// HeaderNames are the names of the override headers, in lower case, and Prefix is what they
+	// begin with.
+	HeaderNames [overrideCount]string
+	Prefix      string
+	Allowed     [overrideCount]bool
 
-	topic        template
-	topicEnd     string   // what stands behind each topic: "." and a virtual host
-	topics       []string // patterns; nil: any
-	partition    int32
-	key          template
-	jsonKey      string
-	recordHeader []recordHeader
-	tombstones   bool // a DELETE is one
-	batch        bool // a body may hold several records
-	cloudEvents  bool
-	eventsOut    cloudevents.Out
-	schemaConfig *schemaConfig
-	schema       *routeSchema       // made of it by Handler.Prepare
-	envelope     *envelope.Envelope // nil: none
-	envelopeName string
-	idempotent   *idempotent
-	references   []reference // to secrets
+	TopicText     Template
+	TopicEnd      string   // what stands behind each topic: "." and a virtual host
+	Patterns      []string // of the topics that are allowed; nil: any
+	Partition     int32
+	Key           Template
+	JSONKey       string
+	RecordHeaders []RecordHeader
+	Tombstones    bool // a DELETE is one
+	Batch         bool // a body may hold several records
+	CloudEvents   bool
+	EventsOut     cloudevents.Out
+	Schema        *Schema            // nil: none
+	Envelope      *envelope.Envelope // nil: none
+	EnvelopeName  string
+	Idempotency   *Idempotency // nil: none
 
-	mode        record.Mode
-	way         record.Way // set by Handler.Prepare
-	suspend     bool       // a durable stream stops at a record that Kafka can never take
-	timeout     time.Duration
-	maxBody     int
-	requireJSON bool
-	requireKey  bool
-	looseJSON   bool // strings may be what is not UTF-8
+	Mode        record.Mode
+	Suspend     bool // a durable stream stops at a record that Kafka can never take
+	Timeout     time.Duration
+	MaxBody     int // bytes
+	RequireJSON bool
+	RequireKey  bool
+	LooseJSON   bool // strings may be what is not UTF-8
+
+	references []reference // to secrets
 }
-
-// Connection returns the connection the route's records go over.
-func (r *Route) Connection() *kafkaconf.Connection { return r.conn }
-
-// Transactional reports whether a request's records are one transaction, for which there
-// are producers of their own.
-func (r *Route) Transactional() bool { return r.mode.Transactional }
 
 // Topic returns the topic of the configuration, "" when it depends on the request. An
 // envelope and a virtual host may put something behind it: see [Route.Topics].
 func (r *Route) Topic() string {
-	if r.topic.variable() {
+	if r.TopicText.Variable() {
 		return ""
 	}
-	return r.topic.text
+	return r.TopicText.Text
 }
 
 // Methods returns the request methods that produce a record.
-func (r *Route) Methods() []string { return strings.Split(r.allow(), ", ") }
-
-// MaxBodyBytes returns the size of the largest body that the route takes.
-func (r *Route) MaxBodyBytes() int { return r.maxBody }
+func (r *Route) Methods() []string { return strings.Split(r.Allow(), ", ") }
 
 // Problem is one thing wrong with a configuration.
 type Problem struct {
@@ -128,9 +118,9 @@ type configReader struct {
 func newConfigReader() *configReader {
 	return &configReader{
 		route: Route{
-			partition: record.AnyPartition,
-			timeout:   defaultTimeout,
-			allowed:   [overrideCount]bool{overrideTopic: true, overrideKey: true, overridePartition: true},
+			Partition: record.AnyPartition,
+			Timeout:   defaultTimeout,
+			Allowed:   [overrideCount]bool{OverrideTopic: true, OverrideKey: true, OverridePartition: true},
 		},
 		paths: map[string]string{}, unread: map[string]bool{},
 	}
@@ -146,29 +136,29 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"headerprefix": (*configReader).readHeaderPrefix,
 	"partition": func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, -1, math.MaxInt32); ok {
-			c.route.partition = int32(n)
+			c.route.Partition = int32(n)
 		}
 	},
 	"topic":    (*configReader).readTopic,
-	"key":      func(c *configReader, path string, v any) { c.route.key = c.template(path, v) },
-	"jsonkey":  func(c *configReader, path string, v any) { c.route.jsonKey, _ = c.text(path, v) },
+	"key":      func(c *configReader, path string, v any) { c.route.Key = c.template(path, v) },
+	"jsonkey":  func(c *configReader, path string, v any) { c.route.JSONKey, _ = c.text(path, v) },
 	"delivery": (*configReader).readDelivery,
 	"timeout_ms": func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 1, int64(maxTimeout/time.Millisecond)); ok {
-			c.route.timeout = time.Duration(n) * time.Millisecond
+			c.route.Timeout = time.Duration(n) * time.Millisecond
 		}
 	},
 	"overrides": (*configReader).readOverrides,
 	"topics":    (*configReader).readTopics,
 	"max_body_bytes": func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 0, MaxBody); ok {
-			c.route.maxBody, c.maxBodySet = int(n), true
+			c.route.MaxBody, c.maxBodySet = int(n), true
 		}
 	},
 	"require":             (*configReader).readRequire,
 	"on_permanent_error":  (*configReader).readOnPermanentError,
-	"batch":               func(c *configReader, path string, v any) { c.route.batch = c.boolean(path, v) },
-	"transactional":       func(c *configReader, path string, v any) { c.route.mode.Transactional = c.boolean(path, v) },
+	"batch":               func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) },
+	"transactional":       func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) },
 	"cloudevents":         (*configReader).readCloudEvents,
 	"schema":              (*configReader).readSchema,
 	"envelope":            (*configReader).readEnvelope,
@@ -176,7 +166,7 @@ var configKeys = map[string]func(c *configReader, path string, v any){
 	"idempotency":         (*configReader).readIdempotency,
 	"record_headers":      (*configReader).readRecordHeaders,
 	"json":                (*configReader).readJSON,
-	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.tombstones = c.boolean(path, v) },
+	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.Tombstones = c.boolean(path, v) },
 }
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The
@@ -188,16 +178,16 @@ func ParseRoute(text []byte) (*Route, error) {
 
 // finish sets what depends on several keys.
 func (c *configReader) finish() {
-	for o, name := range overrideNames {
-		c.route.headers[o] = c.route.prefix + name
+	for o, name := range OverrideNames {
+		c.route.HeaderNames[o] = c.route.Prefix + name
 	}
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
-	if c.route.cloudEvents && (c.route.batch || c.route.schemaConfig != nil && c.route.eventsOut == cloudevents.OutStructured) {
+	if c.route.CloudEvents && (c.route.Batch || c.route.Schema != nil && c.route.EventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
-	if c.route.suspend && c.route.mode.Delivery != record.Durable {
+	if c.route.Suspend && c.route.Mode.Delivery != record.Durable {
 		c.problem("on_permanent_error", "suspend is for \"delivery\": \"durable\"")
 	}
 	if c.properties == nil {
@@ -278,16 +268,16 @@ func (c *configReader) readHeaderPrefix(path string, v any) {
 			return
 		}
 	}
-	c.route.prefix = strings.ToLower(prefix)
+	c.route.Prefix = strings.ToLower(prefix)
 }
 
 func (c *configReader) readTopic(path string, v any) {
 	t := c.template(path, v)
-	if why := invalidTopic(t.text); why != "" && t.text != "" && !t.variable() {
+	if why := InvalidTopic(t.Text); why != "" && t.Text != "" && !t.Variable() {
 		c.problem(path, "%s", why)
 		return
 	}
-	c.route.topic = t
+	c.route.TopicText = t
 }
 
 func (c *configReader) readRecordHeaders(path string, v any) {
@@ -296,36 +286,36 @@ func (c *configReader) readRecordHeaders(path string, v any) {
 		c.problem(path, "expected an object of header names and values, got %s", typeName(v))
 		return
 	}
-	if len(fields) > maxRecordHeaders {
-		c.problem(path, "it has %d headers, the limit is %d", len(fields), maxRecordHeaders)
+	if len(fields) > MaxRecordHeaders {
+		c.problem(path, "it has %d headers, the limit is %d", len(fields), MaxRecordHeaders)
 	}
 	for _, f := range fields {
 		if f.name == "" {
 			c.problem(path, "a header's name cannot be empty")
 		}
-		c.route.recordHeader = append(c.route.recordHeader, recordHeader{f.name, c.template(path+"."+f.name, f.value)})
+		c.route.RecordHeaders = append(c.route.RecordHeaders, RecordHeader{f.name, c.template(path+"."+f.name, f.value)})
 	}
 }
 
 func (c *configReader) readDelivery(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"async":   func() { c.route.mode.Delivery = record.Async },
-		"sync":    func() { c.route.mode.Delivery = record.Sync },
-		"durable": func() { c.route.mode.Delivery = record.Durable },
+		"async":   func() { c.route.Mode.Delivery = record.Async },
+		"sync":    func() { c.route.Mode.Delivery = record.Sync },
+		"durable": func() { c.route.Mode.Delivery = record.Durable },
 	})
 }
 
 func (c *configReader) readOverrides(path string, v any) {
-	c.route.allowed = [overrideCount]bool{}
+	c.route.Allowed = [overrideCount]bool{}
 	choices := map[string]func(){}
-	for o, name := range overrideNames {
-		choices[name] = func() { c.route.allowed[o] = true }
+	for o, name := range OverrideNames {
+		choices[name] = func() { c.route.Allowed[o] = true }
 	}
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
 }
 
 func (c *configReader) readTopics(route string, v any) {
-	c.route.topics = []string{}
+	c.route.Patterns = []string{}
 	c.each(route, v, func(at string, v any) {
 		pattern, ok := c.text(at, v)
 		if !ok {
@@ -335,22 +325,22 @@ func (c *configReader) readTopics(route string, v any) {
 			c.problem(at, "it is not a pattern: * stands for any characters, ? for one, [a-z] for one of a range")
 			return
 		}
-		c.route.topics = append(c.route.topics, pattern)
+		c.route.Patterns = append(c.route.Patterns, pattern)
 	})
 }
 
 func (c *configReader) readRequire(path string, v any) {
 	choices := map[string]func(){
-		"json": func() { c.route.requireJSON = true },
-		"key":  func() { c.route.requireKey = true },
+		"json": func() { c.route.RequireJSON = true },
+		"key":  func() { c.route.RequireKey = true },
 	}
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
 }
 
 func (c *configReader) readOnPermanentError(path string, v any) {
 	c.oneOf(path, v, map[string]func(){
-		"deadletter": func() { c.route.suspend = false },
-		"suspend":    func() { c.route.suspend = true },
+		"deadletter": func() { c.route.Suspend = false },
+		"suspend":    func() { c.route.Suspend = true },
 	})
 }
 
@@ -362,7 +352,7 @@ func (c *configReader) text(path string, v any) (string, bool) {
 	return s, ok
 }
 
-func (c *configReader) template(path string, v any) template {
+func (c *configReader) template(path string, v any) Template {
 	s, _ := c.text(path, v)
 	t, err := parseTemplate(s)
 	if err != nil {
@@ -417,12 +407,12 @@ func (c *configReader) each(path string, v any, f func(path string, v any)) {
 	}
 }
 
-// topicAllowed reports whether the route's topics let the topic through.
-func (r *Route) topicAllowed(topic string) bool {
-	if r.topics == nil {
+// TopicAllowed reports whether the route's topics let the topic through.
+func (r *Route) TopicAllowed(topic string) bool {
+	if r.Patterns == nil {
 		return true
 	}
-	for _, pattern := range r.topics {
+	for _, pattern := range r.Patterns {
 		if ok, _ := path.Match(pattern, topic); ok {
 			return true
 		}

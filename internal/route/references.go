@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import (
 	"errors"

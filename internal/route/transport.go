@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import (
 	"maps"
@@ -32,7 +32,7 @@ func (c *configReader) readTransportURL(path string, v any) {
 	}
 	c.transport = u
 	if u.VirtualHost != "" {
-		c.route.topicEnd = "." + u.VirtualHost
+		c.route.TopicEnd = "." + u.VirtualHost
 	}
 }
 

@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import (
 	"fmt"
@@ -22,21 +22,21 @@ func mustParse(t testing.TB, text string) *Route {
 
 func TestTheOriginalsExampleConfigurationWorksUnchanged(t *testing.T) {
 	r := mustParse(t, "{\"config\":{\"bootstrap.servers\":\"vital-haddock-12803-eu1-kafka.upstash.io:9092\",\"security.protocol\":\"SASL_SSL\",\"sasl.mechanisms\":\"SCRAM-SHA-256\",\"sasl.username\":\"XXXX\",\"sasl.password\":\"XXXX\",\"acks\":\"all\",\"retries\":3,\"batch.size\":9000000},\"topic\":\"kafkaupstream\",\"partition\":-1,\"jsonkey\":\"glossary.GlossDiv.title\"}")
-	if r.topic.text != "kafkaupstream" || r.partition != -1 || r.jsonKey != "glossary.GlossDiv.title" || r.key.text != "" || r.mode.Delivery == record.Sync {
+	if r.TopicText.Text != "kafkaupstream" || r.Partition != -1 || r.JSONKey != "glossary.GlossDiv.title" || r.Key.Text != "" || r.Mode.Delivery == record.Sync {
 		t.Errorf("got %+v", r)
 	}
-	if [3]string(r.headers[:3]) != [3]string{"topic", "key", "partition"} || r.allowed != [overrideCount]bool{true, true, true} {
-		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
+	if [3]string(r.HeaderNames[:3]) != [3]string{"topic", "key", "partition"} || r.Allowed != [overrideCount]bool{true, true, true} {
+		t.Errorf("headers %v allowed %v", r.HeaderNames, r.Allowed)
 	}
 }
 
 func TestDefaultsOfARoute(t *testing.T) {
 	r := mustParse(t, `{`+brokers+`}`)
-	if r.timeout != 5*time.Second || r.maxBody != 1000000 || r.partition != -1 || r.topics != nil || r.mode.Delivery == record.Sync || r.requireJSON || r.requireKey {
+	if r.Timeout != 5*time.Second || r.MaxBody != 1000000 || r.Partition != -1 || r.Patterns != nil || r.Mode.Delivery == record.Sync || r.RequireJSON || r.RequireKey {
 		t.Errorf("got %+v", r)
 	}
-	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.maxBody != 2000000 {
-		t.Errorf("max_body_bytes is %d, want the producer's message.max.bytes", r.maxBody)
+	if r := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":"2000000"}}`); r.MaxBody != 2000000 {
+		t.Errorf("max_body_bytes is %d, want the producer's message.max.bytes", r.MaxBody)
 	}
 }
 
@@ -45,11 +45,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 		"default.topic.config":{"compression.type":"gzip","acks":1}},
 		"headerprefix":"Cool-","partition":7,"topic":"orders.eu","key":"k","jsonkey":"a.b","delivery":"sync","timeout_ms":250,
 		"overrides":["key"],"topics":["orders.*","x?"],"max_body_bytes":99,"require":["json","key"]}`)
-	if [3]string(r.headers[:3]) != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.allowed != [overrideCount]bool{false, true, false} {
-		t.Errorf("headers %v allowed %v", r.headers, r.allowed)
+	if [3]string(r.HeaderNames[:3]) != [3]string{"cool-topic", "cool-key", "cool-partition"} || r.Allowed != [overrideCount]bool{false, true, false} {
+		t.Errorf("headers %v allowed %v", r.HeaderNames, r.Allowed)
 	}
-	if r.partition != 7 || r.topic.text != "orders.eu" || r.key.text != "k" || r.jsonKey != "a.b" || r.mode.Delivery != record.Sync || r.timeout != 250*time.Millisecond ||
-		r.maxBody != 99 || !r.requireJSON || !r.requireKey || fmt.Sprint(r.topics) != "[orders.* x?]" {
+	if r.Partition != 7 || r.TopicText.Text != "orders.eu" || r.Key.Text != "k" || r.JSONKey != "a.b" || r.Mode.Delivery != record.Sync || r.Timeout != 250*time.Millisecond ||
+		r.MaxBody != 99 || !r.RequireJSON || !r.RequireKey || fmt.Sprint(r.Patterns) != "[orders.* x?]" {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -131,10 +131,10 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"events in a form that there is not", `{` + brokers + `,"cloudevents":"avro"}`, `cloudevents: expected true, false, "binary" or "structured"`},
 		{"a registry's password that leads out", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","username":"u","password":"$file://../x"}}`, "schema.password: "},
 		{"an id for a schema that has none", `{` + brokers + `,"schema":{"inline":{},"wire_format":true}}`, "schema.wire_format: an inline schema has no id"},
-		{"an unknown key of idempotency", `{` + brokers + `,"idempotency":{"ttl":5}}`, "idempotency.ttl: unknown key"},
+		{"an unknown key of idempotency", `{` + brokers + `,"idempotency":{"ttl":5}}`, "idempotency.TTL: unknown key"},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
-		{"an override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "dry-run", "headers", "key", "partition", "timestamp", "topic", got "keys"; did you mean "key"?`},
+		{"an Override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "dry-run", "headers", "key", "partition", "timestamp", "topic", got "keys"; did you mean "key"?`},
 		{"a requirement that there is not", `{` + brokers + `,"require":["xml"]}`, `require[0]: expected one of "json", "key", got "xml"`},
 		{"a header prefix that no header can have", `{` + brokers + `,"headerprefix":"a b"}`, "headerprefix: it has a character"},
 		{"a body larger than the protocol carries", `{` + brokers + `,"max_body_bytes":16777189}`, "max_body_bytes: expected an integer from 0 to 16777188"},

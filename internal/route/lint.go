@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import (
 	"errors"
@@ -58,18 +58,18 @@ func Lint(text []byte) (*Route, Findings) {
 
 // connect makes the route's connection of its properties.
 func (c *configReader) connect() {
-	if err := kafkaconf.Check(c.properties, c.route.mode); err != nil {
+	if err := kafkaconf.Check(c.properties, c.route.Mode); err != nil {
 		c.invalid(err)
 		return
 	}
-	conn, err := kafkaconf.New(c.properties, c.route.mode)
+	conn, err := kafkaconf.New(c.properties, c.route.Mode)
 	if err != nil {
 		c.invalid(err)
 		return
 	}
-	c.route.conn = conn
+	c.route.Conn = conn
 	if !c.maxBodySet {
-		c.route.maxBody = conn.MessageMaxBytes
+		c.route.MaxBody = conn.MessageMaxBytes
 	}
 	if len(c.findings.Problems) > 0 {
 		return
@@ -114,10 +114,10 @@ func (c *configReader) doubts() {
 		c.doubtProperty(name, given)
 	}
 	c.doubtSecurity(given)
-	if language, nearest := foreignPath(c.route.jsonKey); language != "" {
+	if language, nearest := foreignPath(c.route.JSONKey); language != "" {
 		c.warn("jsonkey", "it looks like %s; jsonkey is a gjson path, and this one finds no key in most bodies%s", language, nearest)
 	}
-	if conn := c.route.conn; conn != nil && c.route.maxBody > conn.MessageMaxBytes {
+	if conn := c.route.Conn; conn != nil && c.route.MaxBody > conn.MessageMaxBytes {
 		c.warn("max_body_bytes", "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched from APISIX and then refused with 413", conn.MessageMaxBytes)
 	}
 }

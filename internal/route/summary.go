@@ -1,4 +1,4 @@
-package kafkaupstream
+package route
 
 import "github.com/kafkaupstream/kafkaupstream/internal/record"
 
@@ -23,16 +23,16 @@ type Summary struct {
 // Summary describes the route.
 func (r *Route) Summary() Summary {
 	s := Summary{
-		Topic: r.topic.text, Key: r.key.text, JSONKey: r.jsonKey, HeaderPrefix: r.prefix, Topics: r.topics,
-		Delivery: r.mode.Delivery.String(), Batch: r.batch, Transactional: r.mode.Transactional, Tombstones: r.tombstones,
-		CloudEvents: r.cloudEvents, Schema: r.schemaConfig != nil, Idempotency: r.idempotent != nil,
-		RequireJSON: r.requireJSON, RequireKey: r.requireKey,
+		Topic: r.TopicText.Text, Key: r.Key.Text, JSONKey: r.JSONKey, HeaderPrefix: r.Prefix, Topics: r.Patterns,
+		Delivery: r.Mode.Delivery.String(), Batch: r.Batch, Transactional: r.Mode.Transactional, Tombstones: r.Tombstones,
+		CloudEvents: r.CloudEvents, Schema: r.Schema != nil, Idempotency: r.Idempotency != nil,
+		RequireJSON: r.RequireJSON, RequireKey: r.RequireKey,
 	}
-	if r.mode.Transactional && r.mode.Delivery == record.Async { // which waits as well
+	if r.Mode.Transactional && r.Mode.Delivery == record.Async { // which waits as well
 		s.Delivery = record.Sync.String()
 	}
-	for o, name := range overrideNames {
-		if r.allowed[o] {
+	for o, name := range OverrideNames {
+		if r.Allowed[o] {
 			s.Overrides = append(s.Overrides, name)
 		}
 	}
