@@ -10,34 +10,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
-// pluginName is the plugin's name in APISIX's configuration.
-const pluginName = "kafkaupstream"
-
-// Config is a configuration of the plugin that was found in a document.
-type Config struct {
-	Resource string               // what it is in, such as "route orders"; "" for the document itself
-	Path     string               // "" for the document itself
-	Route    *kafkaupstream.Route // nil when it is invalid
-}
-
-// linter collects findings.
-type linter struct {
-	findings []Finding
-	within   string // the resource that is being looked at
-}
-
-func (l *linter) add(status Status, path, message string) {
-	l.findings = append(l.findings, Finding{status, l.within, path, message})
-}
-
-func (l *linter) problem(path, format string, args ...any) {
-	l.add(Problem, path, fmt.Sprintf(format, args...))
-}
-
-func (l *linter) warn(path, format string, args ...any) {
-	l.add(Warning, path, fmt.Sprintf(format, args...))
-}
-
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
 // It connects to nothing.
 func Lint(text []byte) ([]Finding, []Config) {
@@ -163,14 +135,4 @@ func spoolNotes(configs []Config) []Finding {
 		}
 	}
 	return l.findings
-}
-
-func join(path, name string) string {
-	switch {
-	case path == "":
-		return name
-	case name == "":
-		return path
-	}
-	return path + "." + name
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -132,4 +134,60 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 		took = append(took, time.Since(start))
 	}
 	return ok("init %s, commit %s, as %s", millis(took[0]), millis(took[3]), id)
+}
+
+// transactional returns the properties for a transactional producer.
+func (w *way) transactional(id string) (kafkaconf.Properties, error) {
+	route := w.config.Route.Connection().Route()
+	if err := kafkaconf.Check(route, kafkaconf.Transactional); err != nil {
+		return nil, err
+	}
+	conn, err := kafkaconf.New(route, kafkaconf.Transactional)
+	if err != nil {
+		return nil, err
+	}
+	props, err := conn.Resolve(w.opts.Resolve)
+	if err != nil {
+		return nil, err
+	}
+	props["transactional.id"] = id
+	return props, nil
+}
+
+// trips is how many round trips are timed.
+const trips = 10
+
+// roundTrips times acknowledged records, or questions where nothing may be written.
+func (w *way) roundTrips(ctx context.Context, topic string) {
+	w.step(ctx, "roundtrip", topic, func(ctx context.Context) outcome {
+		what := "metadata requests"
+		trip := func() error {
+			_, err := ask(ctx, w.kafka, func() (*kafka.Metadata, error) { return w.kafka.GetMetadata(nil, false, millisOf(ctx)) })
+			return err
+		}
+		if topic != "" {
+			what = "acknowledged records"
+			if w.props["acks"] == "0" {
+				return skip("with acks=0 nothing is acknowledged")
+			}
+			trip = func() error {
+				_, err := w.send(ctx, w.kafka, topic, note())
+				return err
+			}
+		}
+		var took []time.Duration
+		for range trips {
+			start := time.Now()
+			if err := trip(); err != nil {
+				return fail("%s", w.kafka.cause(err))
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		linger := ""
+		if topic != "" && w.props["linger.ms"] != "0" {
+			linger = ", linger.ms=" + w.props["linger.ms"] + " of it waiting for more records"
+		}
+		return ok("%d %s: median %s, longest %s%s", trips, what, millis(took[trips/2]), millis(took[trips-1]), linger)
+	})
 }
