@@ -5,12 +5,12 @@ FUZZTIME   ?= 10000x
 
 # Each fuzz test and its package.
 DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
-	FuzzParseRoute@plugins/kafkaupstream FuzzRequest@plugins/kafkaupstream FuzzTemplate@plugins/kafkaupstream \
+	FuzzParseRoute@internal/routeconf FuzzTemplate@internal/routeconf FuzzRequest@plugins/kafkaupstream \
 	FuzzSegment@internal/spool FuzzDecode@internal/cloudevents FuzzScan@internal/idempotency \
 	FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzCheck@internal/secrets \
 	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute \
-	FuzzReply@internal/check FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRecord@internal/console FuzzExtract@internal/tracing
+	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRecord@internal/console FuzzExtract@internal/tracing
 
 .PHONY: help build test lint unit fuzz kafka interop chaos bench screenshot deps
 

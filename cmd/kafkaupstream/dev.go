@@ -20,9 +20,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -40,7 +40,7 @@ type devOptions struct {
 	listen, brokers, allowOrigin string
 	embedded                     bool   // the broker is dev's own
 	text                         string // the route's configuration, with brokers
-	route                        *route.Route
+	route                        *routeconf.Route
 	level                        slog.Level
 }
 
@@ -84,7 +84,7 @@ func dev(ctx context.Context, env environment) error {
 	log := logging.New(env.stderr, o.level)
 	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
 	o.text = withBrokers(conf, o.brokers)
-	if o.route, err = route.ParseRoute([]byte(o.text)); err != nil {
+	if o.route, err = routeconf.ParseRoute([]byte(o.text)); err != nil {
 		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
 	}
 	listener, err := net.Listen("tcp", o.listen)
@@ -220,7 +220,7 @@ func (u *unusedConns) close() {
 // watchTopics shows the records of the topics that the route names.
 func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 	for _, c := range route.Conf {
-		if parsed, err := route.ParseRoute([]byte(c.Value)); err == nil {
+		if parsed, err := routeconf.ParseRoute([]byte(c.Value)); err == nil {
 			for _, topic := range parsed.Topics() {
 				tail.Watch(topic)
 			}

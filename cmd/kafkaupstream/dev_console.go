@@ -5,7 +5,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/console"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -21,7 +21,7 @@ func consoleRoutes(routes []gateway.Route) []console.Route {
 			if c.Name != apisix.Name {
 				continue
 			}
-			parsed, err := route.ParseRoute([]byte(c.Value))
+			parsed, err := routeconf.ParseRoute([]byte(c.Value))
 			if err != nil {
 				shown.Problem = err.Error() // names keys, and no value of a property
 				break

@@ -9,7 +9,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -80,7 +80,7 @@ func printRoute(_ context.Context, env environment) error {
 
 // lintForRoute says on standard error what is wrong with a configuration, and tells
 // whether it can be used all the same.
-func lintForRoute(text []byte, env environment) (*route.Route, bool) {
+func lintForRoute(text []byte, env environment) (*routeconf.Route, bool) {
 	findings, conf := check.LintConfig(text)
 	for _, f := range findings {
 		fmt.Fprintln(env.stderr, f)
@@ -89,7 +89,7 @@ func lintForRoute(text []byte, env environment) (*route.Route, bool) {
 }
 
 // fillRoute sets what the flags have left open.
-func fillRoute(r *apisixroute.Route, conf *route.Route, text []byte) error {
+func fillRoute(r *apisixroute.Route, conf *routeconf.Route, text []byte) error {
 	var value bytes.Buffer
 	if err := json.Compact(&value, text); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // operator does what the commands ask for: the runner that has the spool, or this
@@ -112,7 +112,7 @@ func readTarget(path string) (*durable.Target, error) {
 	if len(text) > maxTargetFile {
 		return nil, fmt.Errorf("%s is no route's configuration: it has more than %d bytes", path, maxTargetFile)
 	}
-	route, err := route.ParseRoute(text)
+	route, err := routeconf.ParseRoute(text)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s is invalid:\n%w", path, err)
 	}

@@ -1,19 +1,14 @@
 package check
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
@@ -57,6 +52,27 @@ func newClient(props kafkaconf.Properties) (*client, error) {
 	}
 	go c.listen()
 	return c, nil
+}
+
+// await returns what f returns, or an error when ctx ends before. f may go on then:
+// librdkafka's calls cannot be interrupted.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // ask is await for a call of the client's: the client is not closed under it, which
@@ -159,115 +175,6 @@ func withoutPrefix(text string) string {
 	return text
 }
 
-// numbered is how librdkafka's complaints about a broker begin that the cluster told it of.
-var numbered = regexp.MustCompile(`^(?:\w+://)?([^/\s]+):(\d+)/(\d+): `)
-
-// noAnswer says why the cluster does not answer. As soon as it has told its brokers'
-// addresses, librdkafka asks there, and one of them may be the cause.
-func (w *way) noAnswer() outcome {
-	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrSsl, kafka.ErrTransport)
-	if m := numbered.FindStringSubmatch(text); m != nil {
-		a := address{printable([]byte(m[1])), m[2]}
-		if !slices.Contains(w.bootstrap(), a) {
-			ctx, cancel := context.WithTimeout(w.interrupt, probeWait)
-			defer cancel()
-			if o := w.advertisedBroker(ctx, m[3], a); o.status == Problem {
-				return o
-			}
-		}
-	}
-	return fail("%s", w.kafka.why())
-}
-
-// open makes the producer.
-func (w *way) open(ctx context.Context) outcome {
-	c, err := await(ctx, func() (*client, error) { return newClient(w.props) })
-	if err != nil {
-		return fail("librdkafka refuses the configuration: %s", errorText(err))
-	}
-	w.kafka = c
-	_, version := kafka.LibraryVersion()
-	return ok("version %s takes the configuration", version)
-}
-
-// close ends the producer, if there is one.
-func (w *way) close() {
-	if w.kafka != nil {
-		w.kafka.end()
-	}
-}
-
-// login waits until the cluster has taken the credentials.
-func (w *way) login(ctx context.Context) outcome {
-	if _, err := w.kafka.answer(ctx); err != nil {
-		return w.noAnswer()
-	}
-	return ok("logged in, by %s", w.props["sasl.mechanisms"])
-}
-
-// metadata asks for the cluster's brokers.
-func (w *way) metadata(ctx context.Context) outcome {
-	m, err := w.kafka.answer(ctx)
-	if err != nil {
-		return w.noAnswer()
-	}
-	w.brokers = m.Brokers
-	id, err := w.kafka.admin.ClusterID(ctx)
-	if err != nil {
-		id = "unknown"
-	}
-	slices.SortFunc(w.brokers, func(a, b kafka.BrokerMetadata) int { return cmp.Compare(a.ID, b.ID) })
-	var names []string
-	for _, b := range w.brokers[:min(len(w.brokers), maxAddresses)] {
-		names = append(names, fmt.Sprintf("%d (%s)", b.ID, brokerAddress(b)))
-	}
-	return ok("cluster %s, %s: %s", printable([]byte(id)), plural(len(w.brokers), "broker"), strings.Join(names, ", "))
-}
-
-func brokerAddress(b kafka.BrokerMetadata) address {
-	return address{printable([]byte(b.Host)), strconv.Itoa(b.Port)}
-}
-
-// advertised tries the addresses that the cluster gives for its brokers: records go
-// there, and not to those of bootstrap.servers.
-func (w *way) advertised(ctx context.Context) {
-	if w.blocked != "" {
-		w.step(ctx, "brokers", "", nil)
-		return
-	}
-	known := w.bootstrap()
-	for _, b := range w.brokers[:min(len(w.brokers), maxAddresses)] {
-		a := brokerAddress(b)
-		if slices.Contains(known, a) {
-			continue
-		}
-		w.step(ctx, "brokers", a.String(), func(ctx context.Context) outcome { return w.advertisedBroker(ctx, fmt.Sprint(b.ID), a) })
-	}
-}
-
-func (w *way) advertisedBroker(ctx context.Context, id string, a address) outcome {
-	why := ""
-	conn, err := dial(ctx, a, w.props)
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns):
-		why = "the name does not resolve here"
-	case err != nil:
-		why = dialCause(err, a)
-	default:
-		conn.Close()
-	}
-	if why == "" && usesTLS(w.props) {
-		if o := w.handshake(ctx, a); o.status == Problem {
-			why = o.message
-		}
-	}
-	if why == "" {
-		return ok("broker %s is reached where the cluster says it is", id)
-	}
-	return fail("the cluster says that broker %s is at %s, where its records go (advertised.listeners): %s", id, a, why)
-}
-
 // millisOf is what is left of a step, for librdkafka.
 func millisOf(ctx context.Context) int {
 	deadline, _ := ctx.Deadline()
@@ -280,4 +187,46 @@ func errorText(err error) string {
 		return e.String()
 	}
 	return err.Error()
+}
+
+// noTopic is what is said where a topic is missing.
+const noTopic = "there is no such topic, and a check creates none"
+
+// transactionPrefix is how the plugin's transactional ids begin.
+const transactionPrefix = "kafkaupstream-"
+
+// cause says in an operator's words why Kafka refused something.
+func (c *client) cause(err error) string {
+	if err == context.DeadlineExceeded {
+		if code, _ := c.complaint(causes...); code != kafka.ErrNoError {
+			return "no answer in time; " + c.why()
+		}
+		return "no answer in time"
+	}
+	kerr, isKafka := err.(kafka.Error)
+	if !isKafka {
+		return err.Error()
+	}
+	switch kerr.Code() {
+	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic:
+		return noTopic
+	case kafka.ErrTopicException:
+		return "the cluster refuses the topic's name"
+	case kafka.ErrTopicAuthorizationFailed:
+		return "the route's credentials may not write to this topic; they need WRITE on it"
+	case kafka.ErrClusterAuthorizationFailed:
+		return "the route's credentials may not produce with enable.idempotence on this cluster; they need WRITE on a topic, or IDEMPOTENT_WRITE on the cluster"
+	case kafka.ErrTransactionalIDAuthorizationFailed:
+		return "the route's credentials may not use transactions; they need WRITE on transactional ids that begin with " + transactionPrefix
+	case kafka.ErrNotEnoughReplicas, kafka.ErrNotEnoughReplicasAfterAppend:
+		return "too few replicas are in sync for acks=all (min.insync.replicas)"
+	case kafka.ErrMsgSizeTooLarge:
+		return "it is larger than the topic takes (max.message.bytes), or the producer (message.max.bytes)"
+	case kafka.ErrMsgTimedOut, kafka.ErrTimedOut:
+		if code, _ := c.complaint(causes...); code != kafka.ErrNoError {
+			return c.why()
+		}
+		return "no acknowledgement in time"
+	}
+	return kerr.String()
 }

@@ -7,36 +7,8 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
-
-// pluginName is the plugin's name in APISIX's configuration.
-const pluginName = "kafkaupstream"
-
-// Config is a configuration of the plugin that was found in a document.
-type Config struct {
-	Resource string               // what it is in, such as "route orders"; "" for the document itself
-	Path     string               // "" for the document itself
-	Route    *kafkaupstream.Route // nil when it is invalid
-}
-
-// linter collects findings.
-type linter struct {
-	findings []Finding
-	within   string // the resource that is being looked at
-}
-
-func (l *linter) add(status Status, path, message string) {
-	l.findings = append(l.findings, Finding{status, l.within, path, message})
-}
-
-func (l *linter) problem(path, format string, args ...any) {
-	l.add(Problem, path, fmt.Sprintf(format, args...))
-}
-
-func (l *linter) warn(path, format string, args ...any) {
-	l.add(Warning, path, fmt.Sprintf(format, args...))
-}
 
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
 // It connects to nothing.
@@ -56,7 +28,7 @@ func Lint(text []byte) ([]Finding, []Config) {
 
 // LintConfig looks at a plugin's configuration alone. The route is nil when there is a
 // problem in it.
-func LintConfig(text []byte) ([]Finding, *kafkaupstream.Route) {
+func LintConfig(text []byte) ([]Finding, *routeconf.Route) {
 	l := &linter{}
 	route := l.config("", text)
 	return l.findings, route
@@ -139,8 +111,8 @@ func typeName(v any) string {
 }
 
 // config looks at a plugin's configuration and returns its route if it is valid.
-func (l *linter) config(path string, text []byte) *kafkaupstream.Route {
-	route, findings := kafkaupstream.Lint(text)
+func (l *linter) config(path string, text []byte) *routeconf.Route {
+	route, findings := routeconf.Lint(text)
 	for _, p := range findings.Problems {
 		l.add(Problem, join(path, p.Path), p.Message)
 	}
@@ -163,14 +135,4 @@ func spoolNotes(configs []Config) []Finding {
 		}
 	}
 	return l.findings
-}
-
-func join(path, name string) string {
-	switch {
-	case path == "":
-		return name
-	case name == "":
-		return path
-	}
-	return path + "." + name
 }

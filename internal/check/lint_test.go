@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // FuzzLint gives it documents, and configurations with a secret in them that it must
@@ -70,7 +70,7 @@ func TestWhatALoadedRouteIsRefusedForIsWhatCheckSays(t *testing.T) {
 		`{"config":{"bootstrap.servers":"http://k"}}`,
 		`{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"OAUTHBEARER"}}`,
 	} {
-		_, err := kafkaupstream.ParseRoute([]byte(conf))
+		_, err := routeconf.ParseRoute([]byte(conf))
 		findings, route := LintConfig([]byte(conf))
 		var said []string
 		for _, f := range findings {

@@ -7,7 +7,18 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
+
+// pluginName is the plugin's name in APISIX's configuration.
+const pluginName = "kafkaupstream"
+
+// Config is a configuration of the plugin that was found in a document.
+type Config struct {
+	Resource string           // what it is in, such as "route orders"; "" for the document itself
+	Path     string           // "" for the document itself
+	Route    *routeconf.Route // nil when it is invalid
+}
 
 // guards are APISIX's plugins that decide who may send a request and how often, all of
 // which run after ext-plugin-pre-req.

@@ -2,30 +2,20 @@ package check
 
 import (
 	"context"
-	"errors"
-	"net"
 	"net/netip"
-	"os"
-	"strings"
-	"syscall"
-	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
-
-// address is where a broker is said to be.
-type address struct{ host, port string }
-
-func (a address) String() string { return net.JoinHostPort(a.host, a.port) }
 
 // maxAddresses bounds what is looked at of a list of brokers.
 const maxAddresses = 50
 
 // bootstrap returns the addresses that librdkafka tries of bootstrap.servers.
-func (w *way) bootstrap() (all []address) {
+func (w *way) bootstrap() (all []port.Address) {
 	for _, b := range kafkaconf.Brokers(w.props["bootstrap.servers"], w.props.Protocol()) {
 		if !b.Unusable {
-			all = append(all, address{b.Host, b.Port})
+			all = append(all, port.Address{Host: b.Host, Port: b.Port})
 		}
 	}
 	return all[:min(len(all), maxAddresses)]
@@ -34,16 +24,16 @@ func (w *way) bootstrap() (all []address) {
 // network looks at the way to the brokers that the configuration names. One that can
 // be reached is enough to go on.
 func (w *way) network(ctx context.Context) {
-	addresses := []address{{}} // one line for what is skipped
+	addresses := []port.Address{{}} // one line for what is skipped
 	if w.blocked == "" {
 		if addresses = w.bootstrap(); len(addresses) == 0 {
 			w.needs(ctx, "names", "", func(context.Context) outcome { return fail("bootstrap.servers names no broker") })
-			addresses = []address{{}}
+			addresses = []port.Address{{}}
 		}
 	}
-	if w.blocked == "" && usesTLS(w.props) {
+	if w.blocked == "" {
 		var err error
-		if w.secure, err = newTLSSettings(w.props); err != nil {
+		if w.ports, err = port.New(w.interrupt, w.props); err != nil {
 			w.needs(ctx, "tls", "", func(context.Context) outcome { return fail("%v", err) })
 		}
 	}
@@ -59,92 +49,20 @@ func (w *way) network(ctx context.Context) {
 }
 
 // reach tries one broker, from its name to an answer in Kafka's protocol.
-func (w *way) reach(ctx context.Context, a address) bool {
+func (w *way) reach(ctx context.Context, a port.Address) bool {
 	before := w.blocked
 	defer func() { w.blocked = before }() // what fails here fails for this broker alone
 	target := ""
-	if a.host != "" {
+	if a.Host != "" {
 		target = a.String()
 	}
-	if _, err := netip.ParseAddr(a.host); err != nil {
-		w.needs(ctx, "names", a.host, func(ctx context.Context) outcome { return lookUp(ctx, a.host) })
+	if _, err := netip.ParseAddr(a.Host); err != nil {
+		w.needs(ctx, "names", a.Host, func(ctx context.Context) outcome { return told(port.LookUp(ctx, a.Host)) })
 	}
-	w.needs(ctx, "connect", target, func(ctx context.Context) outcome { return w.connect(ctx, a) })
-	if usesTLS(w.props) {
-		w.needs(ctx, "tls", target, func(ctx context.Context) outcome { return w.handshake(ctx, a) })
+	w.needs(ctx, "connect", target, func(ctx context.Context) outcome { return told(w.ports.Connect(ctx, a)) })
+	if w.props.UsesTLS() {
+		w.needs(ctx, "tls", target, func(ctx context.Context) outcome { return told(w.ports.Handshake(ctx, a)) })
 	}
-	w.needs(ctx, "kafka", target, func(ctx context.Context) outcome { return w.greet(ctx, a) })
+	w.needs(ctx, "kafka", target, func(ctx context.Context) outcome { return told(w.ports.Greet(ctx, a)) })
 	return w.blocked == "" && ctx.Err() == nil
-}
-
-func lookUp(ctx context.Context, host string) outcome {
-	found, err := net.DefaultResolver.LookupHost(ctx, host)
-	var dns *net.DNSError
-	switch {
-	case err == nil:
-		return ok("%s", strings.Join(found[:min(len(found), 5)], ", "))
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return fail("the name does not resolve: there is no such host")
-	case isTimeout(err):
-		return fail("the name does not resolve: no name server has answered in time")
-	case dns != nil:
-		return fail("the name does not resolve: %s", dns.Err)
-	}
-	return fail("the name does not resolve: %v", err)
-}
-
-// dial connects as librdkafka would.
-func dial(ctx context.Context, a address, props kafkaconf.Properties) (net.Conn, error) {
-	network := "tcp"
-	switch props["broker.address.family"] {
-	case "v4":
-		network = "tcp4"
-	case "v6":
-		network = "tcp6"
-	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, a.String())
-	if err != nil {
-		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
-	// Reading must end with ctx, too.
-	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	return conn, nil
-}
-
-func (w *way) connect(ctx context.Context, a address) outcome {
-	conn, err := dial(ctx, a, w.props)
-	if err != nil {
-		return fail("%s", dialCause(err, a))
-	}
-	defer conn.Close()
-	if conn.RemoteAddr().String() == a.String() {
-		return ok("connected")
-	}
-	return ok("connected to %s", conn.RemoteAddr())
-}
-
-// dialCause says why a connection was not made.
-func dialCause(err error, a address) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused: nothing listens on port " + a.port + " there; wrong port, or the broker is not running"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "there is no way from here to that address"
-	case isTimeout(err):
-		return "no answer in time: wrong address, or a firewall drops the packets"
-	}
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	return "no connection: " + err.Error()
-}
-
-func isTimeout(err error) bool {
-	var n net.Error
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }

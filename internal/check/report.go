@@ -41,6 +41,34 @@ func (f Finding) String() string {
 	return text + f.Message
 }
 
+// linter collects findings.
+type linter struct {
+	findings []Finding
+	within   string // the resource that is being looked at
+}
+
+func (l *linter) add(status Status, path, message string) {
+	l.findings = append(l.findings, Finding{status, l.within, path, message})
+}
+
+func (l *linter) problem(path, format string, args ...any) {
+	l.add(Problem, path, fmt.Sprintf(format, args...))
+}
+
+func (l *linter) warn(path, format string, args ...any) {
+	l.add(Warning, path, fmt.Sprintf(format, args...))
+}
+
+func join(path, name string) string {
+	switch {
+	case path == "":
+		return name
+	case name == "":
+		return path
+	}
+	return path + "." + name
+}
+
 // Step is one thing on the way to Kafka, tried.
 type Step struct {
 	// Name is one of names, connect, tls, kafka, librdkafka, login, metadata, brokers,
@@ -88,7 +116,7 @@ type Report struct {
 	Status   Status    `json:"status"`
 	Findings []Finding `json:"findings"`
 	Steps    []Step    `json:"steps"`
-	// Interrupted tells that the check was ended before its time.
+	// Interrupted reports that the check was ended before its time.
 	Interrupted bool `json:"interrupted,omitempty"`
 }
 

@@ -24,7 +24,7 @@ func TestAStepShowsNoSecretAndOneLine(t *testing.T) {
 		},
 		report: &Report{Status: OK}, config: Config{Route: route}, interrupt: context.Background(),
 	}
-	w.props = route.Connection().Properties()
+	w.props = route.Conn.Properties()
 	w.secrets(context.Background())
 	w.needs(context.Background(), "login", "", func(context.Context) outcome { return fail("the broker says:\n\ts3cret") })
 	w.step(context.Background(), "topic", "a", func(context.Context) outcome { t.Error("it is tried"); return ok("") })

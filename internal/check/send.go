@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // key is that of every record a check sends: compacted topics want one, and it says
@@ -73,8 +76,8 @@ const slack = 32
 // large sends a record that is as large as the route and the producer let one be, of
 // random bytes: compression would hide the broker's limit.
 func (w *way) large(ctx context.Context, topic string) outcome {
-	most := min(w.config.Route.MaxBodyBytes(), kafkaupstream.MaxBody)
-	value := make([]byte, max(min(most, w.config.Route.Connection().MessageMaxBytes-len(key)), 1))
+	most := min(w.config.Route.MaxBody, routeconf.MaxBody)
+	value := make([]byte, max(min(most, w.config.Route.Conn.MessageMaxBytes-len(key)), 1))
 	_, _ = rand.Read(value) // never fails
 	d, err := w.send(ctx, w.kafka, topic, value)
 	for isTooLarge(err) && !d.reported && len(value) > slack {
@@ -132,4 +135,60 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 		took = append(took, time.Since(start))
 	}
 	return ok("init %s, commit %s, as %s", millis(took[0]), millis(took[3]), id)
+}
+
+// transactional returns the properties for a transactional producer.
+func (w *way) transactional(id string) (kafkaconf.Properties, error) {
+	route := w.config.Route.Conn.Route()
+	if err := kafkaconf.Check(route, record.Mode{Transactional: true}); err != nil {
+		return nil, err
+	}
+	conn, err := kafkaconf.New(route, record.Mode{Transactional: true})
+	if err != nil {
+		return nil, err
+	}
+	props, err := conn.Resolve(w.opts.Resolve)
+	if err != nil {
+		return nil, err
+	}
+	props["transactional.id"] = id
+	return props, nil
+}
+
+// trips is how many round trips are timed.
+const trips = 10
+
+// roundTrips times acknowledged records, or questions where nothing may be written.
+func (w *way) roundTrips(ctx context.Context, topic string) {
+	w.step(ctx, "roundtrip", topic, func(ctx context.Context) outcome {
+		what := "metadata requests"
+		trip := func() error {
+			_, err := ask(ctx, w.kafka, func() (*kafka.Metadata, error) { return w.kafka.GetMetadata(nil, false, millisOf(ctx)) })
+			return err
+		}
+		if topic != "" {
+			what = "acknowledged records"
+			if w.props["acks"] == "0" {
+				return skip("with acks=0 nothing is acknowledged")
+			}
+			trip = func() error {
+				_, err := w.send(ctx, w.kafka, topic, note())
+				return err
+			}
+		}
+		var took []time.Duration
+		for range trips {
+			start := time.Now()
+			if err := trip(); err != nil {
+				return fail("%s", w.kafka.cause(err))
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		linger := ""
+		if topic != "" && w.props["linger.ms"] != "0" {
+			linger = ", linger.ms=" + w.props["linger.ms"] + " of it waiting for more records"
+		}
+		return ok("%d %s: median %s, longest %s%s", trips, what, millis(took[trips/2]), millis(took[trips-1]), linger)
+	})
 }

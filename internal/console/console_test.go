@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 func newTestConsole(t *testing.T) *Console {
@@ -18,7 +18,7 @@ func newTestConsole(t *testing.T) *Console {
 	c := New(Options{
 		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Embedded: true, ListenHost: "dev.example", AllowOrigins: []string{"http://localhost:3000"},
 		Routes: func() []Route {
-			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &route.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
+			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &routeconf.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
 		},
 	})
 	t.Cleanup(c.Close)

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // shown is a route with that configuration.
 func shown(t *testing.T, conf string, uris, methods []string) shownRoute {
 	t.Helper()
-	parsed, err := route.ParseRoute([]byte(strings.Replace(conf, "{}", `{"bootstrap.servers":"b:1"}`, 1)))
+	parsed, err := routeconf.ParseRoute([]byte(strings.Replace(conf, "{}", `{"bootstrap.servers":"b:1"}`, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}

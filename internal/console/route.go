@@ -3,7 +3,7 @@ package console
 import (
 	"cmp"
 
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // Route is a route of the gateway.
@@ -12,7 +12,7 @@ type Route struct {
 	// URIs are exact paths, or prefixes that end in "*". Methods and Hosts restrict the route where they are not empty.
 	URIs, Methods, Hosts []string
 	// Summary is what the route does; nil where Problem says why it cannot be used.
-	Summary *route.Summary
+	Summary *routeconf.Summary
 	Problem string
 }
 

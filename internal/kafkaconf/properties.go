@@ -266,6 +266,12 @@ func (g Given) checkBrokers(problem func(canonical, format string, args ...any))
 // to it stays one.
 func (p Properties) Protocol() string { return cmp.Or(p["security.protocol"], "plaintext") }
 
+// UsesTLS reports whether security.protocol is ssl or sasl_ssl.
+func (p Properties) UsesTLS() bool { return strings.HasSuffix(p.Protocol(), "ssl") }
+
+// UsesSASL reports whether security.protocol is sasl_plaintext or sasl_ssl.
+func (p Properties) UsesSASL() bool { return strings.HasPrefix(p.Protocol(), "sasl_") }
+
 // Brokers returns the entries of bootstrap.servers; none where a reference stands for it.
 func (g Given) Brokers() []Broker {
 	protocol := g.Values.Protocol()
@@ -280,7 +286,7 @@ const oauthSources = "sasl.oauthbearer.method=oidc with a client's id and secret
 
 // checkLogin looks at what a log-in cannot do without.
 func (g Given) checkLogin(problem func(canonical, format string, args ...any)) {
-	if !strings.HasPrefix(g.Values.Protocol(), "sasl_") {
+	if !g.Values.UsesSASL() {
 		return
 	}
 	const method, unsecure, metadata = "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt", "sasl.oauthbearer.metadata.authentication.type"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -44,7 +45,7 @@ func (request) HeadersMissing() bool                    { return false }
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.
 func BenchmarkHandle(b *testing.B) {
-	route, err := route.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
+	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,12 +55,13 @@ func BenchmarkHandle(b *testing.B) {
 	}{{"without", nil}, {"with", New(Build{}).Requests()}} {
 		b.Run(c.name, func(b *testing.B) {
 			h := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: sender{}, Log: slog.New(slog.DiscardHandler), Observer: c.observer})
-			if err := h.Prepare(route); err != nil {
+			served, err := h.Prepare(route)
+			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if reply := h.Handle(route, request{}); reply.Status != 200 {
+				if reply := h.Handle(served, request{}); reply.Status != 200 {
 					b.Fatal(reply.Status)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -159,31 +159,31 @@ func elements(array []byte, add func(*restproxy.Record) error) (failed error) {
 // fill puts into a record what an element says of itself, which wins over headers and
 // configuration as far as the route allows it.
 func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
-	forbidden := func(what route.Override) *Reply {
-		return refuse(403, fmt.Sprintf("the route does not let the %s be set", route.OverrideNames[what]))
+	forbidden := func(what routeconf.Override) *Reply {
+		return refuse(403, fmt.Sprintf("the route does not let the %s be set", routeconf.OverrideNames[what]))
 	}
 	switch {
-	case e.Key != nil && !r.Allowed[route.OverrideKey]:
-		return forbidden(route.OverrideKey)
-	case e.Partition != nil && !r.Allowed[route.OverridePartition]:
-		return forbidden(route.OverridePartition)
-	case e.Headers != nil && !r.Allowed[route.OverrideHeaders]:
-		return forbidden(route.OverrideHeaders)
-	case e.Timestamp != nil && !r.Allowed[route.OverrideTimestamp]:
-		return forbidden(route.OverrideTimestamp)
+	case e.Key != nil && !r.Allowed[routeconf.OverrideKey]:
+		return forbidden(routeconf.OverrideKey)
+	case e.Partition != nil && !r.Allowed[routeconf.OverridePartition]:
+		return forbidden(routeconf.OverridePartition)
+	case e.Headers != nil && !r.Allowed[routeconf.OverrideHeaders]:
+		return forbidden(routeconf.OverrideHeaders)
+	case e.Timestamp != nil && !r.Allowed[routeconf.OverrideTimestamp]:
+		return forbidden(routeconf.OverrideTimestamp)
 	}
 	d.Value, d.tombstone = e.Value, e.Value == nil
 	if e.Key != nil {
-		d.Key, d.from[route.OverrideKey] = e.Key, fromRecord
+		d.Key, d.from[routeconf.OverrideKey] = e.Key, fromRecord
 	}
 	if e.Partition != nil {
-		d.Partition, d.from[route.OverridePartition] = *e.Partition, fromRecord
+		d.Partition, d.from[routeconf.OverridePartition] = *e.Partition, fromRecord
 	}
 	if e.Timestamp != nil {
 		d.Timestamp = time.UnixMilli(*e.Timestamp)
 	}
 	d.Headers = append(d.Headers, e.Headers...)
-	if len(d.Headers) > route.MaxRecordHeaders {
+	if len(d.Headers) > routeconf.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}
 	return nil

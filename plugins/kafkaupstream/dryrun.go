@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
 
@@ -23,14 +23,14 @@ const (
 )
 
 // origins are those of a record's topic, key and partition.
-type origins [route.StrictOverrides]origin
+type origins [routeconf.StrictOverrides]origin
 
 // maxShown is how much of a value a dry run shows, in bytes.
 const maxShown = 64 << 10
 
 // dryRun is the reply to a request that asks what would be produced, nil to others.
 func (r *Served) dryRun(req Request, w *work) *Reply {
-	switch req.Header(r.HeaderNames[route.OverrideDryRun]) {
+	switch req.Header(r.HeaderNames[routeconf.OverrideDryRun]) {
 	case "", "false":
 		return nil
 	case "true":
@@ -52,12 +52,12 @@ func (r *Served) dryRun(req Request, w *work) *Reply {
 		reply.Detail = append(reply.Detail, ']')
 		return &reply
 	}
-	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.HeaderNames[route.OverrideDryRun]))
+	return refuse(400, fmt.Sprintf("header %s: expected true or false", r.HeaderNames[routeconf.OverrideDryRun]))
 }
 
 // appendRecord appends a record as members of a JSON object, each after a comma.
 func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
-	source := func(dst []byte, name string, o route.Override) []byte {
+	source := func(dst []byte, name string, o routeconf.Override) []byte {
 		from := from[o]
 		if from == fromRoute {
 			from = "route"
@@ -65,12 +65,12 @@ func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), from...), '"')
 	}
 	dst = appendText(append(dst, `,"topic":`...), []byte(rec.Topic))
-	dst = source(dst, "topic", route.OverrideTopic)
+	dst = source(dst, "topic", routeconf.OverrideTopic)
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(rec.Partition), 10)
-	dst = source(dst, "partition", route.OverridePartition)
+	dst = source(dst, "partition", routeconf.OverridePartition)
 	dst = appendBytes(dst, "key", rec.Key)
 	if rec.Key != nil {
-		dst = source(dst, "key", route.OverrideKey)
+		dst = source(dst, "key", routeconf.OverrideKey)
 	}
 	if !rec.Timestamp.IsZero() {
 		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), rec.Timestamp.UnixMilli(), 10)

@@ -75,7 +75,7 @@ func decode(t testing.TB, conf, body, encoding string, room int) (out []byte, re
 	t.Helper()
 	sender := &mostHeld{fakeSender: fakeSender{room: room}}
 	w := &work{producers: sender}
-	out, refused = mustParse(t, conf).decoded([]byte(body), encoding, w)
+	out, refused = (&Served{Route: mustParse(t, conf)}).decoded([]byte(body), encoding, w)
 	return out, refused, sender.most
 }
 
@@ -155,7 +155,7 @@ func TestDecodingAllocatesWhatItHolds(t *testing.T) {
 	for how := range compressors {
 		for says, plain := range map[string][]byte{"a small body": text(1000), "a large one": text(1_200_000), "a bomb": bomb} {
 			body, encoding := compressed(how, plain)
-			route := mustParse(t, largeRoute)
+			route := &Served{Route: mustParse(t, largeRoute)}
 			sender := &mostHeld{}
 			run := func() { _, _ = route.decoded([]byte(body), encoding, &work{producers: sender}) }
 			run() // the decoders that all share are made

@@ -6,7 +6,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // wrap puts the record's value into the route's envelope, and returns what that puts
@@ -33,7 +33,7 @@ func (r *Served) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, 
 // checks what comes of it.
 func (r *Served) extend(rec *record.Record, suffix string) *Reply {
 	rec.Topic += suffix + r.TopicEnd
-	if why := route.InvalidTopic(rec.Topic); why != "" {
+	if why := routeconf.InvalidTopic(rec.Topic); why != "" {
 		return refuse(400, "the topic with what the route puts behind it: "+why)
 	}
 	if !r.TopicAllowed(rec.Topic) {

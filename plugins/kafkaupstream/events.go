@@ -3,7 +3,7 @@ package kafkaupstream
 import (
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -76,12 +76,12 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	d := w.next()
 	d.Value = made.Value
 	if d.Key == nil && made.Key != nil {
-		d.Key, d.from[route.OverrideKey] = made.Key, fromRecord
+		d.Key, d.from[routeconf.OverrideKey] = made.Key, fromRecord
 	}
 	for _, h := range made.Headers {
 		d.Headers = append(d.Headers, record.Header{Key: h.Key, Value: h.Value})
 	}
-	if len(d.Headers) > route.MaxRecordHeaders {
+	if len(d.Headers) > routeconf.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}
 	isJSON := r.EventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)

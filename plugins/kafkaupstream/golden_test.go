@@ -21,6 +21,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 var update = flag.Bool("update", false, "write what the golden cases give")
@@ -91,7 +92,7 @@ func runCase(t *testing.T, given string) string {
 		}
 	}
 	req.body = encoded(t, req.body, encode)
-	route, err := ParseRoute([]byte(`{` + brokers + `,` + strings.TrimPrefix(conf, "{")))
+	route, err := routeconf.ParseRoute([]byte(`{` + brokers + `,` + strings.TrimPrefix(conf, "{")))
 	if err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
@@ -107,10 +108,11 @@ func runCase(t *testing.T, given string) string {
 		return record.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
 	}}
 	handler := newHandler(sender, &goldenDisk{sender})
-	if err := handler.Prepare(route); err != nil {
+	served, err := handler.Prepare(route)
+	if err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
-	reply := serve(t, handler, route, req)
+	reply := handler.Handle(served, req)
 	var out strings.Builder
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])

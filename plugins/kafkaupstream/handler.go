@@ -14,7 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
@@ -78,23 +78,23 @@ func NewHandler(opts HandlerOptions) *Handler {
 
 // Served is a route that is ready to be served: [Handler.Prepare] makes it.
 type Served struct {
-	*route.Route
+	*routeconf.Route
 	way    record.Way
 	schema *routeSchema // nil: none
 }
 
 // Prepare makes a route ready to be served, or returns why it cannot be.
-func (h *Handler) Prepare(r *route.Route) (*Served, error) {
+func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 	for _, need := range r.NeedsSpool() {
-		if need.Path == route.KeyDelivery && h.opts.Disk == nil || need.Path == route.KeyTransactional && !h.opts.Producers.Transactions() {
+		if need.Path == routeconf.KeyDelivery && h.opts.Disk == nil || need.Path == routeconf.KeyTransactional && !h.opts.Producers.Transactions() {
 			return nil, need
 		}
 	}
 	if r.Idempotency != nil && h.opts.Idempotency == nil {
-		return nil, route.Problem{Path: "idempotency", Message: "this program remembers no keys"}
+		return nil, routeconf.Problem{Path: "idempotency", Message: "this program remembers no keys"}
 	}
 	if h.opts.AllowReference != nil {
-		if err := (route.Findings{Problems: r.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
+		if err := (routeconf.Findings{Problems: r.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -106,7 +106,7 @@ func (h *Handler) Prepare(r *route.Route) (*Served, error) {
 }
 
 // way returns how the route's records are delivered.
-func (h *Handler) way(r *route.Route) record.Way {
+func (h *Handler) way(r *routeconf.Route) record.Way {
 	switch {
 	case r.Mode.Delivery == record.Durable:
 		return h.opts.Disk.Way(r.Conn, durable.Policy(r.Suspend))
@@ -160,7 +160,7 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		}
 		return *refused
 	}
-	if r.Allowed[route.OverrideDryRun] {
+	if r.Allowed[routeconf.OverrideDryRun] {
 		if told := r.dryRun(req, w); told != nil {
 			return *told
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
@@ -143,13 +144,13 @@ func (r *fakeRequest) Arguments(f func(name, value string)) {
 }
 
 func (r *fakeRequest) Headers(f func(name, value string)) {
-	for _, name := range slices.Sorted(maps.Keys(r.HeaderNames)) {
-		f(name, r.HeaderNames[name])
+	for _, name := range slices.Sorted(maps.Keys(r.headers)) {
+		f(name, r.headers[name])
 	}
 }
 
 func (r *fakeRequest) Values(name string) []string {
-	if value, ok := r.HeaderNames[name]; ok {
+	if value, ok := r.headers[name]; ok {
 		return []string{value}
 	}
 	return nil
@@ -160,7 +161,7 @@ func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
 func (r *fakeRequest) Method() string            { return r.method }
-func (r *fakeRequest) Header(name string) string { return r.HeaderNames[name] }
+func (r *fakeRequest) Header(name string) string { return r.headers[name] }
 func (r *fakeRequest) Route() string             { return "r1" }
 
 func (r *fakeRequest) Body(room Room) ([]byte, error) {
@@ -315,7 +316,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 			if (c.req.asked == 0) != c.unread {
 				t.Errorf("the body was asked for %d times", c.req.asked)
 			}
-			if (reply.Allow == methods) != (c.status == 405) || (reply.RetryAfter > 0) != (c.status == 503) {
+			if (reply.Allow == "POST, PUT, PATCH") != (c.status == 405) || (reply.RetryAfter > 0) != (c.status == 503) {
 				t.Errorf("Allow %q, Retry-After %d", reply.Allow, reply.RetryAfter)
 			}
 		})
@@ -454,9 +455,6 @@ func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 			h.opts.Schemas = schema.NewCache(0, h.log)
 			defer h.opts.Schemas.Close()
 			route := mustParse(t, c.conf)
-			if err := h.Prepare(route); err != nil {
-				t.Fatal(err)
-			}
 			serve(t, h, route, &fakeRequest{method: "POST", headers: map[string]string{"content-type": "application/json"}, body: c.body})
 			if !strings.Contains(log.String(), c.want) {
 				t.Errorf("the log:\n%s", log.String())
@@ -590,13 +588,30 @@ func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 	}
 }
 
-// serve prepares the route, as the gateway does, and handles a request of it.
-func serve(t testing.TB, h *Handler, route *Served, req Request) Reply {
+const brokers = `"config":{"bootstrap.servers":"a:9092"}`
+
+func mustParse(t testing.TB, text string) *routeconf.Route {
 	t.Helper()
-	if err := h.Prepare(route); err != nil {
+	r, err := routeconf.ParseRoute([]byte(text))
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return r
+}
+
+func mustPrepare(t testing.TB, h *Handler, route *routeconf.Route) *Served {
+	t.Helper()
+	served, err := h.Prepare(route)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return h.Handle(route, req)
+	return served
+}
+
+// serve prepares the route, as the gateway does, and handles a request of it.
+func serve(t testing.TB, h *Handler, route *routeconf.Route, req Request) Reply {
+	t.Helper()
+	return h.Handle(mustPrepare(t, h, route), req)
 }
 
 func newHandler(sender Producers, disk Disk) *Handler {
@@ -617,7 +632,7 @@ func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {
 		`"idempotency":{}`:     "idempotency: this program remembers no keys",
 		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: this program asks no registry",
 	} {
-		err := bare.Prepare(mustParse(t, `{`+brokers+`,"topic":"t",`+conf+`}`))
+		_, err := bare.Prepare(mustParse(t, `{`+brokers+`,"topic":"t",`+conf+`}`))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v", conf, err)
 		}

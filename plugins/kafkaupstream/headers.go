@@ -7,7 +7,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 const (
@@ -29,7 +29,7 @@ func (r *Served) recordHeaders(req Request, rec *record.Record) *Reply {
 		}
 		rec.Headers = append(rec.Headers, record.Header{Key: h.Name, Value: []byte(value)})
 	}
-	if !r.Allowed[route.OverrideHeaders] {
+	if !r.Allowed[routeconf.OverrideHeaders] {
 		return nil
 	}
 	if req.HeadersMissing() {
@@ -62,11 +62,11 @@ func (r *Served) recordHeaders(req Request, rec *record.Record) *Reply {
 	slices.SortStableFunc(given, func(a, b record.Header) int { return strings.Compare(a.Key, b.Key) })
 	for _, h := range given {
 		rec.Headers = slices.DeleteFunc(rec.Headers, func(old record.Header) bool {
-			return old.Key == h.Key && slices.ContainsFunc(r.RecordHeaders, func(own route.RecordHeader) bool { return own.Name == old.Key })
+			return old.Key == h.Key && slices.ContainsFunc(r.RecordHeaders, func(own routeconf.RecordHeader) bool { return own.Name == old.Key })
 		})
 	}
 	rec.Headers = append(rec.Headers, given...)
-	if len(rec.Headers) > route.MaxRecordHeaders {
+	if len(rec.Headers) > routeconf.MaxRecordHeaders {
 		return tooManyHeaders(len(rec.Headers))
 	}
 	return nil
@@ -78,5 +78,5 @@ func headersMissing() *Reply {
 }
 
 func tooManyHeaders(n int) *Reply {
-	return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", n, route.MaxRecordHeaders))
+	return refuse(400, fmt.Sprintf("the record would have %d headers, the limit is %d", n, routeconf.MaxRecordHeaders))
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 const (
@@ -113,10 +113,10 @@ func (r *Served) speaksOfRecord(name string) bool {
 		return true
 	case r.CloudEvents && strings.HasPrefix(name, "ce-"):
 		return true
-	case r.Allowed[route.OverrideHeaders] && strings.HasPrefix(name, r.Prefix+clientHeader):
+	case r.Allowed[routeconf.OverrideHeaders] && strings.HasPrefix(name, r.Prefix+clientHeader):
 		return true
 	}
-	for _, o := range []route.Override{route.OverrideTopic, route.OverrideKey, route.OverridePartition, route.OverrideTimestamp} {
+	for _, o := range []routeconf.Override{routeconf.OverrideTopic, routeconf.OverrideKey, routeconf.OverridePartition, routeconf.OverrideTimestamp} {
 		if r.Allowed[o] && name == r.HeaderNames[o] {
 			return true
 		}

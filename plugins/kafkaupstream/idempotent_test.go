@@ -85,12 +85,10 @@ func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
 		return &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"}
 	}
 	first := make(chan Reply)
-	if err := handler.Prepare(route); err != nil {
-		t.Fatal(err)
-	}
-	go func() { first <- handler.Handle(route, req()) }()
+	served := mustPrepare(t, handler, route)
+	go func() { first <- handler.Handle(served, req()) }()
 	<-under
-	if reply := handler.Handle(route, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
+	if reply := handler.Handle(served, req()); reply.Status != 409 || reply.Delivered != DeliveredUnknown {
 		t.Errorf("the second: %+v", reply)
 	}
 	close(done)

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/tidwall/gjson"
 )
 
@@ -23,35 +23,35 @@ type draft struct {
 // target resolves where the records go, and what they have besides key and value: a
 // header's value over the configuration's.
 func (r *Served) target(req Request, d *draft) *Reply {
-	var given [route.StrictOverrides]string
-	for o := range route.StrictOverrides {
+	var given [routeconf.StrictOverrides]string
+	for o := range routeconf.StrictOverrides {
 		given[o] = req.Header(r.HeaderNames[o])
 		if given[o] != "" && !r.Allowed[o] {
 			return refuse(403, fmt.Sprintf("the route does not let the header %s be set", r.HeaderNames[o]))
 		}
 	}
 	d.Partition = r.Partition
-	if p := given[route.OverridePartition]; p != "" {
+	if p := given[routeconf.OverridePartition]; p != "" {
 		n, err := strconv.ParseInt(p, 10, 32)
 		if err != nil || n < -1 {
-			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.HeaderNames[route.OverridePartition]))
+			return refuse(400, fmt.Sprintf("header %s: expected an integer from -1 to 2147483647", r.HeaderNames[routeconf.OverridePartition]))
 		}
 		d.Partition = int32(n)
-		d.from[route.OverridePartition] = fromHeader
+		d.from[routeconf.OverridePartition] = fromHeader
 	}
-	if refused := r.topicOf(req, given[route.OverrideTopic], d); refused != nil {
+	if refused := r.topicOf(req, given[routeconf.OverrideTopic], d); refused != nil {
 		return refused
 	}
-	if k := given[route.OverrideKey]; k != "" {
+	if k := given[routeconf.OverrideKey]; k != "" {
 		d.Key = []byte(k)
-		d.from[route.OverrideKey] = fromHeader
+		d.from[routeconf.OverrideKey] = fromHeader
 	}
-	if r.Allowed[route.OverrideTimestamp] {
+	if r.Allowed[routeconf.OverrideTimestamp] {
 		if refused := r.timestamp(req, &d.Record); refused != nil {
 			return refused
 		}
 	}
-	if r.RecordHeaders != nil || r.Allowed[route.OverrideHeaders] {
+	if r.RecordHeaders != nil || r.Allowed[routeconf.OverrideHeaders] {
 		return r.recordHeaders(req, &d.Record)
 	}
 	return nil
@@ -60,31 +60,31 @@ func (r *Served) target(req Request, d *draft) *Reply {
 func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
 	switch {
 	case given != "":
-		if why := route.InvalidTopic(given); why != "" {
-			return refuse(400, fmt.Sprintf("header %s: %s", r.HeaderNames[route.OverrideTopic], why))
+		if why := routeconf.InvalidTopic(given); why != "" {
+			return refuse(400, fmt.Sprintf("header %s: %s", r.HeaderNames[routeconf.OverrideTopic], why))
 		}
 		d.Topic = given
-		d.from[route.OverrideTopic] = fromHeader
+		d.from[routeconf.OverrideTopic] = fromHeader
 	case r.TopicText.Variable():
 		topic, refused := expand(&r.TopicText, req)
 		if refused != nil {
 			return refused
 		}
-		if why := route.InvalidTopic(topic); why != "" {
+		if why := routeconf.InvalidTopic(topic); why != "" {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
 		d.Topic = topic
 	case r.TopicText.Text == "" && r.Batch && restproxy.Topic(req.Path()) != "":
-		if !r.Allowed[route.OverrideTopic] { // the path is the client's word, as a header is
+		if !r.Allowed[routeconf.OverrideTopic] { // the path is the client's word, as a header is
 			return refuse(403, "the route does not let the path set the topic")
 		}
 		d.Topic = restproxy.Topic(req.Path())
-		d.from[route.OverrideTopic] = fromPath
-		if why := route.InvalidTopic(d.Topic); why != "" {
+		d.from[routeconf.OverrideTopic] = fromPath
+		if why := routeconf.InvalidTopic(d.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
 		}
 	case r.TopicText.Text == "":
-		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.HeaderNames[route.OverrideTopic]))
+		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.HeaderNames[routeconf.OverrideTopic]))
 	default: // checked with the configuration
 		d.Topic = r.TopicText.Text
 		return nil
@@ -96,14 +96,14 @@ func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
 }
 
 func (r *Served) timestamp(req Request, rec *record.Record) *Reply {
-	text := req.Header(r.HeaderNames[route.OverrideTimestamp])
+	text := req.Header(r.HeaderNames[routeconf.OverrideTimestamp])
 	if text == "" {
 		return nil
 	}
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < record.MinTimestamp {
 		return refuse(400, fmt.Sprintf("header %s: expected milliseconds since 1970, an integer from %d to %d",
-			r.HeaderNames[route.OverrideTimestamp], record.MinTimestamp, int64(math.MaxInt64)))
+			r.HeaderNames[routeconf.OverrideTimestamp], record.MinTimestamp, int64(math.MaxInt64)))
 	}
 	rec.Timestamp = time.UnixMilli(ms)
 	return nil
@@ -118,7 +118,7 @@ func (r *Served) add(req Request, w *work, d *draft, isJSON bool) *Reply {
 		return refuse(400, "a tombstone needs a key, and this one has none")
 	}
 	w.batch.Records = append(w.batch.Records, d.Record)
-	if r.Allowed[route.OverrideDryRun] {
+	if r.Allowed[routeconf.OverrideDryRun] {
 		w.froms = append(w.froms, d.from)
 	}
 	return nil
@@ -181,7 +181,7 @@ func (r *Served) keyOf(req Request, d *draft, isJSON bool) *Reply {
 			}
 			if key != "" {
 				d.Key = []byte(key)
-				d.from[route.OverrideKey] = fromBody
+				d.from[routeconf.OverrideKey] = fromBody
 				return nil
 			}
 		}

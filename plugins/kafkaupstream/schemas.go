@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
@@ -17,24 +17,24 @@ type routeSchema struct {
 }
 
 // schemaOf returns where the records' schema is from; nil: they need none.
-func (h *Handler) schemaOf(s *route.Schema) (*routeSchema, error) {
+func (h *Handler) schemaOf(s *routeconf.Schema) (*routeSchema, error) {
 	switch {
 	case s == nil:
 		return nil, nil
 	case s.Inline != nil:
 		return &routeSchema{schema.Inline(s.Inline), false}, nil
 	case h.opts.Schemas == nil:
-		return nil, route.Problem{Path: "schema.registry", Message: "this program asks no registry"}
+		return nil, routeconf.Problem{Path: "schema.registry", Message: "this program asks no registry"}
 	}
 	opts := s.Options
 	opts.Resolve = h.opts.Resolve
 	registry, err := schema.NewRegistry(s.URL, opts)
 	if err != nil {
-		return nil, route.Problem{Path: "schema.registry", Message: err.Error()}
+		return nil, routeconf.Problem{Path: "schema.registry", Message: err.Error()}
 	}
 	source, err := h.opts.Schemas.Source(registry, s.Subject, s.Version)
 	if err != nil {
-		return nil, route.Problem{Path: "schema", Message: err.Error()}
+		return nil, routeconf.Problem{Path: "schema", Message: err.Error()}
 	}
 	return &routeSchema{source, s.WireFormat}, nil
 }

@@ -26,16 +26,12 @@ func TestARegisteredSchemaIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 	defer registry.Close()
 	sender := &fakeSender{}
 	handler := newHandler(sender, nil)
-	prepared := func(subject string) *Route {
-		route := mustParse(t, fmt.Sprintf(`{%s,"topic":"t","schema":{"registry":%q,"subject":%q,"version":2,"username":"u","password":"p","wire_format":true}}`,
-			brokers, registry.URL, subject))
-		if err := handler.Prepare(route); err != nil {
-			t.Fatal(err)
-		}
-		return route
+	prepared := func(subject string) *Served {
+		return mustPrepare(t, handler, mustParse(t, fmt.Sprintf(`{%s,"topic":"t","schema":{"registry":%q,"subject":%q,"version":2,"username":"u","password":"p","wire_format":true}}`,
+			brokers, registry.URL, subject)))
 	}
 	post := func(route *Served, body string) Reply {
-		return serve(t, handler, route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body})
+		return handler.Handle(route, &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: body})
 	}
 	route := prepared("orders-value")
 	if reply := post(route, `{"a": 1}`); reply.Status != 200 {

@@ -3,6 +3,8 @@ package kafkaupstream
 import (
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 const (
@@ -11,7 +13,7 @@ const (
 )
 
 func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
-	route, err := ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1","message.max.bytes":1000},"topic":"t"}`))
+	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1","message.max.bytes":1000},"topic":"t"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
 }
 
 func TestARepetitionInAnotherTraceIsARepetition(t *testing.T) {
-	route, err := ParseRoute([]byte(`{` + brokers + `,"topic":"t","idempotency":{}}`))
+	route, err := routeconf.ParseRoute([]byte(`{` + brokers + `,"topic":"t","idempotency":{}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/route"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // expand returns the text of a template with the values that its variables have in the
 // request.
-func expand(t *route.Template, req Request) (string, *Reply) {
+func expand(t *routeconf.Template, req Request) (string, *Reply) {
 	if !t.Variable() {
 		return t.Text, nil
 	}

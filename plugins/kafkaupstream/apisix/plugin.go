@@ -16,6 +16,7 @@ import (
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -48,7 +49,7 @@ func (invalid) Invalid() bool { return true }
 // ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
 // holds a lock over all routes meanwhile.
 func (p *Plugin) ParseConf(in []byte) (any, error) {
-	parsed, findings := route.Lint(in)
+	parsed, findings := routeconf.Lint(in)
 	for _, w := range findings.Warnings {
 		p.log.Warn("a route's configuration is doubtful", "warning", w)
 	}

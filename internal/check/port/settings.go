@@ -1,4 +1,4 @@
-package check
+package port
 
 import (
 	"crypto/tls"
@@ -22,7 +22,7 @@ type tlsSettings struct {
 	verify      bool           // the certificate
 	verifyName  bool           // and that it is the host's
 	certificate *tls.Certificate
-	// foreignKey tells that the client's key is in a form that only librdkafka reads.
+	// foreignKey reports that the client's key is in a form that only librdkafka reads.
 	foreignKey bool
 }
 

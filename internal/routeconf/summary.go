@@ -1,4 +1,4 @@
-package route
+package routeconf
 
 import "github.com/kafkaupstream/kafkaupstream/internal/record"
 

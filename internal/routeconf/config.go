@@ -1,4 +1,4 @@
-package route
+package routeconf
 
 import (
 	"encoding/json"

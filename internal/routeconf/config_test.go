@@ -1,4 +1,4 @@
-package route
+package routeconf
 
 import (
 	"fmt"
@@ -131,7 +131,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"events in a form that there is not", `{` + brokers + `,"cloudevents":"avro"}`, `cloudevents: expected true, false, "binary" or "structured"`},
 		{"a registry's password that leads out", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","username":"u","password":"$file://../x"}}`, "schema.password: "},
 		{"an id for a schema that has none", `{` + brokers + `,"schema":{"inline":{},"wire_format":true}}`, "schema.wire_format: an inline schema has no id"},
-		{"an unknown key of idempotency", `{` + brokers + `,"idempotency":{"ttl":5}}`, "idempotency.TTL: unknown key"},
+		{"an unknown key of idempotency", `{` + brokers + `,"idempotency":{"ttl":5}}`, "idempotency.ttl: unknown key"},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"an Override that there is not", `{` + brokers + `,"overrides":["topic","keys"]}`, `overrides[1]: expected one of "dry-run", "headers", "key", "partition", "timestamp", "topic", got "keys"; did you mean "key"?`},
