@@ -223,6 +223,9 @@ func (l *lane) judge(s *scene) {
 	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
 	l.terms.logged = l.logged(l.topic)
 	l.terms.duplicates += l.terms.logged.underWay + l.workers*l.terms.logged.replaced
+	if s.renumbered { // what Kafka may have taken before it refused the batch is sent again by the next producer
+		l.terms.duplicates += l.workers * l.terms.logged.refused
+	}
 	l.terms.renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, l.evidence(s))
 	for _, violation := range a.violations(l.terms) {

@@ -14,6 +14,7 @@ type losses struct {
 	stillQueued int // at the end of the drain timeout, and not kept on disk
 	underWay    int // when a process ended, and sent again by the next one
 	replaced    int // producers, whose records under way are sent again where they are on disk
+	refused     int // producers of which Kafka has refused a batch, which were replaced for that
 }
 
 var (
@@ -28,6 +29,9 @@ func readLosses(log, topic string) losses {
 	for line := range strings.Lines(log) {
 		if strings.Contains(line, "and is replaced") {
 			l.replaced++
+		}
+		if strings.Contains(line, "Kafka has refused a batch") {
+			l.refused++
 		}
 		m := recordsAttr.FindStringSubmatch(line)
 		if m == nil {
@@ -64,6 +68,7 @@ func (l losses) plus(m losses) losses {
 		stillQueued: l.stillQueued + m.stillQueued,
 		underWay:    l.underWay + m.underWay,
 		replaced:    l.replaced + m.replaced,
+		refused:     l.refused + m.refused,
 	}
 }
 

@@ -45,8 +45,9 @@ type scenario struct {
 	batch int
 	// contents are the records'; nil: ordinary ones of a few hundred bytes.
 	contents func(*rand.Rand) content
-	// renumbered says that librdkafka may number records of durable routes anew, too: a
-	// batch is refused for good while what another partition has taken is not acknowledged.
+	// renumbered says that a batch is refused for good while what it, or another partition,
+	// has taken is not acknowledged: librdkafka may number records of durable routes anew, too,
+	// and what nobody knows of is sent again by another producer.
 	renumbered bool
 	// letters says that records that are not innocent may become dead letters.
 	letters bool
