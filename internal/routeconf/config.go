@@ -15,7 +15,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
 
-// override is a value of the record that a client's header may replace.
+// Override is a value of the record that a client's header may replace.
 type Override int
 
 const (

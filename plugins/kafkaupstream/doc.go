@@ -1,10 +1,13 @@
-// Package kafkaupstream is the plugin's core: it reads a route's configuration,
-// makes a record of a request, hands it to a producer and says in a reply what
-// became of it.
+// Package kafkaupstream is the plugin's core: it makes records of a request as the
+// route's configuration says, has them delivered, and says in a reply what became of them.
 //
 // The core knows neither APISIX nor an HTTP server; it sees a request through the
 // small interface [Request]. The adapter to APISIX's plugin contract is the
-// package apisix below this one. Delivery is internal/producer's, JSON is utils'.
+// package apisix below this one. Configurations are internal/routeconf's, delivery is
+// internal/producer's and internal/durable's, JSON is utils'.
 //
-// Read it in the order of a request: config.go, handler.go, record.go, reply.go.
+// Read it in the order of a request: handler.go (from a request to its reply), record.go
+// (where the records go), body.go (what is in them) and batch.go (if there are several),
+// deliver.go, reply.go. What a route can have besides has a file each: headers.go,
+// events.go, envelopes.go, schemas.go, idempotent.go, traced.go, dryrun.go.
 package kafkaupstream
