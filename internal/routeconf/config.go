@@ -130,8 +130,35 @@ func (c *configReader) problem(path, format string, args ...any) {
 	c.findings.Problems = append(c.findings.Problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
+// keyReader reads the value of a key, which stands at path.
+type keyReader = func(c *configReader, path string, v any)
+
+// schemaKeyReader is keyReader for a key below schema.
+type schemaKeyReader = func(c *configReader, s *Schema, path string, v any)
+
+// readKeys calls read with each member of an object for which the table has a key, and
+// returns the members; false: v is no object.
+func readKeys[F any](c *configReader, path string, v any, table map[string]F, read func(f F, path string, v any)) ([]field, bool) {
+	fields, ok := v.([]field)
+	if !ok {
+		c.problem(path, "expected an object, got %s", typeName(v))
+		return nil, false
+	}
+	if path != "" {
+		path += "."
+	}
+	for _, f := range fields {
+		if key, ok := table[f.name]; ok {
+			read(key, path+f.name, f.value)
+		} else {
+			c.problem(path+f.name, "unknown key%s", didYouMean(f.name, table))
+		}
+	}
+	return fields, true
+}
+
 // configKeys is the table of the configuration's keys.
-var configKeys = map[string]func(c *configReader, path string, v any){
+var configKeys = map[string]keyReader{
 	"config":       (*configReader).readConfig,
 	"headerprefix": (*configReader).readHeaderPrefix,
 	"partition": func(c *configReader, path string, v any) {

@@ -31,7 +31,7 @@ type Idempotency struct {
 }
 
 // idempotencyKeys is the table of the keys below idempotency.
-var idempotencyKeys = map[string]func(c *configReader, path string, v any){
+var idempotencyKeys = map[string]keyReader{
 	"ttl_s": func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 1, int64(maxTTL/time.Second)); ok {
 			c.route.Idempotency.TTL = time.Duration(n) * time.Second
@@ -45,19 +45,8 @@ var idempotencyKeys = map[string]func(c *configReader, path string, v any){
 }
 
 func (c *configReader) readIdempotency(path string, v any) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return
-	}
 	c.route.Idempotency = &Idempotency{TTL: defaultTTL}
-	for _, f := range fields {
-		if read, ok := idempotencyKeys[f.name]; ok {
-			read(c, path+"."+f.name, f.value)
-		} else {
-			c.problem(path+"."+f.name, "unknown key%s", didYouMean(f.name, idempotencyKeys))
-		}
-	}
+	readKeys(c, path, v, idempotencyKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 }
 
 const (
@@ -66,7 +55,7 @@ const (
 )
 
 // jsonKeys are those of the configuration's key json.
-var jsonKeys = map[string]func(c *configReader, path string, v any){
+var jsonKeys = map[string]keyReader{
 	"invalid_utf8": func(c *configReader, path string, v any) {
 		c.oneOf(path, v, map[string]func(){
 			"refuse": func() { c.route.LooseJSON = false },
@@ -76,18 +65,7 @@ var jsonKeys = map[string]func(c *configReader, path string, v any){
 }
 
 func (c *configReader) readJSON(path string, v any) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return
-	}
-	for _, f := range fields {
-		if read, ok := jsonKeys[f.name]; ok {
-			read(c, path+"."+f.name, f.value)
-		} else {
-			c.problem(path+"."+f.name, "unknown key%s", didYouMean(f.name, jsonKeys))
-		}
-	}
+	readKeys(c, path, v, jsonKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 }
 
 // Schema is a route's schema as its configuration has it.
@@ -100,7 +78,7 @@ type Schema struct {
 }
 
 // schemaKeys is the table of the keys below schema.
-var schemaKeys = map[string]func(c *configReader, s *Schema, path string, v any){
+var schemaKeys = map[string]schemaKeyReader{
 	"inline": func(c *configReader, s *Schema, path string, v any) {
 		compiled, err := schema.Compile(schemaText(v))
 		if err != nil {
@@ -125,18 +103,10 @@ var schemaKeys = map[string]func(c *configReader, s *Schema, path string, v any)
 }
 
 func (c *configReader) readSchema(path string, v any) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return
-	}
 	s := &Schema{Version: "latest"}
-	for _, f := range fields {
-		if read, ok := schemaKeys[f.name]; ok {
-			read(c, s, path+"."+f.name, f.value)
-		} else {
-			c.problem(path+"."+f.name, "unknown key%s", didYouMean(f.name, schemaKeys))
-		}
+	fields, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) })
+	if !ok {
+		return
 	}
 	isInline := false
 	for _, f := range fields {

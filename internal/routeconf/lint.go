@@ -41,13 +41,7 @@ func Lint(text []byte) (*Route, Findings) {
 	if err != nil {
 		return nil, Findings{Problems: []Problem{{"", err.Error()}}}
 	}
-	for _, f := range fields {
-		if read, ok := configKeys[f.name]; ok {
-			read(c, f.name, f.value)
-		} else {
-			c.problem(f.name, "unknown key%s", didYouMean(f.name, configKeys))
-		}
-	}
+	readKeys(c, "", fields, configKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 	c.finish()
 	c.doubts()
 	if len(c.findings.Problems) > 0 {
@@ -155,7 +149,7 @@ func (c *configReader) doubtSecurity(given kafkaconf.Given) {
 	if secrets.IsReference(protocol) {
 		return
 	}
-	tls, login := strings.HasSuffix(protocol, "ssl"), strings.HasPrefix(protocol, "sasl")
+	tls, login := given.Values.UsesTLS(), given.Values.UsesSASL()
 	path := func(name string) string { return c.paths[given.Names[name]] }
 	for _, name := range slices.Sorted(maps.Keys(given.Values)) {
 		switch {
