@@ -59,7 +59,7 @@ func (s *session) httpReqCall(frame []byte) error {
 	s.req.route = rule.route
 	s.rsp.reset()
 	for _, c := range rule.confs {
-		if c.err != nil {
+		if c.err != nil && c.conf == nil {
 			s.answerItself(badConfBody)
 			break
 		}

@@ -38,32 +38,40 @@ func New(pool *producer.Pool, opts kafkaupstream.HandlerOptions) *Plugin {
 // Name returns the plugin's name.
 func (p *Plugin) Name() string { return Name }
 
-// invalid is the conf of a text that cannot be used. ParseConf never returns an
-// error: APISIX would skip the plugin and let the request pass.
+// invalid is the conf of a text that cannot be used: its requests are answered 500.
 type invalid struct{}
 
-// Invalid lets this project's host say in the log which route it is.
-func (invalid) Invalid() bool { return true }
-
-// ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
-// holds a lock over all routes meanwhile.
-func (p *Plugin) ParseConf(in []byte) (any, error) {
+// Parse reads a route's configuration. This project's host calls it, and logs its
+// warnings and its error together with the route's name. It does not wait for Kafka:
+// APISIX holds a lock over all routes meanwhile. conf is usable with an error, too.
+func (p *Plugin) Parse(in []byte) (conf any, warnings []error, err error) {
 	route, findings := kafkaupstream.Lint(in)
 	for _, w := range findings.Warnings {
-		p.log.Warn("a route's configuration is doubtful", "warning", w)
+		warnings = append(warnings, w)
 	}
-	err := findings.Err()
-	if err == nil {
+	if err = findings.Err(); err == nil {
 		err = p.handler.Prepare(route)
 	}
 	if err != nil {
-		p.log.Error("a route's configuration is invalid", "error", err)
-		return invalid{}, nil
+		return invalid{}, warnings, err
 	}
 	if !route.Transactional() {
 		p.pool.Warm(route.Connection())
 	}
-	return route, nil
+	return route, warnings, nil
+}
+
+// ParseConf is Parse for the stock runner, which knows no route's name. It logs the
+// findings and never returns an error: APISIX would skip the plugin and let the request pass.
+func (p *Plugin) ParseConf(in []byte) (any, error) {
+	conf, warnings, err := p.Parse(in)
+	for _, w := range warnings {
+		p.log.Warn("a route's configuration is doubtful", "warning", w)
+	}
+	if err != nil {
+		p.log.Error("a route's configuration is invalid; its requests are answered 500", "error", err)
+	}
+	return conf, nil
 }
 
 // RequestFilter answers the request: there is no upstream behind this plugin.
