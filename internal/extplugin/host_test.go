@@ -377,6 +377,19 @@ func TestAPanicIsA500AndTheNeighboursLiveOn(t *testing.T) {
 	}
 }
 
+func TestRefusedCallIsLoggedWithItsRoute(t *testing.T) {
+	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, _ pkghttp.Request) {
+		w.Header().Set("X", strings.Repeat("x", 17<<20)) // larger than a frame
+		w.WriteHeader(200)
+	}})
+	if _, err := h.Call(context.Background(), h.token(t, "route#shop#p#1", conf("p", "{}")), &gateway.Request{Method: "POST"}); err == nil {
+		t.Error("the call was answered")
+	}
+	if log := h.log.String(); !strings.Contains(log, `msg="call refused" route=shop type=`) {
+		t.Errorf("the log does not name the route:\n%s", log)
+	}
+}
+
 func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	var bodyErr atomic.Value
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {
@@ -393,5 +406,7 @@ func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	if got := bodyErr.Load(); got != "The connection is closed" {
 		t.Errorf("Body returned %v", got)
 	}
+	const line = `msg="connection of APISIX lost during a call" route=k error=`
+	await.True(t, "the log names the route", func() bool { return strings.Contains(h.log.String(), line) })
 	h.call(t, token, &gateway.Request{Body: bodyOf([]byte("x"))})
 }
