@@ -128,7 +128,7 @@ func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
 	a.mustPost(t, "by the second", 200)
 	waitForMetric(t, address, `kafkaupstream_requests_total{code="200"}`, 1)
 	second.Signal(syscall.SIGTERM)
-	if code := second.Exit(); code != 0 || second.Stderr.String() != "" {
+	if code := second.Exit(); code != 0 || complaints(second.Stderr) != nil {
 		t.Errorf("exit code %d, stderr %s", code, second.Stderr)
 	}
 }
@@ -150,7 +150,7 @@ func TestAStrangerOnTheAdminsAddressStopsNothing(t *testing.T) {
 	if code := p.Exit(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if n := len(p.Stderr.Lines()); n != 1 {
+	if n := len(complaints(p.Stderr)); n != 1 {
 		t.Errorf("%d lines: %s", n, p.Stderr)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -60,7 +61,7 @@ type runOptions struct {
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readRunOptions(env environment) (o runOptions, err error) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
+	levelName := fs.String("log-level", "info", "debug, info, warn or error")
 	formatName := fs.String("log-format", "text", "text, or json: an object a line")
 	fs.DurationVar(&o.drain, "drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
 	fs.StringVar(&o.spoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
@@ -134,10 +135,14 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	b := build()
+	log.Info("kafkaupstream started", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka,
+		"socket", o.socket, "spool", cmp.Or(o.spoolDir, "none"))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	go watchParent(ctx, cancel)
 	<-ctx.Done()
+	log.Info("kafkaupstream is stopping", "reason", context.Cause(ctx), "drain_timeout", o.drain)
 	r.admin.Close() // the next runner waits for its address
 	return r.stop(o.drain, min(o.drain*3/8, maxGrace))
 }
@@ -225,7 +230,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 		Memory: &frameMemory{pool: r.pool},
 	}
 	if r.server, err = extplugin.Listen(host, plugin); err != nil {
-		_ = r.drain(context.Background()) // nothing was served
+		r.drain(context.Background()) // nothing was served
 		return nil, err
 	}
 	if m != nil {
@@ -258,50 +263,57 @@ func (r *runner) stop(drain, grace time.Duration) error {
 		r.queue.Hurry(start.Add(drain * 3 / 8))
 	}
 	err := r.server.Shutdown(calls, grace)
-	if err != nil {
+	var cut extplugin.CutOffError
+	if errors.As(err, &cut) {
 		r.log.Error("calls of APISIX were cut off", "error", err)
-		err = errUnclean
 	}
-	if derr := r.drain(ctx); derr != nil {
-		return derr
+	left := r.drain(ctx)
+	r.log.Info("kafkaupstream stopped", "after", time.Since(start).Round(time.Millisecond),
+		"calls_cut_off", cut.Calls, "records_lost", left.lost, "records_on_disk", left.kept)
+	if err != nil || left.lost > 0 || left.err != nil {
+		return errUnclean
 	}
-	return err
+	return nil
 }
 
-// drain delivers or keeps what is queued.
-func (r *runner) drain(ctx context.Context) error {
+// leftovers are what a drain could not deliver.
+type leftovers struct {
+	lost int   // records
+	kept int64 // records, on disk
+	err  error // of the spool
+}
+
+// drain delivers or keeps what is queued, and logs what is left.
+func (r *runner) drain(ctx context.Context) (left leftovers) {
 	if r.queue != nil {
 		r.queue.Stop()
 	}
 	var spans sync.WaitGroup
 	spans.Go(func() { r.tracer.Close(ctx) }) // there are no more requests
 	defer spans.Wait()
-	lost := r.pool.Drain(ctx)
-	if lost > 0 {
-		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", lost)
+	if left.lost = r.pool.Drain(ctx); left.lost > 0 {
+		r.log.Error("records were still queued when the drain timeout ended; they are lost", "records", left.lost)
 	}
-	var err error
 	if r.queue != nil {
-		var kept int64
-		if kept, err = r.queue.Close(); kept > 0 {
-			r.log.Warn("records were still queued when the drain timeout ended; they are on disk and will be sent", "records", kept)
+		if left.kept, left.err = r.queue.Close(); left.kept > 0 {
+			r.log.Warn("records were still queued when the drain timeout ended; they are on disk and will be sent", "records", left.kept)
 		}
-		if err != nil {
-			r.log.Error("the spool was not closed well", "error", err)
+		if left.err != nil {
+			r.log.Error("the spool was not closed properly", "error", left.err)
 		}
 	}
 	r.schemas.Close()
 	r.keys.Close(ctx) // what the pool has reported until now is noted before
 	r.notifier.Close(ctx)
-	if lost > 0 || err != nil {
-		return errUnclean
-	}
-	return nil
+	return left
 }
 
-// watchParent cancels when the process that started this one is gone: nothing else
-// tells a runner that APISIX has died.
-func watchParent(ctx context.Context, cancel context.CancelFunc) {
+// errOrphaned ends a runner whose parent has gone.
+var errOrphaned = errors.New("the process that started it has ended")
+
+// watchParent cancels when the process that started this one is gone: a runner gets no
+// signal when APISIX is killed.
+func watchParent(ctx context.Context, cancel context.CancelCauseFunc) {
 	parent := os.Getppid()
 	tick := time.NewTicker(parentInterval)
 	defer tick.Stop()
@@ -311,7 +323,7 @@ func watchParent(ctx context.Context, cancel context.CancelFunc) {
 			return
 		case <-tick.C:
 			if os.Getppid() != parent {
-				cancel()
+				cancel(errOrphaned)
 				return
 			}
 		}

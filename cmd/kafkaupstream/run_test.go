@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -144,6 +145,16 @@ func holdProduce(t *testing.T, c *kfake.Cluster) (arrived <-chan struct{}, relea
 	return came, release
 }
 
+// complaints are the log's lines of level warn and above, and what is no line of the log.
+func complaints(stderr fmt.Stringer) (lines []string) {
+	for line := range strings.Lines(stderr.String()) {
+		if !strings.Contains(line, " level=INFO ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // missing reports whether nothing is at the path.
 func missing(path string) bool {
 	_, err := os.Lstat(path)
@@ -157,7 +168,7 @@ func TestRunDrainsOnSIGTERM(t *testing.T) {
 		p := startRun(t, socket, program.Options{})
 		connect(t, socket, lingering(c)).mustPost(t, "queued", 200)
 		p.Signal(syscall.SIGTERM)
-		if code := p.Exit(); code != 0 || p.Stdout.String()+p.Stderr.String() != "" {
+		if code := p.Exit(); code != 0 || p.Stdout.String() != "" || complaints(p.Stderr) != nil {
 			t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
 		}
 		waitForValue(t, c, "queued")
@@ -226,10 +237,10 @@ func TestRunIsSetByVariablesAndFlags(t *testing.T) {
 		args  string
 		lines bool // of level info are written
 	}{
-		{"the default level is warn", "", "", false},
-		{"the variable lowers it", levelVariable + "info", "", true},
-		{"the flag wins over the variable", levelVariable + "info", "--log-level warn", false},
-		{"the flag alone", "", "--log-level info", true},
+		{"the default level is info", "", "", true},
+		{"the variable raises it", levelVariable + "warn", "", false},
+		{"the flag wins over the variable", levelVariable + "warn", "--log-level info", true},
+		{"the flag alone", "", "--log-level warn", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			socket := socketPath(t)
@@ -303,8 +314,11 @@ func TestRunEndsWithItsParent(t *testing.T) {
 	if pid, err := strconv.Atoi(strings.TrimSpace(parent.Stdout.String())); err != nil || pid == parent.Pid {
 		t.Errorf("it was not the shell's child: %v, %v", pid, err)
 	}
-	if s := parent.Stderr.String(); s != "" {
-		t.Errorf("stderr: %s", s)
+	if all := complaints(parent.Stderr); all != nil {
+		t.Errorf("stderr: %s", all)
+	}
+	if log := parent.Stderr.String(); !strings.Contains(log, `msg="kafkaupstream is stopping" reason="the process that started it has ended"`) {
+		t.Errorf("the log does not have the reason: %s", log)
 	}
 }
 
@@ -318,7 +332,7 @@ func TestTheNextRunnerTakesTheSocketOver(t *testing.T) {
 
 	second := startRun(t, socket, program.Options{}) // waits until the socket is another one
 	first.Signal(syscall.SIGTERM)
-	if code := first.Exit(); code != 0 || first.Stderr.String() != "" {
+	if code := first.Exit(); code != 0 || complaints(first.Stderr) != nil {
 		t.Errorf("exit code %d, stderr %s", code, first.Stderr)
 	}
 	if _, err := a.post("with a token of the first"); !errors.Is(err, gateway.ErrConfTokenNotFound) {
@@ -329,11 +343,59 @@ func TestTheNextRunnerTakesTheSocketOver(t *testing.T) {
 	waitForValue(t, c, "by the second")
 
 	second.Signal(syscall.SIGTERM)
-	if code := second.Exit(); code != 0 || second.Stderr.String() != "" {
+	if code := second.Exit(); code != 0 || complaints(second.Stderr) != nil {
 		t.Errorf("exit code %d, stderr %s", code, second.Stderr)
 	}
 	if !missing(socket) {
 		t.Error("the last one left its socket")
+	}
+}
+
+func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
+	t.Parallel()
+	c, socket, spool := startBroker(t), socketPath(t), filepath.Join(t.TempDir(), "spool")
+	first := startRun(t, socket, program.Options{})
+	connect(t, socket, route(c, "", `,"delivery":"sync"`)).mustPost(t, "v", 200)
+	second := startRun(t, socket, program.Options{Args: []string{"--spool-dir", spool}})
+	first.Signal(syscall.SIGTERM)
+	first.Exit()
+	held := connect(t, socket, route(c, "", `,"delivery":"sync","timeout_ms":20000`))
+	arrived, _ := holdProduce(t, c)
+	go held.post("cut off")
+	<-arrived
+	second.Signal(syscall.SIGHUP)
+	second.Exit()
+
+	for _, p := range []struct {
+		name  string
+		p     *program.Process
+		lines []string // in this order; parts of each
+	}{
+		{"the first", first, []string{
+			`level=INFO msg="kafkaupstream started" version=v1.2.3 commit=0123abc librdkafka=2.* socket=` + socket + ` spool=none`,
+			`level=INFO msg="kafkaupstream is stopping" reason="terminated signal received" drain_timeout=800ms`,
+			`level=INFO msg="another runner has taken the socket over"`,
+			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=0 records_lost=0 records_on_disk=0`,
+		}},
+		{"the second", second, []string{
+			`level=INFO msg="the socket was taken over from another runner"`,
+			`level=INFO msg="kafkaupstream started" version=v1.2.3 commit=0123abc librdkafka=2.* socket=` + socket + ` spool=` + spool,
+			`level=INFO msg="kafkaupstream is stopping" reason="hangup signal received" drain_timeout=800ms`,
+			`level=ERROR msg="calls of APISIX were cut off" error="1 calls were not finished in time: *`,
+			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=1 records_lost=0 records_on_disk=1`,
+		}},
+	} {
+		rest := p.p.Stderr.Lines()
+		for _, want := range p.lines {
+			parts := strings.Split(want, "*")
+			i := slices.IndexFunc(rest, func(line string) bool {
+				return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
+			})
+			if i < 0 {
+				t.Fatalf("%s does not log, in its place, %s:\n%s", p.name, want, p.p.Stderr)
+			}
+			rest = rest[i+1:]
+		}
 	}
 }
 

@@ -56,14 +56,14 @@ func (s *session) httpReqCall(frame []byte) error {
 	if !ok {
 		return errTokenNotFound
 	}
-	s.req.route = rule.route
+	s.route = rule.route
 	s.rsp.reset()
 	for _, c := range rule.confs {
-		if c.err != nil {
+		if c.err != nil && c.conf == nil {
 			s.answerItself(badConfBody)
 			break
 		}
-		panicked := s.callPlugin(c.id.name, rule.route, func() {
+		panicked := s.callPlugin(c.id.name, func() {
 			s.srv.confs.plugin.RequestFilter(c.conf, &s.rsp, &s.req)
 		})
 		if s.req.ask.lost != nil {
@@ -116,9 +116,11 @@ func (s *session) httpRespCall(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := s.srv.confs.get(token); !ok {
+	rule, ok := s.srv.confs.get(token)
+	if !ok {
 		return errTokenNotFound
 	}
+	s.route = rule.route
 	hrespc.RespStart(s.b)
 	hrespc.RespAddId(s.b, id)
 	s.b.Finish(hrespc.RespEnd(s.b))

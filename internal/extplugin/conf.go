@@ -47,13 +47,15 @@ type rule struct {
 	lastUsed atomic.Int64 // seconds since the epoch
 }
 
-// parsedConf is one text's outcome; err says why it cannot be used.
+// parsedConf is one text's outcome; err says why it cannot be used. Where conf is set all
+// the same, the plugin answers the requests itself.
 type parsedConf struct {
-	id    textID
-	ready chan struct{} // closed when conf or err is set
-	conf  any
-	err   error
-	rules int // that use it; under confStore.mu
+	id       textID
+	ready    chan struct{} // closed when the next three are set
+	conf     any
+	warnings []error
+	err      error
+	rules    int // that use it; under confStore.mu
 }
 
 func newConfStore(plugin Plugin, ttl time.Duration, log *slog.Logger) *confStore {
@@ -117,24 +119,27 @@ func (s *confStore) prepare(key string, texts []confText) uint32 {
 	}
 	s.mu.Unlock()
 
-	for _, i := range created { // outside the lock: other routes go on
-		if s.parse(r.confs[i], texts[i].text); r.confs[i].invalid() {
+	for _, i := range created { // outside the lock, which calls of other routes need
+		c := r.confs[i]
+		s.parse(c, texts[i].text)
+		if c.err != nil {
 			s.invalid.Add(1)
+		}
+		if len(c.warnings) > 0 { // once a text: each consumer of a route has a token of its own
+			s.log.Warn("a route's configuration is doubtful", "route", r.route, "plugin", c.id.name, "warning", oneLine(c.warnings...))
 		}
 	}
 	for _, c := range r.confs {
-		if <-c.ready; c.invalid() {
-			s.log.Error("the requests of this route are answered 500", "route", r.route, "plugin", c.id.name)
+		if <-c.ready; c.err != nil {
+			s.log.Error("a route's configuration is invalid; its requests are answered 500", "route", r.route, "plugin", c.id.name, "error", oneLine(c.err))
 		}
 	}
 	return token
 }
 
-// invalid reports whether the text cannot be used, also where the plugin keeps that
-// to itself so as not to be skipped by the stock runner.
-func (c *parsedConf) invalid() bool {
-	conf, ok := c.conf.(interface{ Invalid() bool })
-	return c.err != nil || ok && conf.Invalid()
+// oneLine joins the errors, and those that are joined in them, with semicolons.
+func oneLine(errs ...error) string {
+	return strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; ")
 }
 
 // text returns the entry of a text; a new one has yet to be parsed. s.mu is held.
@@ -156,15 +161,18 @@ func (s *confStore) parse(c *parsedConf, text string) {
 		if r := recover(); r != nil {
 			c.err = fmt.Errorf("the plugin panicked: %s", logging.Panic(r))
 		}
-		if c.err != nil {
-			s.log.Error("a route's configuration is invalid", "plugin", c.id.name, "error", c.err)
-		}
 	}()
 	if c.id.name != s.plugin.Name() {
 		c.err = errors.New("there is no plugin of this name here")
 		return
 	}
-	c.conf, c.err = s.plugin.ParseConf([]byte(text))
+	if p, ok := s.plugin.(Parser); ok {
+		c.conf, c.warnings, c.err = p.Parse([]byte(text))
+		return
+	}
+	if c.conf, c.err = s.plugin.ParseConf([]byte(text)); c.err != nil {
+		c.conf = nil
+	}
 }
 
 // maxRouteName bounds what the log shows of a key that is not APISIX's, in bytes.

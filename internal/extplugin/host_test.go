@@ -238,12 +238,9 @@ func TestAConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
 			return nil, errors.New("reason for the log")
 		case "panic":
 			panic("in ParseConf")
-		case "quiet":
-			return quietlyInvalid{}, nil
 		}
 		return nil, nil
 	}})
-	h.token(t, "quiet", conf("p", "quiet"))
 	for _, c := range []gateway.ConfEntry{conf("p", "bad"), conf("p", "panic"), conf("no such plugin", "{}")} {
 		t.Run(c.Name+" "+c.Value, func(t *testing.T) {
 			r := h.call(t, h.token(t, c.Name+c.Value, c), &gateway.Request{})
@@ -252,16 +249,46 @@ func TestAConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
 			}
 		})
 	}
-	for _, want := range []string{"reason for the log", "route=pbad", "route=ppanic", `route="no such plugin{}"`, "route=quiet"} {
-		if !strings.Contains(h.log.String(), want) {
-			t.Errorf("the log does not have %q", want)
+	const line = `level=ERROR msg="a route's configuration is invalid; its requests are answered 500" route=`
+	for _, want := range []string{`pbad plugin=p error="reason for the log"`, `ppanic plugin=p error="the plugin panicked: `, `"no such plugin{}" plugin="no such plugin" error=`} {
+		if n := strings.Count(h.log.String(), line+want); n != 1 {
+			t.Errorf("the log has %q %d times:\n%s", want, n, h.log.String())
 		}
 	}
 }
 
-type quietlyInvalid struct{}
+// parserPlugin leaves the log to the host.
+type parserPlugin struct{ fakePlugin }
 
-func (quietlyInvalid) Invalid() bool { return true }
+func (*parserPlugin) Parse(in []byte) (any, []error, error) {
+	if string(in) == "doubtful" {
+		return "served", []error{errors.New("first doubt"), errors.New("second doubt")}, nil
+	}
+	return "answers itself", nil, errors.Join(errors.New("first problem"), errors.New("second problem"))
+}
+
+func TestConfigurationsProblemsAreOneLineThatNamesTheRoute(t *testing.T) {
+	h := startHost(t, "", &parserPlugin{fakePlugin{name: "p", request: func(conf any, w http.ResponseWriter, _ pkghttp.Request) { fmt.Fprint(w, conf) }}})
+	for _, c := range []struct{ text, answer string }{{"doubtful", "served"}, {"wrong", "answers itself"}} {
+		r := h.call(t, h.token(t, c.text, conf("p", c.text)), &gateway.Request{})
+		if r.Status != 200 || !strings.HasPrefix(string(r.Body), c.answer) {
+			t.Errorf("%s: got %d %s", c.text, r.Status, r.Body)
+		}
+	}
+	h.token(t, "another route of the same text", conf("p", "wrong"))
+	for _, want := range []string{
+		`level=WARN msg="a route's configuration is doubtful" route=doubtful plugin=p warning="first doubt; second doubt"` + "\n",
+		`level=ERROR msg="a route's configuration is invalid; its requests are answered 500" route=wrong plugin=p error="first problem; second problem"` + "\n",
+		`level=ERROR msg="a route's configuration is invalid; its requests are answered 500" route="another route of the same text" plugin=p error="first problem; second problem"` + "\n",
+	} {
+		if strings.Count(h.log.String(), want) != 1 {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+	if n := strings.Count(h.log.String(), "a route's configuration"); n != 3 {
+		t.Errorf("%d lines about three routes:\n%s", n, h.log.String())
+	}
+}
 
 func TestTokensOfAnotherProcessAreRefusedWithTheProtocolsCode(t *testing.T) {
 	p := func() Plugin { return &fakePlugin{name: "p", request: digest} }
@@ -350,6 +377,19 @@ func TestAPanicIsA500AndTheNeighboursLiveOn(t *testing.T) {
 	}
 }
 
+func TestRefusedCallIsLoggedWithItsRoute(t *testing.T) {
+	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, _ pkghttp.Request) {
+		w.Header().Set("X", strings.Repeat("x", 17<<20)) // larger than a frame
+		w.WriteHeader(200)
+	}})
+	if _, err := h.Call(context.Background(), h.token(t, "route#shop#p#1", conf("p", "{}")), &gateway.Request{Method: "POST"}); err == nil {
+		t.Error("the call was answered")
+	}
+	if log := h.log.String(); !strings.Contains(log, `msg="call refused" route=shop type=`) {
+		t.Errorf("the log does not name the route:\n%s", log)
+	}
+}
+
 func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	var bodyErr atomic.Value
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {
@@ -366,5 +406,7 @@ func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	if got := bodyErr.Load(); got != "The connection is closed" {
 		t.Errorf("Body returned %v", got)
 	}
+	const line = `msg="connection of APISIX lost during a call" route=k error=`
+	await.True(t, "the log names the route", func() bool { return strings.Contains(h.log.String(), line) })
 	h.call(t, token, &gateway.Request{Body: bodyOf([]byte("x"))})
 }

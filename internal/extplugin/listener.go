@@ -16,8 +16,9 @@ import (
 // that accepts, and only one's own is ever removed.
 type listener struct {
 	*net.UnixListener
-	path string
-	file os.FileInfo
+	path     string
+	file     os.FileInfo
+	replaced bool // a socket of another process was at the path
 }
 
 func listen(path string, mode fs.FileMode) (*listener, error) {
@@ -42,10 +43,12 @@ func listen(path string, mode fs.FileMode) (*listener, error) {
 	if err != nil {
 		return fail(err)
 	}
+	_, err = os.Lstat(path)
+	replaced := err == nil
 	if err := os.Rename(beside, path); err != nil {
 		return fail(err)
 	}
-	return &listener{l, path, file}, nil
+	return &listener{l, path, file, replaced}, nil
 }
 
 // missing reports whether nothing is at the path any more: an old runner that

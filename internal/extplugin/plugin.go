@@ -15,9 +15,6 @@ type Plugin interface {
 	// ParseConf reads a configuration text. The host parses a text once and hands
 	// the same conf to every call of every route that has the text. An error does
 	// not fail open, as it does in the stock runner: such a route answers 500.
-	// A plugin that also runs there keeps the error in its conf instead and answers
-	// 500 itself; if that conf has a method Invalid() bool that returns true, the
-	// host still says in the log which route it is.
 	ParseConf(in []byte) (conf interface{}, err error)
 	// RequestFilter handles a call. What it writes to w is the client's answer; if
 	// it writes nothing, APISIX goes on with the request as it is: this host does not
@@ -27,4 +24,14 @@ type Plugin interface {
 	// ResponseFilter is for ext-plugin-post-resp. The host never calls it, and leaves
 	// every response as it is.
 	ResponseFilter(conf interface{}, w pkghttp.Response)
+}
+
+// Parser is a [Plugin] that leaves it to the host to log what is wrong with a
+// configuration: the host knows the route's name, and makes one line of all problems.
+type Parser interface {
+	Plugin
+	// Parse is called instead of ParseConf. With an error, conf is still what
+	// RequestFilter is called with, so that the plugin answers such a route's requests
+	// itself; if it is nil, the host answers them with 500.
+	Parse(in []byte) (conf any, warnings []error, err error)
 }

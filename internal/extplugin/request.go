@@ -21,9 +21,8 @@ import (
 // for one that changes a request and lets it pass to an upstream: SetPath, RespHeader and the header's Set and Del panic,
 // which the session answers with 500.
 type request struct {
-	s     *session
-	fb    hrc.Req
-	route string
+	s  *session
+	fb hrc.Req
 
 	hdr  header
 	args url.Values
@@ -80,7 +79,7 @@ func emptied[E any](s []E) []E {
 }
 
 // Route returns the id of the route that the request came by, for the log.
-func (r *request) Route() string { return r.route }
+func (r *request) Route() string { return r.s.route }
 
 // ID returns APISIX's number of the request, for debugging only.
 func (r *request) ID() uint32 { return r.fb.Id() }

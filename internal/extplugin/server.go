@@ -113,6 +113,9 @@ func Listen(opts Options, plugin Plugin) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", opts.SocketPath, err)
 	}
+	if l.replaced {
+		s.log.Info("the socket was taken over from another runner")
+	}
 	s.serve(l)
 	s.loops.Add(1)
 	go s.watch()
@@ -244,13 +247,15 @@ func (s *Server) retireListeners() {
 // connection after its next answer: to close an idle one under a worker that is
 // about to use it would fail a request. When the connections have fallen quiet, the
 // idle ones are closed too. All that takes grace at most, and calls under way are
-// waited for until ctx ends.
+// waited for until ctx ends. The error is a [CutOffError] when some were not finished.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	graceCtx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	s.stopOnce.Do(func() {
 		close(s.stop)
-		s.awaitSuccessor(graceCtx)
+		if s.awaitSuccessor(graceCtx) {
+			s.log.Info("another runner has taken the socket over")
+		}
 		s.draining.Store(true)
 		s.mu.Lock()
 		s.retireListeners()
@@ -282,9 +287,23 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 		if n == 0 {
 			return nil
 		}
-		return fmt.Errorf("%d calls were not finished in time: %w", n, context.Cause(ctx))
+		return CutOffError{n, context.Cause(ctx)}
 	}
 }
+
+// CutOffError is returned by a shutdown that closed connections with a call under way.
+type CutOffError struct {
+	Calls int
+	Err   error // why no more time was left
+}
+
+// Error returns the number of calls and the reason.
+func (e CutOffError) Error() string {
+	return fmt.Sprintf("%d calls were not finished in time: %s", e.Calls, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e CutOffError) Unwrap() error { return e.Err }
 
 const (
 	// quietTime without a call on any connection ends the grace of a shutdown.
@@ -293,20 +312,21 @@ const (
 	quietLook = 5 * time.Millisecond
 )
 
-// awaitSuccessor returns when the path leads to another process's socket, or ctx ends.
-func (s *Server) awaitSuccessor(ctx context.Context) {
+// awaitSuccessor returns when the path leads to another process's socket or to nothing,
+// or ctx ends. It reports whether another process's socket is there.
+func (s *Server) awaitSuccessor(ctx context.Context) bool {
 	look := time.NewTicker(quietLook)
 	defer look.Stop()
 	for {
 		s.mu.Lock()
-		ours := len(s.listeners) > 0 && s.listeners[0].ours()
+		listeners := s.listeners
 		s.mu.Unlock()
-		if !ours {
-			return
+		if len(listeners) == 0 || !listeners[0].ours() {
+			return len(listeners) > 0 && !listeners[0].missing()
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-look.C:
 		}
 	}

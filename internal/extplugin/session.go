@@ -20,11 +20,12 @@ type session struct {
 	conn *net.UnixConn
 	raw  syscall.RawConn
 
-	in   inbox
-	room frameRoom
-	b    *flatbuffers.Builder
-	req  request
-	rsp  reply
+	in    inbox
+	room  frameRoom
+	route string // of the call under way, for the log; "" until its token is looked up
+	b     *flatbuffers.Builder
+	req   request
+	rsp   reply
 
 	// busy is set while a call is served, calls counts them, and ending makes the
 	// present or next call the last one: what Server.Shutdown sees and sets.
@@ -61,6 +62,7 @@ func (s *session) serve() {
 			s.srv.large.Store(true)
 		}
 		s.room.release()
+		s.route = ""
 		typ, frame, err := s.exchange(out, &s.room)
 		if refused, ok := err.(refusedError); ok {
 			out = s.refuse(typ, refused.error)
@@ -69,7 +71,7 @@ func (s *session) serve() {
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
 				s.srv.count.broken.Add(1)
-				s.srv.log.Info("connection of APISIX ended", "error", err)
+				s.srv.log.Debug("connection of APISIX ended", "error", err)
 			}
 			return
 		}
@@ -79,7 +81,7 @@ func (s *session) serve() {
 		s.busy.Store(false)
 		if err != nil {
 			s.srv.count.broken.Add(1)
-			s.srv.log.Info("connection of APISIX lost during a call", "error", err)
+			s.srv.log.Info("connection of APISIX lost during a call", s.about("error", err)...)
 			return
 		}
 		if s.ending.Load() {
@@ -243,14 +245,22 @@ func (s *session) dispatch(typ byte, frame []byte) ([]byte, error) {
 	return s.refuse(typ, err), nil
 }
 
+// about puts the call's route, where it is known, before the attributes of a line.
+func (s *session) about(attributes ...any) []any {
+	if s.route == "" {
+		return attributes
+	}
+	return append([]any{"route", s.route}, attributes...)
+}
+
 // refuse logs why a call is not served and returns the frame that says so to APISIX.
 func (s *session) refuse(typ byte, err error) []byte {
 	if errors.Is(err, errTokenNotFound) {
 		s.srv.count.unknownTokens.Add(1)
-		s.srv.log.Info("APISIX used a token of another process or an expired one; it will prepare the configuration again")
+		s.srv.log.Debug("APISIX used a token of another process or an expired one; it will prepare the configuration again")
 	} else {
 		s.srv.count.refused.Add(1)
-		s.srv.log.Warn("call refused", "type", typ, "error", err)
+		s.srv.log.Warn("call refused", s.about("type", typ, "error", err)...)
 	}
 	s.b.Reset()
 	a6err.RespStart(s.b)
@@ -279,11 +289,11 @@ func malformed(err *error) {
 
 // callPlugin runs f. A panic of the plugin is logged with its stack and answered
 // by the caller.
-func (s *session) callPlugin(name, route string, f func()) (panicked bool) {
+func (s *session) callPlugin(name string, f func()) (panicked bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked = true
-			s.srv.log.Error("plugin panicked", "plugin", name, "route", route, "panic", logging.Panic(r), "stack", string(debug.Stack()))
+			s.srv.log.Error("plugin panicked", "plugin", name, "route", s.route, "panic", logging.Panic(r), "stack", string(debug.Stack()))
 		}
 	}()
 	f()

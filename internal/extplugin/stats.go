@@ -48,7 +48,7 @@ func (s *confStore) stats(out *Stats) {
 	for _, c := range s.texts {
 		select {
 		case <-c.ready:
-			if c.invalid() {
+			if c.err != nil {
 				out.Invalid++
 			}
 		default: // is being parsed

@@ -39,33 +39,41 @@ func New(pool *producer.Pool, opts kafkaupstream.HandlerOptions) *Plugin {
 // Name returns the plugin's name.
 func (p *Plugin) Name() string { return Name }
 
-// invalid is the conf of a text that cannot be used. ParseConf never returns an
-// error: APISIX would skip the plugin and let the request pass.
+// invalid is the conf of a text that cannot be used: its requests are answered 500.
 type invalid struct{}
 
-// Invalid lets this project's host say in the log which route it is.
-func (invalid) Invalid() bool { return true }
-
-// ParseConf reads a route's configuration. It does not wait for Kafka: APISIX
-// holds a lock over all routes meanwhile.
-func (p *Plugin) ParseConf(in []byte) (any, error) {
+// Parse reads a route's configuration. This project's host calls it, and logs its
+// warnings and its error together with the route's name. It does not wait for Kafka:
+// APISIX holds a lock over all routes meanwhile. conf is usable with an error, too.
+func (p *Plugin) Parse(in []byte) (conf any, warnings []error, err error) {
 	parsed, findings := routeconf.Lint(in)
 	for _, w := range findings.Warnings {
-		p.log.Warn("a route's configuration is doubtful", "warning", w)
+		warnings = append(warnings, w)
 	}
 	var served *kafkaupstream.Served
-	err := findings.Err()
-	if err == nil {
+	if err = findings.Err(); err == nil {
 		served, err = p.handler.Prepare(parsed)
 	}
 	if err != nil {
-		p.log.Error("a route's configuration is invalid", "error", err)
-		return invalid{}, nil
+		return invalid{}, warnings, err
 	}
 	if !served.Mode.Transactional {
 		p.pool.Warm(served.Conn)
 	}
-	return served, nil
+	return served, warnings, nil
+}
+
+// ParseConf is Parse for the stock runner, which knows no route's name. It logs the
+// findings and never returns an error: APISIX would skip the plugin and let the request pass.
+func (p *Plugin) ParseConf(in []byte) (any, error) {
+	conf, warnings, err := p.Parse(in)
+	for _, w := range warnings {
+		p.log.Warn("a route's configuration is doubtful", "warning", w)
+	}
+	if err != nil {
+		p.log.Error("a route's configuration is invalid; its requests are answered 500", "error", err)
+	}
+	return conf, nil
 }
 
 // RequestFilter answers the request: there is no upstream behind this plugin.

@@ -477,9 +477,27 @@ func TestADoubtfulConfigurationIsServedAndLogged(t *testing.T) {
 	defer h.stop()
 	r := request{conf: config(`,"topic":"orders","jsonkey":"$.id"`), body: "x", status: 200}
 	r.verify(t, h.do(t, &r))
-	const want = `msg="a route's configuration is doubtful" warning="jsonkey: it looks like JSONPath; jsonkey is a gjson path, and this one finds no key in most bodies; did you mean \"id\"?"`
-	if log := h.log.String(); !strings.Contains(log, want) {
+	const want = ` plugin=kafkaupstream warning="jsonkey: it looks like JSONPath; jsonkey is a gjson path, and this one finds no key in most bodies; did you mean \"id\"?"`
+	if log := h.log.String(); !strings.Contains(log, `level=WARN msg="a route's configuration is doubtful" route=`) || !strings.Contains(log, want) {
 		t.Errorf("it is not in the log:\n%s", log)
+	}
+}
+
+func TestInvalidConfigurationIsOneLineWithEveryProblem(t *testing.T) {
+	h := startHost(t, startOwnHost)
+	defer h.stop()
+	conf := gateway.ConfEntry{Name: "kafkaupstream", Value: `{"config":{},"topicc":"orders","partition":"first"}`}
+	if _, err := h.PrepareConf(context.Background(), "route#shop#ext-plugin-post-req#7", []gateway.ConfEntry{conf}); err != nil {
+		t.Fatal(err)
+	}
+	lines := h.log.Lines()
+	if len(lines) != 1 {
+		t.Fatalf("%d lines: %q", len(lines), lines)
+	}
+	for _, part := range []string{"level=ERROR", "are answered 500", "route=shop", "plugin=kafkaupstream", "topicc: unknown key", "; partition: expected an integer"} {
+		if !strings.Contains(lines[0], part) {
+			t.Errorf("it lacks %q: %s", part, lines[0])
+		}
 	}
 }
 
