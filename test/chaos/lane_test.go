@@ -218,6 +218,23 @@ func (l *lane) evidence(s *scene) evidence {
 	return v
 }
 
+// explainLost says what the replies to lost records were, and what is in their places.
+func (l *lane) explainLost(entries []entry, topic []kafkatest.Record, lost []id) {
+	for _, e := range entries {
+		if l.mode == "async" || !slices.Contains(lost, e.id) {
+			continue
+		}
+		there := "nothing"
+		for i := range topic {
+			if r := &topic[i]; e.outcome() == acknowledged && int(r.Partition) == e.partition && r.Offset == int64(e.offset) {
+				there = string(r.Value)
+			}
+		}
+		l.t.Logf("%s: lost: %v, sent %s, answered %d %s after %v: partition %d offset %d, where %.60s is; receipt %q",
+			l.name, e.id, e.sent.UTC().Format("15:04:05.000"), e.status, e.delivered, e.wait, e.partition, e.offset, there, e.receipt)
+	}
+}
+
 // judge compares the ledger with the topic and adds a row to the table.
 func (l *lane) judge(s *scene) {
 	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
@@ -234,6 +251,7 @@ func (l *lane) judge(s *scene) {
 	if !l.emptied.IsZero() && a.excused > 0 && !saysFilesAreGone(l.all) {
 		l.t.Errorf("%s: %d kept records are lost with their files, and the log does not say so", l.name, a.excused)
 	}
+	l.explainLost(entries, topic, a.lost[:min(len(a.lost), 20)])
 	for _, text := range slices.Concat(a.elsewhere[:min(len(a.elsewhere), 20)], a.copies[:min(len(a.copies), 20)]) {
 		l.t.Logf("%s: %s", l.name, text)
 	}
