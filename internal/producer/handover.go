@@ -186,7 +186,7 @@ func (p *Pool) resend(soon context.Context, from *client, h *handover, b *return
 			<-younger.done
 			continue
 		}
-		c, s, err := p.lane(ctx, from.conn, b.rec.Topic)
+		c, s, err := p.lane(ctx, from.conn, b.rec.Topic, forKeeper)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 // Reach returns nil when the connection's cluster answers. Where that is not known, it
 // waits until ctx ends.
 func (p *Pool) Reach(ctx context.Context, conn *kafkaconf.Connection) *record.Error {
-	return p.retrying(ctx, conn, "", func(c *client, _ *suspect) *record.Error {
+	return p.retrying(ctx, conn, "", forKeeper, func(c *client, _ *suspect) *record.Error {
 		if err := c.awaitReady(ctx); err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ type queued struct {
 }
 
 func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record, whom audience) (q queued, err *record.Error) {
-	err = p.retrying(ctx, conn, rec.Topic, func(c *client, s *suspect) *record.Error {
+	err = p.retrying(ctx, conn, rec.Topic, whom, func(c *client, s *suspect) *record.Error {
 		q.by = c
 		q.Delivery, err = c.queue(ctx, rec, s, whom)
 		return err
@@ -159,9 +159,9 @@ func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *recor
 
 // retrying calls f with the client that is to have a record of the topic, and again with
 // the next one while a client is being replaced.
-func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic string, f func(*client, *suspect) *record.Error) *record.Error {
+func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic string, whom audience, f func(*client, *suspect) *record.Error) *record.Error {
 	for {
-		c, s, err := p.lane(ctx, conn, topic)
+		c, s, err := p.lane(ctx, conn, topic, whom)
 		if err != nil {
 			return err
 		}
@@ -183,8 +183,8 @@ func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic s
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
 // that with the record counted in. There is no client when the pool is closed.
-func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string) (*client, *suspect, *record.Error) {
-	s, err := p.suspects.enter(ctx, conn.ID(), topic)
+func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string, whom audience) (*client, *suspect, *record.Error) {
+	s, err := p.suspects.enter(ctx, conn.ID(), topic, whom)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -305,3 +305,30 @@ func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	}
 	senders.Wait()
 }
+
+func TestAsyncRecordsOfASuspectTopicAreNoMoreThanCanBeSentAlone(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "t"))
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, false)
+	by := refuser{err: kerr.InvalidRecord}
+	by.control(c, isBad)
+	if _, err := send(p, conn, recordOf("t", "bad"), false, in(10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	await.True(t, "the topic is suspect", func() bool { return p.suspects.n.Load() == 1 })
+	if _, err := send(p, conn, recordOf("t", "good"), false, in(10*time.Second)); err != nil { // after the handover
+		t.Fatal(err)
+	}
+	release := holdProduce(c)
+	taken, refused := 0, (*record.Error)(nil)
+	for ; refused == nil && taken <= 2*maxAlone; taken++ {
+		_, refused = send(p, conn, recordOf("t", "good"), false, in(50*time.Millisecond))
+	}
+	if refused == nil || refused.Kind != record.KindQueueFull || refused.Unconfirmed {
+		t.Errorf("after %d records that nobody takes: %+v", taken, refused)
+	}
+	release()
+	if _, err := send(p, conn, recordOf("t", "good"), false, in(10*time.Second)); err != nil {
+		t.Errorf("when there is room again: %+v", err)
+	}
+}

@@ -19,6 +19,11 @@ import (
 // suspectTime is how long a topic stays suspect after the last refusal.
 const suspectTime = 10 * time.Second
 
+// maxAlone is how many records of a suspect topic may wait when another comes for which
+// nobody does. Each takes a round trip: async clients send faster than that, and what
+// waits for message.timeout.ms is lost, which the ledger saw happen to thousands of good ones.
+const maxAlone = 1000
+
 // suspects are the suspect topics of a pool.
 type suspects struct {
 	n       atomic.Int32 // 0 is what a request sees
@@ -37,6 +42,7 @@ type suspect struct {
 	// or those that follow would overtake them.
 	with int
 	idle chan struct{} // closed when with is 0; nil: nobody waits for that
+	room chan struct{} // closed when with is half of maxAlone; nil likewise
 }
 
 // refused makes the topic suspect.
@@ -61,39 +67,54 @@ func (ss *suspects) has(conn, topic string) bool {
 }
 
 // enter returns the suspect if the topic is one, and counts a record in, which leave
-// counts out. It waits for the last records of a topic that is suspect no more.
-func (ss *suspects) enter(ctx context.Context, conn, topic string) (*suspect, *record.Error) {
+// counts out. It waits for the last records of a topic that is suspect no more and, where
+// nobody waits for the record itself, for room among those that are sent one at a time.
+func (ss *suspects) enter(ctx context.Context, conn, topic string, whom audience) (*suspect, *record.Error) {
 	for ss.n.Load() > 0 {
-		s, idle := ss.look(suspectKey{conn, topic})
-		if idle == nil {
+		s, fewer, err := ss.look(suspectKey{conn, topic}, whom)
+		if fewer == nil {
 			return s, nil
 		}
-		if !wait(ctx, idle) {
-			return nil, &record.Error{Kind: record.KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
+		if !wait(ctx, fewer) {
+			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-// look returns the suspect, with a record counted in, or what is to be waited for.
-func (ss *suspects) look(key suspectKey) (*suspect, <-chan struct{}) {
+var (
+	errStillAlone = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records of the topic are still sent one at a time"}
+	errManyAlone  = &record.Error{Kind: record.KindQueueFull, Reason: "too many records of the topic wait to be sent one at a time"}
+)
+
+// look returns the suspect, with a record counted in, or what is to be waited for, and the
+// error where that takes too long.
+func (ss *suspects) look(key suspectKey, whom audience) (_ *suspect, fewer <-chan struct{}, _ *record.Error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.byTopic[key]
 	switch {
 	case s == nil:
-		return nil, nil
+		return nil, nil, nil
 	case time.Now().Before(s.until):
+		if whom == forNobody && s.with >= maxAlone {
+			return nil, waitFor(&s.room), errManyAlone
+		}
 		s.with++
-		return s, nil
+		return s, nil, nil
 	case s.with == 0:
 		ss.remove(s)
-		return nil, nil
+		return nil, nil, nil
 	}
-	if s.idle == nil {
-		s.idle = make(chan struct{})
+	return nil, waitFor(&s.idle), errStillAlone
+}
+
+// waitFor returns the channel, which it makes where nobody waits yet.
+func waitFor(c *chan struct{}) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
 	}
-	return nil, s.idle
+	return *c
 }
 
 // remove is called with the lock.
@@ -120,7 +141,12 @@ func (s *suspect) leave() {
 	}
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if s.with--; s.with == 0 && s.idle != nil {
+	s.with--
+	if s.with <= maxAlone/2 && s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+	if s.with == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil
 	}
