@@ -304,7 +304,9 @@ func (r *runner) drain(ctx context.Context) (left leftovers) {
 	}
 	r.schemas.Close()
 	r.keys.Close(ctx) // what the pool has reported until now is noted before
-	r.notifier.Close(ctx)
+	if err := r.notifier.Close(ctx); err != nil {
+		r.log.Warn("notifications were not sent in time", "error", err)
+	}
 	return left
 }
 

@@ -135,7 +135,7 @@ func (c *Console) serveRoutes(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	e.Encode(map[string]any{ // an error is the client's going away
+	_ = e.Encode(map[string]any{ // an error is the client's going away
 		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Embedded, "routes": routes,
 	})
 }

@@ -163,7 +163,7 @@ func (w *writer) lead(leader *request) {
 	for _, r := range batch {
 		w.addAll(r)
 	}
-	w.commit() // each entry carries its own error
+	_ = w.commit() // each entry carries its own error
 	w.mu.Unlock()
 	w.queue.handOn()
 	for _, r := range batch {

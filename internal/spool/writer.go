@@ -50,7 +50,7 @@ func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
 // turnOver ends the active segment where a payload is too much for it.
 func (w *writer) turnOver(payload []byte) {
 	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > w.segmentBytes || w.index == math.MaxUint32) {
-		w.commit()
+		_ = w.commit() // each entry carries its own error
 		w.seal()
 	}
 }
@@ -116,7 +116,8 @@ func (w *writer) emptyBuffer() {
 	}
 }
 
-// commit makes everything that was added durable and tells those who wait.
+// commit makes everything that was added durable. An error is also in the [Appended] of
+// each entry that was added.
 func (w *writer) commit() error {
 	if w.count == 0 {
 		return nil
