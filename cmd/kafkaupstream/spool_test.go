@@ -167,14 +167,14 @@ func TestSpoolIsUsedWronglyInManyWays(t *testing.T) {
 	})
 }
 
-func TestAnEmptySpoolSaysSo(t *testing.T) {
+func TestEmptySpoolSaysSo(t *testing.T) {
 	t.Parallel()
 	p := person{t, shortDir(t)}
 	p.sees("ls", `^The spool is empty\.\n$`)
 	p.sees("ls --json", `^\[\]\n$`)
 }
 
-func TestTheSpoolWithoutARunner(t *testing.T) {
+func TestSpoolWithoutARunner(t *testing.T) {
 	t.Parallel()
 	p := kept(t, 3)
 	infos := p.streams()
@@ -220,7 +220,7 @@ func TestTheSpoolWithoutARunner(t *testing.T) {
 	p.sees("ls", `^The spool is empty\.\n$`)
 }
 
-func TestTheSpoolBesideARunner(t *testing.T) {
+func TestSpoolBesideARunner(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	r, socket, p := startDurable(t, shortDir(t))
@@ -243,7 +243,7 @@ func TestTheSpoolBesideARunner(t *testing.T) {
 	stopRun(t, r)
 }
 
-func TestAHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
+func TestHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
 	t.Parallel()
 	p := kept(t, 1)
 	lock, err := os.OpenFile(filepath.Join(p.dir, "lock"), os.O_RDWR, 0)
@@ -261,7 +261,7 @@ func TestAHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
 	}
 }
 
-func TestWhatStrangersSentDoesNotReachTheTerminal(t *testing.T) {
+func TestTerminalSeesNoControlCharactersOfStrangers(t *testing.T) {
 	cases := []struct{ says, in, want string }{
 		{"text", `{"a":"ü"}`, `{"a":"ü"}`},
 		{"a terminal's command", "\x1b[2J", `\x1b[2J`},
