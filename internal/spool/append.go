@@ -10,7 +10,7 @@ import (
 // writes for all that are there when the segment is free; those that come meanwhile
 // are the next batch.
 type queue struct {
-	mu      sync.Mutex // guards who waits and whether there is a leader
+	mu      sync.Mutex // guards the queue and whether there is a leader
 	waiting []*request
 	led     bool
 }
