@@ -206,7 +206,7 @@ func TestSpoolWithoutARunner(t *testing.T) {
 	p.fails(2, "drop --pending "+first.Receipt, "--yes drops without asking")
 	p.fails(1, "drop "+first.Receipt+" --yes", "--pending means such")
 	p.sees("drop --yes --pending "+first.Receipt, `^1 record dropped from stream `+id)
-	p.sees("resume "+id, `^Stream `+id+` goes on, with 2 records\.`)
+	p.sees("resume "+id, `^Stream `+id+` resumed, with 2 records\.`)
 
 	b := startBroker(t)
 	p.sees("replay --pending "+id+" -f "+write(t, durableRoute(b.ListenAddrs()[0])), `^2 records put at the end of stream `)
@@ -233,7 +233,7 @@ func TestSpoolBesideARunner(t *testing.T) {
 
 	// It is too large for Kafka until the answer is another.
 	large := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.MessageTooLarge, Count: -1})
-	p.sees("resume "+id, `goes on, with 1 record\.`)
+	p.sees("resume "+id, `resumed, with 1 record\.`)
 	program.Until(t, "it is a dead letter", func() bool { return p.streams()[0].DeadLetters == 1 })
 	large.Remove()
 	p.sees("show --dead "+id, `(?m)^dead letter +\S`, `(?m)^value +large$`)
