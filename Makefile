@@ -1,4 +1,6 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# An error that nobody looks at is a lost record that nobody hears of. .errcheck lists what may be ignored.
+ERRCHECK = github.com/kisielk/errcheck@v1.30.0
 # Runs, not seconds: the end of a time is sometimes reported as a failure ("context deadline
 # exceeded", golang/go#75804).
 FUZZTIME   ?= 10000x
@@ -22,11 +24,12 @@ build: ## the binary, in ./bin
 
 test: lint unit fuzz kafka interop ## everything, as CI does
 
-lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), shellcheck, the list of decoders
+lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errcheck (exceptions in .errcheck), shellcheck, the list of decoders
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
 	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \

@@ -2,7 +2,7 @@
 # Usage: kcat.sh [-b BROKERS] [consume | follow | produce | list] [TOPIC] [-- KCAT OPTION…]
 #
 #   consume   print the topic's records, to its end (what it does when nothing is said)
-#   follow    print them and go on, until Ctrl-C
+#   follow    print them, and new ones until Ctrl-C
 #   produce   send each line of standard input as a record
 #   list      list brokers, topics and partitions
 #

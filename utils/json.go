@@ -126,7 +126,7 @@ func (o *output) skipRun(src []byte, i int) int {
 	return end
 }
 
-// excuse goes on with a string that is not UTF-8 where that is no problem.
+// excuse continues with a string that is not UTF-8 where that is no problem.
 func (o *output) excuse(src []byte, i int, wrong problem) (int, problem) {
 	for o.loose && wrong == notUTF8 {
 		i, wrong = stringEnd(src, i+1)

@@ -64,7 +64,7 @@ func run(mode, profiles string) (err error) {
 }
 
 // endWithParent makes the end of standard input a SIGTERM, on which every mode
-// ends: the stock runner knows no other way.
+// ends: the stock runner cannot be stopped otherwise.
 func endWithParent() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)

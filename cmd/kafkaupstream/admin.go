@@ -48,11 +48,11 @@ func (r *runner) serveAdmin(m *metrics.Metrics, opts runnerOptions) {
 // maxClusters bounds the clusters that a reply about readiness names.
 const maxClusters = 100
 
-// readiness says whether this runner does what a gateway's runner is for: it takes
-// APISIX's calls, it can keep records where it has a spool, and at least one of the
-// connections that it has can take a record: its cluster answers, or is not known not to,
-// or its records can be kept on disk. What one cluster of several does is a warning: the
-// others' routes are not to go with it.
+// readiness reports whether this runner can serve: it accepts APISIX's calls, it can
+// write to its spool if it has one, and at least one of its connections can take a
+// record: the cluster answers, or its state is not known yet, or its records can be kept
+// on disk. One failing cluster of several is only a warning, so that the routes of the
+// others stay in service.
 func (r *runner) readiness() admin.Readiness {
 	var out admin.Readiness
 	refuse := func(reason string) { out.Reasons = append(out.Reasons, reason) }

@@ -75,7 +75,7 @@ func startWithAdmin(t *testing.T, socket string, args ...string) (p *program.Pro
 	return p, address
 }
 
-func TestTheAdminServesTheProcessTooAndNoProfilesUnlessAsked(t *testing.T) {
+func TestAdminServesTheProcessTooAndNoProfilesUnlessAsked(t *testing.T) {
 	t.Parallel()
 	p, address := startWithAdmin(t, socketPath(t))
 	if _, text := fetch(address, "/metrics"); !strings.Contains(text, "\ngo_goroutines ") || !strings.Contains(text, "\nprocess_open_fds ") {
@@ -90,7 +90,7 @@ func TestTheAdminServesTheProcessTooAndNoProfilesUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
+func TestNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
 	t.Parallel()
 	c, socket := startBroker(t), socketPath(t)
 	conf := route(c, "", `,"delivery":"sync"`)
@@ -133,7 +133,7 @@ func TestTheNextRunnerTakesTheAdminsAddressOver(t *testing.T) {
 	}
 }
 
-func TestAStrangerOnTheAdminsAddressStopsNothing(t *testing.T) {
+func TestStrangerOnTheAdminsAddressStopsNothing(t *testing.T) {
 	t.Parallel()
 	stranger, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,7 +169,7 @@ func TestProfilesOfARunner(t *testing.T) {
 	}
 }
 
-func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
+func TestSpoolThatWasRemovedKeepsNothing(t *testing.T) {
 	t.Parallel()
 	socket, spool := socketPath(t), filepath.Join(shortDir(t), "spool")
 	p, address := startWithAdmin(t, socket, "--spool-dir", spool)
@@ -187,7 +187,7 @@ func TestNothingIsKeptInASpoolThatWasRemoved(t *testing.T) {
 	}
 }
 
-func TestAFullSpoolIsOneLineInTheLog(t *testing.T) {
+func TestFullSpoolIsOneLineInTheLog(t *testing.T) {
 	t.Parallel()
 	const refused = 20
 	for _, c := range []struct{ name, rest, line string }{

@@ -282,7 +282,7 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 	}
 }
 
-func TestTwoDevsDoNotDisturbEachOther(t *testing.T) {
+func TestDevsDoNotDisturbEachOther(t *testing.T) {
 	t.Parallel()
 	a, b := startDev(t), startDev(t)
 	if a.URL == b.URL || a.Broker == b.Broker {

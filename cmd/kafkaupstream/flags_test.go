@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestAFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
+func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 	type vars = map[string]string
 	both := vars{"KAFKAUPSTREAM_LOG_LEVEL": "info", "KAFKAUPSTREAM_DRAIN_TIMEOUT": "2s"}
 	cases := []struct {
@@ -42,7 +42,7 @@ func TestAFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 	}
 }
 
-func TestACommandWithoutVariablesReadsNone(t *testing.T) {
+func TestCommandWithoutVariablesReadsNone(t *testing.T) {
 	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
 	listen := fs.String("listen", "here", "")
 	env, _, _ := fakeProcess(map[string]string{"KAFKAUPSTREAM_LISTEN": "there"})
@@ -51,7 +51,7 @@ func TestACommandWithoutVariablesReadsNone(t *testing.T) {
 	}
 }
 
-func TestAWrongVariableIsWrongUsage(t *testing.T) {
+func TestWrongVariableIsWrongUsage(t *testing.T) {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
 	fs.Duration("drain-timeout", 0, "")
 	env, _, stderr := fakeProcess(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"})

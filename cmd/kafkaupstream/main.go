@@ -81,7 +81,7 @@ func dispatch(ctx context.Context, env environment) int {
 		return exitUsage
 	case errors.Is(err, errFound):
 		return exitProblem
-	case errors.Is(err, errUnclean): // logged; nobody may read standard error any more
+	case errors.Is(err, errUnclean): // logged already; standard error may be closed
 		return exitProblem
 	default:
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)

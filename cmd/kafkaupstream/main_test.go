@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(program.Main(m, &binary, ".", "-ldflags", "-X main.buildVersion=v1.2.3 -X main.buildCommit=0123abc"))
 }
 
-func TestTheCommandLine(t *testing.T) {
+func TestCommandLine(t *testing.T) {
 	route := filepath.Join(t.TempDir(), "route.json")
 	if err := os.WriteFile(route, []byte(`{"config":{},"topic":"a","topicc":"b"}`), 0o600); err != nil {
 		t.Fatal(err)

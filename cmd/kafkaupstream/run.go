@@ -73,8 +73,8 @@ func readRunOptions(env environment) (o runOptions, err error) {
 	socketUsers := fs.String("socket-users", "", "users beside APISIX's that may speak to the socket: names or ids, * for everybody")
 	fs.StringVar(&o.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
-	fs.StringVar(&o.notify.Command, "notify-command", "", "shell command that is told, in JSON on standard input, when a stream stops or a dead letter appears")
-	fs.StringVar(&o.notify.Webhook, "notify-webhook", "", "URL that is told the same by POST")
+	fs.StringVar(&o.notify.Command, "notify-command", "", "shell command to run when a stream stops or a dead letter appears; it gets JSON on standard input")
+	fs.StringVar(&o.notify.Webhook, "notify-webhook", "", "URL to POST the same JSON to")
 	if err := parseFlags(fs, env, true); err != nil {
 		return o, err
 	}
@@ -124,8 +124,8 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	// When APISIX is killed, nobody reads this process's output any more. A line
-	// written then must not end it before it has drained.
+	// When APISIX is killed, the other end of standard error closes. Writing a line then
+	// raises SIGPIPE, which would end this process before it has drained.
 	signal.Ignore(syscall.SIGPIPE)
 	log := logging.NewFormat(env.stderr, o.level, o.format)
 	defer log.Close(logWait)
@@ -219,7 +219,7 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	r.schemas = schema.NewCache(0, opts.log)
 	var err error
 	if r.keys, err = idempotency.New(keys); err != nil {
-		opts.log.Error("idempotency keys are known to this process only", "error", err)
+		opts.log.Error("idempotency keys will not survive a restart: their directory cannot be opened", "error", err)
 		keys.Dir = ""
 		r.keys, _ = idempotency.New(keys) // fails only for a directory
 	}
@@ -251,8 +251,8 @@ func (m *frameMemory) Hold(n int) bool { return m.pool.Hold(&m.holder, n) }
 func (m *frameMemory) Release(n int) { m.pool.Release(&m.holder, n) }
 
 // stop finishes calls and delivers or keeps queued records, for drain at most; grace
-// of it is for the next runner to take over. Calls get five eighths of the time: what
-// they have queued is to be delivered, or kept, in the rest.
+// of it is for the next runner to take over. Calls get five eighths of the time; the rest
+// is for delivering or keeping what they have queued.
 func (r *runner) stop(drain, grace time.Duration) error {
 	start := time.Now()
 	ctx, cancel := context.WithDeadline(context.Background(), start.Add(drain))
@@ -304,7 +304,9 @@ func (r *runner) drain(ctx context.Context) (left leftovers) {
 	}
 	r.schemas.Close()
 	r.keys.Close(ctx) // what the pool has reported until now is noted before
-	r.notifier.Close(ctx)
+	if err := r.notifier.Close(ctx); err != nil {
+		r.log.Warn("notifications were not sent in time", "error", err)
+	}
 	return left
 }
 

@@ -322,7 +322,7 @@ func TestRunEndsWithItsParent(t *testing.T) {
 	}
 }
 
-func TestTheNextRunnerTakesTheSocketOver(t *testing.T) {
+func TestNextRunnerTakesTheSocketOver(t *testing.T) {
 	t.Parallel()
 	c, socket := startBroker(t), socketPath(t)
 	conf := route(c, "", `,"delivery":"sync"`)

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
-func TestWhatARouteMayReadIsTheOperatorsToSay(t *testing.T) {
+func TestReferencesAreWhatTheOperatorAllows(t *testing.T) {
 	t.Parallel()
 	const conf = `{"config":{"bootstrap.servers":"127.0.0.1:1","security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"$env://KAFKA_USER",` +
 		`"sasl.password":"$env://ADMIN_KEY"},"topic":"t"}`
@@ -40,7 +40,7 @@ func TestWhatARouteMayReadIsTheOperatorsToSay(t *testing.T) {
 	}
 }
 
-func TestAListThatCannotBeReadIsWrongUsage(t *testing.T) {
+func TestListThatCannotBeReadIsWrongUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"run --secrets-env A-B":             `--secrets-env: "A-B" is no name of an environment variable`,
 		"check -f x.json --secrets-env A-B": `--secrets-env: "A-B" is no name of an environment variable`,
@@ -54,7 +54,7 @@ func TestAListThatCannotBeReadIsWrongUsage(t *testing.T) {
 	}
 }
 
-func TestTheSocketsUsersAreTheOperatorsToSay(t *testing.T) {
+func TestSocketsUsersAreTheOperatorsToSay(t *testing.T) {
 	socket := socketPath(t)
 	p := startRun(t, socket, program.Options{Args: []string{"--socket-users", "*"}})
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o622 {

@@ -49,7 +49,7 @@ type observed struct {
 var exact = regexp.MustCompile(`^kafkaupstream_(requests|records|record_failures|delivery_reports|apisix_connections_broken|` +
 	`apisix_frames_refused|apisix_tokens_unknown|configurations_invalid|producer_fatal_errors|log_lines_dropped|admin_listen_failures)_total`)
 
-func TestEverySeriesMovesWithItsEvent(t *testing.T) {
+func TestSeriesMoveWithTheirEvents(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	seen, named, happened := map[string]bool{}, map[string]bool{}, 0

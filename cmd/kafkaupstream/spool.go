@@ -21,7 +21,7 @@ const spoolUsage = `kafkaupstream spool shows and handles the records that durab
   kafkaupstream spool replay STREAM|RECEIPT     send dead letters again; with -f elsewhere
   kafkaupstream spool drop STREAM|RECEIPT       give dead letters up; with --pending records that wait
   kafkaupstream spool suspend STREAM            stop sending a stream; its records are still kept
-  kafkaupstream spool resume STREAM             let a suspended stream go on
+  kafkaupstream spool resume STREAM             resume a suspended stream
 
 The beginning of a stream's name is enough where no other has it. While a runner has
 the spool, it does the work; otherwise this command does, and sends nothing itself.
@@ -247,7 +247,7 @@ func (c *spoolCommand) drop(ctx context.Context) error {
 func (c *spoolCommand) suspend(ctx context.Context) error {
 	return c.with(ctx, func(o operator) error {
 		done, err := o.Suspend(ctx, c.stream)
-		text := fmt.Sprintf("Stream %s is suspended; `kafkaupstream spool resume %s` lets it go on.", done.Stream, done.Stream)
+		text := fmt.Sprintf("Stream %s is suspended; `kafkaupstream spool resume %s` resumes it.", done.Stream, done.Stream)
 		if done.UnderWay > 0 {
 			text += fmt.Sprintf("\nOf its records, %d are still under way to Kafka.", done.UnderWay)
 		}
@@ -258,7 +258,7 @@ func (c *spoolCommand) suspend(ctx context.Context) error {
 func (c *spoolCommand) resume(ctx context.Context) error {
 	return c.with(ctx, func(o operator) error {
 		done, err := o.Resume(ctx, c.stream)
-		return c.tell(done, err, fmt.Sprintf("Stream %s goes on, with %s.", done.Stream, records(done.Records)))
+		return c.tell(done, err, fmt.Sprintf("Stream %s resumed, with %s.", done.Stream, records(done.Records)))
 	})
 }
 

@@ -33,7 +33,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-func TestAPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
+func TestPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
 	t.Parallel()
 	p := kept(t, 2)
 	id := p.streams()[0].Stream

@@ -133,7 +133,7 @@ func readTarget(path string) (*durable.Target, error) {
 // confirm asks a person; the error says that the answer was not yes.
 func (c *spoolCommand) confirm(ctx context.Context, in *os.File, question string) error {
 	if !isTerminal(in) {
-		return c.misused("nobody can be asked here: --yes drops without asking")
+		return c.misused("cannot ask for confirmation here: use --yes to drop without asking")
 	}
 	fmt.Fprint(c.env.stderr, question, " [y/N] ")
 	answer := make(chan string, 1)

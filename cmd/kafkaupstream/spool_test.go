@@ -167,14 +167,14 @@ func TestSpoolIsUsedWronglyInManyWays(t *testing.T) {
 	})
 }
 
-func TestAnEmptySpoolSaysSo(t *testing.T) {
+func TestEmptySpoolSaysSo(t *testing.T) {
 	t.Parallel()
 	p := person{t, shortDir(t)}
 	p.sees("ls", `^The spool is empty\.\n$`)
 	p.sees("ls --json", `^\[\]\n$`)
 }
 
-func TestTheSpoolWithoutARunner(t *testing.T) {
+func TestSpoolWithoutARunner(t *testing.T) {
 	t.Parallel()
 	p := kept(t, 3)
 	infos := p.streams()
@@ -206,7 +206,7 @@ func TestTheSpoolWithoutARunner(t *testing.T) {
 	p.fails(2, "drop --pending "+first.Receipt, "--yes drops without asking")
 	p.fails(1, "drop "+first.Receipt+" --yes", "--pending means such")
 	p.sees("drop --yes --pending "+first.Receipt, `^1 record dropped from stream `+id)
-	p.sees("resume "+id, `^Stream `+id+` goes on, with 2 records\.`)
+	p.sees("resume "+id, `^Stream `+id+` resumed, with 2 records\.`)
 
 	b := startBroker(t)
 	p.sees("replay --pending "+id+" -f "+write(t, durableRoute(b.ListenAddrs()[0])), `^2 records put at the end of stream `)
@@ -220,7 +220,7 @@ func TestTheSpoolWithoutARunner(t *testing.T) {
 	p.sees("ls", `^The spool is empty\.\n$`)
 }
 
-func TestTheSpoolBesideARunner(t *testing.T) {
+func TestSpoolBesideARunner(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	r, socket, p := startDurable(t, shortDir(t))
@@ -233,7 +233,7 @@ func TestTheSpoolBesideARunner(t *testing.T) {
 
 	// It is too large for Kafka until the answer is another.
 	large := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "t", Err: kerr.MessageTooLarge, Count: -1})
-	p.sees("resume "+id, `goes on, with 1 record\.`)
+	p.sees("resume "+id, `resumed, with 1 record\.`)
 	program.Until(t, "it is a dead letter", func() bool { return p.streams()[0].DeadLetters == 1 })
 	large.Remove()
 	p.sees("show --dead "+id, `(?m)^dead letter +\S`, `(?m)^value +large$`)
@@ -243,7 +243,7 @@ func TestTheSpoolBesideARunner(t *testing.T) {
 	stopRun(t, r)
 }
 
-func TestAHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
+func TestHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
 	t.Parallel()
 	p := kept(t, 1)
 	lock, err := os.OpenFile(filepath.Join(p.dir, "lock"), os.O_RDWR, 0)
@@ -261,7 +261,7 @@ func TestAHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {
 	}
 }
 
-func TestWhatStrangersSentDoesNotReachTheTerminal(t *testing.T) {
+func TestTerminalSeesNoControlCharactersOfStrangers(t *testing.T) {
 	cases := []struct{ says, in, want string }{
 		{"text", `{"a":"ü"}`, `{"a":"ü"}`},
 		{"a terminal's command", "\x1b[2J", `\x1b[2J`},

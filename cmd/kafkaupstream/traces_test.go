@@ -206,7 +206,7 @@ func TestTracesGoThroughKafka(t *testing.T) {
 	}
 }
 
-func TestACollectorThatHangsHoldsUpNoRequestAndNoEnd(t *testing.T) {
+func TestCollectorThatHangsHoldsUpNoRequestAndNoEnd(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	hangs := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -228,7 +228,7 @@ func TestACollectorThatHangsHoldsUpNoRequestAndNoEnd(t *testing.T) {
 	recordsOf(t, c, 50)
 }
 
-func TestWithoutACollectorRecordsAreInTheRequestsTrace(t *testing.T) {
+func TestRecordsAreInTheRequestsTraceWithoutACollector(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
 	if got := send(t, "POST", d.URL+"/", "v", "traceparent", sampled); got.status != 200 {

@@ -147,7 +147,7 @@ func (s *Server) listen() net.Listener {
 	}
 }
 
-// Close lets go of the address at once: whoever is being answered is cut off. A nil
+// Close releases the address at once: requests under way are cut off. A nil
 // server has nothing to let go of.
 func (s *Server) Close() {
 	if s == nil {

@@ -80,7 +80,7 @@ func (f *fixture) get(t *testing.T, path string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-func TestWhatIsServed(t *testing.T) {
+func TestAdminServes(t *testing.T) {
 	ready := Readiness{Ready: true, Warnings: []string{"w"}}
 	f := serve(t, Options{
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) }),
@@ -119,7 +119,7 @@ func TestProfilesWhereAskedFor(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsTakenIsWaitedFor(t *testing.T) {
+func TestAddressThatIsTakenIsWaitedFor(t *testing.T) {
 	stranger, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

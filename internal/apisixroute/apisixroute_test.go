@@ -58,7 +58,7 @@ func TestConfigurationsAreFoundWhereverARouteIs(t *testing.T) {
 	}
 }
 
-func TestAResourceIsCalledByItsKindAndId(t *testing.T) {
+func TestResourceIsCalledByItsKindAndId(t *testing.T) {
 	const plugins = `"plugins":{}`
 	for text, want := range map[string]string{
 		`{"id":"orders","uri":"/a",` + plugins + `}`:                                "route orders",
@@ -83,7 +83,7 @@ func TestAResourceIsCalledByItsKindAndId(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRoute(t *testing.T) {
+func TestDocumentThatIsNoRoute(t *testing.T) {
 	for _, text := range []string{`{"config":{},"topic":"a"}`, `{}`, `{"a":`, `{} {}`, `{"value":"a"}`, "\ufeff{}"} {
 		if doc, err := Read([]byte(text)); err != nil || !doc.Plugin {
 			t.Errorf("%s: %+v %v", text, doc, err)
@@ -118,7 +118,7 @@ func example() *Route {
 	return &Route{ID: "orders", URI: "/orders", Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
 }
 
-func TestWhatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
+func TestRouteThatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
 	if err := example().Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestWhatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
 	}
 }
 
-func TestTheCurlCommandGivesCurlTheBody(t *testing.T) {
+func TestCurlCommandGivesCurlTheBody(t *testing.T) {
 	r := example()
 	command, err := r.Curl("http://127.0.0.1:9180/")
 	if err != nil {

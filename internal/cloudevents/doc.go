@@ -19,7 +19,7 @@
 // # Which mode goes out
 //
 // Out is for all events of a route, however they came, as it is in Knative's KafkaSink.
-// Binary is the zero value: a consumer that knows nothing of CloudEvents finds the data
+// Binary is the zero value: a consumer without support for CloudEvents finds the data
 // as the record's value, compacted topics work, filters read headers without decoding,
 // and Knative's broker for Kafka stores events so. Kafka has no batches (kafka 1.3):
 // the events of one become a record each.

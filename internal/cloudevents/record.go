@@ -99,7 +99,7 @@ func (e *Event) json() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// jsonData tells as which member the data of a binary event goes into JSON (json
+// jsonData returns as which member the data of a binary event goes into JSON (json
 // 3.1.1). What is not JSON is binary: that keeps every byte. Without a content type, a
 // body over HTTP is not known to be JSON.
 func (e *Event) jsonData() (data []byte, member string, err error) {

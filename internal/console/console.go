@@ -27,7 +27,7 @@ type Options struct {
 	Gateway, Brokers string
 	// Embedded says that the broker is dev's own, so that sending one more record to it does no harm.
 	Embedded bool
-	// ListenHost is the host that the gateway was told to listen on: the page may be asked for by that name too.
+	// ListenHost is the host that the gateway listens on: the page may be asked for by that name too.
 	ListenHost string
 	// AllowOrigins are the origins, as in Origin, of other pages that may send requests to the gateway.
 	AllowOrigins []string
@@ -51,7 +51,7 @@ func New(o Options) *Console { return &Console{options: o, recent: newHistory()}
 // Record shows a record on the pages that are open, and on those that will be opened soon. It does not wait for them.
 func (c *Console) Record(m *kafka.Message) { c.recent.add("record", encodeRecord(m)) }
 
-// RoutesChanged tells the pages that are open that the routes are others now.
+// RoutesChanged notifies the open pages that the routes have changed.
 func (c *Console) RoutesChanged() { c.recent.add("routes", []byte("{}")) }
 
 // Close ends the streams that are open, at once, and refuses new ones.
@@ -135,7 +135,7 @@ func (c *Console) serveRoutes(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	e.Encode(map[string]any{ // an error is the client's going away
+	_ = e.Encode(map[string]any{ // an error is the client's going away
 		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Embedded, "routes": routes,
 	})
 }

@@ -37,7 +37,7 @@ func ask(h http.Handler, method, target, host string, headers ...string) *http.R
 }
 
 // A page of somebody else's needs no answer to produce a record: a simple POST is enough.
-func TestTheGatewayIsForItsOwnPageOnly(t *testing.T) {
+func TestGatewayIsForItsOwnPageOnly(t *testing.T) {
 	const here = "127.0.0.1:9080"
 	cases := []struct {
 		name, host string
@@ -73,7 +73,7 @@ func TestTheGatewayIsForItsOwnPageOnly(t *testing.T) {
 }
 
 // A page of somebody else's must neither read the console nor be of its origin.
-func TestTheConsoleIsForItsOwnPageOnly(t *testing.T) {
+func TestConsoleIsForItsOwnPageOnly(t *testing.T) {
 	const here = "127.0.0.1:9080"
 	cases := []struct {
 		name, path, host string
@@ -121,7 +121,7 @@ func TestTheConsoleIsForItsOwnPageOnly(t *testing.T) {
 	}
 }
 
-func TestThePolicyAllowsNothingThatIsNotEmbedded(t *testing.T) {
+func TestPolicyAllowsNothingThatIsNotEmbedded(t *testing.T) {
 	for _, directive := range strings.Split(policy, "; ") {
 		for _, source := range strings.Fields(directive)[1:] {
 			if source != "'self'" && source != "'none'" && source != "'script'" {
@@ -136,7 +136,7 @@ func TestThePolicyAllowsNothingThatIsNotEmbedded(t *testing.T) {
 	}
 }
 
-func TestWhatTheConsoleServes(t *testing.T) {
+func TestConsoleServes(t *testing.T) {
 	c := newTestConsole(t)
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	cases := []struct {
@@ -168,7 +168,7 @@ func TestWhatTheConsoleServes(t *testing.T) {
 	}
 }
 
-func TestThePageIsToldOfTheRoutes(t *testing.T) {
+func TestPageIsToldOfTheRoutes(t *testing.T) {
 	var about struct {
 		Gateway, Brokers string
 		Embedded         bool
@@ -193,7 +193,7 @@ func TestThePageIsToldOfTheRoutes(t *testing.T) {
 }
 
 // The policy would stop these too, in the browser and too late.
-func TestTheAssetsStandAlone(t *testing.T) {
+func TestAssetsStandAlone(t *testing.T) {
 	files, err := assets.ReadDir("assets")
 	if err != nil {
 		t.Fatal(err)

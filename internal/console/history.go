@@ -15,7 +15,7 @@ const (
 // history is the last events, numbered from 1. Each stream has a place of its own in it and no queue: one that is slow
 // misses what has gone meanwhile, and costs nothing.
 type history struct {
-	boot string // tells the histories of two processes apart
+	boot string // distinguishes the histories of two processes
 
 	mu      sync.Mutex
 	events  []event

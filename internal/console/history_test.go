@@ -14,7 +14,7 @@ func names(events []event) string {
 	return text
 }
 
-func TestAHistoryIsBounded(t *testing.T) {
+func TestHistoryIsBounded(t *testing.T) {
 	t.Run("in number", func(t *testing.T) {
 		h := newHistory()
 		for i := range maxEvents + 7 {
@@ -36,7 +36,7 @@ func TestAHistoryIsBounded(t *testing.T) {
 	})
 }
 
-func TestAHistoryGoesOnWhereOneHasBeen(t *testing.T) {
+func TestHistoryGoesOnWhereOneHasBeen(t *testing.T) {
 	h := newHistory()
 	for _, data := range []string{"a", "b", "c"} {
 		h.add("record", []byte(data))

@@ -64,7 +64,7 @@ func encodeRecord(m *kafka.Message) []byte {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	e.Encode(&r) // of these types: cannot fail
+	_ = e.Encode(&r) // of these types: cannot fail
 	return bytes.TrimSuffix(line.Bytes(), []byte("\n"))
 }
 

@@ -21,7 +21,7 @@ func message(key, value []byte, headers ...kafka.Header) *kafka.Message {
 	}
 }
 
-func TestARecordIsOneLineOfJSON(t *testing.T) {
+func TestRecordIsOneLineOfJSON(t *testing.T) {
 	cases := []struct {
 		name string
 		m    *kafka.Message
@@ -58,7 +58,7 @@ func decoded(t *testing.T, line []byte) (r record) {
 	return r
 }
 
-func TestWhatIsLongIsCutAndItsSizeTold(t *testing.T) {
+func TestLongValueIsCutAndItsSizeShown(t *testing.T) {
 	long := strings.Repeat("é", maxValue) // two bytes each
 	headers := make([]kafka.Header, maxHeaders+5)
 	for i := range headers {

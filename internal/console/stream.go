@@ -93,7 +93,7 @@ func (c *Console) send(ctx context.Context, w http.ResponseWriter, control *http
 	}
 }
 
-// begin is where a stream goes on: after the last event that the page has had, or with all there is.
+// begin is where a stream resumes: after the last event that the page has had, or with all there is.
 func (c *Console) begin(lastID string) uint64 {
 	if number, ok := strings.CutPrefix(lastID, c.recent.boot+"."); ok {
 		if n, err := strconv.ParseUint(number, 10, 63); err == nil {

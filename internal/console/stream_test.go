@@ -89,7 +89,7 @@ func add(c *Console, names ...string) {
 	}
 }
 
-func TestAPageSeesWhatWasAndWhatComes(t *testing.T) {
+func TestPageSeesWhatWasAndWhatComes(t *testing.T) {
 	c := newTestConsole(t)
 	s := serve(t, c)
 	c.Record(message([]byte("k"), []byte("v")))
@@ -105,7 +105,7 @@ func TestAPageSeesWhatWasAndWhatComes(t *testing.T) {
 	two.expect("record 3")
 }
 
-func TestAPageGoesOnAfterItsLastEvent(t *testing.T) {
+func TestPageGoesOnAfterItsLastEvent(t *testing.T) {
 	c := newTestConsole(t)
 	s := serve(t, c)
 	add(c, "1", "2", "3")
@@ -117,7 +117,7 @@ func TestAPageGoesOnAfterItsLastEvent(t *testing.T) {
 	}
 }
 
-func TestAPageIsToldWhatItMisses(t *testing.T) {
+func TestPageIsToldWhatItMisses(t *testing.T) {
 	c := newTestConsole(t)
 	s := serve(t, c)
 	add(c, "0")
@@ -129,7 +129,7 @@ func TestAPageIsToldWhatItMisses(t *testing.T) {
 	listenTo(t, s, one.last).expect(`lost {"count":20}`, "record 21", "record 22")
 }
 
-func TestTheNewestPagesAreServed(t *testing.T) {
+func TestNewestPagesAreServed(t *testing.T) {
 	c := newTestConsole(t)
 	s := serve(t, c)
 	oldest := listenTo(t, s, "")
@@ -166,7 +166,7 @@ func TestClosingEndsStreams(t *testing.T) {
 }
 
 // A browser that reads nothing holds up neither those who report records nor the end: if it did, this would not end.
-func TestAPageThatDoesNotReadBlocksNobody(t *testing.T) {
+func TestPageThatDoesNotReadBlocksNobody(t *testing.T) {
 	c := newTestConsole(t)
 	s := serve(t, c)
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())

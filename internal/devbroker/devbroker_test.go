@@ -99,7 +99,7 @@ func startTail(t *testing.T, brokers string, all bool) (*Tail, *screen) {
 	return tail, s
 }
 
-func TestTheBrokerIsOneOfKafka(t *testing.T) {
+func TestBrokerIsOneOfKafka(t *testing.T) {
 	b := startBroker(t)
 	cl := startClient(t, b.Address(), kgo.ConsumeTopics("t"), kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	sent := &kgo.Record{Topic: "t", Key: []byte("k"), Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("1")}}}
@@ -124,7 +124,7 @@ func TestBrokersAreApartAndLocal(t *testing.T) {
 	}
 }
 
-func TestAClosedBrokerIsGone(t *testing.T) {
+func TestClosedBrokerIsGone(t *testing.T) {
 	b := startBroker(t)
 	b.Close()
 	if c, err := net.Dial("tcp", b.Address()); err == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
-func TestALineTellsARecordsPartsApart(t *testing.T) {
+func TestLineTellsARecordsPartsApart(t *testing.T) {
 	long := strings.Repeat("x", maxShown)
 	cases := []struct {
 		name       string

@@ -52,7 +52,7 @@ func NewTail(brokers string, props map[string]string, all bool, show func(*kafka
 	conf["enable.auto.commit"] = false
 	conf["enable.auto.offset.store"] = false
 	conf["fetch.wait.max.ms"] = 50
-	conf["log_level"] = 2 // the plugin's producers tell of the same brokers
+	conf["log_level"] = 2 // the plugin's producers log the same about the brokers
 	c, err := kafka.NewConsumer(&conf)
 	if err != nil {
 		return nil, fmt.Errorf("read records back: %w", err)

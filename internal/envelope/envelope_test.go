@@ -29,7 +29,7 @@ func wrap(name, body string) string {
 	return w.Suffix + " " + random.ReplaceAllString(string(w.Value), "N")
 }
 
-func TestWhatOPALReads(t *testing.T) {
+func TestOPALReads(t *testing.T) {
 	cases := []struct{ says, body, want string }{
 		{"a whole notification stays as it is",
 			`{"topics":["a/b"],"notifier_id":"me","data":{"entries":[{"url":""}]}}`,
@@ -65,8 +65,8 @@ func TestWhatOPALReads(t *testing.T) {
 	}
 }
 
-// TestWhatOPALsModelsRefuse: test/interop asks the models themselves for their verdicts.
-func TestWhatOPALsModelsRefuse(t *testing.T) {
+// TestOPALsModelsRefuse: test/interop asks the models themselves for their verdicts.
+func TestOPALsModelsRefuse(t *testing.T) {
 	text, err := os.ReadFile("testdata/opal.json")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestWhatOPALsModelsRefuse(t *testing.T) {
 	}
 }
 
-func TestWhatOsloReads(t *testing.T) {
+func TestOsloReads(t *testing.T) {
 	cases := []struct{ says, body, want string }{
 		{"the least notification", `{"event_type":"e","publisher_id":"p","payload":null}`,
 			`.info {"oslo.version":"2.0","oslo.message":"{\"message_id\":\"N\",\"publisher_id\":\"p\",\"event_type\":\"e\",\"priority\":\"INFO\",\"payload\":null,\"timestamp\":\"N\",\"_context\":{}}"}`},
@@ -123,7 +123,7 @@ func TestWhatOsloReads(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsToldByPlace(t *testing.T) {
+func TestRefusalNamesThePlace(t *testing.T) {
 	deep := strings.Repeat("[", 101) + strings.Repeat("]", 101)
 	cases := []struct{ says, envelope, body, want string }{
 		{"null", "opal", "", "the value is null, which its readers cannot take"},
@@ -159,7 +159,7 @@ func TestWhatIsRefusedIsToldByPlace(t *testing.T) {
 	}
 }
 
-func TestAValueMayNotGrowBeyondTheLimit(t *testing.T) {
+func TestValueMayNotGrowBeyondTheLimit(t *testing.T) {
 	segments := strings.Repeat("a/", 5_000) // stands for 25 MB of topics, twice
 	for name, body := range map[string]string{
 		"opal": `{"entries":[{"url":"u","topics":["` + segments + `"]}]}`,

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
-// opalCodecs is what a person is told who sets a compression.
+// opalCodecs is the error for a route that sets another compression.
 const opalCodecs = "the Kafka client of an OPAL server has no other codec by default, and such a record ends the server's reader " +
 	"for good, without a sign in its health check"
 
@@ -91,7 +91,7 @@ func (c *channel) appendEntries(dst []byte, entries gjson.Result) (_ []byte, fou
 		return found == nil && err == nil
 	})
 	if found == nil && err == nil && len(c.seen) == 0 {
-		found = []schema.Problem{{Pointer: "/entries", Message: "name no topic: the update would reach nobody"}}
+		found = []schema.Problem{{Pointer: "/entries", Message: "name no topic: the update would have no receiver"}}
 	}
 	return append(dst, ']'), found, err
 }

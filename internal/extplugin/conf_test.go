@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestARouteIsNamedByItsID(t *testing.T) {
+func TestRouteIsNamedByItsID(t *testing.T) {
 	for key, want := range map[string]string{
 		"route#orders#ext-plugin-post-req#1234":               "orders",
 		"route#r.1_a-b#ext-plugin-post-req#1234":              "r.1_a-b",

@@ -3,7 +3,7 @@
 // has prepared, and calls a plugin written against the contract of
 // apisix-go-plugin-runner (pkg/plugin.Plugin, pkg/http.Request).
 //
-// It is not for what a plugin does with a request, and knows nothing of Kafka. It has
+// It is not for what a plugin does with a request, and does not depend on Kafka. It has
 // what a plugin needs that answers every request itself, and neither rewrites requests
 // nor changes responses.
 // cmd/kafkaupstream calls it (run and dev), and the benchmarks do.

@@ -165,7 +165,7 @@ func TestFramesThatAreNotTheProtocolsAreRefusedAndTheConnectionGoesOn(t *testing
 	c.prepare()
 }
 
-func TestAPluginNeverSeesAMalformedFrame(t *testing.T) {
+func TestPluginNeverSeesAMalformedFrame(t *testing.T) {
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(conf any, w http.ResponseWriter, r pkghttp.Request) {
 		defer func() { // as a plugin does that answers for its own bugs
 			if p := recover(); p != nil {
@@ -224,7 +224,7 @@ func TestFramesMayComeInAnyPieces(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatBreaksInAFrameIsForgotten(t *testing.T) {
+func TestConnectionThatBreaksInAFrameIsForgotten(t *testing.T) {
 	h := startHost(t, "", &fakePlugin{name: "p", request: echo})
 	for _, part := range [][]byte{{1}, {1, 0, 0, 9}, {1, 0, 0, 9, 1, 2}} {
 		c := dialRaw(t, h)

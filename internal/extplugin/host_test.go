@@ -92,7 +92,7 @@ func TestMemoryOfALargeBodyIsGivenBack(t *testing.T) {
 	runtime.KeepAlive(body)
 }
 
-func TestAPluginSeesTheRequest(t *testing.T) {
+func TestPluginSeesTheRequest(t *testing.T) {
 	var asked []string
 	cases := []struct {
 		says string
@@ -152,7 +152,7 @@ func TestAPluginSeesTheRequest(t *testing.T) {
 	}
 }
 
-func TestAPluginAnswersOrLetsPass(t *testing.T) {
+func TestPluginAnswersOrLetsPass(t *testing.T) {
 	cases := []struct {
 		says  string
 		do    func(w http.ResponseWriter, r pkghttp.Request)
@@ -195,7 +195,7 @@ func TestAPluginAnswersOrLetsPass(t *testing.T) {
 	}
 }
 
-func TestATextIsParsedOnceForAllItsTokens(t *testing.T) {
+func TestTextIsParsedOnceForAllItsTokens(t *testing.T) {
 	var parsed atomic.Int32
 	h := startHost(t, "", &fakePlugin{name: "p", parse: func(in []byte) (any, error) {
 		parsed.Add(1)
@@ -231,7 +231,7 @@ func TestATextIsParsedOnceForAllItsTokens(t *testing.T) {
 	}
 }
 
-func TestAConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
+func TestConfigurationThatCannotBeUsedNeverFailsOpen(t *testing.T) {
 	h := startHost(t, "", &fakePlugin{name: "p", parse: func(in []byte) (any, error) {
 		switch string(in) {
 		case "bad":
@@ -336,7 +336,7 @@ func TestUnusedTokensExpire(t *testing.T) {
 	}
 }
 
-func TestAPanicIsA500AndTheNeighboursLiveOn(t *testing.T) {
+func TestPanicIsA500AndTheNeighboursLiveOn(t *testing.T) {
 	const secret = "payload-in-a-panic"
 	waiting, release := make(chan struct{}), make(chan struct{})
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(conf any, w http.ResponseWriter, r pkghttp.Request) {
@@ -390,7 +390,7 @@ func TestRefusedCallIsLoggedWithItsRoute(t *testing.T) {
 	}
 }
 
-func TestABodyThatIsLostEndsTheCallOnly(t *testing.T) {
+func TestBodyThatIsLostEndsTheCallOnly(t *testing.T) {
 	var bodyErr atomic.Value
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {
 		_, err := r.Body()

@@ -82,7 +82,7 @@ func bounded(memory *limitedMemory, excess *atomic.Int64) func(any, http.Respons
 	}
 }
 
-func TestABodyWithoutRoomIsThrownAwayAndTheConnectionGoesOn(t *testing.T) {
+func TestBodyWithoutRoomIsThrownAwayAndTheConnectionGoesOn(t *testing.T) {
 	memory, excess := &limitedMemory{limit: 1 << 20}, &atomic.Int64{}
 	h := startHost(t, "", &fakePlugin{name: "p", request: bounded(memory, excess)})
 	c := dialRaw(t, h)
@@ -187,7 +187,7 @@ func TestFramesThatAreNoBodiesAreCountedToo(t *testing.T) {
 	}
 }
 
-func TestAVariableWithoutRoomEndsTheConnection(t *testing.T) {
+func TestVariableWithoutRoomEndsTheConnection(t *testing.T) {
 	h := startHostWith(t, Options{Memory: &limitedMemory{limit: 1 << 20}}, &fakePlugin{name: "p",
 		request: func(_ any, w http.ResponseWriter, r pkghttp.Request) {
 			_, err := r.Var("request_body")

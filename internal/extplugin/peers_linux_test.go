@@ -126,7 +126,7 @@ func (a *apisix) runner(uid int, role string) (mode string, log func() string) {
 	}
 }
 
-func TestOnlyAPISIXMaySpeakToTheServer(t *testing.T) {
+func TestServerLetsOnlyAPISIXConnect(t *testing.T) {
 	const root, nobody, other = 0, 65534, 65533
 	if os.Geteuid() != root {
 		t.Log("another user's processes can be started by root only: nothing to try")

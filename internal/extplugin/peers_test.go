@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAListOfUsersIsRead(t *testing.T) {
+func TestListOfUsersIsRead(t *testing.T) {
 	for list, want := range map[string]Peers{
 		"": {}, "*": {Any: true}, "0": {Users: []int{0}}, "root, 65534": {Users: []int{0, 65534}}, "root,*": {Users: []int{0}, Any: true},
 	} {

@@ -17,7 +17,7 @@ type Plugin interface {
 	// not fail open, as it does in the stock runner: such a route answers 500.
 	ParseConf(in []byte) (conf interface{}, err error)
 	// RequestFilter handles a call. What it writes to w is the client's answer; if
-	// it writes nothing, APISIX goes on with the request as it is: this host does not
+	// it writes nothing, APISIX continues with the request as it is: this host does not
 	// rewrite requests. r, and the bytes it hands out, are valid until RequestFilter
 	// returns.
 	RequestFilter(conf interface{}, w http.ResponseWriter, r pkghttp.Request)

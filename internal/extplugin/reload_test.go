@@ -29,7 +29,7 @@ func echo(conf any, w http.ResponseWriter, r pkghttp.Request) {
 	}
 }
 
-func TestNoCallIsLostWhenANewRunnerTakesOverUnderLoad(t *testing.T) {
+func TestTakeOverUnderLoadLosesNoCall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runner.sock")
 	plugin := &fakePlugin{name: "p", request: echo}
 	current := startHost(t, path, plugin)
@@ -106,7 +106,7 @@ func TestConnectionsThatWaitWhenTheTimeToAcceptIsOverAreServed(t *testing.T) {
 	}
 }
 
-func TestAnOldRunnerServesUntilItsSuccessorListens(t *testing.T) {
+func TestOldRunnerServesUntilItsSuccessorListens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "runner.sock")
 	answer := func(name string) *fakePlugin {
 		return &fakePlugin{name: "p", request: func(_ any, w http.ResponseWriter, _ pkghttp.Request) { fmt.Fprint(w, name) }}
@@ -143,7 +143,7 @@ func TestAnOldRunnerServesUntilItsSuccessorListens(t *testing.T) {
 	}
 }
 
-func TestARunnerWithoutSuccessorRemovesItsSocketWhenTheGraceIsOver(t *testing.T) {
+func TestRunnerWithoutSuccessorRemovesItsSocketWhenTheGraceIsOver(t *testing.T) {
 	h := startHost(t, "", &fakePlugin{name: "p"})
 	if err := h.Shutdown(context.Background(), 20*time.Millisecond); err != nil {
 		t.Error(err)
@@ -231,7 +231,7 @@ func TestConnectionsWaitingInTheBacklogAreServedAtShutdown(t *testing.T) {
 	}
 }
 
-func TestTheSocketSurvivesAReloadInEitherOrder(t *testing.T) {
+func TestSocketSurvivesAReloadInEitherOrder(t *testing.T) {
 	dial := func(t *testing.T, path string) {
 		t.Helper()
 		c, err := net.Dial("unix", path)

@@ -99,7 +99,7 @@ func textEntry(b *flatbuffers.Builder, name, value string) flatbuffers.UOffsetT 
 	return A6.TextEntryEnd(b)
 }
 
-// appendPass builds the HTTPReqCall.Resp with which APISIX goes on with the request as it is.
+// appendPass builds the HTTPReqCall.Resp with which APISIX continues with the request as it is.
 func appendPass(b *flatbuffers.Builder, id uint32) {
 	hrc.RespStart(b)
 	hrc.RespAddId(b, id)

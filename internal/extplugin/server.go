@@ -242,7 +242,7 @@ func (s *Server) retireListeners() {
 // Shutdown ends the server without losing a call.
 //
 // On a reload APISIX often stops the old runner some milliseconds before the new
-// one listens. So the server goes on accepting until another process's socket is at
+// one listens. So the server keeps accepting until another process's socket is at
 // the path, and only then takes no more connections. From there on it closes each
 // connection after its next answer: to close an idle one under a worker that is
 // about to use it would fail a request. When the connections have fallen quiet, the

@@ -141,7 +141,7 @@ func (s *session) exchange(out []byte, room Room) (typ byte, payload []byte, err
 }
 
 // discard reads the next n bytes and forgets them, in memory that the session may keep.
-// The peer goes on as if they had been read.
+// The peer cannot tell that from an ordinary read.
 func (s *session) discard(out []byte, n int) error {
 	in := &s.in
 	n -= in.w - in.r
@@ -253,7 +253,7 @@ func (s *session) about(attributes ...any) []any {
 	return append([]any{"route", s.route}, attributes...)
 }
 
-// refuse logs why a call is not served and returns the frame that says so to APISIX.
+// refuse logs why a call is not served and returns the error frame for APISIX.
 func (s *session) refuse(typ byte, err error) []byte {
 	if errors.Is(err, errTokenNotFound) {
 		s.srv.count.unknownTokens.Add(1)

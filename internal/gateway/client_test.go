@@ -103,7 +103,7 @@ func TestCallDecodesTheAnswer(t *testing.T) {
 	}
 }
 
-func TestAnAnswerInSmallPiecesIsReadWhole(t *testing.T) {
+func TestAnswerInSmallPiecesIsReadWhole(t *testing.T) {
 	for _, size := range []int{0, 1, readBuffer - 100, readBuffer, 3 * readBuffer} {
 		t.Run(fmt.Sprint(size, " bytes of body"), func(t *testing.T) {
 			body := bytes.Repeat([]byte("x"), size)
@@ -224,7 +224,7 @@ var badAnswers = []struct {
 	{"a closed connection", func(s *session) { s.Close() }, io.EOF},
 }
 
-func TestABadAnswerIsAnErrorAndEndsTheConnection(t *testing.T) {
+func TestBadAnswerIsAnErrorAndEndsTheConnection(t *testing.T) {
 	for _, tt := range badAnswers {
 		t.Run(tt.name, func(t *testing.T) {
 			bad := true
@@ -262,7 +262,7 @@ func TestPrepareConfTakesNoQuestion(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooLargeIsNotSent(t *testing.T) {
+func TestFrameThatIsTooLargeIsNotSent(t *testing.T) {
 	huge := strings.Repeat("x", MaxFramePayload)
 	tests := []struct {
 		name string
@@ -299,7 +299,7 @@ func TestWhatIsTooLargeIsNotSent(t *testing.T) {
 	}
 }
 
-func TestABodyThatEndsTheCall(t *testing.T) {
+func TestBodyThatEndsTheCall(t *testing.T) {
 	mine := errors.New("mine")
 	tests := []struct {
 		name string
@@ -327,7 +327,7 @@ func TestABodyThatEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestACallbackThatPanicsLosesNoConnection(t *testing.T) {
+func TestCallbackThatPanicsLosesNoConnection(t *testing.T) {
 	r := startRunner(t, &fakeRunner{call: func(s *session) { s.ask(ExtraInfo.InfoReqBody, "") }})
 	c := newTestClient(t, r, ClientOptions{})
 	func() {
@@ -354,7 +354,7 @@ func TestCallsInARowShareOneConnection(t *testing.T) {
 	}
 }
 
-func TestNoMoreThanMaxIdleConnectionsAreKept(t *testing.T) {
+func TestIdleConnectionsAreKeptUpToTheMaximum(t *testing.T) {
 	for _, tt := range []struct{ max, want int }{{0, 32}, {3, 3}, {-1, 0}} {
 		t.Run(fmt.Sprintf("MaxIdle %d keeps %d", tt.max, tt.want), func(t *testing.T) {
 			const calls = 40
@@ -386,7 +386,7 @@ func TestNoMoreThanMaxIdleConnectionsAreKept(t *testing.T) {
 	}
 }
 
-func TestAnIdleConnectionThatCannotBeUsed(t *testing.T) {
+func TestIdleConnectionThatCannotBeUsed(t *testing.T) {
 	tests := []struct {
 		name    string
 		options ClientOptions
@@ -424,7 +424,7 @@ func TestAnIdleConnectionThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func TestAnAnswerWithMoreBehindItSpoilsTheConnection(t *testing.T) {
+func TestAnswerWithMoreBehindItSpoilsTheConnection(t *testing.T) {
 	r := startRunner(t, &fakeRunner{call: func(s *session) {
 		one := frame(2, responsePayload(Response{Action: ActionStop, Status: 200}))
 		s.Write(append(one, one...))
@@ -440,7 +440,7 @@ func TestAnAnswerWithMoreBehindItSpoilsTheConnection(t *testing.T) {
 	}
 }
 
-func TestANewRunnerOnThePathIsFound(t *testing.T) {
+func TestNewRunnerOnThePathIsFound(t *testing.T) {
 	old := startRunner(t, &fakeRunner{})
 	c := newTestClient(t, old, ClientOptions{})
 	if _, err := c.Call(bg, 1, get()); err != nil {
@@ -528,7 +528,7 @@ func TestCancellingWhileAQuestionIsAnsweredEndsTheCall(t *testing.T) {
 	}
 }
 
-func TestAConnectionInUseIsClosedAfterACloseOfTheClient(t *testing.T) {
+func TestConnectionInUseIsClosedAfterACloseOfTheClient(t *testing.T) {
 	arrived, release := make(chan bool), make(chan bool)
 	r := startRunner(t, &fakeRunner{call: func(s *session) {
 		arrived <- true
@@ -619,7 +619,7 @@ func listenUnix(t *testing.T, path string) {
 	}
 }
 
-func TestManyCallsAtOnce(t *testing.T) {
+func TestCallsAtOnce(t *testing.T) {
 	r := startRunner(t, &fakeRunner{call: func(s *session) {
 		id := s.request().Id()
 		b, err := s.ask(ExtraInfo.InfoReqBody, "")

@@ -76,15 +76,15 @@ func (c *conn) arm(ctx context.Context) error {
 	return ctx.Err() // after SetDeadline: a cancelled context has set a deadline in the past, which is overwritten now
 }
 
-// cancelWith lets the end of ctx interrupt the connection. The function returned reports whether that did not happen.
+// cancelWith interrupts the connection when ctx ends. stop ends that, and reports whether the connection was not interrupted.
 func (c *conn) cancelWith(ctx context.Context) (stop func() bool) {
 	if ctx.Done() == nil {
 		return func() bool { return true }
 	}
-	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
-// errUnsent says that the runner had closed the connection before a byte of the frame was sent.
+// errUnsent means that the runner had closed the connection before a byte of the frame was sent.
 var errUnsent = errors.New("write: connection closed by the runner")
 
 // call sends a frame and reads the next frame. The payload is valid until the next call.

@@ -1,7 +1,7 @@
 // Package gateway plays Apache APISIX's part towards an ext-plugin runner: HTTP on one side, APISIX's ext-plugin
 // protocol over a Unix socket on the other. "kafkaupstream dev" serves it, tests and benchmarks drive it.
 //
-// It has two layers. [Client] speaks the protocol as apisix/plugins/ext-plugin/init.lua does and knows nothing of HTTP
+// It has two layers. [Client] speaks the protocol as apisix/plugins/ext-plugin/init.lua does and does not depend on HTTP
 // servers; a benchmark can use it alone. [Gateway] is an [net/http.Handler] on top of it: routes with one ext-plugin
 // plugin each, an Admin API to edit them, and for each request one call to the runner.
 //

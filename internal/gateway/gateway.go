@@ -159,7 +159,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// As nginx, answer before the rest of a body that nobody asked for; net/http would wait for it. The error is
 		// that of a ResponseWriter which does not wait.
 		c := http.NewResponseController(w)
-		c.EnableFullDuplex()
+		_ = c.EnableFullDuplex()
 		defer linger(c, r.Body)
 	}
 	path, ok := normalize(r.URL.Path)
@@ -195,7 +195,7 @@ func linger(c *http.ResponseController, body io.Reader) {
 		return
 	}
 	if _, err := io.Copy(io.Discard, body); err == nil {
-		c.SetReadDeadline(time.Time{})
+		_ = c.SetReadDeadline(time.Time{})
 	}
 }
 

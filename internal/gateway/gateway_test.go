@@ -84,7 +84,7 @@ func raw(t testing.TB, s *httptest.Server, text string) (*http.Response, string)
 	return resp, string(body)
 }
 
-func TestARequestReachesTheRunnerAsAPISIXSendsIt(t *testing.T) {
+func TestRequestReachesTheRunnerAsAPISIXSendsIt(t *testing.T) {
 	manyHeaders := ""
 	for i := range 150 {
 		manyHeaders += fmt.Sprintf("X-%03d: %d\r\n", i, i)
@@ -213,7 +213,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-func TestWhatTheClientIsAnswered(t *testing.T) {
+func TestGatewaysAnswerToTheClient(t *testing.T) {
 	const none = `{"error_msg":"missing upstream configuration in Route or Service"}` + "\n"
 	stop := func(status int, body string, headers ...Entry) func(*session) {
 		return func(s *session) { s.stop(status, body, headers...) }
@@ -281,7 +281,7 @@ func TestWhatTheClientIsAnswered(t *testing.T) {
 	}
 }
 
-func TestARequestThatNeverGetsToTheRunner(t *testing.T) {
+func TestRequestThatNeverGetsToTheRunner(t *testing.T) {
 	r := startRunner(t, &fakeRunner{})
 	g := New(newTestClient(t, r, ClientOptions{}), Options{})
 	put(t, g, Route{ID: "1", URIs: []string{"/here"}})
@@ -307,7 +307,7 @@ func TestARequestThatNeverGetsToTheRunner(t *testing.T) {
 	}
 }
 
-func TestWithoutARunner(t *testing.T) {
+func TestGatewayWithoutARunner(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		degrade bool
@@ -360,7 +360,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestTheLargestBodyArrives(t *testing.T) {
+func TestLargestBodyArrives(t *testing.T) {
 	got := -1
 	_, server := anyRoute(t, &fakeRunner{call: func(s *session) {
 		b, _ := s.ask(ExtraInfo.InfoReqBody, "")
@@ -373,7 +373,7 @@ func TestTheLargestBodyArrives(t *testing.T) {
 	}
 }
 
-func TestABodyIsFetchedOnlyWhenAskedFor(t *testing.T) {
+func TestBodyIsFetchedOnlyWhenAskedFor(t *testing.T) {
 	const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 	for _, tt := range []struct {
 		name   string
@@ -392,7 +392,7 @@ func TestABodyIsFetchedOnlyWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestAClientThatLeavesDuringItsBodyEndsTheCall(t *testing.T) {
+func TestClientThatLeavesDuringItsBodyEndsTheCall(t *testing.T) {
 	asking, ended := make(chan bool), make(chan error)
 	_, server := anyRoute(t, &fakeRunner{call: func(s *session) {
 		s.write(3, questionPayload(ExtraInfo.InfoReqBody, ""))
@@ -587,7 +587,7 @@ func heapAfterGC() uint64 {
 	return m.HeapAlloc
 }
 
-func TestALargeConfigurationDoesNotStayAllocated(t *testing.T) {
+func TestLargeConfigurationDoesNotStayAllocated(t *testing.T) {
 	r := startRunner(t, &fakeRunner{prepare: func(s *session, _ string, _ []ConfEntry) {
 		s.payload = nil
 		s.token(1)
@@ -608,7 +608,7 @@ func TestALargeConfigurationDoesNotStayAllocated(t *testing.T) {
 	}
 }
 
-func TestALargeBodyDoesNotStayAllocated(t *testing.T) {
+func TestLargeBodyDoesNotStayAllocated(t *testing.T) {
 	g, _ := anyRoute(t, &fakeRunner{call: func(s *session) {
 		s.ask(ExtraInfo.InfoReqBody, "")
 		s.payload = nil
@@ -636,7 +636,7 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-func TestABodyThatFitsIntoNoFrameIsReadToItsEndAndNotKept(t *testing.T) {
+func TestBodyThatFitsIntoNoFrameIsReadToItsEndAndNotKept(t *testing.T) {
 	const size = 256 << 20
 	body := &io.LimitedReader{R: zeros{}, N: size}
 	var before, after runtime.MemStats
@@ -689,7 +689,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-func TestAHangingRunnerEndsInTheTimeout(t *testing.T) {
+func TestHangingRunnerEndsInTheTimeout(t *testing.T) {
 	r := startRunner(t, &fakeRunner{call: func(s *session) { io.Copy(io.Discard, s) }})
 	g := New(newTestClient(t, r, ClientOptions{Timeout: 20 * time.Millisecond}), Options{})
 	put(t, g, Route{ID: "1", URIs: []string{"/"}})

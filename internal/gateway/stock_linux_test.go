@@ -83,7 +83,7 @@ func stopStockRunner(cmd *exec.Cmd) {
 	cmd.Wait()
 }
 
-func TestWithTheStockRunner(t *testing.T) {
+func TestGatewayWithTheStockRunner(t *testing.T) {
 	path := socketPath(t)
 	first := startStockRunner(t, path)
 	g := New(NewClient(path, ClientOptions{}), Options{})

@@ -2,7 +2,7 @@
 // which a client repeats is answered as it was the first time and not done again
 // (draft-ietf-httpapi-idempotency-key-header).
 //
-// A request goes through it twice: [Store.Begin] before anything is done tells what is
+// A request goes through it twice: [Store.Begin] before anything is done returns what is
 // known of the key, and for a key that is new gives a [Ticket], which is settled when
 // it is known what became of the request: that may be long after its reply, and the key
 // is [InFlight] until then. plugins/kafkaupstream calls it for routes that ask for it.

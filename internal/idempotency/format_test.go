@@ -12,7 +12,7 @@ import (
 // Each directory in testdata was written by the program when its kinds of frames were
 // the newest. plugins/kafkaupstream reads testdata/released with its replies.
 
-func TestAKeyFileOfTheReleasedFormatIsRead(t *testing.T) {
+func TestKeyFileOfTheReleasedFormatIsRead(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/kinds-3-to-5")); err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestAKeyFileOfTheReleasedFormatIsRead(t *testing.T) {
 	}
 }
 
-func TestAFrameOfAnUnknownKindIsReportedAndSkipped(t *testing.T) {
+func TestFrameOfAnUnknownKindIsReportedAndSkipped(t *testing.T) {
 	const one = 2*frameBytes + 5 // bytes of a key
 	s, log := damaged(t, func(b []byte) []byte {
 		for _, frame := range [][]byte{b[one : one+frameBytes], b[one+frameBytes : 2*one]} { // what began b, and its reply

@@ -93,7 +93,7 @@ func scan(r io.Reader, marker uint64, f func(*frame)) (damage, error) {
 			d.torn = 0
 			found := payload(whole)
 			f(&found)
-			in.Discard(len(whole))
+			_, _ = in.Discard(len(whole)) // which Peek has read
 			continue
 		}
 		n, err := skip(in, mark[:])

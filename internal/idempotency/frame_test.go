@@ -84,7 +84,7 @@ func sameFrames(a, b []frame) bool {
 	})
 }
 
-func TestAMarkerIsFoundWhereverItIsInTheBuffer(t *testing.T) {
+func TestMarkerIsFoundWhereverItIsInTheBuffer(t *testing.T) {
 	want := testFrames(1)
 	for n := maxFrame - markerBytes - 1; n <= maxFrame+1; n++ {
 		noise := make([]byte, n)
@@ -94,7 +94,7 @@ func TestAMarkerIsFoundWhereverItIsInTheBuffer(t *testing.T) {
 	}
 }
 
-func TestAReadErrorIsNoEnd(t *testing.T) {
+func TestReadErrorIsNoEnd(t *testing.T) {
 	b := encode(testFrames(3))
 	_, err := scan(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(b))), testMarker, func(*frame) {})
 	if err == nil {

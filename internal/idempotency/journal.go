@@ -161,7 +161,7 @@ func (j *journal) writeAll(f file, marker uint64, known []frame) (size int64, er
 }
 
 // removeBefore removes the journals before one. What stays does no harm, since the later
-// one has the last word, and is tried again the next time.
+// one overrides the older, and its removal is tried again the next time.
 func (j *journal) removeBefore(name journalName) {
 	names, _ := journals(j.dir)
 	for _, n := range names {

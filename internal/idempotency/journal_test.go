@@ -13,7 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func TestWhatARestartFinds(t *testing.T) {
+func TestRestartFinds(t *testing.T) {
 	c := newClock()
 	opts := Options{Dir: t.TempDir(), Now: c.now}
 	s := open(t, opts)
@@ -45,7 +45,7 @@ func TestWhatARestartFinds(t *testing.T) {
 	}
 }
 
-func TestWhatHasExpiredIsNotKeptByARestart(t *testing.T) {
+func TestExpiredKeysAreNotKeptByARestart(t *testing.T) {
 	c := newClock()
 	opts := Options{Dir: t.TempDir(), Now: c.now}
 	s := open(t, opts)
@@ -58,7 +58,7 @@ func TestWhatHasExpiredIsNotKeptByARestart(t *testing.T) {
 	}
 }
 
-func TestARestartKnowsFingerprintsAndScopes(t *testing.T) {
+func TestRestartKnowsFingerprintsAndScopes(t *testing.T) {
 	opts := Options{Dir: t.TempDir()}
 	s := open(t, opts)
 	for i := range 3 {
@@ -128,7 +128,7 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-func TestNothingReadableOfKeysIsOnDisk(t *testing.T) {
+func TestKeysAreNotReadableOnDisk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	s := open(t, Options{Dir: dir})
 	done(t, s, "secret-key", "the-reply")
@@ -144,7 +144,7 @@ func TestNothingReadableOfKeysIsOnDisk(t *testing.T) {
 	}
 }
 
-func TestAJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
+func TestJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	c := newClock()
 	opts := Options{Dir: t.TempDir(), Now: c.now}
 	s := open(t, opts)
@@ -181,7 +181,7 @@ func TestAJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	begin(t, s, "0", First)
 }
 
-func TestWhatIsUnderWayIsInANewJournal(t *testing.T) {
+func TestRequestUnderWayIsInANewJournal(t *testing.T) {
 	var x faults
 	dir := t.TempDir()
 	s := openFaulty(t, Options{Dir: dir}, &x)
@@ -206,7 +206,7 @@ func TestWhatIsUnderWayIsInANewJournal(t *testing.T) {
 	replay(t, s, "k", "r")
 }
 
-func TestADiskThatFails(t *testing.T) {
+func TestDiskThatFails(t *testing.T) {
 	for name, fail := range map[string]func(x *faults, on bool){
 		"to write": func(x *faults, on bool) { x.write.Store(on) },
 		"to sync":  func(x *faults, on bool) { x.sync.Store(on) },
@@ -241,7 +241,7 @@ func TestADiskThatFails(t *testing.T) {
 	}
 }
 
-func TestAJournalThatIsNotDurableIsNotUsed(t *testing.T) {
+func TestJournalThatIsNotDurableIsNotUsed(t *testing.T) {
 	var x faults
 	s := openFaulty(t, Options{Dir: t.TempDir()}, &x)
 	x.fails.Store(2)
@@ -282,7 +282,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 	}
 }
 
-func TestManyShareAnFsync(t *testing.T) {
+func TestFsyncIsShared(t *testing.T) {
 	var x faults
 	s := openFaulty(t, Options{Dir: t.TempDir()}, &x)
 	hold := make(chan struct{})
@@ -332,7 +332,7 @@ func damaged(t *testing.T, change func([]byte) []byte) (*Store, string) {
 	return open(t, opts), log.String()
 }
 
-func TestATornTailIsCutOff(t *testing.T) {
+func TestTornTailIsCutOff(t *testing.T) {
 	const done, all = 2*frameBytes + 5, 3 * (2*frameBytes + 5) // bytes of one key, of three
 	for _, length := range []int{all - 1, all - 5, all - frameBytes, all - frameBytes - 4, all - frameBytes - 5, 2*done + frameBytes, 2*done + 1} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestATornTailIsCutOff(t *testing.T) {
 	}
 }
 
-func TestADamagedEntryIsSkipped(t *testing.T) {
+func TestDamagedEntryIsSkipped(t *testing.T) {
 	const one = 2*frameBytes + 5 // bytes of a key
 	tests := []struct {
 		name string
@@ -381,7 +381,7 @@ func TestADamagedEntryIsSkipped(t *testing.T) {
 	}
 }
 
-func TestACrashWhileAJournalIsWrittenAnew(t *testing.T) {
+func TestCrashWhileAJournalIsWrittenAnew(t *testing.T) {
 	tests := []struct {
 		name  string
 		crash func(dir, journal string, content []byte) error
@@ -420,7 +420,7 @@ func TestACrashWhileAJournalIsWrittenAnew(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeReadIsTriedAgain(t *testing.T) {
+func TestDirectoryThatCannotBeReadIsTriedAgain(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, journalName{1, 1}.String())
 	if err := os.Symlink("nowhere", bad); err != nil {

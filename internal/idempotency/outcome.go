@@ -2,7 +2,7 @@ package idempotency
 
 import "errors"
 
-// Outcome is what [Store.Begin] knows of a key.
+// Outcome is what [Store.Begin] returns for a key.
 type Outcome uint8
 
 // The outcomes, with the statuses that suit them. 409 and 422 are the draft's.
@@ -18,7 +18,7 @@ const (
 	Mismatch
 	// InFlight: the first request with the key is still under way: 409.
 	InFlight
-	// Interrupted: nobody here knows what became of the first request, nor will: 410.
+	// Interrupted: the outcome of the first request is lost: 410.
 	Interrupted
 	// Full: as much as the key's holder may have is under way: 503.
 	Full

@@ -57,7 +57,7 @@ func serveForEver(dir string) error {
 	return <-failed
 }
 
-func TestWhatWasPromisedSurvivesAKill(t *testing.T) {
+func TestPromisesSurviveAKill(t *testing.T) {
 	dir := t.TempDir()
 	begun, finished := map[string]bool{}, map[string]bool{}
 	for range 8 {

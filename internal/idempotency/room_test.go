@@ -49,7 +49,7 @@ func stillKnown(t *testing.T, s *Store, holder string, n int) (first, last, coun
 	return first, last, count
 }
 
-func TestWhoFillsTheStoreTakesFromHimself(t *testing.T) {
+func TestStoreThatIsFullTakesFromTheLargestShare(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		c := newClock()
 		opts.Now, opts.MaxBytes = c.now, 100*keyBytes
@@ -95,7 +95,7 @@ func TestRepliesTakeRoom(t *testing.T) {
 	}
 }
 
-func TestWhatIsUnderWayIsNotForgotten(t *testing.T) {
+func TestRequestUnderWayIsNotForgotten(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		c := newClock()
 		opts.Now, opts.MaxBytes = c.now, 8*keyBytes
@@ -129,7 +129,7 @@ func TestWhatIsUnderWayIsNotForgotten(t *testing.T) {
 	})
 }
 
-func TestAJournalIsBoundedByWhatIsKnown(t *testing.T) {
+func TestJournalIsBoundedByWhatIsKnown(t *testing.T) {
 	c := newClock()
 	var log await.Log
 	opts := Options{Dir: t.TempDir(), Now: c.now, MaxBytes: 1 << 20, Log: logged(&log)}

@@ -92,7 +92,7 @@ func newStore(opts Options) *Store {
 	}
 }
 
-// Begin tells what is known of a key. fingerprint is of all that makes the request the
+// Begin returns what is known of a key. fingerprint is of all that makes the request the
 // same or another one. For a new key the outcome is First; until ttl from now the key is
 // known, or longer if the request is under way for longer, unless the store is full before.
 // ctx ends the wait for a directory that another process has; the wait for the disk ends
@@ -142,7 +142,7 @@ func (s *Store) Begin(ctx context.Context, key Key, fingerprint [32]byte, ttl ti
 	return First, &Ticket{store: s, entry: e}
 }
 
-// known tells what a request with the key of an entry is to it.
+// known returns how a request with the key of an entry relates to it.
 func known(e *entry, fingerprint [32]byte) (Outcome, *Ticket) {
 	switch {
 	case e.fingerprint != fingerprint && !e.old:
@@ -179,7 +179,7 @@ func (s *Store) Close(ctx context.Context) {
 	<-s.ended
 }
 
-// endIfIdle lets Close go on when nothing is under way. Callers hold mu.
+// endIfIdle releases Close when nothing is under way. Callers hold mu.
 func (s *Store) endIfIdle() {
 	if !s.closed || s.table.open > 0 {
 		return

@@ -58,7 +58,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestATicketIsSettledOnce(t *testing.T) {
+func TestTicketIsSettledOnce(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		s := open(t, opts)
 		ticket := begin(t, s, "k", First)
@@ -75,7 +75,7 @@ func TestATicketIsSettledOnce(t *testing.T) {
 	})
 }
 
-func TestTheReplyIsTheCallersNoLonger(t *testing.T) {
+func TestReplyIsTheCallersNoLonger(t *testing.T) {
 	s := open(t, Options{})
 	reply := []byte("reply")
 	if err := begin(t, s, "k", First).Finish(reply); err != nil {
@@ -85,7 +85,7 @@ func TestTheReplyIsTheCallersNoLonger(t *testing.T) {
 	replay(t, s, "k", "reply")
 }
 
-func TestAReplyThatIsTooLargeIsNotKept(t *testing.T) {
+func TestReplyThatIsTooLargeIsNotKept(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		s := open(t, opts)
 		done(t, s, "largest", strings.Repeat("r", MaxReply))
@@ -121,7 +121,7 @@ func TestKeysExpire(t *testing.T) {
 	}
 }
 
-func TestAKeyDoesNotExpireWhileItIsUnderWay(t *testing.T) {
+func TestKeyDoesNotExpireWhileItIsUnderWay(t *testing.T) {
 	c := newClock()
 	s := open(t, Options{Now: c.now})
 	ticket := begin(t, s, "k", First)
@@ -131,7 +131,7 @@ func TestAKeyDoesNotExpireWhileItIsUnderWay(t *testing.T) {
 	begin(t, s, "k", First)
 }
 
-func TestOneOfManyIsTheFirst(t *testing.T) {
+func TestFirstOfManyIsOne(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		s := open(t, opts)
 		const keys, clients = 20, 8
@@ -200,7 +200,7 @@ func TestBeginWaitsForTheDirectoryUntilItsDeadline(t *testing.T) {
 	begin(t, successor, "new", First)
 }
 
-func TestAClosedStoreNoLongerWaits(t *testing.T) {
+func TestClosedStoreNoLongerWaits(t *testing.T) {
 	dir := t.TempDir()
 	open(t, Options{Dir: dir})
 	successor := openLater(t, Options{Dir: dir})
@@ -215,13 +215,13 @@ func TestAClosedStoreNoLongerWaits(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeMade(t *testing.T) {
+func TestDirectoryThatCannotBeMade(t *testing.T) {
 	if _, err := New(Options{Dir: "/dev/null/x"}); err == nil {
 		t.Error("no error")
 	}
 }
 
-func TestAnInterruptedRequestIsResumedByOne(t *testing.T) {
+func TestInterruptedRequestIsResumedByOne(t *testing.T) {
 	kinds(t, func(t *testing.T, opts Options) {
 		s := open(t, opts)
 		first := begin(t, s, "k", First)
@@ -243,7 +243,7 @@ func TestAnInterruptedRequestIsResumedByOne(t *testing.T) {
 	})
 }
 
-func TestAKeyThatIsBegunAgainHasAnotherIdentity(t *testing.T) {
+func TestKeyThatIsBegunAgainHasAnotherIdentity(t *testing.T) {
 	c := newClock()
 	s := open(t, Options{Now: c.now})
 	first := begin(t, s, "k", First)
@@ -255,7 +255,7 @@ func TestAKeyThatIsBegunAgainHasAnotherIdentity(t *testing.T) {
 	}
 }
 
-func TestARequestThatWasInterruptedByTheEndOfItsProcessIsResumed(t *testing.T) {
+func TestRequestThatWasInterruptedByTheEndOfItsProcessIsResumed(t *testing.T) {
 	opts := Options{Dir: t.TempDir()}
 	s := open(t, opts)
 	identity := begin(t, s, "k", First).Identity()

@@ -30,7 +30,7 @@ func (t *Ticket) Identity() (id [16]byte) {
 
 // Finish keeps a reply, which is to be sent once Finish has returned, and is what the
 // request is answered with until the key expires. After an error it is right to send it
-// nevertheless: only what a repetition is told is not certain.
+// nevertheless: only the reply to a repetition is not certain.
 func (t *Ticket) Finish(reply []byte) error {
 	e := t.entry
 	switch {
@@ -74,8 +74,8 @@ func (t *Ticket) Abandon() {
 	s.endIfIdle()
 }
 
-// Interrupt is for a request of which nobody knows whether it was done: what repeats it
-// is told so. It does nothing to a ticket that is settled, so that it can be deferred.
+// Interrupt is for a request of which it is not known whether it was done: a repeated
+// request gets that as its reply. It does nothing to a ticket that is settled, so that it can be deferred.
 func (t *Ticket) Interrupt() {
 	e := t.entry
 	if e == nil {

@@ -79,7 +79,7 @@ func TestPropertiesWithTheSameValueInTwoSpellingsAreAccepted(t *testing.T) {
 	}
 }
 
-func TestWhatBreaksAModesPromiseIsRefused(t *testing.T) {
+func TestPropertiesThatBreakAModesPromiseAreRefused(t *testing.T) {
 	type p = Properties
 	const needs = "%s: %s delivery needs acknowledgements: all, or 1"
 	for _, acks := range []string{"0", "-0", "+0", "00", "0x0", " 0", "4294967296"} {
@@ -138,7 +138,7 @@ func TestWhatBreaksAModesPromiseIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
+func TestReferencedValueIsCheckedWhenItIsKnown(t *testing.T) {
 	type p = Properties
 	cases := []struct {
 		says  string
@@ -183,7 +183,7 @@ func TestWhatAReferenceStandsForIsCheckedWhenItIsKnown(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptOfARouteWithoutAcknowledgementsIsSentWithThem(t *testing.T) {
+func TestRecordsKeptOfARouteWithoutAcknowledgementsAreSentWithThem(t *testing.T) {
 	waiting, err := New(Properties{"bootstrap.servers": "a", "request.required.acks": "0x0"}, async)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestWhatIsKeptOfARouteWithoutAcknowledgementsIsSentWithThem(t *testing.T) {
 	}
 }
 
-func TestALimitIsThatOfTheReadValue(t *testing.T) {
+func TestLimitIsThatOfTheReadValue(t *testing.T) {
 	conn, err := New(Properties{"bootstrap.servers": "a", "max.request.size": "0x1000"}, async)
 	if err != nil || conn.MessageMaxBytes != 4096 {
 		t.Errorf("%+v, %v", conn, err)
@@ -304,7 +304,7 @@ func modeOf(wait bool) record.Mode {
 	return async
 }
 
-func TestAConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
+func TestConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
 	waiting, err := New(Properties{"metadata.broker.list": "b:1"}, async)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-func TestEveryErrorCodeOfLibrdkafkaIsClassified(t *testing.T) {
+func TestErrorCodesOfLibrdkafkaAreAllClassified(t *testing.T) {
 	known := 0
 	for code := kafka.ErrorCode(-250); code < 250; code++ {
 		name := code.String()

@@ -131,7 +131,7 @@ func Unknown(name string) string {
 }
 
 // texts are the values of properties that the library calls strings, and of which this
-// build knows these only. Letter case counts. The library says so of sasl.mechanisms only
+// build knows these only. Letter case counts. Its documentation mentions this for sasl.mechanisms only
 // when a producer is made.
 var texts = map[string][]string{
 	"partitioner":     {"random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"},

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTheTableIsThatOfTheLinkedLibrary(t *testing.T) {
+func TestTableIsThatOfTheLinkedLibrary(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "run", "./generate").Output()
 	if err != nil {
@@ -102,7 +102,7 @@ func TestLibrdkafkaAndNormalizeAgreeOnValues(t *testing.T) {
 	}
 }
 
-func TestAValueIsReadAsLibrdkafkaReadsIt(t *testing.T) {
+func TestValueIsReadAsLibrdkafkaReadsIt(t *testing.T) {
 	for _, c := range []struct {
 		says, name, value, want string
 		misread                 bool
@@ -189,7 +189,7 @@ func BenchmarkTogether(b *testing.B) {
 	}
 }
 
-func TestWhatIsSaidOfAProperty(t *testing.T) {
+func TestPropertysDescription(t *testing.T) {
 	for name, want := range map[string]string{
 		"linger.mss":              `librdkafka has no such property; did you mean "linger.ms"?`,
 		"bootstrap_servers":       `librdkafka has no such property; did you mean "bootstrap.servers"?`,
@@ -234,7 +234,7 @@ func TestWhatIsSaidOfAProperty(t *testing.T) {
 	}
 }
 
-func TestNoJavaNameIsOneOfLibrdkafka(t *testing.T) {
+func TestJavaNamesAreNotLibrdkafkas(t *testing.T) {
 	for name := range java {
 		if _, ok := Find(name); ok {
 			t.Errorf("%s is a property", name)

@@ -23,7 +23,7 @@ const (
 	backlog = 128
 	// repeatWindow is how long a line like one before is only counted.
 	repeatWindow = 10 * time.Second
-	// maxKinds bounds the kinds of lines that are told apart within a window, and
+	// maxKinds bounds the kinds of lines that are counted separately within a window, and
 	// maxOfMessage those of them that have the same message: clients choose topics.
 	maxKinds     = 1000
 	maxOfMessage = 100

@@ -57,7 +57,7 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-func TestARepeatedLineIsCounted(t *testing.T) {
+func TestRepeatedLineIsCounted(t *testing.T) {
 	cases := []struct {
 		name string
 		log  func(l *Logger)
@@ -122,7 +122,7 @@ func TestARepeatedLineIsCounted(t *testing.T) {
 	}
 }
 
-func TestAfterItsWindowALineIsNewAgain(t *testing.T) {
+func TestLineIsNewAgainAfterItsWindow(t *testing.T) {
 	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
 		after(time.Millisecond)
 		for range 3 {
@@ -148,7 +148,7 @@ func TestEveryIsNeverSuppressed(t *testing.T) {
 	})
 }
 
-func TestTheKindsOfLinesAreBounded(t *testing.T) {
+func TestKindsOfLinesAreBounded(t *testing.T) {
 	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
 		for i := range 10 * maxOfMessage { // as clients do that choose topics
 			l.Info("m", "topic", fmt.Sprint("t", i))
@@ -170,7 +170,7 @@ func TestTheKindsOfLinesAreBounded(t *testing.T) {
 	})
 }
 
-func TestAllMessagesTogetherAreBounded(t *testing.T) {
+func TestMessagesAreBoundedTogether(t *testing.T) {
 	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
 		for i := range 20 * maxOfMessage {
 			l.Info(fmt.Sprint("message ", i%20), "topic", i)
@@ -278,7 +278,7 @@ func TestCloseWaitsNoLongerThanItIsTold(t *testing.T) {
 }
 
 // The pipe is what APISIX reads a runner's output from.
-func TestAPipeThatNobodyReadsBlocksNobody(t *testing.T) {
+func TestPipeThatNobodyReadsBlocksNobody(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -375,7 +375,7 @@ func TestLevelsHaveNames(t *testing.T) {
 	}
 }
 
-func TestOnlyLinesOfTheLevelAreMade(t *testing.T) {
+func TestLevelDecidesWhichLinesAreMade(t *testing.T) {
 	within(t, slog.LevelWarn, func(t *testing.T, l *Logger, _ *text) {
 		for level, want := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelWarn: true, slog.LevelError: true} {
 			if got := l.Enabled(context.Background(), level); got != want {

@@ -42,10 +42,10 @@ func New(build Build) *Metrics {
 	return m
 }
 
-// Requests is told of requests and records; see kafkaupstream.Observer.
+// Requests observes requests and records; see kafkaupstream.Observer.
 func (m *Metrics) Requests() *Requests { return m.requests }
 
-// Acknowledgements is told of what becomes of the records that producers have; see
+// Acknowledgements observes the outcomes of the records that producers have; see
 // producer.Observer.
 func (m *Metrics) Acknowledgements() *Acknowledgements { return m.acks }
 

@@ -62,7 +62,7 @@ func want(t *testing.T, text string, lines ...string) {
 	}
 }
 
-func TestWhatIsTold(t *testing.T) {
+func TestObserverCounts(t *testing.T) {
 	m := watching(producer.Stats{InflightBytes: 10, MaxInflightBytes: 20, Fatal: 1, Producers: []producer.ProducerStats{{
 		ID: "0123abcd", Mode: record.Mode{Delivery: record.Sync}, State: producer.StateUp, Records: 4, Bytes: 5,
 		BrokerStats: []producer.BrokerStats{{ID: 1, RTT: time.Millisecond, RTTp99: 2 * time.Millisecond, Throttle: time.Second}},
@@ -113,7 +113,7 @@ func TestWhatIsTold(t *testing.T) {
 	)
 }
 
-func TestTheNamesFollowPrometheusConventions(t *testing.T) {
+func TestNamesFollowPrometheusConventions(t *testing.T) {
 	m := watching(producer.Stats{Producers: []producer.ProducerStats{{ID: "a", BrokerStats: []producer.BrokerStats{{}}}}})
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestTheNamesFollowPrometheusConventions(t *testing.T) {
 	}
 }
 
-func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
+func TestSeriesAreBounded(t *testing.T) {
 	many := producer.Stats{}
 	for i := range 1000 {
 		many.Producers = append(many.Producers, producer.ProducerStats{ID: fmt.Sprintf("%08x", i), Records: 1, State: producer.StateDown})
@@ -156,7 +156,7 @@ func TestNobodyCanMakeSeriesWithoutBound(t *testing.T) {
 	}
 }
 
-func TestADiskThatHangsHoldsNobodyUp(t *testing.T) {
+func TestDiskThatHangsHoldsNobodyUp(t *testing.T) {
 	release, looks := make(chan struct{}), 0
 	s := newSpool(func() (durable.Stats, error) {
 		looks++

@@ -82,7 +82,7 @@ func newRequests(to prometheus.Registerer) *Requests {
 		Buckets: requestBuckets}, []string{"delivery"})
 	records := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "records_total",
-		Help: "Records by what the client was told of them and by the route's delivery."}, []string{"delivery", "delivered"})
+		Help: "Records by the reply's delivered and by the route's delivery."}, []string{"delivery", "delivered"})
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "record_failures_total",
 		Help: "Records that were answered with an error, by the reason."}, []string{"reason"})

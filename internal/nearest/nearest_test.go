@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestTheNearestName(t *testing.T) {
+func TestNearestName(t *testing.T) {
 	names := []string{"topic", "topics", "key", "jsonkey"}
 	cases := []struct {
 		name, given string

@@ -29,7 +29,7 @@ func tellOnce(t *testing.T, o Options, e Event) string {
 	return log.String()
 }
 
-func TestACommandGetsTheEvent(t *testing.T) {
+func TestCommandGetsTheEvent(t *testing.T) {
 	t.Setenv("INHERITED", "from-the-process")
 	cases := []struct{ says, command, want string }{
 		{"as JSON on standard input", `cat >"$INHERITED_DIR/got"`, deadLetterJSON},
@@ -69,7 +69,7 @@ func TestHostileTextReachesACommandAsText(t *testing.T) {
 	}
 }
 
-func TestOnlyAFailedCommandIsLogged(t *testing.T) {
+func TestCommandIsLoggedOnlyWhenItFails(t *testing.T) {
 	cases := []struct{ says, command, want string }{
 		{"success, whatever it says", "echo said; echo said >&2", ""},
 		{"standard input that nobody reads is no failure", "exec <&-; true", ""},
@@ -88,16 +88,16 @@ func TestOnlyAFailedCommandIsLogged(t *testing.T) {
 	}
 }
 
-func TestOnlyTheBeginningOfAnOutputIsKept(t *testing.T) {
+func TestOutputIsKeptInItsBeginningOnly(t *testing.T) {
 	log := tellOnce(t, Options{Command: "head -c 10000000 /dev/zero | tr '\\0' '#'; exit 1"}, deadLetter)
 	if got := strings.Count(log, "#"); got != maxOutput {
 		t.Errorf("%d bytes are in the log", got)
 	}
 }
 
-// TestNothingOfACommandOutlivesIt sees by a FIFO when a process that the command has
+// TestCommandLeavesNothingBehind sees by a FIFO when a process that the command has
 // left in the background ends: it is the only one that has it open for writing.
-func TestNothingOfACommandOutlivesIt(t *testing.T) {
+func TestCommandLeavesNothingBehind(t *testing.T) {
 	const background = `sleep 50 >"$FIFO" 2>&1 & `
 	cases := []struct {
 		says, command, want string
@@ -141,7 +141,7 @@ func watchFIFO(t *testing.T) (ended func() bool) {
 	}
 }
 
-func TestAProcessThatLeftTheGroupAndHoldsTheOutputDelaysNothing(t *testing.T) {
+func TestProcessThatLeftTheGroupAndHoldsTheOutputDelaysNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func mustClose(t *testing.T, n *Notifier) {
 	}
 }
 
-func TestACauseIsSentOnceAMinute(t *testing.T) {
+func TestCauseIsSentOnceAMinute(t *testing.T) {
 	type told struct {
 		after time.Duration
 		event Event
@@ -130,7 +130,7 @@ func TestACauseIsSentOnceAMinute(t *testing.T) {
 	}
 }
 
-func TestAnEventIsSentAsItWasTold(t *testing.T) {
+func TestEventIsSentAsItWasTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := newInbox()
 		n := startWith(in.send)
@@ -149,7 +149,7 @@ func TestAnEventIsSentAsItWasTold(t *testing.T) {
 	})
 }
 
-func TestAFloodIsAFewNotificationsWhoseSumIsRight(t *testing.T) {
+func TestFloodIsAFewNotificationsWhoseSumIsRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := newInbox()
 		n := startWith(in.send)
@@ -226,7 +226,7 @@ func TestTellNeverWaitsForATarget(t *testing.T) {
 	})
 }
 
-func TestWhatIsLongestOverdueIsSentFirst(t *testing.T) {
+func TestEventsThatAreLongestOverdueAreSentFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, release := newInbox(), make(chan struct{})
 		n := startWith(func(ctx context.Context, e Event) error {
@@ -247,7 +247,7 @@ func TestWhatIsLongestOverdueIsSentFirst(t *testing.T) {
 	})
 }
 
-func TestATargetGetsTheTimeoutAndAFailureIsLogged(t *testing.T) {
+func TestTargetGetsTheTimeoutAndAFailureIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log await.Log
 		var took time.Duration
@@ -288,7 +288,7 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 	})
 }
 
-func TestWhatIsToldDuringCloseIsNotSent(t *testing.T) {
+func TestEventDuringCloseIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, release := newInbox(), make(chan struct{})
 		n := startWith(func(ctx context.Context, e Event) error {
@@ -350,24 +350,6 @@ func TestCloseEndsWithItsContext(t *testing.T) {
 					t.Errorf("%d were sent", sent)
 				}
 			})
-		})
-	}
-}
-
-func TestNobodyIsToldWithoutATarget(t *testing.T) {
-	cases := []struct {
-		says string
-		n    *Notifier
-	}{
-		{"a nil notifier", nil},
-		{"a zero notifier", &Notifier{}},
-		{"empty options", New(Options{})},
-		{"a webhook that is none", New(Options{Webhook: "ftp://x"})},
-	}
-	for _, c := range cases {
-		t.Run(c.says, func(t *testing.T) {
-			c.n.Tell(Event{Event: "dead_letter"})
-			mustClose(t, c.n)
 		})
 	}
 }

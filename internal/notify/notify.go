@@ -1,5 +1,5 @@
-// Package notify tells an operator of what needs a person, by a command, a webhook
-// or both: a [Notifier] is told of an [Event], and each of the two gets at most one
+// Package notify notifies an operator of what needs a person, by a command, a webhook
+// or both: a [Notifier] takes an [Event], and each of the two gets at most one
 // notification for a cause (an event of a stream and a topic) in an interval.
 //
 // It is not a log, nor a queue: what happens again within the interval is counted
@@ -50,7 +50,7 @@ func printable(s string) string {
 	}, s))
 }
 
-// Options say how an operator is told. Without Command and Webhook nobody is.
+// Options say how an operator is notified. Without Command and Webhook, events are dropped.
 type Options struct {
 	// Command is run by /bin/sh -c with the Event as JSON on its standard input, and
 	// in KAFKAUPSTREAM_EVENT, _STREAM, _TOPIC, _REASON, _RECEIPT, _COUNT and _TIME
@@ -63,7 +63,7 @@ type Options struct {
 	Interval time.Duration
 	// Timeout is the longest that one command or request may take, 10 s if 0.
 	Timeout time.Duration
-	// Log is told of notifications that failed, and never of URLs beyond the host.
+	// Log gets a line for each notification that failed, with no more of a URL than its host.
 	Log *slog.Logger
 }
 
@@ -95,7 +95,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Notifier tells an operator of events. It can be used by several goroutines at
+// Notifier notifies an operator of events. It can be used by several goroutines at
 // once. A nil Notifier, and one without command and webhook, does nothing.
 type Notifier struct {
 	workers []*worker
@@ -132,7 +132,7 @@ func start(o Options, targets []target) *Notifier {
 	return n
 }
 
-// Tell has the operator told of an event, and never waits. If the same event of the
+// Tell queues a notification of an event, and never waits. If the same event of the
 // same stream and topic was sent within the interval, it is sent at the interval's
 // end, with the reason, receipt and time of the last one and the sum of the counts.
 // From 1,000 causes within an interval, further ones are sent as one, whose event is

@@ -22,7 +22,7 @@ func hook(t *testing.T, server *httptest.Server) string {
 	return u.String()
 }
 
-func TestAWebhookIsPosted(t *testing.T) {
+func TestWebhookIsPosted(t *testing.T) {
 	var got string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -39,7 +39,7 @@ func TestAWebhookIsPosted(t *testing.T) {
 	}
 }
 
-func TestAFailedWebhookIsLoggedWithoutItsTokens(t *testing.T) {
+func TestFailedWebhookIsLoggedWithoutItsTokens(t *testing.T) {
 	var elsewhere atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer other.Close()
@@ -78,13 +78,13 @@ func TestAFailedWebhookIsLoggedWithoutItsTokens(t *testing.T) {
 	}
 }
 
-func TestAWebhookThatNobodyServesIsLoggedWithoutItsTokens(t *testing.T) {
+func TestWebhookThatNobodyServesIsLoggedWithoutItsTokens(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	expectFailure(t, tellOnce(t, Options{Webhook: hook(t, server)}, deadLetter), server.URL, "connection refused")
 }
 
-func TestAWebhookThatIsNoneIsLoggedWithoutItsTokens(t *testing.T) {
+func TestWebhookThatIsNoneIsLoggedWithoutItsTokens(t *testing.T) {
 	log := tellOnce(t, Options{Webhook: "https://token-1:token-2@/%token-3"}, deadLetter)
 	expectFailure(t, log, "notifications by webhook are off", "expected an http or https URL")
 }

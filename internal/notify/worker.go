@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxCauses bounds the causes that are told apart; the rest is one cause, others.
+// maxCauses bounds the causes that are counted separately; the rest are one cause, others.
 const maxCauses = 1000
 
 // cause is what notifications are counted by. The reason is not part of it: its
@@ -34,7 +34,7 @@ type worker struct {
 	closed bool
 }
 
-// tell adds an event to what waits of its cause.
+// tell adds an event to those of its cause that wait to be sent.
 func (w *worker) tell(e Event, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

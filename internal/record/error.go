@@ -4,7 +4,7 @@ package record
 type Kind int
 
 const (
-	// KindUnconfirmed: handed over, and nobody knows what became of it.
+	// KindUnconfirmed: handed to Kafka, and the outcome is not known.
 	KindUnconfirmed Kind = iota
 	// KindTopicNotFound: the cluster has no such topic and creates none.
 	KindTopicNotFound

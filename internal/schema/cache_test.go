@@ -72,7 +72,7 @@ func TestInline(t *testing.T) {
 	}
 }
 
-func TestAHundredFirstRequestsAreOneQuestion(t *testing.T) {
+func TestHundredFirstRequestsAreOneQuestion(t *testing.T) {
 	f := newFakeRegistry(t)
 	release := make(chan struct{})
 	f.handle(func(w http.ResponseWriter, _ *http.Request) {
@@ -99,7 +99,7 @@ func TestAHundredFirstRequestsAreOneQuestion(t *testing.T) {
 	}
 }
 
-func TestAHundredRequestsAfterTheTTLAreOneQuestionAndDoNotWait(t *testing.T) {
+func TestHundredRequestsAfterTheTTLAreOneQuestionAndDoNotWait(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
 	c, at := newTestCache(t, nil)
@@ -132,7 +132,7 @@ func TestAHundredRequestsAfterTheTTLAreOneQuestionAndDoNotWait(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
+func TestAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{"$ref": "a"}`, Reference{"a", "a", 1})
 	f.set("a/1", 2, `{}`)
@@ -147,7 +147,7 @@ func TestAnAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
 	}
 }
 
-func TestAVersionWithANumberIsAskedOnce(t *testing.T) {
+func TestVersionWithANumberIsAskedOnce(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/4", 1, `{}`)
 	c, at := newTestCache(t, nil)
@@ -162,7 +162,7 @@ func TestAVersionWithANumberIsAskedOnce(t *testing.T) {
 	}
 }
 
-func TestTheOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
+func TestOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
 	var text await.Log
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
@@ -196,7 +196,7 @@ func TestTheOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
 	await.True(t, "the new schema is used", func() bool { return currentID(t, s) == 3 })
 }
 
-func TestAFailureIsRememberedForASecond(t *testing.T) {
+func TestFailureIsRememberedForASecond(t *testing.T) {
 	f := newFakeRegistry(t)
 	c, at := newTestCache(t, nil)
 	s := source(t, c, f.registry(t, Options{}), "s", "latest")
@@ -215,7 +215,7 @@ func TestAFailureIsRememberedForASecond(t *testing.T) {
 	}
 }
 
-func TestARequestWaitsNoLongerThanItMay(t *testing.T) {
+func TestRequestWaitsNoLongerThanItMay(t *testing.T) {
 	f := newFakeRegistry(t)
 	asked := make(chan struct{})
 	f.handle(func(_ http.ResponseWriter, r *http.Request) { close(asked); <-r.Context().Done() })
@@ -291,7 +291,7 @@ func TestUnusedEntriesAreDropped(t *testing.T) {
 	}
 }
 
-func TestAClosedCacheAsksNoMore(t *testing.T) {
+func TestClosedCacheAsksNoMore(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
 	c, at := newTestCache(t, nil)

@@ -63,7 +63,7 @@ func decode(text []byte, limit bounds) (any, shape, *Problem) {
 	return value, is, nil
 }
 
-// measure tells the shape of a JSON text, and something of any other. It counts an
+// measure returns the shape of a JSON text, and an estimate for any other text. It counts an
 // empty array or object as two values.
 func measure(text []byte) shape {
 	is := shape{values: 1}

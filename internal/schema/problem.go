@@ -109,7 +109,7 @@ func leaves(to []leaf, err *jsonschema.ValidationError) []leaf {
 }
 
 // alternative returns the failures of the one alternative that the value was meant
-// to match, if that can be told; otherwise that it matches none. All failures of
+// to match, if that can be determined; otherwise that it matches none. All failures of
 // all alternatives would bury the one that matters.
 func alternative(err *jsonschema.ValidationError) []leaf {
 	var meant [][]leaf

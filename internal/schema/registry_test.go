@@ -95,7 +95,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-func TestTheRegistryMayBeAtAPath(t *testing.T) {
+func TestRegistryMayBeAtAPath(t *testing.T) {
 	f := newFakeRegistry(t)
 	var asked atomic.Pointer[string]
 	f.handle(func(_ http.ResponseWriter, r *http.Request) { asked.Store(new(r.URL.EscapedPath())) })
@@ -109,7 +109,7 @@ func TestTheRegistryMayBeAtAPath(t *testing.T) {
 	}
 }
 
-func TestWhatARegistryCanSay(t *testing.T) {
+func TestRegistrysAnswers(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
@@ -175,7 +175,7 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-func TestARegistryThatIsAwayIsUnavailable(t *testing.T) {
+func TestRegistryThatIsAwayIsUnavailable(t *testing.T) {
 	f := newFakeRegistry(t)
 	r := f.registry(t, Options{})
 	f.Close()
@@ -253,7 +253,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestARedirectGetsNoCredentials(t *testing.T) {
+func TestRedirectGetsNoCredentials(t *testing.T) {
 	other, f := newFakeRegistry(t), newFakeRegistry(t)
 	f.handle(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
@@ -266,7 +266,7 @@ func TestARedirectGetsNoCredentials(t *testing.T) {
 	}
 }
 
-func TestTheCAFile(t *testing.T) {
+func TestCAFile(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"id": 5, "schema": "{}", "schemaType": "JSON"}`)
 	}))

@@ -79,7 +79,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeChecked(t *testing.T) {
+func TestSchemaThatCannotBeChecked(t *testing.T) {
 	s := mustCompile(t, `{"items": {"maximum": 1}}`)
 	for _, c := range []struct{ what, value, want string }{
 		{"no value", ``, `the value is not JSON: EOF`},
@@ -231,14 +231,14 @@ func TestHostileValuesCostLittle(t *testing.T) {
 	}
 }
 
-func TestTheLibraryDoesNotCompareItems(t *testing.T) {
+func TestLibraryDoesNotCompareItems(t *testing.T) {
 	e := <-mustCompile(t, `{"uniqueItems": true, "propertyNames": {"maxLength": 1}}`).ready
 	if e.schema.UniqueItems || e.schema.PropertyNames != nil {
 		t.Error("the library has a keyword that this package has its own of")
 	}
 }
 
-func TestASchemaIsForManyAtOnce(t *testing.T) {
+func TestSchemaIsForManyAtOnce(t *testing.T) {
 	s := mustCompile(t, `{"properties": {"a": {"uniqueItems": true, "items": {"type": "string"}}}}`)
 	var wg sync.WaitGroup
 	for i := range 50 {

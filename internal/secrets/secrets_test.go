@@ -98,7 +98,7 @@ func TestReferencesAreResolved(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeResolvedIsAnErrorThatNamesTheReference(t *testing.T) {
+func TestReferenceThatCannotBeResolvedIsNamedInTheError(t *testing.T) {
 	dir := mount(t)
 	r := New(dir, environment, all)
 	cases := []struct {
@@ -235,7 +235,7 @@ func TestVariablesAreReadThatTheOperatorAllows(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadAnewEachTime(t *testing.T) {
+func TestSecretIsReadAnewEachTime(t *testing.T) {
 	dir, variable := t.TempDir(), ""
 	r := New(dir, func(string) string { return variable }, all)
 	for _, secret := range []string{"first", "second"} {
@@ -249,7 +249,7 @@ func TestASecretIsReadAnewEachTime(t *testing.T) {
 	}
 }
 
-func TestADirectoryMayComeLater(t *testing.T) {
+func TestDirectoryMayComeLater(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	r := New(dir, nil, all)
 	_, err := r.Resolve("$file://password")
@@ -263,7 +263,7 @@ func TestADirectoryMayComeLater(t *testing.T) {
 	}
 }
 
-func TestAFileThatOpensAndCannotBeReadIsAnErrorWithoutItsPath(t *testing.T) {
+func TestFileThatOpensAndCannotBeReadIsAnErrorWithoutItsPath(t *testing.T) {
 	// The first page of a process's memory is never mapped.
 	_, err := New("/proc/self", nil, all).Resolve("$file://mem")
 	if err == nil || strings.Contains(err.Error(), "/proc") {
@@ -271,7 +271,7 @@ func TestAFileThatOpensAndCannotBeReadIsAnErrorWithoutItsPath(t *testing.T) {
 	}
 }
 
-func TestTheDefaultsAreTheContainersDirectoryAndTheProcessesEnvironment(t *testing.T) {
+func TestDefaultsAreTheContainersDirectoryAndTheProcessesEnvironment(t *testing.T) {
 	t.Setenv("KAFKAUPSTREAM_TEST_SECRET", "from-the-process")
 	r := New("", nil, all)
 	if got, err := r.Resolve("$env://KAFKAUPSTREAM_TEST_SECRET"); err != nil || got != "from-the-process" {

@@ -10,7 +10,7 @@ import (
 // writes for all that are there when the segment is free; those that come meanwhile
 // are the next batch.
 type queue struct {
-	mu      sync.Mutex // guards who waits and whether there is a leader
+	mu      sync.Mutex // guards the queue and whether there is a leader
 	waiting []*request
 	led     bool
 }
@@ -163,7 +163,7 @@ func (w *writer) lead(leader *request) {
 	for _, r := range batch {
 		w.addAll(r)
 	}
-	w.commit() // each entry carries its own error
+	_ = w.commit() // each entry carries its own error
 	w.mu.Unlock()
 	w.queue.handOn()
 	for _, r := range batch {

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func TestARecordComesBackAsItWas(t *testing.T) {
+func TestRecordComesBackAsItWas(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{})
 	st := stream(t, s, "s")
 	entries := variety()
@@ -72,7 +72,7 @@ func TestAppendersShareAnFsync(t *testing.T) {
 	}
 }
 
-func TestAnAppendReturnsOnlyAfterItsFsync(t *testing.T) {
+func TestAppendReturnsOnlyAfterItsFsync(t *testing.T) {
 	x := faults{syncStarted: make(chan struct{}), syncGoOn: make(chan struct{})}
 	x.holdSync.Store(true)
 	s := openOwned(t, t.TempDir(), Options{})
@@ -94,7 +94,7 @@ func TestAnAppendReturnsOnlyAfterItsFsync(t *testing.T) {
 	}
 }
 
-func TestAFailedAppendLeavesNoRecord(t *testing.T) {
+func TestFailedAppendLeavesNoRecord(t *testing.T) {
 	cases := []struct {
 		says        string
 		fail        func(x *faults)
@@ -158,7 +158,7 @@ func (f *syncOnce) Sync() error {
 	return f.file.Sync()
 }
 
-func TestASegmentIsNotWrittenAgainAfterAFailedFsync(t *testing.T) {
+func TestSegmentIsNotWrittenAgainAfterAFailedFsync(t *testing.T) {
 	var fail bool
 	s := openOwned(t, t.TempDir(), Options{})
 	s.intercept = func(f file) file { return &syncOnce{f, &fail} }
@@ -176,7 +176,7 @@ func TestASegmentIsNotWrittenAgainAfterAFailedFsync(t *testing.T) {
 	}
 }
 
-func TestABatchFailsOrStaysAsAWhole(t *testing.T) {
+func TestBatchFailsOrStaysAsAWhole(t *testing.T) {
 	x := faults{syncStarted: make(chan struct{}), syncGoOn: make(chan struct{})}
 	s := openOwned(t, t.TempDir(), Options{})
 	s.intercept = x.intercept
@@ -261,7 +261,7 @@ func TestCloseTellsOfRecordsOfWriteThatAnotherCallLost(t *testing.T) {
 	}
 }
 
-func TestOfSeveralEntriesEachIsToldWhatBecameOfIt(t *testing.T) {
+func TestEntriesOfABatchHaveAnOutcomeEach(t *testing.T) {
 	half := strings.Repeat("x", 500)
 	cases := []struct {
 		says      string
@@ -353,7 +353,7 @@ func TestMaxBytesIsNeverExceeded(t *testing.T) {
 	mustAppend(t, st, "again")
 }
 
-func TestTheLastPlaceIsReservedByOneAppenderAtATime(t *testing.T) {
+func TestLastPlaceIsReservedByOneAppenderAtATime(t *testing.T) {
 	st := stream(t, openOwned(t, t.TempDir(), Options{MaxBytes: 1}), "s")
 	var holders atomic.Int64
 	var done sync.WaitGroup
@@ -374,7 +374,7 @@ func TestTheLastPlaceIsReservedByOneAppenderAtATime(t *testing.T) {
 	done.Wait()
 }
 
-func TestASpoolThatAnotherProcessEmptiesIsNotFullForLong(t *testing.T) {
+func TestSpoolThatAnotherProcessEmptiesIsNotFullForLong(t *testing.T) {
 	dir := t.TempDir()
 	owner := openOwned(t, dir, Options{})
 	st := stream(t, owner, "s")
@@ -391,7 +391,7 @@ func TestASpoolThatAnotherProcessEmptiesIsNotFullForLong(t *testing.T) {
 	})
 }
 
-func TestWhatIsOnDiskCountsTowardsMaxBytes(t *testing.T) {
+func TestMaxBytesCountsWhatIsOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	first := openOwned(t, dir, Options{})
 	mustAppend(t, stream(t, first, "s"), strings.Repeat("x", 1000))
@@ -416,7 +416,7 @@ func TestWhatIsOnDiskCountsTowardsMaxBytes(t *testing.T) {
 	}
 }
 
-func TestALargeRecordHasASegmentOfItsOwn(t *testing.T) {
+func TestLargeRecordHasASegmentOfItsOwn(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{SegmentBytes: 1000})
 	st := stream(t, s, "s")
 	p := mustAppend(t, st, "a", strings.Repeat("x", 600<<10), "c", "d")

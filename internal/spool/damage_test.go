@@ -95,7 +95,7 @@ func scanned(t testing.TB, content []byte) (entries []Entry, gaps [][]byte) {
 // sampled and with the first of each part of a record.
 const sampled = 61
 
-func TestAFlippedByteCostsAtMostItsRecord(t *testing.T) {
+func TestFlippedByteCostsAtMostItsRecord(t *testing.T) {
 	entries := variety()
 	content, offsets := image(testID, entries)
 	for at := range content {
@@ -160,7 +160,7 @@ func compareRecords(t testing.TB, what string, got, want []Entry) {
 	}
 }
 
-func TestATruncatedSegmentKeepsWhatIsBeforeTheCut(t *testing.T) {
+func TestTruncatedSegmentKeepsWhatIsBeforeTheCut(t *testing.T) {
 	entries := variety()
 	content, offsets := image(testID, entries)
 	for cut := range len(content) + 1 {
@@ -243,7 +243,7 @@ func TestDamageInTheMiddleIsReportedOnceAndSkipped(t *testing.T) {
 	end()
 }
 
-func TestARecordWithTheWrongIndexIsDamage(t *testing.T) {
+func TestRecordWithTheWrongIndexIsDamage(t *testing.T) {
 	entries := variety()
 	content, offsets := image(testID, entries)
 	repeated := append(bytes.Clone(content), content[:offsets[2]]...)
@@ -320,7 +320,7 @@ func TestDamageWhileRunningIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAStateIsNeverOneFlippedByteFromAnother(t *testing.T) {
+func TestStateIsNeverOneFlippedByteFromAnother(t *testing.T) {
 	states := []State{Pending, Acked, Dropped, Dead, Replayed}
 	for _, a := range states {
 		for _, b := range states {
@@ -340,7 +340,7 @@ func TestAStateIsNeverOneFlippedByteFromAnother(t *testing.T) {
 	}
 }
 
-func TestABodyThatForgesRecordsIsNeverTakenForThem(t *testing.T) {
+func TestBodyThatForgesRecordsIsNeverTakenForThem(t *testing.T) {
 	forged := []Entry{{Record: record.Record{Topic: "secret", Value: []byte("forged")}}}
 	inner, _ := image(testID, forged)
 	inner = bytes.Repeat(inner, 3)
@@ -365,7 +365,7 @@ func TestABodyThatForgesRecordsIsNeverTakenForThem(t *testing.T) {
 	}
 }
 
-func TestAMarkerOverlapsNeitherItselfNorAState(t *testing.T) {
+func TestMarkerOverlapsNeitherItselfNorAState(t *testing.T) {
 	for salt := range uint32(1000) {
 		m := segmentID{1, salt}.marker()
 		if bytes.IndexByte(m[1:], m[0]) >= 0 {

@@ -22,8 +22,8 @@
 //
 // Any process may append, to segments that it made itself. It holds an flock on
 // each of them for as long as it may write to it, or until it is the owner or
-// ends; that is how the owner tells a segment that is still being written from one
-// to take up. Only the owner reads, and resolves what it did not append itself. A stream's directory is
+// ends; by it the owner distinguishes a segment that is still being written from one
+// to take over. Only the owner reads, and resolves what it did not append itself. A stream's directory is
 // locked shared while something is made in it and exclusively while it is removed,
 // so that no segment is ever left without its connection.json.
 //

@@ -17,7 +17,7 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
-func TestWhatIsKeptAfterFilesWereTakenAwayIsWhereTheNextProcessFindsIt(t *testing.T) {
+func TestRecordsKeptAfterFilesWereTakenAwayAreFoundByTheNextProcess(t *testing.T) {
 	cases := []struct {
 		says   string
 		take   func(t *testing.T, st *Stream)
@@ -84,7 +84,7 @@ func TestWhatIsKeptAfterFilesWereTakenAwayIsWhereTheNextProcessFindsIt(t *testin
 	}
 }
 
-func TestASpoolThatIsPutBackIsUsedAgain(t *testing.T) {
+func TestSpoolThatIsPutBackIsUsedAgain(t *testing.T) {
 	s := openOwned(t, filepath.Join(t.TempDir(), "spool"), Options{})
 	st := stream(t, s, "s")
 	mustAppend(t, st, "before")

@@ -13,7 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
-// Load takes up the segments of other processes, all but those that are still being
+// Load takes over the segments of other processes, all but those that are still being
 // written: it counts what is pending, sets damage aside and cuts off what was not
 // finished. What cannot be read is left for the next call and is in the error. The
 // owner calls it once for a stream, and again when Foreign reports more; what it

@@ -243,7 +243,7 @@ func (r *reader) vanished(seg *segment) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.seg == seg {
-		w.commit() // which finds the file gone
+		_ = w.commit() // which finds the file gone
 	}
 	if w.seg == seg { // there was nothing to commit
 		w.seal()

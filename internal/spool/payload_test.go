@@ -16,7 +16,7 @@ import (
 )
 
 // Files of earlier versions of this program hold such records.
-func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
+func TestPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 	at := time.Unix(1700000000, 5).UTC()
 	e := Entry{Kept: at, Reason: "r", Record: record.Record{
 		Topic: "t", Partition: 3, Key: []byte("k"), Value: []byte("v"), Timestamp: at, Headers: []record.Header{{Key: "h"}},
@@ -35,7 +35,7 @@ func TestAPayloadOfVersion1IsReadAndWrittenAsEver(t *testing.T) {
 	}
 }
 
-func TestAMovedEntryKeepsItsFirstPlace(t *testing.T) {
+func TestMovedEntryKeepsItsFirstPlace(t *testing.T) {
 	first := Position{segment: segmentID{1, 2}, index: 3, at: 4}
 	for _, unit := range []UnitID{{}, {1}} {
 		e := Entry{Position: first, Unit: unit, Record: record.Record{Topic: "t"}, Holder: "h"}
@@ -56,7 +56,7 @@ func TestAMovedEntryKeepsItsFirstPlace(t *testing.T) {
 	}
 }
 
-func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
+func TestPayloadSizeIsTheBytesItTakes(t *testing.T) {
 	for i, e := range variety() {
 		if got := int64(len(appendPayload(nil, &e))); got != payloadSize(&e) {
 			t.Errorf("entry %d takes %d bytes, and payloadSize says %d", i, got, payloadSize(&e))
@@ -64,7 +64,7 @@ func TestAPayloadSizeIsTheBytesItTakes(t *testing.T) {
 	}
 }
 
-func TestAHeadIsWhatTheFirstRecordHas(t *testing.T) {
+func TestHeadIsWhatTheFirstRecordHas(t *testing.T) {
 	for i, e := range variety() {
 		h, err := headOf(appendPayload(nil, &e))
 		if err != nil || string(h.Topic) != e.Record.Topic || string(h.Key) != string(e.Record.Key) || (h.Key == nil) != (e.Record.Key == nil) || h.Partition != e.Record.Partition {
@@ -76,7 +76,7 @@ func TestAHeadIsWhatTheFirstRecordHas(t *testing.T) {
 	}
 }
 
-func TestAUnitHasAnIdentityAndARecord(t *testing.T) {
+func TestUnitHasAnIdentityAndARecord(t *testing.T) {
 	unit := Entry{Unit: UnitID{1}, Record: record.Record{Topic: "t"}}
 	for name, damage := range map[string]func(b []byte){
 		"no identity":             func(b []byte) { b[9] = 0 },
@@ -100,7 +100,7 @@ func TestUnitIdentitiesDiffer(t *testing.T) {
 }
 
 // testdata/before-moved was written by the program before there were moved entries.
-func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
+func TestSpoolOfAnEarlierVersionIsRead(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.CopyFS(dir, os.DirFS("testdata/before-moved")))
 	var log await.Log
@@ -129,7 +129,7 @@ func TestASpoolOfAnEarlierVersionIsRead(t *testing.T) {
 
 // testdata/versions-1-to-4 was written by the program when these versions of a payload were
 // the newest. It has records in each state.
-func TestASpoolOfTheReleasedFormatIsRead(t *testing.T) {
+func TestSpoolOfTheReleasedFormatIsRead(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.CopyFS(dir, os.DirFS("testdata/versions-1-to-4")))
 	var log await.Log
@@ -158,7 +158,7 @@ func TestASpoolOfTheReleasedFormatIsRead(t *testing.T) {
 }
 
 // It is what a program does with a spool that a newer one has written.
-func TestAPayloadOfAnUnknownVersionIsSetAsideAndTheOthersStay(t *testing.T) {
+func TestPayloadOfAnUnknownVersionIsSetAsideAndTheOthersStay(t *testing.T) {
 	content, offsets := image(testID, []Entry{*entry("a"), *entry("new"), *entry("b")})
 	frame := content[offsets[1]:offsets[2]]
 	frame[headerSize] = unitVersion + movedVersion + 1

@@ -52,7 +52,7 @@ func appendForEver(dir string) error {
 	return <-failed
 }
 
-func TestWhatWasPromisedSurvivesAKill(t *testing.T) {
+func TestPromisesSurviveAKill(t *testing.T) {
 	dir := t.TempDir()
 	for range 20 {
 		promised := killed(t, dir, 1+rand.IntN(150))
@@ -107,7 +107,7 @@ func killed(t *testing.T, dir string, after int) map[string]string {
 	return promised
 }
 
-func TestTheLockHasOneOwner(t *testing.T) {
+func TestLockHasOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	first, second := openOwned(t, dir, Options{}), open(t, dir, Options{})
 	if ok, err := second.TryLock(); ok || err != nil {
@@ -122,7 +122,7 @@ func TestTheLockHasOneOwner(t *testing.T) {
 	}
 }
 
-func TestASuccessorAppendsBeforeItOwns(t *testing.T) {
+func TestSuccessorAppendsBeforeItOwns(t *testing.T) {
 	dir := t.TempDir()
 	old, successor := openOwned(t, dir, Options{}), open(t, dir, Options{SegmentBytes: 200})
 	oldStream, newStream := stream(t, old, "s"), stream(t, successor, "s")
@@ -150,7 +150,7 @@ func TestASuccessorAppendsBeforeItOwns(t *testing.T) {
 	}
 }
 
-func TestTheOwnerTakesUpWhatAnotherLeft(t *testing.T) {
+func TestOwnerTakesUpWhatAnotherLeft(t *testing.T) {
 	dir := t.TempDir()
 	owner, guest := openOwned(t, dir, Options{}), open(t, dir, Options{})
 	st := stream(t, owner, "s")

@@ -48,7 +48,7 @@ func TestDeadLettersAndRecordsDoNotTakeEachOthersRoom(t *testing.T) {
 	}
 }
 
-func TestADeadLetterThatIsLargerThanTheShareHasRoomAlone(t *testing.T) {
+func TestDeadLetterThatIsLargerThanTheShareHasRoomAlone(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{MaxBytes: 8000})
 	dead := stream(t, s, "s").Dead()
 	mustAppend(t, dead, strings.Repeat("x", 2000))
@@ -60,7 +60,7 @@ func TestADeadLetterThatIsLargerThanTheShareHasRoomAlone(t *testing.T) {
 	}
 }
 
-func TestTheOldestDeadLettersMakeRoom(t *testing.T) {
+func TestOldestDeadLettersMakeRoom(t *testing.T) {
 	var log await.Log
 	dir := t.TempDir()
 	opts := Options{MaxBytes: 80_000, DropLetters: true, Log: logged(&log)}
@@ -114,7 +114,7 @@ func TestDeadLettersOfAnEarlierVersionAreNotDroppedForTheShare(t *testing.T) {
 	}
 }
 
-func TestAHolderLeavesRoomForTheOthers(t *testing.T) {
+func TestHolderLeavesRoomForTheOthers(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{MaxBytes: 80_000, SegmentBytes: 2000})
 	st := stream(t, s, "s")
 	const room = 70_000 / 483 // records
@@ -145,7 +145,7 @@ func TestAHolderLeavesRoomForTheOthers(t *testing.T) {
 	}
 }
 
-func TestAHolderGetsBackWhatCouldNotBeWritten(t *testing.T) {
+func TestHolderGetsBackWhatCouldNotBeWritten(t *testing.T) {
 	var x faults
 	s := openOwned(t, t.TempDir(), Options{})
 	s.intercept = x.intercept

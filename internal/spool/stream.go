@@ -123,7 +123,7 @@ func (st *Stream) close() error {
 	st.reader.mu.Lock()
 	defer st.reader.mu.Unlock()
 	st.writer.mu.Lock()
-	st.commit() // who waits is told by it
+	_ = st.commit() // each entry carries its own error
 	err := st.writer.lost
 	st.seal()
 	st.letGo()
@@ -159,7 +159,7 @@ func (st *Stream) dropOldest() bool {
 	seg := all[0]
 	st.writer.mu.Lock()
 	if st.writer.seg == seg {
-		st.commit()
+		_ = st.commit() // each entry carries its own error
 		st.seal()
 	}
 	st.writer.mu.Unlock()

@@ -113,7 +113,7 @@ func TestStatesSurvive(t *testing.T) {
 	}
 }
 
-func TestAStateThatCannotBeWrittenIsRemembered(t *testing.T) {
+func TestStateThatCannotBeWrittenIsRemembered(t *testing.T) {
 	var x faults
 	dir := t.TempDir()
 	s := openOwned(t, dir, Options{})
@@ -287,7 +287,7 @@ func TestUnknownEntriesAreIgnored(t *testing.T) {
 	}
 }
 
-func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
+func TestMillionRecordsNeedLittleMemory(t *testing.T) {
 	const n = 1_000_000
 	dir := t.TempDir()
 	s := openOwned(t, dir, Options{})
@@ -329,7 +329,7 @@ func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
 	}
 }
 
-func TestOnlyTheOwnerReadsAndRemoves(t *testing.T) {
+func TestOwnerAloneReadsAndRemoves(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	st := stream(t, s, "s")
 	p := mustAppend(t, st, "a")
@@ -344,7 +344,7 @@ func TestOnlyTheOwnerReadsAndRemoves(t *testing.T) {
 	}
 }
 
-func TestADeadLetterHasItsPlaceInAFullSpool(t *testing.T) {
+func TestDeadLetterHasItsPlaceInAFullSpool(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{MaxBytes: 200})
 	st := stream(t, s, "s")
 	mustAppend(t, st, "a")
@@ -404,7 +404,7 @@ func TestMetadataIsMadeAgainByAProcessThatHadWrittenIt(t *testing.T) {
 	}
 }
 
-func TestARecordIsFoundByItsReceiptWhateverItsState(t *testing.T) {
+func TestRecordIsFoundByItsReceiptWhateverItsState(t *testing.T) {
 	var x faults
 	s := openOwned(t, t.TempDir(), Options{})
 	s.intercept = x.intercept

@@ -33,7 +33,7 @@ type writer struct {
 	written int64 // where the buffer goes
 	index   uint32
 	// Since the last commit:
-	waiting []*Appended // to be told
+	waiting []*Appended // set by commit and rollBack
 	count   int64       // records
 	charge  charge
 	unasked int64 // records of Write
@@ -50,7 +50,7 @@ func frameSize(payload []byte) int64 { return headerSize + int64(len(payload)) }
 // turnOver ends the active segment where a payload is too much for it.
 func (w *writer) turnOver(payload []byte) {
 	if w.seg != nil && w.end() > 0 && (w.end()+frameSize(payload) > w.segmentBytes || w.index == math.MaxUint32) {
-		w.commit()
+		_ = w.commit() // each entry carries its own error
 		w.seal()
 	}
 }
@@ -116,7 +116,8 @@ func (w *writer) emptyBuffer() {
 	}
 }
 
-// commit makes everything that was added durable and tells those who wait.
+// commit makes everything that was added durable. An error is also in the [Appended] of
+// each entry that was added.
 func (w *writer) commit() error {
 	if w.count == 0 {
 		return nil
@@ -146,8 +147,8 @@ func (w *writer) begin() {
 	w.waiting, w.count, w.charge.bytes, w.unasked = w.waiting[:0], 0, 0, 0
 }
 
-// rollBack takes away what was added since the last commit and tells those who wait
-// why. Once an fsync has failed, nobody knows which pages of the file are still to
+// rollBack removes what was added since the last commit and gives those who wait the
+// error. Once an fsync has failed, nobody knows which pages of the file are still to
 // be written, and a later one may succeed without them: the caller has the file given
 // up. So is one with lost records of Write, whose receipts are known and are not given
 // twice.

@@ -1,4 +1,4 @@
-// Package topics knows what a producer knows of its topics: whether they are there, their
+// Package topics caches what the cluster reports about a producer's topics: whether they exist, their
 // partitions and leaders, and which partitions have taken a record of the producer. It
 // asks the cluster through a function, remembers the answers for a while, and bounds what
 // made-up names cost.

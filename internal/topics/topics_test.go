@@ -41,7 +41,7 @@ func withPartitions(leaders ...int32) kafka.TopicMetadata {
 	return t
 }
 
-func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
+func TestTopicsStateDecidesHowLongARecordWaits(t *testing.T) {
 	leaderless := kafka.NewError(kafka.ErrLeaderNotAvailable, "", false)
 	cases := []struct {
 		name      string
@@ -83,7 +83,7 @@ func TestWhatTheClusterSaysOfATopicDecidesHowLongARecordWaits(t *testing.T) {
 	}
 }
 
-func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
+func TestTopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
 	var there atomic.Bool
 	ts := New(func(name *string, all bool, wait time.Duration) (*kafka.Metadata, error) {
@@ -105,7 +105,7 @@ func TestATopicIsUsedAsSoonAsItIsThere(t *testing.T) {
 	}
 }
 
-func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
+func TestQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	answer := make(chan struct{})
 	defer close(answer)
 	k := &cluster{topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}, silent: map[string]chan struct{}{}}
@@ -124,7 +124,7 @@ func TestAQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	}
 }
 
-func TestManyTopicsAreAskedForAtOnce(t *testing.T) {
+func TestTopicsAreAskedForAtOnce(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
 	ts := New(k.ask, nil, make(chan struct{}))
 	ts.auto.known, ts.auto.until = true, within(100*time.Hour)

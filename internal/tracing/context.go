@@ -36,7 +36,7 @@ type Carrier interface {
 	Values(name string) []string
 }
 
-// Extract reads the context of a request. A malformed header is as good as none.
+// Extract reads the context of a request. A malformed header counts as none.
 func Extract(from Carrier) (c Context) {
 	if parents := from.Values(HeaderTraceparent); len(parents) > 0 {
 		c.setSpan(spanOf(parents, from))

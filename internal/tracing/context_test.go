@@ -21,7 +21,7 @@ func (h headers) Values(name string) (values []string) {
 
 const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-func TestTheContextOfARequest(t *testing.T) {
+func TestContextOfARequest(t *testing.T) {
 	ids := strings.TrimSuffix(strings.TrimPrefix(parent, "00-"), "-01")
 	for _, c := range []struct {
 		says string

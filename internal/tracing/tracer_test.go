@@ -86,7 +86,7 @@ func start(t *testing.T, e env) (*Tracer, *await.Log) {
 	return tracer, log
 }
 
-func TestASpanReachesTheCollector(t *testing.T) {
+func TestSpanReachesTheCollector(t *testing.T) {
 	c := collect(t, nil)
 	tracer, _ := start(t, env{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x,b=c", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
@@ -111,7 +111,7 @@ func TestASpanReachesTheCollector(t *testing.T) {
 	}
 }
 
-func TestTheParentDecidesWhatIsRecorded(t *testing.T) {
+func TestParentDecidesWhatIsRecorded(t *testing.T) {
 	c := collect(t, nil)
 	tracer, _ := start(t, env{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL})
 	s := tracer.Start(Extract(headers{{"traceparent", strings.TrimSuffix(parent, "1") + "0"}}), Message{Topic: "t", Records: 1})
@@ -124,7 +124,7 @@ func TestTheParentDecidesWhatIsRecorded(t *testing.T) {
 	}
 }
 
-func TestWithoutATracerTheRequestsPlaceIsTheRecords(t *testing.T) {
+func TestRecordsCarryTheRequestsTraceparentWithoutATracer(t *testing.T) {
 	var none *Tracer
 	at := Context{Traceparent: parent, Baggage: "a=1"}
 	s := none.Start(at, Message{})
@@ -135,7 +135,7 @@ func TestWithoutATracerTheRequestsPlaceIsTheRecords(t *testing.T) {
 	none.Close(context.Background())
 }
 
-func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
+func TestCollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	c := collect(t, func(post int64) int {
 		if post == 1 {
 			return 503
@@ -151,7 +151,7 @@ func TestACollectorThatIsBusyIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatACollectorDoesNotTakeIsCountedAndLogged(t *testing.T) {
+func TestSpansThatACollectorRefusesAreCountedAndLogged(t *testing.T) {
 	for name, status := range map[string]int{"it refuses": 400, "it sends elsewhere": 302} {
 		t.Run(name, func(t *testing.T) {
 			c := collect(t, func(int64) int { return status })
@@ -169,7 +169,7 @@ func TestWhatACollectorDoesNotTakeIsCountedAndLogged(t *testing.T) {
 	}
 }
 
-func TestACollectorThatHangsHoldsNobodyUp(t *testing.T) {
+func TestCollectorThatHangsHoldsNobodyUp(t *testing.T) {
 	release := make(chan struct{})
 	c := collect(t, func(int64) int { <-release; return 200 })
 	defer close(release)
@@ -190,7 +190,7 @@ func TestACollectorThatHangsHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-func TestACollectorThatIsAwayEndsWithTheProgram(t *testing.T) {
+func TestCollectorThatIsAwayEndsWithTheProgram(t *testing.T) {
 	tracer, log := start(t, env{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:planted@127.0.0.1:1"})
 	s := tracer.Start(Context{}, Message{Topic: "t"})
 	s.End(Result{})
@@ -200,7 +200,7 @@ func TestACollectorThatIsAwayEndsWithTheProgram(t *testing.T) {
 	}
 }
 
-func TestTheVariables(t *testing.T) {
+func TestVariables(t *testing.T) {
 	const endpoint, base = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"
 	for _, c := range []struct {
 		says string

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhatAURLSays(t *testing.T) {
+func TestURLMeans(t *testing.T) {
 	const sasl = " | map[sasl.mechanisms:PLAIN security.protocol:SASL_PLAINTEXT]"
 	cases := []struct{ says, text, want string }{
 		{"the contract's example", "kafka://user:pass@h1:9092,h2:9092/vhost",
@@ -44,7 +44,7 @@ func TestWhatAURLSays(t *testing.T) {
 	}
 }
 
-func TestABadURLIsANamedErrorWithoutItsSecret(t *testing.T) {
+func TestBadURLIsANamedErrorWithoutItsSecret(t *testing.T) {
 	cases := []struct{ text, want string }{
 		{"", "kafka://"},
 		{"s3cret", "kafka://"},

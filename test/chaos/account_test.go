@@ -36,7 +36,7 @@ func by(r kafkatest.Record, producer int64, epoch int16) kafkatest.Record {
 	return r
 }
 
-func TestAnAccountFindsWhatWasPromisedAndBroken(t *testing.T) {
+func TestAccountFindsWhatWasPromisedAndBroken(t *testing.T) {
 	yes := []entry{told(1, 200, "yes"), told(2, 200, "yes"), told(3, 200, "yes")}
 	all := []kafkatest.Record{written(1, 1), written(2, 2), written(3, 3)}
 	elsewhere, altered, stranger := written(3, 3), written(3, 3), written(9, 4)
@@ -124,7 +124,7 @@ func lying(e entry, offset int64) kafkatest.Record {
 	return r
 }
 
-func TestAnAccountTellsInnocentRecordsFromBadOnes(t *testing.T) {
+func TestAccountTellsInnocentRecordsFromBadOnes(t *testing.T) {
 	good, keyless, large := content{nature: innocent, size: 10}, content{nature: bad, keyless: true}, content{nature: bad, size: 3000}
 	either := content{size: 5000}
 	letter := map[id]bool{{1, 1}: true}
@@ -177,7 +177,7 @@ func TestAnAccountTellsInnocentRecordsFromBadOnes(t *testing.T) {
 	}
 }
 
-func TestARowAddsUpWhatSeedsCameTo(t *testing.T) {
+func TestRowAddsUpWhatSeedsCameTo(t *testing.T) {
 	var sum table
 	sum.add(row{fault: "f", mode: "async", async: true, records: 10, taken: 9, refused: 1, lost: 2, logged: 1, loggedAtMost: 3, longest: 2})
 	sum.add(row{fault: "f", mode: "sync", records: 5})
@@ -234,7 +234,7 @@ func TestAsyncLossesAreToBeInTheLog(t *testing.T) {
 	}
 }
 
-func TestWhatIsExcusedIsNotLostButCounted(t *testing.T) {
+func TestExcusedRecordsAreNotLostButCounted(t *testing.T) {
 	entries := []entry{told(1, 200, "yes"), told(2, 200, "yes")}
 	a := settle(entries, nil, evidence{excused: func(e *entry) bool { return e.number == 1 }})
 	if a.excused != 1 || len(a.lost) != 1 || a.lost[0].number != 2 {

@@ -34,7 +34,7 @@ func behindANetwork(t *testing.T, options kafkatest.Options) *ground {
 	return g
 }
 
-func TestOneBrokerBehindANetwork(t *testing.T) {
+func TestBrokerBehindANetwork(t *testing.T) {
 	behindANetwork(t, kafkatest.Options{}).play(t, []scenario{
 		{fault: "connections are cut again and again", lasts: 2 * time.Second, strike: connectionsCut},
 		{fault: "connections fall silent", full: true, outages: 1, strike: connectionsStalled},
@@ -110,7 +110,7 @@ func spoolReadOnly(s *scene) {
 
 const user = "bob"
 
-func TestOneBrokerWithCredentials(t *testing.T) {
+func TestBrokerWithCredentials(t *testing.T) {
 	secrets := t.TempDir()
 	g := behindANetwork(t, kafkatest.Options{SASL: true})
 	g.user = user

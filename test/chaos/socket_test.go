@@ -10,7 +10,7 @@ import (
 )
 
 // A runner that takes the place of another gets the number of its socket, too.
-func TestASocketThatReplacesAnotherIsKnown(t *testing.T) {
+func TestSocketThatReplacesAnotherIsKnown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	look := func() os.FileInfo {
 		info, err := os.Lstat(path)

@@ -10,9 +10,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
-// TestTheExamplesOfCheckMdDoWhatTheySay runs each command of the page with the
+// TestExamplesOfCheckMdDoWhatTheySay runs each command of the page with the
 // configuration before it. The broker's address in them is that of the shared broker.
-func TestTheExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
+func TestExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
 	const address = "127.0.0.1:9093"
 	k := kafka(t)
 	text, err := os.ReadFile("../../docs/check.md")

@@ -27,7 +27,7 @@ func TestOfflineFindings(t *testing.T) {
 	}
 }
 
-func TestTheExampleOfTheRegistryIsFine(t *testing.T) {
+func TestExampleOfTheRegistryIsFine(t *testing.T) {
 	const example = "../../examples/neighbours/registry/route.json"
 	for _, args := range [][]string{{"check", "--offline", "-f", example}, {"route", "-f", example, "--uri", "/structures", "--id", "s"}} {
 		p, code := program.Run(t, binary, program.Options{Args: args, Env: []string{"KAFKAUPSTREAM_SPOOL_DIR=/spool"}})
@@ -37,7 +37,7 @@ func TestTheExampleOfTheRegistryIsFine(t *testing.T) {
 	}
 }
 
-func TestADocumentFromStandardInput(t *testing.T) {
+func TestDocumentFromStandardInput(t *testing.T) {
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"check", "--offline", "-f", "-"}, Stdin: strings.NewReader(`{"config":{"bootstrap.servers":"k"},"topic":"a"}`),
 	})
@@ -46,7 +46,7 @@ func TestADocumentFromStandardInput(t *testing.T) {
 	}
 }
 
-func TestNothingIsTriedWithAConfigurationThatHasProblems(t *testing.T) {
+func TestConfigurationThatHasProblemsIsNotTried(t *testing.T) {
 	r := check(t, 1, "-f", "testdata/apisix.yaml")
 	if len(r.Findings) == 0 || len(r.Steps) == 0 {
 		t.Fatal(r.text())

@@ -28,19 +28,19 @@ func route(t *testing.T, conf string, args ...string) string {
 	return p.Stdout.String()
 }
 
-func TestTheRouteInItsThreeForms(t *testing.T) {
+func TestRouteInItsThreeForms(t *testing.T) {
 	golden(t, "testdata/route.golden", route(t, ordersConf)+"\n"+route(t, ordersConf, "--yaml")+"\n"+
 		route(t, ordersConf, "--curl", "--phase", "pre-req", "--uri", "/o'rders/*", "--id", "o-1", "--name", "Orders", "--host", "*.shop.example", "--admin-url", "https://apisix:9180/"))
 }
 
-func TestTheMethodsAreThoseThatProduce(t *testing.T) {
+func TestMethodsAreThoseThatProduce(t *testing.T) {
 	const conf = `{"config":{"bootstrap.servers":"k"},"topic":"users","key":"a","tombstone_on_delete":true}`
 	if got := route(t, conf, "--yaml"); !strings.Contains(got, "methods: [POST, PUT, PATCH, DELETE]\n") {
 		t.Error(got)
 	}
 }
 
-func TestAnInvalidConfigurationIsRefusedWithAllItsProblems(t *testing.T) {
+func TestInvalidConfigurationIsRefusedWithAllItsProblems(t *testing.T) {
 	p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "testdata/properties.json"}})
 	want, err := os.ReadFile("testdata/properties.json.golden")
 	if err != nil {
@@ -52,7 +52,7 @@ func TestAnInvalidConfigurationIsRefusedWithAllItsProblems(t *testing.T) {
 	}
 }
 
-func TestADoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
+func TestDoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
 	p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "testdata/security.json"}})
 	if code != 0 || !strings.HasPrefix(p.Stdout.String(), "{\n") || !strings.HasPrefix(p.Stderr.String(), "warning  config.ssl.key.password: ") {
 		t.Errorf("exit code %d, %q, %q", code, p.Stdout, p.Stderr)
@@ -66,9 +66,9 @@ func bash(t *testing.T, command string, env ...string) (string, int) {
 	return p.Stdout.String() + p.Stderr.String(), code
 }
 
-// TestWhatRoutePrintsIsARoute has the configurations of docs/routes.md, and one with
+// TestRouteCommandPrintsARoute has the configurations of docs/routes.md, and one with
 // everything that is awkward to quote.
-func TestWhatRoutePrintsIsARoute(t *testing.T) {
+func TestRouteCommandPrintsARoute(t *testing.T) {
 	d := devtest.Start(t, binary, program.Options{})
 	text, err := os.ReadFile("../../docs/routes.md")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestWhatRoutePrintsIsARoute(t *testing.T) {
 	}
 }
 
-func TestARouteThatIsPastedProduces(t *testing.T) {
+func TestRouteThatIsPastedProduces(t *testing.T) {
 	d := devtest.Start(t, binary, program.Options{})
 	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":"pasted","key":"it's $arg_id"}`, d.Broker)
 	if out, code := bash(t, route(t, conf, "--curl", "--admin-url", d.URL), "ADMIN_KEY=key"); code != 0 {
@@ -122,8 +122,8 @@ func TestARouteThatIsPastedProduces(t *testing.T) {
 	program.Until(t, "dev shows the record: "+out, func() bool { return strings.Contains(d.Stdout.String(), " key=it's 7 value=hello") })
 }
 
-// TestTheBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
-func TestTheBrokerOfDev(t *testing.T) {
+// TestBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
+func TestBrokerOfDev(t *testing.T) {
 	d := devtest.Start(t, binary, program.Options{})
 	props := properties{"bootstrap.servers": d.Broker}
 	r := check(t, 1, "-f", conf(t, props, `"topic":"kafkaupstream"`))

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func TestAWayThatIsFine(t *testing.T) {
+func TestWayThatIsFine(t *testing.T) {
 	k := kafka(t)
 	r := check(t, 0, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "PLAIN")}, `"topic":"orders"`, `"delivery":"sync"`),
 		"--topic", "orders", "--large", "--transactions")

@@ -236,7 +236,7 @@ func promtool(t *testing.T, stdin string, args ...string) (*program.Process, int
 	return program.Run(t, "promtool", program.Options{Args: args, Dir: prometheus, Stdin: strings.NewReader(stdin)})
 }
 
-func TestTheAlertsFireWhenTheyShould(t *testing.T) {
+func TestAlertsFireWhenTheyShould(t *testing.T) {
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "kafkaupstream.rules.test.yml"}} {
 		if p, code := promtool(t, "", args...); code != 0 {
 			t.Errorf("promtool %q:\n%s%s", args, p.Stdout, p.Stderr)

@@ -39,7 +39,7 @@ func examples(t *testing.T, path string) (found []example) {
 	return found
 }
 
-func TestTheExamplesOfRoutesMdDoWhatTheySay(t *testing.T) {
+func TestExamplesOfRoutesMdDoWhatTheySay(t *testing.T) {
 	all := examples(t, "../../docs/routes.md")
 	if len(all) < 8 {
 		t.Fatalf("%d examples", len(all))

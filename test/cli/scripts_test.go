@@ -99,7 +99,7 @@ func glossary(t *testing.T) (compact, division string) {
 	return jq("."), jq(".glossary.GlossDiv")
 }
 
-func TestTheScripts(t *testing.T) {
+func TestScripts(t *testing.T) {
 	d := startDev(t)
 	value, division := glossary(t)
 	const queued = "HTTP 200\n" + `{"code":200,"message":"queued for Kafka","delivered":"unknown"}` + "\n"
@@ -179,7 +179,7 @@ func TestTheScripts(t *testing.T) {
 	})
 }
 
-func TestTheScriptsTellWhatIsWrong(t *testing.T) {
+func TestScriptsTellWhatIsWrong(t *testing.T) {
 	d := startDev(t)
 	const nobody = "http://127.0.0.1:1"
 	cases := []struct {
@@ -223,7 +223,7 @@ func TestTheScriptsTellWhatIsWrong(t *testing.T) {
 	})
 }
 
-func TestTheConfigurationThatIsCreatedCanBeSeen(t *testing.T) {
+func TestConfigurationThatIsCreatedCanBeSeen(t *testing.T) {
 	d := &dev{&devtest.Gateway{URL: "http://127.0.0.1:1"}} // nothing is sent
 	cases := []struct {
 		name   string

@@ -49,7 +49,7 @@ func (p *page) replace(text string) {
 	p.press(text)
 }
 
-func TestWithTheKeyboardAlone(t *testing.T) {
+func TestKeyboardAloneIsEnough(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
 	if got, want := p.text("#none-curl"), "curl -i "+d.URL+"/anything"; !strings.HasPrefix(got, want) {
@@ -133,7 +133,7 @@ func TestWithTheKeyboardAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRequestIsNotSent(t *testing.T) {
+func TestInputThatIsNoRequestIsNotSent(t *testing.T) {
 	p := open(t, startDev(t), desktop)
 	for _, c := range []struct{ field, value, problem string }{
 		{"path", "//evil.example/", "The path begins with one /."},
@@ -158,7 +158,7 @@ func TestWhatIsNoRequestIsNotSent(t *testing.T) {
 	}
 }
 
-func TestThePageComesBackWhenDevDoes(t *testing.T) {
+func TestPageComesBackWhenDevDoes(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
 	p.mayLose = true

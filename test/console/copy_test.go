@@ -26,7 +26,7 @@ func (p *page) copied(selector string) (text string) {
 	return text
 }
 
-func TestARequestAsCurlIsTheSameRequest(t *testing.T) {
+func TestRequestAsCurlIsTheSameRequest(t *testing.T) {
 	d := startDev(t)
 	d.putRoute(t, "all", `["POST", "PUT", "DELETE"]`, "/all*", `{"config": {}, "topic": "all", "partition": 0, "delivery": "sync", "overrides": ["key", "headers"],
 		"tombstone_on_delete": true, "record_headers": {"method": "$method", "path": "$path", "type": "$http_content_type.", "query": "$arg_q."}}`)
@@ -78,7 +78,7 @@ func TestARequestAsCurlIsTheSameRequest(t *testing.T) {
 }
 
 // Neither the browser nor curl is to say what a body is, where the request does not.
-func TestABodyWithoutAContentTypeStaysWithoutOne(t *testing.T) {
+func TestBodyWithoutAContentTypeStaysWithoutOne(t *testing.T) {
 	p := open(t, startDev(t), desktop)
 	p.set("path", "/bare")
 	p.set("headers", "")
@@ -117,7 +117,7 @@ func (p *page) record(t *testing.T, n int) (r map[string]any) {
 }
 
 // What each preset of each kind of route says of itself is true.
-func TestEveryPresetDoesWhatItSays(t *testing.T) {
+func TestPresetDoesWhatItSays(t *testing.T) {
 	d := startDev(t)
 	for id, conf := range map[string]string{
 		"plain":    `{"config": {}, "topic": "t"}`,

@@ -43,7 +43,7 @@ const faint = `(() => {
 })()`
 
 // A console in use is looked at in several ways.
-func TestTheLook(t *testing.T) {
+func TestLook(t *testing.T) {
 	p := scene(t, desktop)
 	t.Run("every control has a name", p.controlsHaveNames)
 	t.Run("what has the focus is seen", p.focusIsSeen)

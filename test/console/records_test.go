@@ -41,7 +41,7 @@ func (p *page) openAll(n int) []string {
 	return eval[[]string](p, `[...document.querySelectorAll("#list li")].map((li) => li.innerText)`)
 }
 
-func TestEachKindOfRecordIsShownAsWhatItIs(t *testing.T) {
+func TestRecordIsShownAsWhatItIs(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
 	cases := []struct {
@@ -166,7 +166,7 @@ func TestHostileRecordsAreText(t *testing.T) {
 	}
 }
 
-func TestAFloodLeavesTheNewestRecords(t *testing.T) {
+func TestFloodLeavesTheNewestRecords(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)
 	const n = 3000

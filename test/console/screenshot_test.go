@@ -41,7 +41,7 @@ func scene(t *testing.T, v view) *page {
 const picture = "../../docs/console.png"
 
 // The picture in the documentation is made by `make screenshot`. In an ordinary run it is looked at only.
-func TestTheScreenshotIsThere(t *testing.T) {
+func TestScreenshotIsThere(t *testing.T) {
 	if *screenshot {
 		shoot(scene(t, desktop), picture)
 		shoot(scene(t, view{desktop.width, desktop.height, true}), filepath.Join(os.TempDir(), "console-dark.png"))

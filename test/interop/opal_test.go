@@ -106,7 +106,7 @@ func (o *opal) stillReads(t *testing.T) {
 	o.arrives(t, id)
 }
 
-func TestAnOPALServerBroadcastsWhatIsPosted(t *testing.T) {
+func TestOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	o := startOPAL(t, k)
 
@@ -174,7 +174,7 @@ func TestAnOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 	}
 }
 
-func TestTheEnvelopeRefusesWhatOPALsModelsRefuse(t *testing.T) {
+func TestEnvelopeRefusesWhatOPALsModelsRefuse(t *testing.T) {
 	const file = "../../internal/envelope/testdata/opal.json"
 	p := install(t, "opal")
 	text, err := os.ReadFile(file)

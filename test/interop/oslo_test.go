@@ -39,7 +39,7 @@ func listen(t *testing.T, p python, transportURL, topic string) *program.Process
 	return listener
 }
 
-func TestAListenersEndpointIsCalledWithWhatIsPosted(t *testing.T) {
+func TestListenersEndpointIsCalledWithWhatIsPosted(t *testing.T) {
 	p := install(t, "oslo")
 	k := kafkatest.Run(t, kafkatest.Options{})
 	priorities := []string{"audit", "debug", "info", "warn", "error", "critical", "sample"}
@@ -137,7 +137,7 @@ func message(t *testing.T, rec kafkatest.Record) string {
 	return own.ReplaceAllString(compact(t, []byte(outer["oslo.message"])), "N")
 }
 
-func TestOneTransportURLMeansTheSameToTheDriverAndToARoute(t *testing.T) {
+func TestTransportURLMeansTheSameToTheDriverAndToARoute(t *testing.T) {
 	const user, password, topic = "gateway", "p:/@,%?#é+ w", "notifications.info.site-1"
 	p := install(t, "oslo")
 	k := kafkatest.Run(t, kafkatest.Options{SASL: true, Users: map[string]string{user: password}})

@@ -35,7 +35,7 @@ const (
 // is stopped once and killed twice. It repeats, under the same idempotency key, what got
 // no reply or one that says to try again. A consumer of what is committed rebuilds the
 // state, transaction by transaction, and ends up with exactly the registry's.
-func TestARegistrysStructuresAreReplicatedExactly(t *testing.T) {
+func TestRegistrysStructuresAreReplicatedExactly(t *testing.T) {
 	t.Logf("-args -registry-seed=%d", *registrySeed)
 	random := rand.New(rand.NewPCG(*registrySeed, 0))
 	k := kafkatest.Run(t, kafkatest.Options{})

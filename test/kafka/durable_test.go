@@ -29,7 +29,7 @@ func numbered(t *testing.T, recs []kafkatest.Record) {
 	}
 }
 
-func TestADurableRouteKeepsWhatKafkaDoesNotTakeAndSendsItInOrder(t *testing.T) {
+func TestDurableRouteKeepsWhatKafkaDoesNotTakeAndSendsItInOrder(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	topic := topicOf(t, k, 1, nil)
 	dir := t.TempDir()
@@ -149,7 +149,7 @@ func TestRecordsStillQueuedAtSIGTERMGoToTheSpoolWhateverTheMode(t *testing.T) {
 	}
 }
 
-func TestADurableRouteWithoutASpoolIsInvalid(t *testing.T) {
+func TestDurableRouteWithoutASpoolIsInvalid(t *testing.T) {
 	r := startRunner(t, "")
 	a := startGateway(t, r.socket)
 	a.route("orders", conf("127.0.0.1:1", `"topic":"t","delivery":"durable"`))

@@ -18,7 +18,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-func TestARecordsHeadersTimestampAndTombstoneReachKafka(t *testing.T) {
+func TestRecordsHeadersTimestampAndTombstoneReachKafka(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 1, nil)
 	r := startRunner(t, "")
@@ -43,7 +43,7 @@ func TestARecordsHeadersTimestampAndTombstoneReachKafka(t *testing.T) {
 	}
 }
 
-func TestATransactionIsSeenWholeOrNotAtAll(t *testing.T) {
+func TestTransactionIsSeenWholeOrNotAtAll(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 3, map[string]string{"max.message.bytes": "1000"})
 	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
@@ -75,7 +75,7 @@ func TestATransactionIsSeenWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestABatchIsAnsweredRecordByRecord(t *testing.T) {
+func TestBatchIsAnsweredRecordByRecord(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 1, map[string]string{"max.message.bytes": "1000"})
 	for _, delivery := range []string{"sync", "durable"} {
@@ -102,7 +102,7 @@ func TestABatchIsAnsweredRecordByRecord(t *testing.T) {
 	}
 }
 
-func TestADurableBatchIsKeptInOrder(t *testing.T) {
+func TestDurableBatchIsKeptInOrder(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	topic := topicOf(t, k, 1, nil)
 	r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+filepath.Join(t.TempDir(), "spool"))
@@ -131,7 +131,7 @@ func TestADurableBatchIsKeptInOrder(t *testing.T) {
 	numbered(t, records(t, k, topic, n))
 }
 
-func TestAnIdempotencyKeyIsKnownAfterARestart(t *testing.T) {
+func TestIdempotencyKeyIsKnownAfterARestart(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 1, nil)
 	spool := "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(t.TempDir(), "spool")
@@ -161,7 +161,7 @@ func TestAnIdempotencyKeyIsKnownAfterARestart(t *testing.T) {
 	records(t, k, topic, 1)
 }
 
-func TestACloudEventIsWhatTheKafkaBindingSays(t *testing.T) {
+func TestCloudEventIsWhatTheKafkaBindingSays(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 1, nil)
 	r := startRunner(t, "")
@@ -229,7 +229,7 @@ func TestTransactionsAreWholeWhenTheRunnerIsKilled(t *testing.T) {
 }
 
 // The stored times are read with kcat: franz-go's time of a record overflows as the one of confluent-kafka-go does.
-func TestATimestampIsStoredAsItWasAskedOrRefused(t *testing.T) {
+func TestTimestampIsStoredAsItWasAskedOrRefused(t *testing.T) {
 	k := sharedKafka(t)
 	ordinary := topicOf(t, k, 1, nil) // takes what is at most an hour ahead
 	open := topicOf(t, k, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(int64(math.MaxInt64))})

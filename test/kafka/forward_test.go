@@ -70,7 +70,7 @@ func TestRecordsForTopicsThatAreMissingHoldNobodyElseUp(t *testing.T) {
 	await.Within(t, 2*time.Minute, "what is missing becomes dead letters", func() bool { return deadLetters() > 0 })
 }
 
-func TestATopicWithoutTheRightToWriteHoldsNobodyElseUp(t *testing.T) {
+func TestTopicWithoutTheRightToWriteHoldsNobodyElseUp(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{SASL: true, Users: map[string]string{"bob": "bobs-password"}})
 	for _, topic := range []string{"open", "closed"} {
 		if err := k.CreateTopic(topic, 1, 1, nil); err != nil {
@@ -103,7 +103,7 @@ func TestATopicWithoutTheRightToWriteHoldsNobodyElseUp(t *testing.T) {
 // keyOf has a key for each of two partitions.
 var keyOf = [2]string{"a", "d"}
 
-func TestAPartitionWithoutALeaderHoldsNothingElseUp(t *testing.T) {
+func TestPartitionWithoutALeaderHoldsNothingElseUp(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
 	config := map[string]string{"min.insync.replicas": "1"}
 	if err := k.CreateTopicOn("half", [][]int{{3}, {1}}, config); err != nil {
@@ -163,7 +163,7 @@ func TestAPartitionWithoutALeaderHoldsNothingElseUp(t *testing.T) {
 
 // Two of three nodes are needed to create a topic. Each of them knows its own
 // configuration, and that the topic is not there yet.
-func TestATopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
+func TestTopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3, AutoCreateTopics: true})
 	if err := k.CreateTopicOn("old", [][]int{{1}}, map[string]string{"min.insync.replicas": "1"}); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestATopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestARouteWhoseTopicHasNoLeaderHoldsNoOtherRouteUp(t *testing.T) {
+func TestRouteWhoseTopicHasNoLeaderHoldsNoOtherRouteUp(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
 	config := map[string]string{"min.insync.replicas": "1"}
 	if err := k.CreateTopicOn("gone", [][]int{{3}}, config); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // A request that was answered 504 is under way until Kafka says what became of it: its
 // repetition is then told the same as a request that was in time.
-func TestARepetitionFindsOutWhatBecameOfARequestThatWasAnswered504(t *testing.T) {
+func TestRepetitionFindsOutWhatBecameOfARequestThatWasAnswered504(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	for _, tt := range []struct {
 		name, conf, contentType, body string
@@ -60,7 +60,7 @@ func TestARepetitionFindsOutWhatBecameOfARequestThatWasAnswered504(t *testing.T)
 }
 
 // A process that ends waits for what is under way; what that was is known to the next one.
-func TestWhatBecameOfARequestIsKnownAfterItsProcessUnlessThatIsKilled(t *testing.T) {
+func TestIdempotentRequestsOutcomeIsKnownAfterItsProcessUnlessThatIsKilled(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	for _, tt := range []struct {
 		name      string
@@ -102,7 +102,7 @@ func TestWhatBecameOfARequestIsKnownAfterItsProcessUnlessThatIsKilled(t *testing
 	}
 }
 
-func TestAKeyIsItsConsumersAndItsTopics(t *testing.T) {
+func TestKeyIsItsConsumersAndItsTopics(t *testing.T) {
 	k := sharedKafka(t)
 	topic := topicOf(t, k, 1, nil)
 	other := topic + "-other"

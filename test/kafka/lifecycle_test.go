@@ -91,7 +91,7 @@ func TestRoutesWithDifferentBrokersNeverMix(t *testing.T) {
 	t.Logf("%d edits, %d and %d records", edits, sent[0].Load(), sent[1].Load())
 }
 
-func TestNothingIsLostWhenRunnersReplaceEachOtherUnderLoad(t *testing.T) {
+func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	k := sharedKafka(t)
 	topics := []string{topicOf(t, k, 2, nil)}
 	if err := k.CreateTopic(topics[0]+".b", 2, 1, nil); err != nil {
@@ -180,7 +180,7 @@ func TestRecordsThatCannotBeDeliveredAtSIGTERMAreCountedInTheLog(t *testing.T) {
 	}
 }
 
-func TestNothingSecretIsLoggedAtAnyLevel(t *testing.T) {
+func TestSecretsAreLoggedAtNoLevel(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{SASL: true, Users: map[string]string{"bob": "planted-password-1"}})
 	if err := k.CreateTopic("t", 1, 1, nil); err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestNothingSecretIsLoggedAtAnyLevel(t *testing.T) {
 	}
 }
 
-func TestAnAsyncReplyDoesNotWaitForKafka(t *testing.T) {
+func TestAsyncReplyDoesNotWaitForKafka(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	if err := k.CreateTopic("t", 1, 1, nil); err != nil {
 		t.Fatal(err)

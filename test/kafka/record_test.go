@@ -26,7 +26,7 @@ const glossary = `{
     }
 }`
 
-func TestARequestBecomesTheRecordThatTheRouteSays(t *testing.T) {
+func TestRequestBecomesTheRecordThatTheRouteSays(t *testing.T) {
 	k := sharedKafka(t)
 	a := startGateway(t, startRunner(t, "").socket)
 	everything := string(allBytes())
@@ -94,7 +94,7 @@ func allBytes() []byte {
 	return b
 }
 
-func TestASyncReplyIsKafkasAcknowledgement(t *testing.T) {
+func TestSyncReplyIsKafkasAcknowledgement(t *testing.T) {
 	k := sharedKafka(t)
 	a := startGateway(t, startRunner(t, "").socket)
 	topic := topicOf(t, k, 2, nil)
@@ -153,7 +153,7 @@ func murmur2(data []byte) uint32 {
 	return h ^ h>>15
 }
 
-func TestTheHashOfTheTestIsKafkas(t *testing.T) {
+func TestHashOfTheTestIsKafkas(t *testing.T) {
 	for key, want := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "abc": 479470107} {
 		if got := int32(murmur2([]byte(key))); got != want {
 			t.Errorf("murmur2(%q) is %d, want %d", key, got, want)

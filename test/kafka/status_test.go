@@ -12,7 +12,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-func TestWhatABrokerHasToSayBecomesAStatus(t *testing.T) {
+func TestBrokersErrorBecomesAStatus(t *testing.T) {
 	k := sharedKafka(t)
 	a := startGateway(t, startRunner(t, "").socket)
 	topic := topicOf(t, k, 3, h{"max.message.bytes": "1000"})
@@ -42,7 +42,7 @@ func TestWhatABrokerHasToSayBecomesAStatus(t *testing.T) {
 	records(t, k, topic, 1)
 }
 
-func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
+func TestBrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{AutoCreateTopics: true})
 	a := startGateway(t, startRunner(t, "").socket)
 	for _, delivery := range []string{"async", "sync"} {
@@ -57,7 +57,7 @@ func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
 	}
 }
 
-func TestATopicMadeOrWidenedOrDeletedMeanwhileIsNoticed(t *testing.T) {
+func TestTopicMadeOrWidenedOrDeletedMeanwhileIsNoticed(t *testing.T) {
 	k := sharedKafka(t)
 	a := startGateway(t, startRunner(t, "").socket)
 	topic := fmt.Sprint("later.", time.Now().UnixNano())
@@ -148,7 +148,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestABrokerThatIsAway(t *testing.T) {
+func TestBrokerThatIsAway(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	if err := k.CreateTopic("t", 1, 1, nil); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 
 // Durable transactions leave a mark, for which their credentials need rights that others
 // do not: without them nothing is in Kafka or on disk, and the log names them.
-func TestWhatDurableTransactionsNeedIsNamedWhereItIsMissing(t *testing.T) {
+func TestDurableTransactionsNameTheRightThatIsMissing(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{SASL: true, Users: map[string]string{"alice": "alices"}})
 	topic := topicOf(t, k, 1, nil)
 	allow := func(operation kmsg.ACLOperation, resource kmsg.ACLResourceType, name string) {

@@ -339,7 +339,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestOnlyOneProcessInstalls(t *testing.T) {
+func TestInstallationIsByOneProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cache", "lock")
 	unlock, err := lock(path)
 	must(t, err)

@@ -230,7 +230,7 @@ func (h *host) records(t *testing.T, n int) (got []record) {
 	return got
 }
 
-func TestABodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
+func TestBodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	pool := producer.NewPool(producer.Options{Log: log, MaxInflightBytes: 1 << 20})
 	dir, err := os.MkdirTemp("", "t")
@@ -283,7 +283,7 @@ func TestABodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
 	}
 }
 
-func TestALineAboutARequestNamesItsRoute(t *testing.T) {
+func TestLineAboutARequestNamesItsRoute(t *testing.T) {
 	for name, start := range hosts {
 		t.Run(name, func(t *testing.T) {
 			h := startHost(t, start)
@@ -379,7 +379,7 @@ func requests() []request {
 	}
 }
 
-func TestBothHostsAnswerAlike(t *testing.T) {
+func TestHostsAnswerAlike(t *testing.T) {
 	outcomes := map[string][]outcome{}
 	for name, start := range hosts {
 		t.Run(name, func(t *testing.T) {
@@ -443,7 +443,7 @@ func compareRecords(t *testing.T, got, want []record) {
 
 // A ParseConf error would make both APISIX and the stock runner skip the plugin:
 // the request would go on to whatever upstream the route has.
-func TestAnInvalidConfigurationNeverFailsOpen(t *testing.T) {
+func TestInvalidConfigurationNeverFailsOpen(t *testing.T) {
 	cases := []struct{ name, conf, reason string }{
 		{"a key that does not exist", config(`,"topicc":"orders"`), `topicc: unknown key; did you mean \"topic\"?`},
 		{"a value of the wrong type", config(`,"partition":"first"`), "partition: expected an integer"},
@@ -472,7 +472,7 @@ func TestAnInvalidConfigurationNeverFailsOpen(t *testing.T) {
 	}
 }
 
-func TestADoubtfulConfigurationIsServedAndLogged(t *testing.T) {
+func TestDoubtfulConfigurationIsServedAndLogged(t *testing.T) {
 	h := startHost(t, startOwnHost)
 	defer h.stop()
 	r := request{conf: config(`,"topic":"orders","jsonkey":"$.id"`), body: "x", status: 200}
@@ -501,7 +501,7 @@ func TestInvalidConfigurationIsOneLineWithEveryProblem(t *testing.T) {
 	}
 }
 
-func TestAnUpstreamsResponseIsLeftAlone(t *testing.T) {
+func TestUpstreamsResponseIsLeftAlone(t *testing.T) {
 	for name, start := range hosts {
 		t.Run(name, func(t *testing.T) {
 			h := startHost(t, start)
