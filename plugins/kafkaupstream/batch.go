@@ -123,9 +123,9 @@ func refusal(failed error) *Reply {
 }
 
 // of says which record or event of a batch was refused.
-func (reply *Reply) of(what string, number int) *Reply {
-	reply.Message = fmt.Sprintf("%s %d: %s", what, number, reply.Message)
-	return reply
+func (r *Reply) of(what string, number int) *Reply {
+	r.Message = fmt.Sprintf("%s %d: %s", what, number, r.Message)
+	return r
 }
 
 // lines reads a record from each line that is not empty.
