@@ -9,6 +9,9 @@
 // It is not for producing, for choosing topics, for looking into an event's data, or
 // for event formats other than JSON.
 //
+// CloudEvents' own SDK is not used: it accepts an id given twice, turns 1e3 into 1000, and
+// adds 1.4 MB and six modules to the binary.
+//
 // # Sources
 //
 // The sections that comments name are those of CloudEvents 1.0.2 (spec), of its JSON

@@ -49,7 +49,8 @@ const (
 	defaultQueueKbytes = 128 << 10
 	// acknowledgedRetries makes a broker's refusal that passes, such as too few
 	// replicas, known within about four seconds (librdkafka waits 0.1, 0.2, 0.4,
-	// 0.8, 1, 1 s between). librdkafka's own is to retry for message.timeout.ms.
+	// 0.8, 1, 1 s between). librdkafka's own is to retry for message.timeout.ms:
+	// a record could then arrive minutes after its client got an error.
 	acknowledgedRetries = 6
 	// defaultBatchBytes bounds a batch: a topic's limit is one of batches, and a record
 	// must not be refused for its neighbours. librdkafka's own, 1 MB, is larger than

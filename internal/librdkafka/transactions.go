@@ -12,7 +12,9 @@ import (
 
 // Each of these calls waits for the brokers, on a thread of its own, for the wait at
 // most. Errors are *Error or ErrClosed. A call that has timed out must not be repeated by
-// another goroutine before it has returned.
+// another goroutine before it has returned, and is not resumed: librdkafka takes the result
+// of one step for that of another then, and once reported a commit that Kafka had not
+// answered.
 
 // InitTransactions readies a producer with a transactional.id, and ends what an earlier
 // one with that id has left.

@@ -5,6 +5,12 @@
 // It is not for deciding when a record is sent, and knows neither Kafka nor HTTP.
 // internal/durable calls it, and through that the command line.
 //
+// Go's libraries for logs on disk were weighed and not taken: none changes states in place,
+// reads on behind damage in the middle of a file, or keeps a client's bytes from passing
+// for records. The framing is not shared with internal/idempotency either: a header here
+// has a mask and a state and is read by seeking, theirs are read as a stream, and both
+// layouts are promised to later versions.
+//
 // # Directory
 //
 // Directories have mode 0700, files 0600; what is not named here is left alone.
