@@ -253,6 +253,9 @@ func (q *Queue) own() (bool, error) {
 	for _, id := range ids {
 		q.found(disk, id)
 	}
+	if !owner {
+		q.log.Info("the spool is this process's now", "dir", q.opts.Dir, "streams", len(ids))
+	}
 	q.mu.Lock()
 	q.owner = true
 	streams := make([]*stream, 0, len(q.streams))

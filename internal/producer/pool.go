@@ -307,16 +307,13 @@ func (p *Pool) redact(line string) string {
 }
 
 // logLevel maps syslog's levels, as librdkafka uses them. Its errors are about one
-// attempt of many: what they come to is this package's to say.
+// attempt of many, and what it says else about its connections: what they come to is this
+// package's to say.
 func logLevel(syslog int) slog.Level {
-	switch {
-	case syslog <= 4:
+	if syslog <= 4 {
 		return slog.LevelWarn
-	case syslog <= 6:
-		return slog.LevelInfo
-	default:
-		return slog.LevelDebug
 	}
+	return slog.LevelDebug
 }
 
 // Drain takes no more records, gives those that are queued until ctx ends, and
