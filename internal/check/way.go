@@ -34,7 +34,7 @@ type Options struct {
 	// AllowReference refuses references to secrets that the runner would refuse; nil:
 	// every one is allowed.
 	AllowReference func(value string) error
-	// OnFinding, OnConfig and OnStep are told as soon as something is known; nil for
+	// OnFinding, OnConfig and OnStep are called as soon as something is known; nil for
 	// nobody. OnConfig is called where a document has several configurations, with
 	// the path of the one to which the following steps belong.
 	OnFinding func(Finding)

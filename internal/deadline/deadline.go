@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Context is a [context.Context] that ends at its deadline, or before that when its group
-// says so: Err is then [context.Canceled].
+// Context is a [context.Context] that ends at its deadline, or before that with its
+// group: Err is then [context.Canceled].
 type Context struct {
 	at    time.Time
 	group *Group // nil: none

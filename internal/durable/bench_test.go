@@ -14,6 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -88,9 +89,7 @@ func drain(b *testing.B, keys, front int) {
 	b.ResetTimer()
 	began := time.Now()
 	st.start()
-	for disk.Pending() > int64(front*b.N) {
-		time.Sleep(time.Millisecond)
-	}
+	await.Within(b, time.Hour, "the backlog is sent", func() bool { return disk.Pending() <= int64(front*b.N) })
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "records/s")
 	b.StopTimer()
 	q.Stop()

@@ -75,17 +75,11 @@ func (w *way) send(kafka context.Context, b *record.Batch) (left []leftBehind) {
 	var behind []leftBehind
 	for i := range b.Records {
 		d, err := w.q.pool.Queue(kafka, w.conn, &b.Records[i])
-		switch {
-		case err == nil:
-			sent[i] = d
-			continue
-		case err.Permanent():
-			b.Outcomes[i].Err = err
-			continue
+		if err != nil && !err.Permanent() { // nothing overtakes a record that is left behind
+			behind = appendBehind([]leftBehind{{i, nil, err}}, b, i+1)
+			break
 		}
-		// Nothing overtakes a record that is left behind.
-		behind = appendBehind([]leftBehind{{i, nil, err}}, b, i+1)
-		break
+		sent[i], b.Outcomes[i].Err = d, err
 	}
 	for i, d := range sent {
 		if d == nil {

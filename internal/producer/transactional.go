@@ -119,7 +119,8 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 		t.forgetAll(sent)
 		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
 	}
-	reports, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+	deadline, _ := ctx.Deadline()
+	reports, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(abortWait))
 	defer cancel()
 	for i, d := range sent { // a commit comes after all reports
 		if !d.Reported() && !d.Wait(reports) {
@@ -182,8 +183,12 @@ func (t *transactional) init(ctx context.Context) *record.Error {
 		return nil
 	}
 	if err := t.awaitReady(ctx); err != nil {
-		if err == t.broken {
-			t.dead.Store(true)
+		select {
+		case <-t.client.ready: // and only then is broken there to be read
+			if t.broken != nil {
+				t.dead.Store(true)
+			}
+		default:
 		}
 		return err
 	}

@@ -48,7 +48,8 @@ type Batch struct {
 	// Follow asks for Late where an outcome is not known in time.
 	Follow bool
 
-	// Outcomes has one for each record. Of a transaction it is nil where nothing is known
+	// Outcomes has one for each record, which Deliver sets: who makes the batch makes room for
+	// them. Of a transaction it is nil where nothing is known
 	// of single records: Err says why or, where it is nil too, all were committed earlier.
 	Outcomes []Outcome
 	// Err says why a transaction as a whole was not committed.

@@ -183,6 +183,7 @@ func (r *Served) records(req Request, w *work, tombstone bool) *Reply {
 	if refused := r.target(req, &w.base); refused != nil {
 		return refused
 	}
+	w.topic = w.base.Topic
 	if tombstone {
 		return r.tombstone(req, w)
 	}
@@ -204,6 +205,7 @@ type work struct {
 	base      draft        // what the request's records have in common
 	batch     record.Batch // the records
 	froms     []origins    // theirs, for a dry run
+	topic     string       // of the request, without what the route puts behind it
 	isBatch   bool         // the reply is about several
 	form      bodyForm
 	body      []byte // as the client sent it
@@ -223,9 +225,6 @@ func newWork(ctx *deadline.Context, producers Producers, conn *kafkaconf.Connect
 	w.batch.Records = w.record[:0]
 	return w
 }
-
-// topic is that of the request, without what the route puts behind it.
-func (w *work) topic() string { return w.base.Topic }
 
 // next returns another record that has what all of the request's have.
 func (w *work) next() *draft {

@@ -76,7 +76,7 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 		return key, refused
 	}
 	key.Holder = r.Conn.Origin() + " " + r.TopicText.Text
-	key.Scope = r.Conn.Origin() + " " + w.topic()
+	key.Scope = r.Conn.Origin() + " " + w.topic
 	if client != "" {
 		key.Holder += " " + client
 		key.Scope += " " + client

@@ -391,3 +391,20 @@ func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
 		keys.Close(t.Context())
 	}
 }
+
+// What an envelope puts behind the topic is of the record, and the key's scope of the
+// request: another priority is another request under the same key.
+func TestIdempotencyKeyIsForTheTopicThatTheRequestNames(t *testing.T) {
+	handler := newHandler(&fakeSender{}, nil)
+	served := mustPrepare(t, handler, mustParse(t, `{`+brokers+`,"topic":"t","envelope":"oslo","idempotency":{}}`))
+	for _, c := range []struct {
+		priority string
+		status   int
+	}{{"info", 200}, {"error", 422}} {
+		reply := handler.Handle(served, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "content-type": jsonType},
+			body: `{"event_type":"e","publisher_id":"p","payload":1,"priority":"` + c.priority + `"}`})
+		if reply.Status != c.status {
+			t.Errorf("priority %s: %d %s", c.priority, reply.Status, reply.Message)
+		}
+	}
+}
