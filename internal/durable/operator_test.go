@@ -200,6 +200,7 @@ func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
 	b.refuse()
 	receipts := g.hold(b, DeadLetter, recordOf("u", "1"), recordOf("u", "2"))
 	c := dial(t, dir)
+	g.awaitEmpty() // a letter is on disk before its record is marked there
 	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 2 })
 	for range 2 { // refused again, it is found again
 		if _, err := c.Replay(t.Context(), Selection{Receipt: receipts[0]}, nil); err != nil {

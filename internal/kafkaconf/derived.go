@@ -37,7 +37,7 @@ func (c *Connection) Gapless() bool {
 }
 
 // Overtakes reports whether a batch can be taken although an earlier one of its partition
-// was refused: see internal/producer/first.go. That of a batch of one record is nobody else's loss.
+// was refused, and librdkafka then takes both for taken: see internal/producer/first.go.
 func (c *Connection) Overtakes() bool {
-	return c.Gapless() && c.props["max.in.flight.requests.per.connection"] != "1"
+	return c.props["enable.idempotence"] == "true" && c.props["max.in.flight.requests.per.connection"] != "1"
 }

@@ -44,6 +44,12 @@ type Report struct {
 	message *C.rd_kafka_message_t
 }
 
+// Implied reports whether no broker has acknowledged the record itself: librdkafka says
+// that it was delivered since a later one of its partition was (rd_kafka_dr_implicit_ack).
+func (r *Report) Implied() bool {
+	return r.Code == kafka.ErrNoError && r.Status == Persisted && r.Offset < 0
+}
+
 // Reason is the code as a text. The broker's own text is not to be had: librdkafka 2.15
 // frees it before it hands over the report that points to it
 // (rd_kafka_message_produce_errstr), and rd_kafka_message_errstr takes the record's value

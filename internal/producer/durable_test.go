@@ -163,7 +163,8 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 				return tc.takes
 			}})
 			conn := connect(t, c, false)
-			if _, err := send(p, conn, recordOf("t", "first"), true, in(5*time.Second)); err != nil {
+			first := &record.Record{Topic: "t", Partition: 1, Value: []byte("first")}
+			if _, err := send(p, conn, first, true, in(5*time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			release := holdProduce(c)

@@ -35,16 +35,11 @@ const AnyPartition int32 = -1
 // Ack is Kafka's acknowledgement of a record.
 type Ack struct {
 	Partition int32
-	// Offset is below 0 where Kafka has not said it: a broker that gets a record again, and
-	// knows only that it has it, acknowledges it without its place.
-	Offset int64
+	Offset    int64
 	// Timestamp is the one that Kafka has stored: the record's own, or the broker's where
 	// the topic's message.timestamp.type is LogAppendTime.
 	Timestamp time.Time
 }
-
-// Placed reports whether Kafka has said where the record is and with which time.
-func (a Ack) Placed() bool { return a.Offset >= 0 }
 
 // Outcome is what became of a record: Err or, where that is nil, Kafka has it, as Ack says,
 // or the disk under Receipt. Of an async record it says that it is queued.

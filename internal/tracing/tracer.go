@@ -105,8 +105,7 @@ type Message struct {
 // Result is what became of it.
 type Result struct {
 	Delivered string // as in the reply
-	// Partition and Offset are of one record that was acknowledged. An offset below 0 is not
-	// known.
+	// Partition and Offset are of one record that was acknowledged.
 	Acknowledged bool
 	Partition    int32
 	Offset       int64
@@ -163,10 +162,7 @@ func (s *Span) End(r Result) {
 	}
 	s.span.SetAttributes(attribute.String("kafkaupstream.delivered", r.Delivered))
 	if r.Acknowledged {
-		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(strconv.Itoa(int(r.Partition))))
-		if r.Offset >= 0 {
-			s.span.SetAttributes(semconv.MessagingKafkaOffset(int(r.Offset)))
-		}
+		s.span.SetAttributes(semconv.MessagingDestinationPartitionID(strconv.Itoa(int(r.Partition))), semconv.MessagingKafkaOffset(int(r.Offset)))
 	}
 	if r.Error != "" {
 		s.span.SetAttributes(semconv.ErrorTypeKey.String(r.Error))

@@ -336,8 +336,6 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 		{"queued", "async", record.Ack{}, nil, `{"code":200,"message":"queued for Kafka","delivered":"unknown"}`},
 		{"acknowledged", "sync", record.Ack{Partition: 2, Offset: 41, Timestamp: when}, nil,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2,"offset":41,"timestamp":1795341600123}`},
-		{"acknowledged by a broker that does not know where it has the record", "sync", record.Ack{Partition: 2, Offset: -1001, Timestamp: when}, nil,
-			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":2}`},
 		{"not in time", "sync", record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: secret},
 			`{"code":504,"message":"Kafka did not acknowledge the record in time","delivered":"unknown"}`},
 		{"no such topic", "sync", record.Ack{}, &record.Error{Kind: record.KindTopicNotFound, Reason: secret},

@@ -65,12 +65,10 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 		dst = appendJSONString(dst, r.Topic)
 		dst = append(dst, `,"partition":`...)
 		dst = strconv.AppendInt(dst, int64(r.Ack.Partition), 10)
-		if r.Ack.Placed() {
-			dst = append(dst, `,"offset":`...)
-			dst = strconv.AppendInt(dst, r.Ack.Offset, 10)
-			dst = append(dst, `,"timestamp":`...)
-			dst = strconv.AppendInt(dst, r.Ack.Timestamp.UnixMilli(), 10)
-		}
+		dst = append(dst, `,"offset":`...)
+		dst = strconv.AppendInt(dst, r.Ack.Offset, 10)
+		dst = append(dst, `,"timestamp":`...)
+		dst = strconv.AppendInt(dst, r.Ack.Timestamp.UnixMilli(), 10)
 	}
 	if r.Receipt != "" && !r.several {
 		dst = append(dst, `,"receipt":`...)

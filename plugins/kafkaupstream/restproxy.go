@@ -14,11 +14,7 @@ func appendOffsets(dst []byte, replies []Reply) []byte {
 		r := &replies[i]
 		if r.Delivered == DeliveredYes {
 			dst = strconv.AppendInt(append(dst, `{"partition":`...), int64(r.Ack.Partition), 10)
-			if dst = append(dst, `,"offset":`...); r.Ack.Placed() {
-				dst = strconv.AppendInt(dst, r.Ack.Offset, 10)
-			} else {
-				dst = append(dst, "null"...)
-			}
+			dst = strconv.AppendInt(append(dst, `,"offset":`...), r.Ack.Offset, 10)
 			dst = append(dst, `,"error_code":null,"error":null}`...)
 			continue
 		}

@@ -172,13 +172,8 @@ func (a *account) enter(e *entry, places []place, excused bool) {
 	}
 }
 
-// at reports whether the record is at the place that the reply has named. A broker that gets
-// a record again may not know its offset: then the reply names none.
-func (e *entry) at(places []place) bool {
-	return slices.ContainsFunc(places, func(p place) bool {
-		return p.partition == e.partition && (p.offset == e.offset || e.offset == -1)
-	})
-}
+// at reports whether the record is at the place that the reply has named.
+func (e *entry) at(places []place) bool { return slices.Contains(places, place{e.partition, e.offset}) }
 
 // blame looks at who suffered for whose fault.
 func (a *account) blame(e *entry, there bool, known *evidence) {
