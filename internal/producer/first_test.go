@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -46,17 +47,18 @@ func (c *overheard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// librdkafka takes the success of a batch for that of those before it, which a broker that
-// has nothing yet of the producer may have refused.
-func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
-	e := &ear{text: []byte("second"), heard: make(chan struct{})}
+// refusesTheFirst is a cluster whose topic "one" has a partition and a record, and whose broker
+// refuses the first batch of the next producer when the second is under way: it takes that,
+// and librdkafka takes the success for that of both.
+func refusesTheFirst(t *testing.T, second string) *kfake.Cluster {
+	t.Helper()
+	e := &ear{text: []byte(second), heard: make(chan struct{})}
 	c := startFake(t, kfake.SeedTopics(1, "one"), kfake.ListenFn(e.listen))
 	p, _ := startPool(t, 0)
 	// In a partition that was never written to, brokers look more closely since KAFKA-15591.
 	if _, err := send(p, connect(t, c, true), recordOf("one", "earlier"), true, in(10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	conn := connect(t, c, true, "batch.size", "1000") // a record each
 	answerProduce(c, func(n int, _ *kmsg.ProduceRequest) *kerr.Error {
 		if n > 1 {
 			return nil
@@ -64,11 +66,22 @@ func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
 		<-e.heard
 		return kerr.NotLeaderForPartition
 	})
+	return c
+}
+
+// oneEach makes each of the records of this test a batch.
+const oneEach = "1000"
+
+var longFirst, longSecond = "first" + strings.Repeat(".", 900), "second" + strings.Repeat(".", 900)
+
+func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
+	c := refusesTheFirst(t, longSecond)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true, "batch.size", oneEach)
 	// Records without a key have no order, and do not wait for the first of their partition.
 	var sent []*Delivery
-	for _, name := range []string{"first", "second"} {
-		rec := &record.Record{Topic: "one", Partition: record.AnyPartition, Value: []byte(name + strings.Repeat(".", 900))}
-		d, err := queueFor(p, conn, rec, in(10*time.Second))
+	for _, value := range []string{longFirst, longSecond} {
+		d, err := queueFor(p, conn, recordOf("one", value), in(10*time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,6 +102,19 @@ func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
 	}
 	if err := outcomes[0].Err; err == nil || !err.Unconfirmed {
 		t.Errorf("the first, which is not there: %+v, %v", outcomes[0].Ack, err)
+	}
+}
+
+func TestSuccessOfALaterBatchIsNotThatOfATransaction(t *testing.T) {
+	c := refusesTheFirst(t, longSecond)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": oneEach},
+		record.Mode{Transactional: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sendTogether(p, conn, batchOf("one", longFirst, longSecond), in(10*time.Second)); err == nil || err.Unconfirmed {
+		t.Errorf("a transaction of which a record is not there: %v", err)
 	}
 }
 
