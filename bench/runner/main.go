@@ -75,7 +75,7 @@ func host() error { return serve(answer{}) }
 func kafka() error {
 	log := logger()
 	pool := producer.NewPool(producer.Options{Log: log})
-	err := serve(apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
+	err := serve(apisix.New(kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log}), log))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	pool.Close(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
 // checkTimeout is how long a step may take. A cluster that answers does so in much less.
@@ -25,7 +26,7 @@ func checkRoute(ctx context.Context, env environment) error {
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "where $file:// references are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name, as in run")
-	var o check.Options
+	o := check.Options{Limits: apisix.Limits}
 	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
 	fs.StringVar(&o.Topic, "topic", "", "send records to this topic; without it none is sent anywhere")
 	fs.BoolVar(&o.Large, "large", false, "send one record that is as large as the route allows (with --topic)")

@@ -17,6 +17,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/console"
+	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
@@ -84,7 +85,7 @@ func dev(ctx context.Context, env environment) error {
 	log := logging.New(env.stderr, o.level)
 	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
 	o.text = withBrokers(conf, o.brokers)
-	if o.route, err = routeconf.ParseRoute([]byte(o.text)); err != nil {
+	if o.route, err = routeconf.ParseRoute([]byte(o.text), apisix.Limits); err != nil {
 		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
 	}
 	listener, err := net.Listen("tcp", o.listen)
@@ -127,7 +128,8 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	}
 	defer tail.Close() // after the runner, which delivers what it has at its end
 	r, err := startRunner(runnerOptions{
-		socket: socket, spoolDir: filepath.Join(dir, "spool"), secretsDir: defaultSecretsDir, secretNames: names,
+		core:   core.Options{SpoolDir: filepath.Join(dir, "spool")},
+		socket: socket, secretsDir: defaultSecretsDir, secretNames: names,
 		getenv: env.getenv, log: log,
 	})
 	if err != nil {
@@ -220,7 +222,7 @@ func (u *unusedConns) close() {
 // watchTopics shows the records of the topics that the route names.
 func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 	for _, c := range route.Conf {
-		if parsed, err := routeconf.ParseRoute([]byte(c.Value)); err == nil {
+		if parsed, err := routeconf.ParseRoute([]byte(c.Value), apisix.Limits); err == nil {
 			for _, topic := range parsed.Topics() {
 				tail.Watch(topic)
 			}

@@ -21,7 +21,7 @@ func consoleRoutes(routes []gateway.Route) []console.Route {
 			if c.Name != apisix.Name {
 				continue
 			}
-			parsed, err := routeconf.ParseRoute([]byte(c.Value))
+			parsed, err := routeconf.ParseRoute([]byte(c.Value), apisix.Limits)
 			if err != nil {
 				shown.Problem = err.Error() // names keys, and no value of a property
 				break

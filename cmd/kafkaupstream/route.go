@@ -81,7 +81,7 @@ func printRoute(_ context.Context, env environment) error {
 // lintForRoute says on standard error what is wrong with a configuration, and tells
 // whether it can be used all the same.
 func lintForRoute(text []byte, env environment) (*routeconf.Route, bool) {
-	findings, conf := check.LintConfig(text)
+	findings, conf := check.LintConfig(text, apisix.Limits)
 	for _, f := range findings {
 		fmt.Fprintln(env.stderr, f)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
 // operator does what the commands ask for: the runner that has the spool, or this
@@ -112,7 +113,7 @@ func readTarget(path string) (*durable.Target, error) {
 	if len(text) > maxTargetFile {
 		return nil, fmt.Errorf("%s is no route's configuration: it has more than %d bytes", path, maxTargetFile)
 	}
-	route, err := routeconf.ParseRoute(text)
+	route, err := routeconf.ParseRoute(text, apisix.Limits)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s is invalid:\n%w", path, err)
 	}

@@ -171,6 +171,12 @@ type Readiness struct {
 	Clusters []Cluster `json:"clusters,omitempty"`
 }
 
+// Refuse adds a reason why the program is not ready.
+func (r *Readiness) Refuse(reason string) { r.Reasons = append(r.Reasons, reason) }
+
+// Warn adds a warning.
+func (r *Readiness) Warn(warning string) { r.Warnings = append(r.Warnings, warning) }
+
 // Cluster is a connection to a cluster.
 type Cluster struct {
 	Producer string `json:"producer"` // as in the log and the metrics

@@ -12,8 +12,8 @@ import (
 
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
 // It connects to nothing.
-func Lint(text []byte) ([]Finding, []Config) {
-	l := &linter{}
+func Lint(text []byte, limits routeconf.Limits) ([]Finding, []Config) {
+	l := &linter{limits: limits}
 	doc, err := apisixroute.Read(text)
 	if err != nil {
 		l.problem("", "%s", err)
@@ -28,8 +28,8 @@ func Lint(text []byte) ([]Finding, []Config) {
 
 // LintConfig looks at a plugin's configuration alone. The route is nil when there is a
 // problem in it.
-func LintConfig(text []byte) ([]Finding, *routeconf.Route) {
-	l := &linter{}
+func LintConfig(text []byte, limits routeconf.Limits) ([]Finding, *routeconf.Route) {
+	l := &linter{limits: limits}
 	route := l.config("", text)
 	return l.findings, route
 }
@@ -112,7 +112,7 @@ func typeName(v any) string {
 
 // config looks at a plugin's configuration and returns its route if it is valid.
 func (l *linter) config(path string, text []byte) *routeconf.Route {
-	route, findings := routeconf.Lint(text)
+	route, findings := routeconf.Lint(text, l.limits)
 	for _, p := range findings.Problems {
 		l.add(Problem, join(path, p.Path), p.Message)
 	}

@@ -17,7 +17,7 @@ func FuzzLint(f *testing.F) {
 	f.Add("routes: [{plugins: {ext-plugin-post-resp: {_meta: 1, conf: [{name: kafkaupstream}]}}}]", "partitioner", "murmur")
 	f.Add(`{"config":{"default.topic.config":{"acks":null}}}`, "security.protocol", "SASL_SSL")
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		findings, configs := Lint([]byte(document))
+		findings, configs := Lint([]byte(document), routeconf.Limits{})
 		if len(findings)+len(configs) == 0 {
 			t.Error("neither a finding nor a configuration")
 		}
@@ -28,7 +28,7 @@ func FuzzLint(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, route := LintConfig(conf)
+		found, route := LintConfig(conf, routeconf.Limits{})
 		problem := false
 		for _, f := range found {
 			problem = problem || f.Status == Problem
@@ -70,8 +70,8 @@ func TestWhatALoadedRouteIsRefusedForIsWhatCheckSays(t *testing.T) {
 		`{"config":{"bootstrap.servers":"http://k"}}`,
 		`{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"OAUTHBEARER"}}`,
 	} {
-		_, err := routeconf.ParseRoute([]byte(conf))
-		findings, route := LintConfig([]byte(conf))
+		_, err := routeconf.ParseRoute([]byte(conf), routeconf.Limits{})
+		findings, route := LintConfig([]byte(conf), routeconf.Limits{})
 		var said []string
 		for _, f := range findings {
 			if f.Status == Problem {

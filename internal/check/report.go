@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // Status is what a finding or a step amounts to.
@@ -45,6 +47,7 @@ func (f Finding) String() string {
 type linter struct {
 	findings []Finding
 	within   string // the resource that is being looked at
+	limits   routeconf.Limits
 }
 
 func (l *linter) add(status Status, path, message string) {

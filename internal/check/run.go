@@ -10,7 +10,7 @@ import (
 
 // Run checks a document. It returns early when ctx ends.
 func Run(ctx context.Context, o Options) Report {
-	findings, configs := Lint(o.Text)
+	findings, configs := Lint(o.Text, o.Limits)
 	if !o.Spool {
 		findings = append(findings, spoolNotes(configs)...)
 	}

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"testing"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 func TestAStepShowsNoSecretAndOneLine(t *testing.T) {
 	const conf = `{"config":{"bootstrap.servers":"127.0.0.1:1","security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"$env://PW"},"topic":"a"}`
-	_, route := LintConfig([]byte(conf))
+	_, route := LintConfig([]byte(conf), routeconf.Limits{})
 	var shown []Step
 	w := &way{
 		opts: &Options{

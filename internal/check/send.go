@@ -12,7 +12,6 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // key is that of every record a check sends: compacted topics want one, and it says
@@ -76,7 +75,7 @@ const slack = 32
 // large sends a record that is as large as the route and the producer let one be, of
 // random bytes: compression would hide the broker's limit.
 func (w *way) large(ctx context.Context, topic string) outcome {
-	most := min(w.config.Route.MaxBody, routeconf.MaxBody)
+	most := w.config.Route.MaxBody
 	value := make([]byte, max(min(most, w.config.Route.Conn.MessageMaxBytes-len(key)), 1))
 	_, _ = rand.Read(value) // never fails
 	d, err := w.send(ctx, w.kafka, topic, value)

@@ -11,7 +11,6 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
-	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // describe asks what the topic is like. Unlike a producer's question for metadata it
@@ -136,7 +135,7 @@ const recordOverhead = 100
 // doubts are what will go wrong later.
 func (w *way) doubts(t kafka.TopicDescription, config map[string]string) (doubts []string) {
 	body := w.config.Route.MaxBody
-	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < min(body, routeconf.MaxBody)+recordOverhead {
+	if limit, err := strconv.Atoi(config["max.message.bytes"]); err == nil && limit < body+recordOverhead {
 		doubts = append(doubts, fmt.Sprintf("the route takes bodies of %d bytes, the topic none of more than about %d (before compression): set max_body_bytes, or raise max.message.bytes",
 			body, max(limit-recordOverhead, 0)))
 	}

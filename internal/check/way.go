@@ -11,12 +11,15 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // Options of a check.
 type Options struct {
 	// Text is the document to be checked; see [Lint].
 	Text []byte
+	// Limits are the front's that serves the routes.
+	Limits routeconf.Limits
 	// Offline leaves out all that needs the network or a secret.
 	Offline bool
 	// Topic is the only topic that is written to. "": none, and the topics that the

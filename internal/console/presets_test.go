@@ -13,7 +13,7 @@ import (
 // shown is a route with that configuration.
 func shown(t *testing.T, conf string, uris, methods []string) shownRoute {
 	t.Helper()
-	parsed, err := routeconf.ParseRoute([]byte(strings.Replace(conf, "{}", `{"bootstrap.servers":"b:1"}`, 1)))
+	parsed, err := routeconf.ParseRoute([]byte(strings.Replace(conf, "{}", `{"bootstrap.servers":"b:1"}`, 1)), routeconf.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

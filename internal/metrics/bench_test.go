@@ -32,20 +32,20 @@ func (request) Header(name string) string {
 	}
 	return ""
 }
-func (request) Headers(func(name, value string))        {}
-func (request) Var(string) string                       { return "" }
-func (request) Argument(string) string                  { return "" }
-func (request) Arguments(func(name, value string))      {}
-func (request) SourceIP() string                        { return "" }
-func (request) Body(kafkaupstream.Room) ([]byte, error) { return body, nil }
-func (request) Route() string                           { return "" }
-func (request) Values(string) []string                  { return nil }
-func (request) HeadersMissing() bool                    { return false }
+func (request) Headers(func(name, value string))             {}
+func (request) Var(string) string                            { return "" }
+func (request) Argument(string) string                       { return "" }
+func (request) Arguments(func(name, value string))           {}
+func (request) SourceIP() string                             { return "" }
+func (request) Body(int, kafkaupstream.Room) ([]byte, error) { return body, nil }
+func (request) Route() string                                { return "" }
+func (request) Values(string) []string                       { return nil }
+func (request) HeadersMissing() bool                         { return false }
 
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.
 func BenchmarkHandle(b *testing.B) {
-	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`))
+	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1"},"topic":"t"}`), routeconf.Limits{})
 	if err != nil {
 		b.Fatal(err)
 	}

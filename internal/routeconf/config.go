@@ -1,6 +1,7 @@
 package routeconf
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -34,13 +35,18 @@ const (
 
 var OverrideNames = [overrideCount]string{"topic", "key", "partition", "headers", "timestamp", "dry-run"}
 
-const (
-	defaultTimeout = 5 * time.Second
-	// maxTimeout stays below the 60 s after which APISIX gives a call up.
-	maxTimeout = 55 * time.Second
-	// MaxBody is the largest body that APISIX's protocol carries, in bytes.
-	MaxBody = 16777188
-)
+const defaultTimeout = 5 * time.Second
+
+// Limits are what a front can do at most, however a route is configured. The zero value stands for
+// a front with no limits of its own.
+type Limits struct {
+	Body    int           // the largest body, in bytes
+	Timeout time.Duration // the longest that a reply may take
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{cmp.Or(l.Body, math.MaxInt32), cmp.Or(l.Timeout, math.MaxInt32*time.Millisecond)}
+}
 
 // Route is a route's configuration, checked. Nothing of it changes afterwards.
 type Route struct {
@@ -113,10 +119,12 @@ type configReader struct {
 	transport  *transporturl.URL
 	maxBodySet bool
 	findings   Findings
+	limits     Limits
 }
 
-func newConfigReader() *configReader {
+func newConfigReader(limits Limits) *configReader {
 	return &configReader{
+		limits: limits.withDefaults(),
 		route: Route{
 			Partition: record.AnyPartition,
 			Timeout:   defaultTimeout,
@@ -171,14 +179,14 @@ var configKeys = map[string]keyReader{
 	"jsonkey":  func(c *configReader, path string, v any) { c.route.JSONKey, _ = c.text(path, v) },
 	"delivery": (*configReader).readDelivery,
 	"timeout_ms": func(c *configReader, path string, v any) {
-		if n, ok := c.integer(path, v, 1, int64(maxTimeout/time.Millisecond)); ok {
+		if n, ok := c.integer(path, v, 1, int64(c.limits.Timeout/time.Millisecond)); ok {
 			c.route.Timeout = time.Duration(n) * time.Millisecond
 		}
 	},
 	"overrides": (*configReader).readOverrides,
 	"topics":    (*configReader).readTopics,
 	"max_body_bytes": func(c *configReader, path string, v any) {
-		if n, ok := c.integer(path, v, 0, MaxBody); ok {
+		if n, ok := c.integer(path, v, 0, int64(c.limits.Body)); ok {
 			c.route.MaxBody, c.maxBodySet = int(n), true
 		}
 	},
@@ -198,8 +206,8 @@ var configKeys = map[string]keyReader{
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The
 // error joins a [Problem] for each thing that is wrong; [Lint] has warnings as well.
-func ParseRoute(text []byte) (*Route, error) {
-	route, findings := Lint(text)
+func ParseRoute(text []byte, limits Limits) (*Route, error) {
+	route, findings := Lint(text, limits)
 	return route, findings.Err()
 }
 

@@ -9,11 +9,14 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
+// limits are those of a front like APISIX.
+var limits = Limits{Body: 16777188, Timeout: 55 * time.Second}
+
 const brokers = `"config":{"bootstrap.servers":"127.0.0.1:1"}`
 
 func mustParse(t testing.TB, text string) *Route {
 	t.Helper()
-	r, err := ParseRoute([]byte(text))
+	r, err := ParseRoute([]byte(text), limits)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
@@ -59,7 +62,7 @@ func TestPropertiesKeepTheirDigitsAndNestedOnesCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConfigReader()
+	c := newConfigReader(limits)
 	c.readConfig("config", fields[0].value)
 	if got := fmt.Sprint(c.properties); got != "map[acks:1 f:0.10 n:12345678901234567890 t:true]" || c.findings.Problems != nil {
 		t.Errorf("got %s %v", got, c.findings)
@@ -142,7 +145,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			_, err := ParseRoute([]byte(c.text))
+			_, err := ParseRoute([]byte(c.text), limits)
 			if err == nil {
 				t.Fatal("it was accepted")
 			}
@@ -157,7 +160,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 }
 
 func TestAListOfAddressesIsOneProblem(t *testing.T) {
-	_, findings := Lint([]byte(`{"config":{"bootstrap.servers":["h1:9092"]},"topic":"t"}`))
+	_, findings := Lint([]byte(`{"config":{"bootstrap.servers":["h1:9092"]},"topic":"t"}`), limits)
 	const want = `config.bootstrap.servers: expected a string, a number or a boolean, got a list: the addresses in one string, separated by commas, "h1:9092,h2:9092"`
 	if len(findings.Problems) != 1 || findings.Problems[0].Error() != want || len(findings.Warnings) != 0 {
 		t.Errorf("%v", findings)
@@ -189,7 +192,7 @@ func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
 			if !strings.Contains(c.conf, `"config"`) {
 				c.conf = brokers + "," + c.conf
 			}
-			route, findings := Lint([]byte("{" + c.conf + "}"))
+			route, findings := Lint([]byte("{"+c.conf+"}"), limits)
 			if route == nil {
 				t.Fatal(findings.Err())
 			}
@@ -205,7 +208,7 @@ func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
 }
 
 func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
-	_, err := ParseRoute([]byte(`{"config":{"go.x":1},"topik":1,"partition":"x"}`))
+	_, err := ParseRoute([]byte(`{"config":{"go.x":1},"topik":1,"partition":"x"}`), limits)
 	for _, want := range []string{"config.go.x", "topik", "partition", "bootstrap.servers"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not told: %v", want, err)
@@ -218,7 +221,7 @@ func FuzzParseRoute(f *testing.F) {
 	f.Add([]byte(`{"config":{"default.topic.config":{"a":1}},"x":[[{}]]}`))
 	f.Add([]byte(`{"transport_url":"kafka://u:p@a,[::1]:1/v?compression_codec=gzip","config":{"acks":1},"topic":"t","envelope":"opal"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		r, err := ParseRoute(text)
+		r, err := ParseRoute(text, limits)
 		if (r == nil) == (err == nil) {
 			t.Errorf("route %v, error %v", r, err)
 		}

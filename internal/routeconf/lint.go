@@ -35,8 +35,8 @@ func (f Findings) Err() error {
 // is wrong or doubtful about it. The route is nil when there is a problem. It connects to
 // nothing and reads no file: the plugin calls it when it loads a route, and `check` and
 // `route` before that.
-func Lint(text []byte) (*Route, Findings) {
-	c := newConfigReader()
+func Lint(text []byte, limits Limits) (*Route, Findings) {
+	c := newConfigReader(limits)
 	fields, err := readObject(text)
 	if err != nil {
 		return nil, Findings{Problems: []Problem{{"", err.Error()}}}
@@ -63,7 +63,7 @@ func (c *configReader) connect() {
 	}
 	c.route.Conn = conn
 	if !c.maxBodySet {
-		c.route.MaxBody = conn.MessageMaxBytes
+		c.route.MaxBody = min(conn.MessageMaxBytes, c.limits.Body)
 	}
 	if len(c.findings.Problems) > 0 {
 		return
@@ -112,7 +112,7 @@ func (c *configReader) doubts() {
 		c.warn("jsonkey", "it looks like %s; jsonkey is a gjson path, and this one finds no key in most bodies%s", language, nearest)
 	}
 	if conn := c.route.Conn; conn != nil && c.route.MaxBody > conn.MessageMaxBytes {
-		c.warn("max_body_bytes", "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched from APISIX and then refused with 413", conn.MessageMaxBytes)
+		c.warn("max_body_bytes", "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched and then refused with 413", conn.MessageMaxBytes)
 	}
 }
 

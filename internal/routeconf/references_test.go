@@ -36,7 +36,7 @@ func TestAReferenceStandsOnlyWhereASecretDoes(t *testing.T) {
 					"config." + c.property:                      fmt.Sprintf(`{"bootstrap.servers":"b:1",%q:%q}`, c.property, value),
 					"config.default.topic.config." + c.property: fmt.Sprintf(`{"bootstrap.servers":"b:1","default.topic.config":{%q:%q}}`, c.property, value),
 				} {
-					_, err := ParseRoute([]byte(`{"topic":"t","config":` + strings.Replace(conf, `"bootstrap.servers":"b:1","bootstrap.servers"`, `"bootstrap.servers"`, 1) + `}`))
+					_, err := ParseRoute([]byte(`{"topic":"t","config":`+strings.Replace(conf, `"bootstrap.servers":"b:1","bootstrap.servers"`, `"bootstrap.servers"`, 1)+`}`), limits)
 					if refused := err != nil && strings.Contains(err.Error(), path+": "+where); refused == c.possible {
 						t.Errorf("%s: %v", path, err)
 					}
@@ -44,7 +44,7 @@ func TestAReferenceStandsOnlyWhereASecretDoes(t *testing.T) {
 			}
 		})
 	}
-	_, err := ParseRoute([]byte(`{"topic":"t","transport_url":"kafka://u:p@h/?security_protocol=SSL&ssl_cafile=%24file%3A%2F%2Fs3cret"}`))
+	_, err := ParseRoute([]byte(`{"topic":"t","transport_url":"kafka://u:p@h/?security_protocol=SSL&ssl_cafile=%24file%3A%2F%2Fs3cret"}`), limits)
 	if err == nil || !strings.Contains(err.Error(), "transport_url: the value for ssl.ca.location: "+where) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}

@@ -31,7 +31,7 @@ func TestASummarySaysWhatARouteDoes(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := ParseRoute([]byte(strings.Replace(c.conf, `{}`, `{"bootstrap.servers":"b:1"}`, 1)))
+			r, err := ParseRoute([]byte(strings.Replace(c.conf, `{}`, `{"bootstrap.servers":"b:1"}`, 1)), limits)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +45,7 @@ func TestASummarySaysWhatARouteDoes(t *testing.T) {
 }
 
 func TestASummaryHasNothingOfTheProperties(t *testing.T) {
-	r, err := ParseRoute([]byte(`{"config":{"bootstrap.servers":"inner:9092","sasl.password":"hush","client.id":"mine"},"topic":"t"}`))
+	r, err := ParseRoute([]byte(`{"config":{"bootstrap.servers":"inner:9092","sasl.password":"hush","client.id":"mine"},"topic":"t"}`), limits)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,14 +17,14 @@ func TestACompressionThatEndsAnOPALServersReaderIsAnError(t *testing.T) {
 		`"transport_url":"kafka://a/?compression_codec=snappy"`,
 	}
 	for _, conf := range refused {
-		_, err := ParseRoute([]byte(`{"topic":"EventNotifier","envelope":"opal",` + conf + `}`))
+		_, err := ParseRoute([]byte(`{"topic":"EventNotifier","envelope":"opal",`+conf+`}`), limits)
 		if err == nil || !strings.Contains(err.Error(), "the compression can be none or gzip only: the Kafka client of an OPAL server has no other codec by default") {
 			t.Errorf("%s: got %v", conf, err)
 		}
 		if err != nil && strings.HasPrefix(err.Error(), "transport_url:") != strings.Contains(conf, "transport_url") {
 			t.Errorf("%s: the place is wrong: %v", conf, err)
 		}
-		if _, err := ParseRoute([]byte(`{"topic":"t","envelope":"oslo",` + conf + `}`)); err != nil {
+		if _, err := ParseRoute([]byte(`{"topic":"t","envelope":"oslo",`+conf+`}`), limits); err != nil {
 			t.Errorf("oslo: %s: %v", conf, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestTheTopicsOfAConfiguration(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.conf, got, c.want)
 		}
 	}
-	_, err := ParseRoute([]byte(`{` + brokers + `,"topic":"` + strings.Repeat("a", 245) + `","envelope":"oslo"}`))
+	_, err := ParseRoute([]byte(`{`+brokers+`,"topic":"`+strings.Repeat("a", 245)+`","envelope":"oslo"}`), limits)
 	if err == nil || !strings.Contains(err.Error(), "topic: with what the envelope and the virtual host put behind it: a topic's name has at most 249") {
 		t.Errorf("a topic that becomes too long: %v", err)
 	}
@@ -94,7 +94,7 @@ func TestATransportURLThatCannotBeUsedIsToldWithoutItsSecret(t *testing.T) {
 		{`"topic":"t"`, "config: it is required: an object of librdkafka properties (or transport_url)"},
 	}
 	for _, c := range cases {
-		_, err := ParseRoute([]byte(`{` + c.conf + `}`))
+		_, err := ParseRoute([]byte(`{`+c.conf+`}`), limits)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3") {
 			t.Errorf("%s: got %v, want %s", c.conf, err, c.want)
 		}

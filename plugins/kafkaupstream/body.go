@@ -1,28 +1,9 @@
 package kafkaupstream
 
 import (
+	"errors"
 	"fmt"
-	"strconv"
 )
-
-// contentLength reads a Content-Length in bytes; -1: there is none.
-func contentLength(text string) int64 {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return -1
-	}
-	return n
-}
-
-// bodyLost reports whether an empty body is one that the gateway had and could not
-// read: APISIX then hands an empty one over. Where no header says how long it was
-// (chunked, HTTP/2), the variable does once the gateway has read it.
-func bodyLost(req Request, promised int64) bool {
-	if promised < 0 {
-		promised = contentLength(req.Var("content_length"))
-	}
-	return promised > 0
-}
 
 // value fetches the body and makes records of it.
 func (r *Served) value(req Request, w *work) *Reply {
@@ -30,24 +11,10 @@ func (r *Served) value(req Request, w *work) *Reply {
 	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !form.json() && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
-	promised := contentLength(req.Header("content-length"))
-	if promised > int64(r.MaxBody) {
-		return tooLarge("body", promised, r.MaxBody)
-	}
-	if w.Hold(int(promised)) != nil {
-		return noRoom()
-	}
-	body, err := req.Body(w)
+	body, err := req.Body(r.MaxBody, w)
 	w.bodyBytes = len(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return bodyFailed(err)
-	case len(body) == 0 && bodyLost(req, promised):
-		return unavailable("the gateway could not read the body")
-	case len(body) > r.MaxBody:
-		return tooLarge("body", int64(len(body)), r.MaxBody)
-	case w.Hold(len(body)) != nil:
-		return noRoom()
 	}
 	w.body = body
 	if r.CloudEvents {
@@ -80,16 +47,13 @@ func (r *Served) only(req Request, w *work, value []byte, isJSON bool) *Reply {
 
 // tombstone makes the request's record one that says that its key is gone.
 func (r *Served) tombstone(req Request, w *work) *Reply {
-	const message = "a tombstone has no body"
-	if contentLength(req.Header("content-length")) > 0 {
-		return refuse(400, message)
-	}
-	body, err := req.Body(w)
-	if err != nil {
+	_, err := req.Body(0, w)
+	var has *BodyTooLarge
+	switch {
+	case errors.As(err, &has), errors.Is(err, ErrBodyLost):
+		return refuse(400, "a tombstone has no body")
+	case err != nil:
 		return bodyFailed(err)
-	}
-	if len(body) > 0 || bodyLost(req, -1) {
-		return refuse(400, message)
 	}
 	w.base.tombstone = true
 	return r.only(req, w, nil, false)
@@ -97,4 +61,18 @@ func (r *Served) tombstone(req Request, w *work) *Reply {
 
 func tooLarge(what string, size int64, limit int) *Reply {
 	return refuse(413, fmt.Sprintf("the %s has %d bytes, the limit is %d", what, size, limit))
+}
+
+// bodyFailed is the reply to a request whose body could not be had.
+func bodyFailed(err error) *Reply {
+	var large *BodyTooLarge
+	switch {
+	case errors.As(err, &large):
+		return tooLarge("body", large.Size, large.Limit)
+	case errors.Is(err, errNoRoom):
+		return noRoom()
+	case errors.Is(err, ErrBodyLost):
+		return unavailable(ErrBodyLost.Error())
+	}
+	return unavailable("the gateway did not hand the body over")
 }

@@ -92,7 +92,7 @@ func runCase(t *testing.T, given string) string {
 		}
 	}
 	req.body = encoded(t, req.body, encode)
-	route, err := routeconf.ParseRoute([]byte(`{` + brokers + `,` + strings.TrimPrefix(conf, "{")))
+	route, err := routeconf.ParseRoute([]byte(`{`+brokers+`,`+strings.TrimPrefix(conf, "{")), routeconf.Limits{})
 	if err != nil {
 		return "invalid " + err.Error() + "\n"
 	}

@@ -27,6 +27,9 @@ type Producers interface {
 	// that this is possible.
 	Together(conn *kafkaconf.Connection) record.Way
 	Transactions() bool
+	// Warm makes the connection's producer, so that the first request need not wait for it. It
+	// returns at once.
+	Warm(conn *kafkaconf.Connection)
 	// Hold takes n bytes of memory for a request until Release; false: there is no room.
 	Hold(conn *kafkaconf.Connection, n int) bool
 	Release(conn *kafkaconf.Connection, n int)
@@ -83,7 +86,7 @@ type Served struct {
 	schema *routeSchema // nil: none
 }
 
-// Prepare makes a route ready to be served, or returns why it cannot be.
+// Prepare makes a route ready to be served, or returns why it cannot be. It does not wait for Kafka.
 func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 	for _, need := range r.NeedsSpool() {
 		if need.Path == routeconf.KeyDelivery && h.opts.Disk == nil || need.Path == routeconf.KeyTransactional && !h.opts.Producers.Transactions() {
@@ -101,6 +104,9 @@ func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 	schema, err := h.schemaOf(r.Schema)
 	if err != nil {
 		return nil, err
+	}
+	if !r.Mode.Transactional { // whose producers are made for each id
+		h.opts.Producers.Warm(r.Conn)
 	}
 	return &Served{r, h.way(r), schema}, nil
 }
@@ -241,14 +247,6 @@ var errNoRoom = errors.New("no room in memory")
 
 // noRoom is the reply to a request for which there is no room in memory.
 func noRoom() *Reply { return unavailable("too many requests are in flight") }
-
-// bodyFailed is the reply to a request whose body could not be had.
-func bodyFailed(err error) *Reply {
-	if errors.Is(err, errNoRoom) {
-		return noRoom()
-	}
-	return unavailable("the gateway did not hand the body over")
-}
 
 // Hold takes memory for so many bytes in all, or returns errNoRoom.
 func (w *work) Hold(bytes int) error { return w.holdMore(bytes - w.held) }

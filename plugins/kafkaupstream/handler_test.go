@@ -76,6 +76,8 @@ func (w fakeWay) Deliver(ctx context.Context, b *record.Batch) {
 
 func (s *fakeSender) Transactions() bool { return true }
 
+func (s *fakeSender) Warm(*kafkaconf.Connection) {}
+
 func (s *fakeSender) Hold(_ *kafkaconf.Connection, n int) bool {
 	if s.room > 0 && s.held+n > s.room {
 		return false
@@ -126,8 +128,7 @@ type fakeRequest struct {
 	args    map[string]string
 	path    string
 	asked   int
-	told    bool // room is asked before the body is read
-	read    bool // then
+	read    bool // there was room
 	cut     bool // headers are missing
 }
 
@@ -164,18 +165,22 @@ func (r *fakeRequest) Method() string            { return r.method }
 func (r *fakeRequest) Header(name string) string { return r.headers[name] }
 func (r *fakeRequest) Route() string             { return "r1" }
 
-func (r *fakeRequest) Body(room Room) ([]byte, error) {
+func (r *fakeRequest) Body(limit int, room Room) ([]byte, error) {
 	r.asked++
-	if r.told {
-		if err := room.Hold(len(r.body)); err != nil {
-			return nil, err
-		}
-		r.read = true
-	}
-	if r.noBody {
+	switch {
+	case r.bodyErr != nil:
 		return nil, r.bodyErr
+	case len(r.body) > limit:
+		return []byte(r.body), &BodyTooLarge{int64(len(r.body)), limit}
 	}
-	return []byte(r.body), r.bodyErr
+	if err := room.Hold(len(r.body)); err != nil {
+		return nil, err
+	}
+	r.read = true
+	if r.noBody {
+		return nil, nil
+	}
+	return []byte(r.body), nil
 }
 
 type h = map[string]string
@@ -289,15 +294,13 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 		{"a partition that is no number", plain, fakeRequest{headers: h{"partition": "one"}}, 400, "header partition: expected an integer from -1", true},
 		{"a partition too large", plain, fakeRequest{headers: h{"partition": "2147483648"}}, 400, "header partition", true},
 		{"a partition too small", plain, fakeRequest{headers: h{"partition": "-2"}}, 400, "header partition", true},
-		{"a body announced as too large", plain, fakeRequest{headers: h{"content-length": "1000001"}}, 413, "the body has 1000001 bytes, the limit is 1000000", true},
 		{"a body that is too large", `{` + brokers + `,"topic":"t","max_body_bytes":3}`, fakeRequest{body: "1234"}, 413, "the body has 4 bytes, the limit is 3", false},
 		{"a key that makes the record too large", `{"config":{"bootstrap.servers":"a","message.max.bytes":1000},"topic":"t"}`,
 			fakeRequest{headers: h{"key": "k"}, body: strings.Repeat("x", 1000)}, 413, "the record has 1001 bytes, the limit is 1000", false},
 		{"what is not JSON where JSON is required", `{` + brokers + `,"topic":"t","require":["json"]}`, fakeRequest{headers: h{"content-type": "text/plain"}, body: "x"}, 415, "JSON only", true},
 		{"no content-type where JSON is required", `{` + brokers + `,"topic":"t","require":["json"]}`, fakeRequest{body: "x"}, 415, "JSON only", true},
 		{"no key where one is required", `{` + brokers + `,"topic":"t","require":["key"]}`, fakeRequest{body: "x"}, 400, "records with a key only", false},
-		{"an empty body where one was promised", plain, fakeRequest{headers: h{"content-length": "5"}, noBody: true}, 503, "could not read the body", false},
-		{"an empty body where the gateway had one without Content-Length", plain, fakeRequest{vars: h{"content_length": "5"}, noBody: true}, 503, "could not read the body", false},
+		{"a body that the gateway has lost", plain, fakeRequest{bodyErr: ErrBodyLost}, 503, "could not read the body", false},
 		{"a body that the gateway does not hand over", plain, fakeRequest{bodyErr: errors.New("gone")}, 503, "did not hand the body over", false},
 	}
 	for _, c := range cases {
@@ -397,27 +400,19 @@ func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	cases := []struct {
 		says    string
-		length  string
 		body    string
-		told    bool // by the gateway, when it is asked for the body
 		refused bool
-		asked   int
 	}{
-		{"before its body is fetched, where the length is known", "101", strings.Repeat("x", 101), false, true, 0},
-		{"before its body is read, where the gateway says the length then", "", strings.Repeat("x", 101), true, true, 1},
-		{"after that, where it does not", "", strings.Repeat("x", 101), false, true, 1},
-		{"not if there is enough", "100", strings.Repeat("x", 100), true, false, 1},
+		{"if there is too little", strings.Repeat("x", 101), true},
+		{"not if there is enough", strings.Repeat("x", 100), false},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
 			sender := &fakeSender{room: 100}
-			req := &fakeRequest{method: "POST", body: c.body, told: c.told, headers: map[string]string{"content-length": c.length}}
+			req := &fakeRequest{method: "POST", body: c.body}
 			reply := serve(t, newHandler(sender, nil), mustParse(t, `{`+brokers+`,"topic":"t"}`), req)
-			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) {
-				t.Errorf("got %+v", reply)
-			}
-			if req.asked != c.asked || req.read == c.refused {
-				t.Errorf("the body was asked for %d times; read: %v", req.asked, req.read)
+			if c.refused != (reply.Status == 503 && reply.Delivered == DeliveredNo && reply.RetryAfter > 0) || req.read == c.refused {
+				t.Errorf("got %+v; the body was read: %v", reply, req.read)
 			}
 			if c.refused && reply.Message != "too many requests are in flight" {
 				t.Errorf("the message is %q", reply.Message)
@@ -567,6 +562,8 @@ func (discardSender) Deliver(context.Context, *record.Batch) {}
 
 func (discardSender) Transactions() bool { return false }
 
+func (discardSender) Warm(*kafkaconf.Connection) {}
+
 func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
 func (discardSender) Release(*kafkaconf.Connection, int) {}
@@ -590,7 +587,7 @@ const brokers = `"config":{"bootstrap.servers":"a:9092"}`
 
 func mustParse(t testing.TB, text string) *routeconf.Route {
 	t.Helper()
-	r, err := routeconf.ParseRoute([]byte(text))
+	r, err := routeconf.ParseRoute([]byte(text), routeconf.Limits{})
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

@@ -1,5 +1,10 @@
 package kafkaupstream
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Request is what the core sees of an HTTP request.
 type Request interface {
 	// Method returns the HTTP method in upper case.
@@ -26,10 +31,11 @@ type Request interface {
 	HeadersMissing() bool
 	// Var returns the value of a variable of the gateway's, "" when there is none.
 	Var(name string) string
-	// Body returns the body. It is asked for at most once, and stays valid until
-	// the request has been answered. Where its length is known before it is read, room is
-	// asked for that much first, and room's error returned.
-	Body(room Room) ([]byte, error)
+	// Body returns the body, which stays valid until the request has been answered, and nil where
+	// it has none. It is asked for at most once. Room is asked for memory before it is taken, as far
+	// as the length is known by then, and its error returned. Other errors are [*BodyTooLarge],
+	// [ErrBodyLost], and any for a body that did not come to its end. What was read comes with them.
+	Body(limit int, room Room) ([]byte, error)
 	// Route returns the route's id for the log, "" when it is not known.
 	Route() string
 }
@@ -37,3 +43,16 @@ type Request interface {
 // Room is asked before memory is taken: for so many bytes in all, what it has given
 // before included. An error says that there is no room.
 type Room = interface{ Hold(bytes int) error }
+
+// BodyTooLarge is the error of a body that is larger than the limit.
+type BodyTooLarge struct {
+	Size  int64 // bytes, as far as that is known: more than the limit
+	Limit int   // bytes
+}
+
+func (e *BodyTooLarge) Error() string {
+	return fmt.Sprintf("the body has %d bytes, the limit is %d", e.Size, e.Limit)
+}
+
+// ErrBodyLost is the error of a body that the gateway had and could not read.
+var ErrBodyLost = errors.New("the gateway could not read the body")

@@ -13,7 +13,7 @@ const (
 )
 
 func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
-	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1","message.max.bytes":1000},"topic":"t"}`))
+	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1","message.max.bytes":1000},"topic":"t"}`), routeconf.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
 }
 
 func TestARepetitionInAnotherTraceIsARepetition(t *testing.T) {
-	route, err := routeconf.ParseRoute([]byte(`{` + brokers + `,"topic":"t","idempotency":{}}`))
+	route, err := routeconf.ParseRoute([]byte(`{`+brokers+`,"topic":"t","idempotency":{}}`), routeconf.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

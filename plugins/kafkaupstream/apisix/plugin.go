@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	pkghttp "github.com/apache/apisix-go-plugin-runner/pkg/http"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -23,18 +23,17 @@ import (
 // Name is the plugin's name in a route's configuration.
 const Name = "kafkaupstream"
 
+// Limits are APISIX's: its protocol carries no larger body, and it gives a call up after 60 s.
+var Limits = routeconf.Limits{Body: 16777188, Timeout: 55 * time.Second}
+
 // Plugin implements the contract of pkg/plugin.Plugin.
 type Plugin struct {
-	pool    *producer.Pool
 	handler *kafkaupstream.Handler
 	log     *slog.Logger
 }
 
-// New returns the plugin, whose producers pool makes.
-func New(pool *producer.Pool, opts kafkaupstream.HandlerOptions) *Plugin {
-	opts.Producers = pool
-	return &Plugin{pool, kafkaupstream.NewHandler(opts), opts.Log}
-}
+// New returns the plugin. It logs what the stock runner cannot be told.
+func New(handler *kafkaupstream.Handler, log *slog.Logger) *Plugin { return &Plugin{handler, log} }
 
 // Name returns the plugin's name.
 func (p *Plugin) Name() string { return Name }
@@ -46,7 +45,7 @@ type invalid struct{}
 // warnings and its error together with the route's name. It does not wait for Kafka:
 // APISIX holds a lock over all routes meanwhile. conf is usable with an error, too.
 func (p *Plugin) Parse(in []byte) (conf any, warnings []error, err error) {
-	parsed, findings := routeconf.Lint(in)
+	parsed, findings := routeconf.Lint(in, Limits)
 	for _, w := range findings.Warnings {
 		warnings = append(warnings, w)
 	}
@@ -56,9 +55,6 @@ func (p *Plugin) Parse(in []byte) (conf any, warnings []error, err error) {
 	}
 	if err != nil {
 		return invalid{}, warnings, err
-	}
-	if !served.Mode.Transactional {
-		p.pool.Warm(served.Conn)
 	}
 	return served, warnings, nil
 }
@@ -196,13 +192,52 @@ func (c *call) Var(name string) string {
 }
 
 // Body returns the body. The stock runner has read it when it knows how long it is.
-func (c *call) Body(room kafkaupstream.Room) ([]byte, error) {
+func (c *call) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
+	promised := contentLength(c.Header("content-length"))
+	if promised > int64(limit) {
+		return nil, &kafkaupstream.BodyTooLarge{Size: promised, Limit: limit}
+	}
+	if err := room.Hold(int(promised)); err != nil {
+		return nil, err
+	}
+	body, err := c.read(room)
+	switch {
+	case err != nil:
+		return body, err
+	case len(body) == 0 && c.lost(promised):
+		return body, kafkaupstream.ErrBodyLost
+	case len(body) > limit:
+		return body, &kafkaupstream.BodyTooLarge{Size: int64(len(body)), Limit: limit}
+	}
+	return body, room.Hold(len(body))
+}
+
+func (c *call) read(room kafkaupstream.Room) ([]byte, error) {
 	if r, ok := c.Request.(interface {
 		BodyWithin(kafkaupstream.Room) ([]byte, error)
 	}); ok {
 		return r.BodyWithin(room)
 	}
 	return c.Request.Body()
+}
+
+// lost reports whether an empty body is one that APISIX had and could not read: it hands an empty
+// one over then. Where no header says how long it was (chunked, HTTP/2), the variable does once
+// APISIX has read it.
+func (c *call) lost(promised int64) bool {
+	if promised < 0 {
+		promised = contentLength(c.Var("content_length"))
+	}
+	return promised > 0
+}
+
+// contentLength reads a Content-Length in bytes; -1: there is none.
+func contentLength(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // Route returns the route's id: this project's host knows it, the stock runner has to ask.

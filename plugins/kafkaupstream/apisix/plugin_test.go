@@ -64,7 +64,7 @@ func startOwnHost(t *testing.T, socket string) *host {
 	h := &host{log: &program.Text{}}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	pool := producer.NewPool(producer.Options{Log: log})
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log}), log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func (h *host) records(t *testing.T, n int) (got []record) {
 	return got
 }
 
-func TestBodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
+func TestBodyThatThereIsNoRoomForIsRefusedBeforeItIsRead(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	pool := producer.NewPool(producer.Options{Log: log, MaxInflightBytes: 1 << 20})
 	dir, err := os.MkdirTemp("", "t")
@@ -239,7 +239,7 @@ func TestBodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "r.sock")
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(pool, kafkaupstream.HandlerOptions{Log: log}))
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: socket, Log: log}, apisix.New(kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log}), log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,22 +257,34 @@ func TestBodyOfUnknownLengthIsRefusedBeforeItIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := make([]byte, gateway.MaxBody)
+	const full, away = "too many requests are in flight", "no Kafka broker can be reached"
 	for _, c := range []struct {
-		size int
-		want string
+		size  int
+		told  bool // in Content-Length
+		want  string
+		asked bool // for the body
 	}{
-		{gateway.MaxBody, "too many requests are in flight"}, {10, "no Kafka broker can be reached"},
-		{gateway.MaxBody, "too many requests are in flight"}, {500 << 10, "no Kafka broker can be reached"},
+		{gateway.MaxBody, false, full, true}, {10, false, away, true},
+		{gateway.MaxBody, false, full, true}, {500 << 10, false, away, true},
+		{gateway.MaxBody, true, full, false}, {500 << 10, true, away, true},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		resp, err := client.Call(context.Background(), token, &gateway.Request{Method: "POST", Body: func() ([]byte, error) { return body[:c.size], nil }})
+		asked := false
+		req := &gateway.Request{Method: "POST", Body: func() ([]byte, error) { asked = true; return body[:c.size], nil }}
+		if c.told {
+			req.Headers = header("content-length", fmt.Sprint(c.size))
+		}
+		resp, err := client.Call(context.Background(), token, req)
 		runtime.ReadMemStats(&after)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if resp.Status != 503 || !strings.Contains(string(resp.Body), c.want) || !slices.Contains(resp.Headers, gateway.Entry{Name: "Retry-After", Value: "1"}) {
 			t.Errorf("%d bytes: %d %s %v", c.size, resp.Status, resp.Body, resp.Headers)
+		}
+		if asked != c.asked {
+			t.Errorf("%d bytes, told: %v: asked for the body: %v", c.size, c.told, asked)
 		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
 			t.Errorf("%d bytes: %d bytes were allocated", c.size, n)
@@ -373,6 +385,8 @@ func requests() []request {
 			headers: header("content-length", "4"), status: 413},
 		{name: "what is not JSON is refused where JSON is required", conf: config(`,"topic":"orders","require":["json"]`), body: "x", status: 415},
 		{name: "a body that the gateway lost is not taken for an empty one", conf: sync, headers: header("content-length", "5"), status: 503,
+			extra: header("Retry-After", "1")},
+		{name: "nor is one of which only the gateway knows how long it was", conf: sync, vars: map[string]string{"content_length": "5"}, status: 503,
 			extra: header("Retry-After", "1")},
 		{name: "without a broker the client is asked to come again", conf: `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"orders"}`,
 			body: "x", status: 503, extra: header("Retry-After", "1"), reply: members{"message": "no Kafka broker can be reached", "delivered": "no"}},

@@ -27,7 +27,8 @@ func main() {
 	log := logging.New(os.Stderr, slog.LevelWarn)
 	defer log.Close(time.Second)
 	pool := producer.NewPool(producer.Options{Log: log.Logger})
-	if err := plugin.RegisterPlugin(apisix.New(pool, kafkaupstream.HandlerOptions{Log: log.Logger})); err != nil {
+	handler := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log.Logger})
+	if err := plugin.RegisterPlugin(apisix.New(handler, log.Logger)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

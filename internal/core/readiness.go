@@ -1,0 +1,54 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+)
+
+// maxClusters bounds the clusters that a reply about readiness names.
+const maxClusters = 100
+
+// Readiness reports whether the core can serve: it can write to its spool if it has one, and at
+// least one of its connections can take a record: the cluster answers, or its state is not known
+// yet, or its records can be kept on disk. One failing cluster of several is only a warning, so that
+// the routes of the others stay in service.
+func (c *Core) Readiness() (out admin.Readiness) {
+	if c.queue != nil {
+		open, owner := c.queue.State()
+		switch {
+		case !open:
+			out.Refuse("the spool's directory cannot be opened, or is not in its place any more: durable routes can keep no record")
+		case !owner:
+			out.Warn("another process has the spool: what this one keeps is sent after that process has ended")
+		}
+	}
+	producers := c.pool.Stats().Producers
+	invalid, down, stuck := 0, 0, 0
+	for i, p := range producers {
+		switch p.State {
+		case producer.StateInvalid:
+			invalid++
+		case producer.StateDown:
+			if down++; c.queue == nil || !c.queue.Keeps(&p) {
+				stuck++
+			}
+		}
+		if i < maxClusters {
+			out.Clusters = append(out.Clusters, admin.Cluster{
+				Producer: p.ID, Brokers: p.Brokers, Delivery: p.Mode.String(), State: string(p.State), Reason: p.Reason,
+			})
+		}
+	}
+	if down > 0 {
+		out.Warn(fmt.Sprintf("the clusters of %d of %d connections do not answer", down, len(producers)))
+	}
+	if invalid > 0 {
+		out.Warn(fmt.Sprintf("%d of %d connections cannot be made: a property is refused, or a secret cannot be read", invalid, len(producers)))
+	}
+	if stuck > 0 && stuck == len(producers)-invalid {
+		out.Refuse("no cluster answers")
+	}
+	return out
+}
