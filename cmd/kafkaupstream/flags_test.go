@@ -18,19 +18,19 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 		level string
 		drain time.Duration
 	}{
-		{"nothing said: the defaults", nil, "", "warn", 800 * time.Millisecond},
+		{"nothing said: the defaults", nil, "", "warn", time.Second},
 		{"variables win over defaults", both, "", "info", 2 * time.Second},
 		{"flags win over defaults", nil, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
 		{"flags win over variables", both, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
 		{"each on its own", both, "--drain-timeout=3s", "info", 3 * time.Second},
-		{"an empty variable says nothing", vars{"KAFKAUPSTREAM_LOG_LEVEL": ""}, "", "warn", 800 * time.Millisecond},
-		{"a variable without the prefix is another program's", vars{"LOG_LEVEL": "info"}, "", "warn", 800 * time.Millisecond},
+		{"an empty variable says nothing", vars{"KAFKAUPSTREAM_LOG_LEVEL": ""}, "", "warn", time.Second},
+		{"a variable without the prefix is another program's", vars{"LOG_LEVEL": "info"}, "", "warn", time.Second},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			fs := flag.NewFlagSet("run", flag.ContinueOnError)
 			level := fs.String("log-level", "warn", "")
-			drain := fs.Duration("drain-timeout", defaultDrainTimeout, "")
+			drain := fs.Duration("drain-timeout", time.Second, "")
 			env, _, stderr := fakeProcess(c.vars, strings.Fields(c.args)...)
 			if err := parseFlags(fs, env, true); err != nil {
 				t.Fatalf("%v\n%s", err, stderr)

@@ -58,6 +58,7 @@ func main() {
 func dispatch(ctx context.Context, env environment) int {
 	commands := map[string]func(context.Context, environment) error{
 		"run":     run,
+		"worker":  work, // which run starts
 		"dev":     dev,
 		"check":   checkRoute,
 		"route":   printRoute,

@@ -35,7 +35,7 @@ func TestCommandLine(t *testing.T) {
 		{"version is printed on standard output", "version", "", 0, "kafkaupstream v1.2.3\ncommit 0123abc\nlibrdkafka 2.", ""},
 		{"help is the usage", "help", "", 0, usage, ""},
 		{"run -h names the flags, their variables and defaults", "run -h", "", 0,
-			"", "how long calls and queued records may take after SIGTERM [KAFKAUPSTREAM_DRAIN_TIMEOUT] (default 800ms)"},
+			"", "how long calls and queued records may take at the end (default 10s; without --supervise 800ms) [KAFKAUPSTREAM_DRAIN_TIMEOUT]"},
 		{"flags without a command are run's", "-h", "", 0, "", "[KAFKAUPSTREAM_LOG_LEVEL] (default \"info\")"},
 		{"a log has one of two formats", "run --log-format xml", anySocket, 2, "", "log format \"xml\": expected text or json"},
 		{"dead letters make room in one of two ways", "run --dead-letters keep", anySocket, 2, "", "--dead-letters is drop-oldest or refuse, not \"keep\""},
@@ -127,7 +127,7 @@ func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "r.sock")
-	env, stdout, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:" + socket}, "run")
+	env, stdout, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:" + socket, "KAFKAUPSTREAM_SUPERVISE": "false"}, "run")
 	ctx, cancel := context.WithCancel(context.Background())
 	code := make(chan int)
 	go func() { code <- dispatch(ctx, env) }()

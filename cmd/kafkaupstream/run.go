@@ -22,8 +22,12 @@ import (
 )
 
 const (
-	// defaultDrainTimeout ends before the KILL that APISIX sends 1 s after TERM.
-	defaultDrainTimeout = 800 * time.Millisecond
+	// unsupervisedDrain ends before the KILL that APISIX sends 1 s after TERM.
+	unsupervisedDrain = 800 * time.Millisecond
+	// supervisedDrain is the longest that a process lives which nobody kills.
+	supervisedDrain = 10 * time.Second
+	// defaultTakeover is more than the longest time until APISIX's next runner listened, of a second.
+	defaultTakeover = 5 * time.Second
 	// maxGrace is the longest a runner waits for the next one to take over: APISIX
 	// starts it at about the time it stops this one.
 	maxGrace = time.Second
@@ -44,17 +48,21 @@ var errUnclean = errors.New("not everything was finished within the drain timeou
 // runOptions are run's flags and environment.
 type runOptions struct {
 	runnerOptions
-	drain  time.Duration
+	supervise       bool
+	drain, takeover time.Duration
+
 	level  slog.Level
 	format logging.Format
 }
 
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
-func readRunOptions(env environment) (o runOptions, err error) {
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+func readRunOptions(command string, env environment) (o runOptions, err error) {
+	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	levelName := fs.String("log-level", "info", "debug, info, warn or error")
 	formatName := fs.String("log-format", "text", "text, or json: an object a line")
-	fs.DurationVar(&o.drain, "drain-timeout", defaultDrainTimeout, "how long calls and queued records may take after SIGTERM")
+	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
+	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
+	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
 	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
 	fs.Int64Var(&o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
 	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
@@ -82,6 +90,14 @@ func readRunOptions(env environment) (o runOptions, err error) {
 
 // checkFlags reads the values of the flags that are texts, and says what is wrong with the first wrong one.
 func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers string) (err error) {
+	if o.drain == 0 {
+		if o.drain = unsupervisedDrain; o.supervise {
+			o.drain = supervisedDrain
+		}
+	}
+	if o.drain < 0 || o.takeover < 0 {
+		return errors.New("--drain-timeout and --takeover-timeout are times")
+	}
 	if o.level, err = logging.ParseLevel(level); err != nil {
 		return err
 	}
@@ -111,31 +127,45 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers 
 
 // run serves APISIX until a signal comes or the parent is gone.
 func run(ctx context.Context, env environment) error {
-	o, err := readRunOptions(env)
+	o, err := readRunOptions("run", env)
 	if err != nil {
 		return err
 	}
-	// When APISIX is killed, the other end of standard error closes. Writing a line then
-	// raises SIGPIPE, which would end this process before it has drained.
-	signal.Ignore(syscall.SIGPIPE)
-	log := logging.NewFormat(env.stderr, o.level, o.format)
-	defer log.Close(logWait)
+	if o.supervise {
+		return supervise(ctx, env, o)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go watchParent(ctx, cancel)
+	// APISIX starts the next one at about the time it stops this one, which then has a second.
+	return serve(ctx, env, o, func(r *runner) error { return r.stop(o.drain, min(o.drain*3/8, maxGrace)) })
+}
 
-	o.getenv, o.log, o.linesDropped = env.getenv, log.Logger, log.Dropped
+// serve serves APISIX until ctx ends, and then stops as stop does.
+func serve(ctx context.Context, env environment, o runOptions, stop func(*runner) error) error {
+	log := openLog(env, &o)
+	defer log.Close(logWait)
 	r, err := startRunner(o.runnerOptions)
 	if err != nil {
 		return err
 	}
 	b := build()
-	log.Info("kafkaupstream started", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka,
-		"socket", o.socket, "spool", cmp.Or(o.core.SpoolDir, "none"))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go watchParent(ctx, cancel)
+	o.log.Info("kafkaupstream started", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka,
+		"socket", o.socket, "spool", cmp.Or(o.core.SpoolDir, "none"), "pid", os.Getpid())
 	<-ctx.Done()
-	log.Info("kafkaupstream is stopping", "reason", context.Cause(ctx), "drain_timeout", o.drain)
+	o.log.Info("kafkaupstream is stopping", "reason", context.Cause(ctx), "drain_timeout", o.drain)
 	r.admin.Close() // the next runner waits for its address
-	return r.stop(o.drain, min(o.drain*3/8, maxGrace))
+	return stop(r)
+}
+
+// openLog opens the log, for o too.
+func openLog(env environment, o *runOptions) *logging.Logger {
+	// When APISIX is killed, the other end of standard error closes. Writing a line then
+	// raises SIGPIPE, which would end this process before it has drained.
+	signal.Ignore(syscall.SIGPIPE)
+	log := logging.NewFormat(env.stderr, o.level, o.format)
+	o.getenv, o.log, o.linesDropped = env.getenv, log.Logger, log.Dropped
+	return log
 }
 
 // dropsLetters reads the value of --dead-letters.
@@ -155,6 +185,7 @@ type runnerOptions struct {
 	secretsDir   string
 	secretNames  secrets.Names
 	socket       string
+	inherited    *extplugin.Socket // nil: one is opened
 	confTTL      time.Duration
 	peers        extplugin.Peers
 	admin        string // "": metrics and health are not served
@@ -180,7 +211,7 @@ func startRunner(opts runnerOptions) (_ *runner, err error) {
 		c.Metrics = metrics.New(build())
 	}
 	r := &runner{log: opts.log, core: core.New(c)}
-	host := extplugin.Options{SocketPath: opts.socket, ConfTTL: opts.confTTL, Peers: opts.peers, Log: opts.log, Memory: r.core}
+	host := extplugin.Options{SocketPath: opts.socket, Socket: opts.inherited, ConfTTL: opts.confTTL, Peers: opts.peers, Log: opts.log, Memory: r.core}
 	if r.server, err = extplugin.Listen(host, apisix.New(r.core.Handler, opts.log)); err != nil {
 		r.core.Drain(context.Background()) // nothing was served
 		return nil, err
@@ -191,11 +222,26 @@ func startRunner(opts runnerOptions) (_ *runner, err error) {
 	return r, nil
 }
 
-// stop finishes calls and delivers or keeps queued records, for drain at most; grace
-// of it is for the next runner to take over. Calls get five eighths of the time; the rest
-// is for delivering or keeping what they have queued.
-func (r *runner) stop(drain, grace time.Duration) error {
+// stop finishes calls and delivers or keeps queued records, for drain at most; takeover
+// of it is for the next runner to take over.
+func (r *runner) stop(drain, takeover time.Duration) error {
 	start := time.Now()
+	r.awaitSuccessor(takeover, 0)
+	return r.end(start, drain, takeover)
+}
+
+// awaitSuccessor serves on until another runner has taken the socket over, or for takeover at most;
+// or until no connection has been open for idle, unless that is 0.
+func (r *runner) awaitSuccessor(takeover, idle time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), takeover)
+	defer cancel()
+	r.server.AwaitSuccessor(ctx, idle)
+}
+
+// end finishes calls and delivers or keeps queued records, until drain after start. Calls get five
+// eighths of the time, and grace to use their connections; the rest is for delivering or keeping what
+// they have queued.
+func (r *runner) end(start time.Time, drain, grace time.Duration) error {
 	ctx, cancel := context.WithDeadline(context.Background(), start.Add(drain))
 	defer cancel()
 	calls, cancelCalls := context.WithDeadline(ctx, start.Add(drain*5/8))

@@ -45,11 +45,14 @@ func listens(socket string) bool {
 	return err == nil
 }
 
-// startRun starts `kafkaupstream run` and waits until it listens.
+// oneProcess has run serve itself: with a supervisor it is not the process that ends.
+const oneProcess = "KAFKAUPSTREAM_SUPERVISE=false"
+
+// startRun starts `kafkaupstream run` as one process and waits until it listens.
 func startRun(t *testing.T, socket string, o program.Options) *program.Process {
 	t.Helper()
 	o.Args = append([]string{"run"}, o.Args...)
-	o.Env = append(o.Env, "APISIX_LISTEN_ADDRESS=unix:"+socket)
+	o.Env = append(o.Env, "APISIX_LISTEN_ADDRESS=unix:"+socket, oneProcess)
 	before, _ := os.Stat(socket)
 	p := program.Start(t, binary, o)
 	program.Until(t, "run listens", func() bool {
@@ -211,7 +214,7 @@ func TestRunDrainsOnSIGTERM(t *testing.T) {
 		if code := p.Exit(); code != 1 || !strings.Contains(p.Stderr.String(), "calls of APISIX were cut off") {
 			t.Errorf("exit code %d, stderr %s", code, p.Stderr)
 		}
-		if took := time.Since(start); took < defaultDrainTimeout/2 {
+		if took := time.Since(start); took < unsupervisedDrain/2 {
 			t.Errorf("it got %v only", took)
 		}
 	})
@@ -298,7 +301,7 @@ func TestRunEndsWithItsParent(t *testing.T) {
 	c, socket := startBroker(t), socketPath(t)
 	parent := program.Start(t, "/bin/sh", program.Options{
 		Args: []string{"-c", `"$0" run & echo $!; wait`, binary},
-		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket},
+		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, oneProcess},
 	})
 	program.Until(t, "run listens", func() bool { return listens(socket) })
 	connect(t, socket, lingering(c)).mustPost(t, "queued", 200)

@@ -10,18 +10,31 @@ import (
 	"time"
 )
 
-// listener is a Unix socket at a path that other processes also claim: APISIX
+// Socket is a listening Unix socket at a path that other processes also claim: APISIX
 // starts a new runner while the old one still runs, with the same path. It is made
 // beside the path and renamed onto it, so that the path always leads to a runner
 // that accepts, and only one's own is ever removed.
-type listener struct {
+type Socket struct {
 	*net.UnixListener
 	path     string
-	file     os.FileInfo
-	replaced bool // a socket of another process was at the path
+	id       string // of what is at the path as long as that is this socket
+	replaced bool   // a socket of another process was at the path
 }
 
-func listen(path string, mode fs.FileMode) (*listener, error) {
+// OpenSocket listens at the path, at most about 90 bytes: Linux allows 107, and the socket is
+// made under a longer name first.
+func OpenSocket(path string, peers Peers) (*Socket, error) {
+	if peers.Family == nil {
+		peers.Family = Ancestors()
+	}
+	s, err := openSocket(path, peers.mode())
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func openSocket(path string, mode fs.FileMode) (*Socket, error) {
 	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err // left by a process that had this pid before
@@ -31,7 +44,7 @@ func listen(path string, mode fs.FileMode) (*listener, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	fail := func(err error) (*listener, error) {
+	fail := func(err error) (*Socket, error) {
 		l.Close()
 		os.Remove(beside)
 		return nil, err
@@ -39,7 +52,7 @@ func listen(path string, mode fs.FileMode) (*listener, error) {
 	if err := os.Chmod(beside, mode); err != nil {
 		return fail(err)
 	}
-	file, err := os.Lstat(beside)
+	id, err := fileID(beside)
 	if err != nil {
 		return fail(err)
 	}
@@ -48,25 +61,73 @@ func listen(path string, mode fs.FileMode) (*listener, error) {
 	if err := os.Rename(beside, path); err != nil {
 		return fail(err)
 	}
-	return &listener{l, path, file, replaced}, nil
+	return &Socket{l, path, id, replaced}, nil
 }
+
+// fileID identifies a file of this machine as long as it exists.
+func fileID(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "", err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", errors.ErrUnsupported
+	}
+	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino), nil
+}
+
+// InheritSocket returns the socket that another process has opened at the path and handed
+// over as a file, which it closes; id is that process's ID of it.
+func InheritSocket(file *os.File, path, id string) (*Socket, error) {
+	defer file.Close() // FileListener has one of its own
+	l, err := net.FileListener(file)
+	if err != nil {
+		return nil, fmt.Errorf("the inherited socket: %w", err)
+	}
+	unix, ok := l.(*net.UnixListener)
+	if !ok {
+		l.Close()
+		return nil, errors.New("the inherited socket is no Unix socket")
+	}
+	unix.SetUnlinkOnClose(false)
+	return &Socket{unix, path, id, false}, nil
+}
+
+// ID identifies the socket, for InheritSocket.
+func (l *Socket) ID() string { return l.id }
+
+// Dead reports whether nobody can connect at the path: nothing is there, or what nobody listens at.
+func (l *Socket) Dead() bool {
+	if l.Ours() {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", l.path, dialWait)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil
+}
+
+// dialWait bounds the connecting to another process's socket.
+const dialWait = time.Second
 
 // missing reports whether nothing is at the path any more: an old runner that
 // removes the path when it exits, whoever made it, has done so (apisix#11347).
-func (l *listener) missing() bool {
+func (l *Socket) missing() bool {
 	_, err := os.Lstat(l.path)
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ours reports whether the path still leads here.
-func (l *listener) ours() bool {
-	at, err := os.Lstat(l.path)
-	return err == nil && os.SameFile(at, l.file)
+// Ours reports whether the path still leads here.
+func (l *Socket) Ours() bool {
+	id, err := fileID(l.path)
+	return err == nil && id == l.id
 }
 
-// remove takes the path away if it still leads here.
-func (l *listener) remove() {
-	if l.ours() {
+// Remove takes the path away if it still leads here.
+func (l *Socket) Remove() {
+	if l.Ours() {
 		_ = os.Remove(l.path)
 	}
 }
@@ -75,16 +136,19 @@ func (l *listener) remove() {
 // accepted from: connections made before are waiting in it.
 const backlogWait = 10 * time.Millisecond
 
-// retire makes Accept return what is already waiting and then an error.
-func (l *listener) retire() {
-	l.remove()
+// retire makes Accept return what is already waiting and then an error. Unless another
+// process has the socket too, it takes the path away.
+func (l *Socket) retire(shared bool) {
+	if !shared {
+		l.Remove()
+	}
 	_ = l.SetDeadline(time.Now().Add(backlogWait))
 }
 
 // backlog returns the connections that are waiting still when the time to accept is
 // over: on a busy machine it can be over before Accept has looked once, and what then
 // is not accepted is reset when the listener closes.
-func (l *listener) backlog() (conns []*net.UnixConn) {
+func (l *Socket) backlog() (conns []*net.UnixConn) {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return nil

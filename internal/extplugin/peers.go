@@ -26,6 +26,55 @@ type Peers struct {
 	Users []int
 	// Any lets everybody in.
 	Any bool
+	// Family is who has started the server; nil: this process's [Ancestors].
+	Family Family
+}
+
+// Family is a process and those above it, the nearest first. It is looked at before they
+// end: a server can outlive the process that has started it.
+type Family []Relative
+
+// Relative is a process, and its user.
+type Relative struct{ Pid, UID int }
+
+// String returns what ParseFamily reads.
+func (f Family) String() string {
+	var all []string
+	for _, r := range f {
+		all = append(all, fmt.Sprintf("%d:%d", r.Pid, r.UID))
+	}
+	return strings.Join(all, ",")
+}
+
+// ParseFamily reads a family, which is never nil.
+func ParseFamily(text string) (Family, error) {
+	f := Family{}
+	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		var r Relative
+		if _, err := fmt.Sscanf(one, "%d:%d", &r.Pid, &r.UID); err != nil {
+			return nil, fmt.Errorf("%.40q is no process", one)
+		}
+		f = append(f, r)
+	}
+	return f, nil
+}
+
+// Ancestors is the family of this process.
+func Ancestors() Family { return familyOf(os.Getppid(), processStatus) }
+
+func familyOf(pid int, statusOf func(pid int) (process, bool)) (f Family) {
+	for len(f) < maxAncestors {
+		status, ok := statusOf(pid)
+		if !ok {
+			break
+		}
+		f = append(f, Relative{pid, status.uid})
+		if pid <= 1 {
+			break
+		}
+		pid = status.parent
+	}
+	return f
 }
 
 // ParsePeers reads a list of names and ids of users, between commas; "*" is everybody,
@@ -74,10 +123,9 @@ func (p Peers) mode() fs.FileMode {
 		return ownMode
 	case len(p.Users) > 0, uid == 0:
 		return sharedMode
+	case len(p.Family) > 0 && p.Family[0].UID == uid:
+		return ownMode
 	default:
-		if parent, ok := processStatus(os.Getppid()); ok && parent.uid == uid {
-			return ownMode
-		}
 		return sharedMode
 	}
 }
@@ -92,29 +140,24 @@ func (p Peers) allowed(conn *net.UnixConn) (uid int, ok bool) {
 		return -1, false
 	}
 	return uid, uid == os.Geteuid() || uid == 0 || slices.Contains(p.Users, uid) ||
-		isAPISIX(pid, uid, os.Getppid(), processStatus)
+		p.Family.includes(pid, uid, processStatus)
 }
 
-// isAPISIX reports whether the user is that of this process's parent, or the process one
-// of APISIX's workers. A process that has ended and left its number to another has had
-// another user than that one.
-func isAPISIX(pid, uid, parent int, statusOf func(pid int) (process, bool)) bool {
-	peer, found := statusOf(pid)
-	ancestor := parent
-	for range maxAncestors {
-		status, ok := statusOf(ancestor)
-		if ok && ancestor == parent && status.uid == uid {
-			return true
-		}
-		if !ok || ancestor <= 1 {
-			return false
-		}
-		if found && peer.parent == ancestor && peer.uid == uid {
-			return true
-		}
-		ancestor = status.parent
+// includes reports whether the user is that of the process that has started the server, or the
+// process a child of one of the family, as APISIX's workers are. A process that has ended and left its
+// number to another has had another user than that one.
+func (f Family) includes(pid, uid int, statusOf func(pid int) (process, bool)) bool {
+	if len(f) > 0 && f[0].UID == uid {
+		return true
 	}
-	return false
+	peer, found := statusOf(pid)
+	if !found || peer.uid != uid {
+		return false
+	}
+	return slices.ContainsFunc(f, func(r Relative) bool {
+		status, ok := statusOf(r.Pid)
+		return ok && status.uid == r.UID && r.Pid > 1 && peer.parent == r.Pid
+	})
 }
 
 // process is what is known of another process.

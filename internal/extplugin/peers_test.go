@@ -55,7 +55,7 @@ func TestAPISIXsProcessesAreKnownByTheirParent(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
 			statusOf := func(pid int) (process, bool) { p, ok := c.processes[pid]; return p, ok }
-			if got := isAPISIX(c.pid, c.uid, c.parent, statusOf); got != c.want {
+			if got := familyOf(c.parent, statusOf).includes(c.pid, c.uid, statusOf); got != c.want {
 				t.Errorf("got %v", got)
 			}
 		})

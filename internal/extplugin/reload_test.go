@@ -81,7 +81,7 @@ func TestTakeOverUnderLoadLosesNoCall(t *testing.T) {
 }
 
 func TestConnectionsThatWaitWhenTheTimeToAcceptIsOverAreServed(t *testing.T) {
-	l, err := listen(filepath.Join(t.TempDir(), "runner.sock"), ownMode)
+	l, err := openSocket(filepath.Join(t.TempDir(), "runner.sock"), ownMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,12 @@ func TestOldRunnerServesUntilItsSuccessorListens(t *testing.T) {
 	}
 	old := startHost(t, path, answer("old"))
 	ended := make(chan error, 1)
-	go func() { ended <- old.Shutdown(context.Background(), 30*time.Second) }()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		old.AwaitSuccessor(ctx, 0)
+		ended <- old.Shutdown(ctx, 30*time.Second)
+	}()
 	<-old.stop // it has begun
 	ask := func() string {
 		t.Helper()
@@ -207,7 +212,7 @@ func TestShutdownCutsOffACallThatOutlastsIt(t *testing.T) {
 }
 
 func TestConnectionsWaitingInTheBacklogAreServedAtShutdown(t *testing.T) {
-	l, err := listen(filepath.Join(t.TempDir(), "s"), ownMode)
+	l, err := openSocket(filepath.Join(t.TempDir(), "s"), ownMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +223,7 @@ func TestConnectionsWaitingInTheBacklogAreServedAtShutdown(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	l.retire()
+	l.retire(false)
 	for i := range 5 {
 		c, err := l.Accept()
 		if err != nil {
@@ -242,43 +247,43 @@ func TestSocketSurvivesAReloadInEitherOrder(t *testing.T) {
 	}
 	t.Run("the old one ends after the new one began", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := listen(path, ownMode)
+		old, err := openSocket(path, ownMode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		next, err := listen(path, ownMode)
+		next, err := openSocket(path, ownMode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		old.retire()
+		old.retire(false)
 		old.Close()
 		dial(t, path)
-		next.retire()
+		next.retire(false)
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the last one left its socket: %v", err)
 		}
 	})
 	t.Run("the old one ends before", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := listen(path, ownMode)
+		old, err := openSocket(path, ownMode)
 		if err != nil {
 			t.Fatal(err)
 		}
-		old.retire()
+		old.retire(false)
 		old.Close()
-		if _, err := listen(path, ownMode); err != nil {
+		if _, err := openSocket(path, ownMode); err != nil {
 			t.Fatal(err)
 		}
 		dial(t, path)
 	})
 	t.Run("a killed one left its socket", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := listen(path, ownMode)
+		old, err := openSocket(path, ownMode)
 		if err != nil {
 			t.Fatal(err)
 		}
 		old.Close() // the path stays
-		if _, err := listen(path, ownMode); err != nil {
+		if _, err := openSocket(path, ownMode); err != nil {
 			t.Fatal(err)
 		}
 		dial(t, path)

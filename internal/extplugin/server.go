@@ -60,9 +60,9 @@ func ConfTTL(seconds string) (time.Duration, error) {
 
 // Options of a server.
 type Options struct {
-	// SocketPath is where to listen. At most about 90 bytes: Linux allows 107, and
-	// the socket is made under a longer name first.
+	// SocketPath is where to listen, as for [OpenSocket]; or Socket is the socket.
 	SocketPath string
+	Socket     *Socket
 	// ConfTTL is how long APISIX keeps a token; the server keeps an unused one a
 	// fifth longer. 0 means one hour.
 	ConfTTL time.Duration
@@ -82,6 +82,7 @@ type Server struct {
 	confs    *confStore
 	draining atomic.Bool
 	large    atomic.Bool // a large buffer has become garbage
+	shared   atomic.Bool // the socket stays at its path, where another process has it too
 	count    counters
 
 	stop     chan struct{} // closed when Shutdown begins
@@ -90,7 +91,7 @@ type Server struct {
 	sessions sync.WaitGroup
 
 	mu        sync.Mutex
-	listeners []*listener
+	listeners []*Socket
 	live      map[*session]struct{}
 }
 
@@ -101,6 +102,9 @@ func Listen(opts Options, plugin Plugin) (*Server, error) {
 	if ttl == 0 {
 		ttl = defaultConfTTL
 	}
+	if opts.Peers.Family == nil {
+		opts.Peers.Family = Ancestors()
+	}
 	s := &Server{
 		log:    opts.Log,
 		memory: opts.Memory,
@@ -109,9 +113,12 @@ func Listen(opts Options, plugin Plugin) (*Server, error) {
 		stop:   make(chan struct{}),
 		live:   map[*session]struct{}{},
 	}
-	l, err := listen(opts.SocketPath, opts.Peers.mode())
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", opts.SocketPath, err)
+	l := opts.Socket
+	if l == nil {
+		var err error
+		if l, err = OpenSocket(opts.SocketPath, opts.Peers); err != nil {
+			return nil, err
+		}
 	}
 	if l.replaced {
 		s.log.Info("the socket was taken over from another runner")
@@ -122,11 +129,11 @@ func Listen(opts Options, plugin Plugin) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) serve(l *listener) {
+func (s *Server) serve(l *Socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining.Load() {
-		l.remove()
+		l.Remove()
 		l.Close()
 		return
 	}
@@ -135,7 +142,7 @@ func (s *Server) serve(l *listener) {
 	go s.accept(l)
 }
 
-func (s *Server) accept(l *listener) {
+func (s *Server) accept(l *Socket) {
 	defer s.loops.Done()
 	defer l.Close()
 	for {
@@ -219,7 +226,7 @@ func (s *Server) restoreSocket() {
 	if len(listeners) == 0 || !listeners[0].missing() {
 		return
 	}
-	l, err := listen(listeners[0].path, s.peers.mode())
+	l, err := openSocket(listeners[0].path, s.peers.mode())
 	if err != nil {
 		s.log.Error("the socket was removed and cannot be made again", "error", err)
 		return
@@ -234,33 +241,60 @@ func (s *Server) restoreSocket() {
 // retireListeners lets the accept loops end once what waits is accepted. s.mu is held.
 func (s *Server) retireListeners() {
 	for _, l := range s.listeners {
-		l.retire()
+		l.retire(s.shared.Load())
 	}
 	s.listeners = nil
 }
 
-// Shutdown ends the server without losing a call.
-//
-// On a reload APISIX often stops the old runner some milliseconds before the new
-// one listens. So the server keeps accepting until another process's socket is at
-// the path, and only then takes no more connections. From there on it closes each
-// connection after its next answer: to close an idle one under a worker that is
-// about to use it would fail a request. When the connections have fallen quiet, the
-// idle ones are closed too. All that takes grace at most, and calls under way are
-// waited for until ctx ends. The error is a [CutOffError] when some were not finished.
+// AwaitSuccessor returns when another process's socket is at the path, or nothing is; when no
+// connection has been open for idle, unless that is 0; or when ctx ends. On a reload APISIX stops the
+// old runner before the new one listens: a server that ends goes on serving until then.
+func (s *Server) AwaitSuccessor(ctx context.Context, idle time.Duration) {
+	s.stopOnce.Do(func() { close(s.stop) })
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	lastUsed := time.Now()
+	for {
+		s.mu.Lock()
+		listeners, open := s.listeners, len(s.live)
+		s.mu.Unlock()
+		if len(listeners) == 0 || !listeners[0].Ours() {
+			if len(listeners) > 0 && !listeners[0].missing() {
+				s.log.Info("another runner has taken the socket over")
+			}
+			return
+		}
+		if open > 0 {
+			lastUsed = time.Now()
+		}
+		if idle > 0 && time.Since(lastUsed) > idle {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+// LeaveSocket has Shutdown leave the socket at its path: another process has it too, and what
+// connects from then on waits for the next one that accepts.
+func (s *Server) LeaveSocket() { s.shared.Store(true) }
+
+// Shutdown ends the server without losing a call. It takes no more connections, and closes each
+// after its next answer: to close an idle one under a worker that is about to use it would fail a
+// request. When the connections have fallen quiet, or after grace, the idle ones are closed too.
+// Calls under way are waited for until ctx ends. The error is a [CutOffError] when some were not
+// finished.
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	graceCtx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	s.stopOnce.Do(func() {
-		close(s.stop)
-		if s.awaitSuccessor(graceCtx) {
-			s.log.Info("another runner has taken the socket over")
-		}
-		s.draining.Store(true)
-		s.mu.Lock()
-		s.retireListeners()
-		s.mu.Unlock()
-	})
+	s.stopOnce.Do(func() { close(s.stop) })
+	s.draining.Store(true)
+	s.mu.Lock()
+	s.retireListeners()
+	s.mu.Unlock()
 	s.loops.Wait()
 	s.eachSession(func(session *session) { session.ending.Store(true) })
 
@@ -311,26 +345,6 @@ const (
 	// quietLook is how often a shutdown looks for what it waits for.
 	quietLook = 5 * time.Millisecond
 )
-
-// awaitSuccessor returns when the path leads to another process's socket or to nothing,
-// or ctx ends. It reports whether another process's socket is there.
-func (s *Server) awaitSuccessor(ctx context.Context) bool {
-	look := time.NewTicker(quietLook)
-	defer look.Stop()
-	for {
-		s.mu.Lock()
-		listeners := s.listeners
-		s.mu.Unlock()
-		if len(listeners) == 0 || !listeners[0].ours() {
-			return len(listeners) > 0 && !listeners[0].missing()
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-look.C:
-		}
-	}
-}
 
 // awaitQuiet returns when there are no sessions, when none of them has had a call
 // for quietTime, or when ctx ends.

@@ -34,7 +34,7 @@ func newRunner(t *testing.T, env []string) *runner {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &runner{t: t, socket: filepath.Join(dir, "runner.sock")}
 	r.env = append(r.env, env...)
-	r.env = append(r.env, "APISIX_LISTEN_ADDRESS=unix:"+r.socket, "APISIX_CONF_EXPIRE_TIME=3600")
+	r.env = append(r.env, "APISIX_LISTEN_ADDRESS=unix:"+r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SUPERVISE=false")
 	return r
 }
 

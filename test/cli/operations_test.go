@@ -53,7 +53,7 @@ func scrape(t *testing.T) (metrics exposition, text string) {
 	free.Close()
 	p := program.Start(t, binary, program.Options{
 		Args: []string{"run", "--admin", address, "--spool-dir", filepath.Join(dir, "spool")},
-		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
+		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, "KAFKAUPSTREAM_SUPERVISE=false", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
 	})
 	program.Until(t, "the runner serves", func() bool {
 		resp, err := http.Get("http://" + address + "/readyz")

@@ -132,7 +132,7 @@ func startRegistry(t *testing.T, brokers string) *registry {
 	r := &registry{t: t, model: &registryModel{random: rand.New(rand.NewPCG(*registrySeed, 1)), state: registryState{}},
 		stop: make(chan struct{}), stopped: make(chan struct{})}
 	r.socket = filepath.Join(dir, "runner.sock")
-	r.env = []string{"APISIX_LISTEN_ADDRESS=unix:" + r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(dir, "spool")}
+	r.env = []string{"APISIX_LISTEN_ADDRESS=unix:" + r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SUPERVISE=false", "KAFKAUPSTREAM_SPOOL_DIR=" + filepath.Join(dir, "spool")}
 	r.start()
 	c := gateway.NewClient(r.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})

@@ -98,7 +98,7 @@ func startRunner(t *testing.T, socket string, env ...string) *runner {
 	}
 	before, _ := os.Lstat(socket)
 	r := &runner{Cmd: exec.Command(binary, "run"), socket: socket, log: &await.Log{}, exited: make(chan struct{})}
-	r.Env = append(append(os.Environ(), "APISIX_LISTEN_ADDRESS=unix:"+socket, "APISIX_CONF_EXPIRE_TIME=3600"), env...)
+	r.Env = append(append(os.Environ(), "APISIX_LISTEN_ADDRESS=unix:"+socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SUPERVISE=false"), env...)
 	r.Stdout, r.Stderr = r.log, r.log
 	if err := r.Start(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/supervisor"
+)
+
+// run is two processes. The supervisor is the one that APISIX starts, stops and, a second later,
+// kills: it opens the socket, keeps a worker that serves, and ends at once. The worker is stopped by
+// nobody. Without its supervisor it serves on until the next one's socket is at the path, and then
+// drains.
+
+const (
+	// envSocket and envFamily tell a worker which socket it has, and who has started its supervisor.
+	envSocket = envPrefix + "WORKER_SOCKET"
+	envFamily = envPrefix + "WORKER_FAMILY"
+	// noConnection is for how long APISIX has to have no connection to a worker without supervisor
+	// until it is taken to have ended: nginx's workers connect anew on a reload.
+	noConnection = time.Second
+	// quietGrace is how long a worker whose successor serves waits for its connections to fall quiet.
+	quietGrace = time.Second
+)
+
+// errSupervisorGone ends a worker that waits for its successor.
+var errSupervisorGone = errors.New("APISIX has stopped the runner")
+
+// supervise keeps a worker until a signal comes or the parent is gone.
+func supervise(ctx context.Context, env environment, o runOptions) error {
+	log := openLog(env, &o)
+	defer log.Close(logWait)
+	o.peers.Family = extplugin.Ancestors()
+	socket, err := extplugin.OpenSocket(o.socket, o.peers)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go watchParent(ctx, cancel)
+	command := func() (*exec.Cmd, *os.File, error) {
+		if socket.Dead() { // somebody removed it, or the worker made another and has died
+			again, err := extplugin.OpenSocket(o.socket, o.peers)
+			if err != nil {
+				return nil, nil, err
+			}
+			socket.Close()
+			socket = again
+		}
+		file, err := socket.File()
+		if err != nil {
+			return nil, nil, err
+		}
+		cmd := &exec.Cmd{
+			Path: ownBinary(), Args: append([]string{os.Args[0], "worker"}, env.args...),
+			Env:    append(os.Environ(), envSocket+"="+socket.ID(), envFamily+"="+o.peers.Family.String()),
+			Stdout: os.Stdout, Stderr: os.Stderr,
+		}
+		return cmd, file, nil
+	}
+	lifeline := supervisor.Run(ctx, supervisor.Options{Command: command, Log: o.log})
+	if lifeline == nil {
+		socket.Remove() // nobody will accept from it
+	}
+	o.log.Info("the supervisor ends; its worker serves until the next runner's does", "reason", context.Cause(ctx))
+	return nil // with its end lifeline is closed
+}
+
+// ownBinary is this process's own, also when another is in its place by now: supervisor and worker
+// are of one version.
+func ownBinary() string {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// work serves APISIX on the supervisor's socket until a signal comes or the supervisor is gone.
+func work(ctx context.Context, env environment) error {
+	o, err := readRunOptions("worker", env)
+	if err != nil {
+		return err
+	}
+	in, err := supervisor.Inherit()
+	if err != nil {
+		return err
+	}
+	if o.peers.Family, err = extplugin.ParseFamily(env.getenv(envFamily)); err != nil {
+		return fmt.Errorf("%s: %w", envFamily, err)
+	}
+	if o.inherited, err = extplugin.InheritSocket(in.File, o.socket, env.getenv(envSocket)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-in.Gone():
+			cancel(errSupervisorGone)
+		case <-ctx.Done():
+		}
+	}()
+	return serve(ctx, env, o, func(r *runner) error {
+		if in.Orphaned() {
+			r.awaitSuccessor(o.takeover, noConnection)
+			return r.end(time.Now(), o.drain, min(o.drain*3/8, quietGrace))
+		}
+		// What connects from now on waits for the next worker, unless there will be none.
+		r.server.LeaveSocket()
+		defer func() {
+			if in.Orphaned() {
+				o.inherited.Remove()
+			}
+		}()
+		return r.end(time.Now(), o.drain, min(o.drain*3/8, quietGrace))
+	})
+}

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// These tests stop and kill supervisors and workers as APISIX, systemd and people do, while clients
+// send records through the development gateway.
+
+// supervised is a supervisor with its workers.
+type supervised struct {
+	*program.Process
+	t *testing.T
+}
+
+func startSupervised(t *testing.T, socket string, args ...string) *supervised {
+	t.Helper()
+	p := program.Start(t, binary, program.Options{Args: append([]string{"run"}, args...), Env: []string{"APISIX_LISTEN_ADDRESS=unix:" + socket}})
+	s := &supervised{p, t}
+	program.Until(t, "a worker serves", func() bool { return p.Ended() || len(s.workers()) > 0 })
+	return s
+}
+
+// workers are the ids of those that have said that they serve, in their order.
+func (s *supervised) workers() (pids []int) {
+	for _, line := range s.Stderr.Lines() {
+		if _, rest, ok := strings.Cut(line, " pid="); ok && strings.Contains(line, `msg="kafkaupstream started"`) {
+			pid, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// worker is the last one.
+func (s *supervised) worker() int {
+	all := s.workers()
+	return all[len(all)-1]
+}
+
+// supervisorEnded waits until the supervisor is gone, which its worker need not be: that holds its output.
+func (s *supervised) supervisorEnded() {
+	s.t.Helper()
+	program.Until(s.t, "the supervisor has ended", func() bool { return !alive(s.Pid) })
+}
+
+// left waits until nothing of it is left, and returns what the log complains of.
+func (s *supervised) left() []string {
+	s.t.Helper()
+	s.Exit() // and the output is closed: nobody has it any more
+	for _, pid := range s.workers() {
+		if alive(pid) {
+			s.t.Errorf("the worker %d is still there", pid)
+		}
+	}
+	return complaints(s.Stderr)
+}
+
+// alive reports whether a process is there and no zombie.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest != "" && rest[0] != 'Z'
+}
+
+// clients send numbered records, each one after another, to a sync and an async route.
+type clients struct {
+	t      *testing.T
+	broker *kfake.Cluster
+	url    string
+	paused chan struct{}
+	all    sync.WaitGroup
+	calls  atomic.Int64 // that were answered
+
+	mu       sync.Mutex
+	promised map[string]bool // records that were answered 200
+	refused  []string        // calls that were not
+}
+
+func startClients(t *testing.T, socket string) *clients {
+	t.Helper()
+	c := &clients{t: t, broker: startBroker(t), paused: make(chan struct{}), promised: map[string]bool{}}
+	client := gateway.NewClient(socket, gateway.ClientOptions{})
+	g := gateway.New(client, gateway.Options{})
+	for _, mode := range []string{"sync", "async"} {
+		conf := gateway.ConfEntry{Name: "kafkaupstream", Value: route(c.broker, "", fmt.Sprintf(`,"delivery":%q`, mode))}
+		if err := g.PutRoute(gateway.Route{ID: mode, URIs: []string{"/" + mode}, Conf: []gateway.ConfEntry{conf}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(g)
+	c.url = server.URL
+	for i := range 32 {
+		c.all.Go(func() { c.send(i) })
+	}
+	t.Cleanup(func() {
+		c.stop()
+		server.Close()
+		client.Close()
+	})
+	return c
+}
+
+func (c *clients) send(client int) {
+	path := c.url + "/" + []string{"sync", "async"}[client%2]
+	for n := 0; ; n++ {
+		select {
+		case <-c.paused:
+			return
+		default:
+		}
+		value := fmt.Sprintf("%d-%d", client, n)
+		status := 0
+		resp, err := http.Post(path, "text/plain", strings.NewReader(value))
+		if err == nil {
+			status = resp.StatusCode
+			resp.Body.Close()
+		}
+		c.mu.Lock()
+		if status == 200 {
+			c.promised[value] = true
+		} else {
+			c.refused = append(c.refused, fmt.Sprint(value, " ", status))
+		}
+		c.mu.Unlock()
+		c.calls.Add(1)
+	}
+}
+
+// more waits for more answers.
+func (c *clients) more() {
+	c.t.Helper()
+	goal := c.calls.Load() + 500
+	program.Until(c.t, "more answers", func() bool { return c.calls.Load() >= goal })
+}
+
+func (c *clients) stop() {
+	select {
+	case <-c.paused:
+	default:
+		close(c.paused)
+	}
+	c.all.Wait()
+}
+
+// judge compares what was promised with the topic. As many calls as are allowed may have failed, and
+// as many async records as that be lost.
+func (c *clients) judge(allowed, lost int) {
+	c.t.Helper()
+	c.stop()
+	if len(c.refused) > allowed {
+		c.t.Errorf("%d of %d calls were not answered 200, such as %v", len(c.refused), c.calls.Load(), c.refused[:min(len(c.refused), 5)])
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.broker.ListenAddrs()...), kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer cl.Close()
+	times := map[string]int{}
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	defer cancel()
+	missing := func() (n int) {
+		for value := range c.promised {
+			if times[value] == 0 {
+				n++
+			}
+		}
+		return n
+	}
+	for missing() > lost && ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) { times[string(r.Value)]++ })
+	}
+	if n := missing(); n > lost {
+		c.t.Errorf("%d of %d promised records are lost", n, len(c.promised))
+	}
+	for value, n := range times {
+		if n > 1 {
+			c.t.Errorf("%s is there %d times", value, n)
+		}
+	}
+}
+
+func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
+	for late, times := range map[time.Duration]int{0: 1, 300 * time.Millisecond: 2, time.Second: 3, 3 * time.Second: 1} {
+		t.Run(fmt.Sprintf("the next runner comes %v after SIGTERM", late), func(t *testing.T) {
+			t.Parallel()
+			socket := socketPath(t)
+			runner := startSupervised(t, socket)
+			c := startClients(t, socket)
+			for range times {
+				c.more()
+				runner.Signal(syscall.SIGTERM)
+				kill := time.AfterFunc(time.Second, func() { runner.Signal(syscall.SIGKILL) }) // as APISIX does
+				<-time.After(late)
+				next := startSupervised(t, socket)
+				c.more()
+				if complaints := runner.left(); complaints != nil {
+					t.Errorf("the log: %s", complaints)
+				}
+				kill.Stop()
+				runner = next
+			}
+			c.stop()
+			runner.Signal(syscall.SIGTERM)
+			runner.left()
+			c.judge(0, 0)
+			if !missing(socket) {
+				t.Error("the socket is still there")
+			}
+		})
+	}
+}
+
+func TestSuperviseStartsTheNextWorker(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		signal syscall.Signal
+		failed int // calls that may fail: those that the worker has in its hands
+	}{
+		{"when it is killed", syscall.SIGKILL, 32},
+		{"when it is stopped", syscall.SIGTERM, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			socket := socketPath(t)
+			runner := startSupervised(t, socket)
+			clients := startClients(t, socket)
+			const times = 3
+			for i := range times {
+				clients.more()
+				if err := syscall.Kill(runner.worker(), c.signal); err != nil {
+					t.Fatal(err)
+				}
+				program.Until(t, "the next worker serves", func() bool { return len(runner.workers()) == i+2 })
+			}
+			clients.more()
+			clients.stop()
+			runner.Signal(syscall.SIGTERM)
+			log := runner.left()
+			if len(log) != times || !strings.Contains(log[0], "the worker has ended, and is started again") {
+				t.Errorf("the log: %s", log)
+			}
+			lost := 0
+			if c.signal == syscall.SIGKILL {
+				lost = len(clients.promised) // async records that it had in memory
+			}
+			clients.judge(times*c.failed, lost)
+		})
+	}
+}
+
+func TestSuperviseWorkerOutlivesItsSupervisor(t *testing.T) {
+	t.Parallel()
+	t.Run("and serves until the next one does", func(t *testing.T) {
+		t.Parallel()
+		socket := socketPath(t)
+		runner := startSupervised(t, socket)
+		clients := startClients(t, socket)
+		clients.more()
+		runner.Signal(syscall.SIGKILL)
+		runner.supervisorEnded()
+		clients.more()
+		next := startSupervised(t, socket)
+		clients.more()
+		runner.left()
+		clients.stop()
+		next.Signal(syscall.SIGTERM)
+		next.left()
+		clients.judge(0, 0)
+	})
+	t.Run("and ends when nobody is connected any more", func(t *testing.T) {
+		t.Parallel()
+		socket := socketPath(t)
+		runner := startSupervised(t, socket, "--takeover-timeout", "1h")
+		b := startBroker(t)
+		a := connect(t, socket, lingering(b))
+		a.mustPost(t, "queued", 200)
+		runner.Signal(syscall.SIGTERM)
+		runner.supervisorEnded()
+		a.mustPost(t, "later", 200)
+		a.Close()
+		runner.left()
+		waitForValue(t, b, "queued")
+		waitForValue(t, b, "later")
+		if !missing(socket) {
+			t.Error("the socket is still there")
+		}
+	})
+	t.Run("and ends when no other comes in time", func(t *testing.T) {
+		t.Parallel()
+		socket := socketPath(t)
+		runner := startSupervised(t, socket, "--takeover-timeout", "100ms")
+		b := startBroker(t)
+		a := connect(t, socket, lingering(b))
+		a.mustPost(t, "queued", 200)
+		runner.Signal(syscall.SIGINT)
+		runner.left()
+		waitForValue(t, b, "queued")
+	})
+}
+
+func TestSuperviseMakesTheSocketAgainWhereNobodyListens(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	runner := startSupervised(t, socket)
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "the worker makes it again", func() bool { return listens(socket) })
+	if err := syscall.Kill(runner.worker(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "the next worker serves", func() bool { return len(runner.workers()) == 2 })
+	b := startBroker(t)
+	connect(t, socket, route(b, "", `,"delivery":"sync"`)).mustPost(t, "v", 200)
+	runner.Signal(syscall.SIGTERM)
+	runner.left()
+	if !missing(socket) {
+		t.Error("the socket is still there")
+	}
+}
+
+// systemd sends its signal to all processes of a service, and then waits for them.
+func TestSuperviseEndsWithAllItsProcesses(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	runner := startSupervised(t, socket)
+	b := startBroker(t)
+	connect(t, socket, lingering(b)).mustPost(t, "queued", 200)
+	worker := runner.worker()
+	runner.Signal(syscall.SIGTERM)
+	if err := syscall.Kill(worker, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	runner.left()
+	waitForValue(t, b, "queued")
+	if !missing(socket) {
+		t.Error("the socket is still there")
+	}
+}
