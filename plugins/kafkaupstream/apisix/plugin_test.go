@@ -383,6 +383,8 @@ func requests() []request {
 		{name: "a long body is refused", conf: config(`,"topic":"orders","max_body_bytes":3`), body: "long", status: 413},
 		{name: "what is announced as too long is not even fetched", conf: config(`,"topic":"orders","max_body_bytes":3`),
 			headers: header("content-length", "4"), status: 413},
+		{name: "what is announced as larger than APISIX's protocol carries is refused by the plugin", status: 413, headers: header("content-length", "16777189"),
+			conf: `{"config":{"bootstrap.servers":"%s","message.max.bytes":20000000},"topic":"orders"}`, reply: members{"message": "the body has 16777189 bytes, the limit is 16777188"}},
 		{name: "what is not JSON is refused where JSON is required", conf: config(`,"topic":"orders","require":["json"]`), body: "x", status: 415},
 		{name: "a body that the gateway lost is not taken for an empty one", conf: sync, headers: header("content-length", "5"), status: 503,
 			extra: header("Retry-After", "1")},
