@@ -16,6 +16,8 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
@@ -208,7 +210,10 @@ func startRunner(opts runnerOptions) (*runner, error) {
 	keys := idempotency.Options{Log: opts.log}
 	if opts.spoolDir != "" {
 		keys.Dir = filepath.Join(opts.spoolDir, "idempotency.keys")
-		r.queue = durable.Open(durable.Options{Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, DropLetters: opts.dropLetters, Log: opts.log, Notifier: r.notifier})
+		r.queue = durable.Open(durable.Options{
+			Dir: opts.spoolDir, MaxBytes: opts.spoolMaxBytes, DropLetters: opts.dropLetters, Log: opts.log, Notifier: r.notifier,
+			Owned: func(q *durable.Queue) func() { return control.Serve(operator.New(q), opts.spoolDir, opts.log) },
+		})
 		handler.Disk, pool.Keep = r.queue, r.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.spoolDir, "transactional.ids")
 	}

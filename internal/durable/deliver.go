@@ -2,7 +2,6 @@ package durable
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
@@ -53,7 +52,7 @@ func (w *way) Deliver(ctx context.Context, b *record.Batch) {
 		left = appendBehind(nil, b, 0)
 	}
 	if len(left) > 0 {
-		st.keepAll(w.conn, b, left)
+		w.keep(st, b, left)
 	}
 }
 
@@ -106,30 +105,27 @@ func appendBehind(left []leftBehind, b *record.Batch, from int) []leftBehind {
 	return left
 }
 
-// keepAll puts records on disk, in order. The room that they take is that of the route, which
-// from stands for.
-func (st *stream) keepAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) {
-	flights := st.writeAll(from, b, left)
-	if len(flights) == 0 {
-		return
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.noteOutcomes() // meanwhile some may have been acknowledged
-	for index, f := range flights {
-		if f.acked {
-			b.Outcomes[index] = record.Outcome{Ack: f.ack}
+// keep puts records on disk, in order.
+func (w *way) keep(st *stream, b *record.Batch, left []leftBehind) {
+	for index, f := range w.write(st, b, left) {
+		if ack, ok := st.flights.ackOf(f); ok { // meanwhile
+			b.Outcomes[index] = record.Outcome{Ack: ack}
 		}
 	}
 }
 
-// writeAll writes records, and returns those that are on disk and under way.
-func (st *stream) writeAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) map[int]*flight {
+// write writes records, and returns those that are on disk and under way, by index. The room that
+// they take is that of the route, which the connection stands for.
+func (w *way) write(st *stream, b *record.Batch, left []leftBehind) map[int]*flight {
+	entries, now := make([]spool.Entry, len(left)), time.Now()
+	for i, l := range left {
+		entries[i] = spool.Entry{Record: b.Records[l.index], Kept: now, Holder: w.conn}
+	}
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
 	flights, lost := map[int]*flight{}, 0
 	var err error
-	for i, a := range st.appendAll(from, b.Records, left) {
+	for i, a := range st.append(entries) {
 		l := left[i]
 		if a.Err != nil {
 			lost, err = lost+1, a.Err
@@ -142,27 +138,9 @@ func (st *stream) writeAll(from *kafkaconf.Connection, b *record.Batch, left []l
 		}
 	}
 	if lost > 0 {
-		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
+		st.log.Error("a record cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
 	}
 	return flights
-}
-
-// appendAll appends records, and wakes the forwarder for those that are on disk.
-func (st *stream) appendAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
-	disk, err := st.q.open(st)
-	if err != nil {
-		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
-	}
-	st.disk.Store(disk)
-	entries, now := make([]spool.Entry, len(left)), time.Now()
-	for i, l := range left {
-		entries[i] = spool.Entry{Record: recs[l.index], Kept: now, Holder: from}
-	}
-	appended := disk.AppendAll(entries)
-	if appended[0].Err == nil { // none is behind one that is not
-		st.start()
-	}
-	return appended
 }
 
 // stamp gives records their time: what is sent later was made now.

@@ -1,4 +1,4 @@
-package durable
+package operator
 
 import (
 	"context"
@@ -17,76 +17,37 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
-// nobody is where no broker answers.
-const nobody = "127.0.0.1:1"
-
-func dial(t *testing.T, dir string) *Client {
-	t.Helper()
-	var c *Client
-	await.True(t, "the owner answers on its socket", func() (answers bool) {
-		var err error
-		c, err = Dial(t.Context(), dir)
-		return err == nil
-	})
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func openIdle(t *testing.T, dir string) *Queue {
+func openIdle(t *testing.T, dir string) *Operator {
 	t.Helper()
 	q, err := OpenIdle(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := q.Close(); err != nil {
+		if err := q.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return q
 }
 
-// refuse makes the broker answer that records of topic u are too large for ever.
-func (b *broker) refuse() {
-	b.failWith(func(topic string) *kerr.Error {
-		if topic == "u" {
-			return kerr.MessageTooLarge
-		}
-		return nil
-	})
-}
-
-// hold makes the queue keep records of a stream by sending them while the broker
-// says nothing. The first of them is under way.
-func (g *gateway) hold(b *broker, policy Policy, records ...*record.Record) (receipts []string) {
-	g.t.Helper()
-	b.block()
-	defer b.release()
-	for _, rec := range records {
-		result := g.deliver(b.connect(g.t), policy, soon, *rec).Outcomes[0]
-		if result.Err != nil || result.Receipt == "" {
-			g.t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, result.Err)
-		}
-		receipts = append(receipts, result.Receipt)
-	}
-	return receipts
-}
-
 func infoOf(t *testing.T, q interface {
-	Streams(context.Context) ([]StreamInfo, error)
-}, id string) StreamInfo {
+	Streams(context.Context) ([]durable.StreamInfo, error)
+}, id string) durable.StreamInfo {
 	t.Helper()
 	infos, err := q.Streams(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(infos, func(s StreamInfo) bool { return s.Stream == id })
+	i := slices.IndexFunc(infos, func(s durable.StreamInfo) bool { return s.Stream == id })
 	if i < 0 {
 		t.Fatalf("stream %s is not among %+v", id, infos)
 	}
@@ -120,36 +81,36 @@ func wantError(t *testing.T, err error, part string) {
 
 // A client may give a record any time, and one of a year that time.Time does not write as JSON must not hide the others.
 func TestRecordsOfAnyTimeAreShown(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	far := recordOf("t", "far")
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	far := durabletest.RecordOf("t", "far")
 	far.Timestamp = time.UnixMilli(math.MaxInt64)
-	b.block()
-	defer b.release()
-	for _, rec := range []*record.Record{far, recordOf("t", "near")} {
-		if result := g.deliver(b.connect(t), DeadLetter, soon, *rec).Outcomes[0]; result.Err != nil || result.Receipt == "" {
+	b.Block()
+	defer b.Release()
+	for _, rec := range []*record.Record{far, durabletest.RecordOf("t", "near")} {
+		if result := g.Deliver(b.Connect(t), durable.DeadLetter, durabletest.Soon, *rec).Outcomes[0]; result.Err != nil || result.Receipt == "" {
 			t.Fatalf("record %s was not kept: %+v, %v", rec.Value, result, result.Err)
 		}
 	}
-	c := dial(t, dir)
-	id := streamID(b.connect(t), DeadLetter)
+	c := g.op
+	id := g.streamID(b.Connect(t), durable.DeadLetter)
 	if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id, Pending: true}}); got != "far near" {
 		t.Errorf("shown are %q", got)
 	}
 }
 
 func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	id := streamID(conn, DeadLetter)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.refuse()
-	receipt := g.hold(b, DeadLetter, recordOf("u", "large"), recordOf("t", "1"))[0]
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	id := g.streamID(conn, durable.DeadLetter)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Refuse()
+	receipt := g.Hold(b, durable.DeadLetter, durabletest.RecordOf("u", "large"), durabletest.RecordOf("t", "1"))[0]
 	g.awaitEmpty()
-	c := dial(t, dir)
+	c := g.op
 	await.True(t, "it is a dead letter", func() bool { return infoOf(t, c, id).DeadLetters == 1 })
-	b.values(t, "t", 2) // the other went on
+	b.Values(t, "t", 2) // the other went on
 
 	info := infoOf(t, c, id)
 	if info.Brokers != b.ListenAddrs()[0] || info.OnPermanentError != "deadletter" || info.Pending != 0 || info.Bytes == 0 ||
@@ -178,28 +139,28 @@ func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
 		t.Errorf("among the records to be sent: %v", err)
 	}
 
-	b.failWith(nil)
+	b.FailWith(nil)
 	done, err := c.Replay(t.Context(), Selection{Receipt: receipt}, nil)
 	if err != nil || done.Records != 1 || done.Stream != id {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if got := b.values(t, "u", 1); got[0] != "large" {
+	if got := b.Values(t, "u", 1); got[0] != "large" {
 		t.Errorf("sent again: %v", got)
 	}
-	await.True(t, "nothing is on disk", func() bool { return len(files(t, dir)) == 0 })
+	await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 	_, err = c.Replay(t.Context(), Selection{Receipt: letter.Receipt}, nil)
 	wantError(t, err, "there is no record "+letter.Receipt)
 }
 
 func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	id := streamID(conn, DeadLetter)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.refuse()
-	receipts := g.hold(b, DeadLetter, recordOf("u", "1"), recordOf("u", "2"))
-	c := dial(t, dir)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	id := g.streamID(conn, durable.DeadLetter)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Refuse()
+	receipts := g.Hold(b, durable.DeadLetter, durabletest.RecordOf("u", "1"), durabletest.RecordOf("u", "2"))
+	c := g.op
 	g.awaitEmpty() // a letter is on disk before its record is marked there
 	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 2 })
 	for range 2 { // refused again, it is found again
@@ -228,17 +189,17 @@ func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
 }
 
 func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
-	g := startQueue(t, t.TempDir(), Options{}).await()
-	conn := connect(t, nobody)
+	g := startQueue(t, t.TempDir(), durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
 	var receipts []string
 	for i := range 4 {
-		r := g.deliver(conn, Suspend, soon, *recordOf("t", fmt.Sprint(i))).Outcomes[0]
+		r := g.Deliver(conn, durable.Suspend, durabletest.Soon, *durabletest.RecordOf("t", fmt.Sprint(i))).Outcomes[0]
 		if r.Err != nil {
 			t.Fatal(r.Err)
 		}
 		receipts = append(receipts, r.Receipt)
 	}
-	disk := g.queue.stream(conn, Suspend).disk.Load()
+	disk := g.stream(g.streamID(conn, durable.Suspend)).Disk
 	for i, state := range []spool.State{spool.Acked, spool.Dropped, spool.Replayed} {
 		p, err := spool.ParseReceipt(receipts[i])
 		if err == nil {
@@ -249,20 +210,20 @@ func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
 		}
 	}
 	for i, want := range []string{"Kafka has acknowledged it", "an operator has dropped it", "an operator has put it back"} {
-		_, err := g.queue.Find(Selection{Receipt: receipts[i]})
+		_, err := g.op.Find(t.Context(), Selection{Receipt: receipts[i]})
 		wantError(t, err, want)
 	}
-	_, err := g.queue.Find(Selection{Receipt: "0000000000000001-00000001-0"})
+	_, err := g.op.Find(t.Context(), Selection{Receipt: "0000000000000001-00000001-0"})
 	wantError(t, err, "it was never kept here")
 }
 
 func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	g.want("acknowledged", b.connect(t), "t", "0", patient)
-	b.refuse()
-	g.hold(b, DeadLetter, recordOf("u", "1"), recordOf("u", "2"), recordOf("u", "3"))
-	c, id := dial(t, dir), streamID(b.connect(t), DeadLetter)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	g.Want("acknowledged", b.Connect(t), "t", "0", durabletest.Patient)
+	b.Refuse()
+	g.Hold(b, durable.DeadLetter, durabletest.RecordOf("u", "1"), durabletest.RecordOf("u", "2"), durabletest.RecordOf("u", "3"))
+	c, id := g.op, g.streamID(b.Connect(t), durable.DeadLetter)
 	await.True(t, "they are dead letters", func() bool { return infoOf(t, c, id).DeadLetters == 3 })
 	done, err := c.Replay(t.Context(), Selection{Stream: id}, nil)
 	if err != nil || done.Records != 3 {
@@ -272,7 +233,7 @@ func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
 	if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id}}); got != "1 2 3" {
 		t.Errorf("dead letters: %s", got)
 	}
-	g.close()
+	g.Close()
 	q := openIdle(t, dir)
 	if got := shown(t, q.Show, ShowRequest{Selection: Selection{Stream: id}}); got != "1 2 3" {
 		t.Errorf("dead letters of a process that has ended: %s", got)
@@ -281,60 +242,60 @@ func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
 
 func TestAMoveEndsAlthoughWhatItMovesComesBack(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
+	g := startQueue(t, dir, durable.Options{}).await()
 	for i := range 3 {
-		g.want("kept", connect(t, nobody), "t", fmt.Sprint(i), soon)
+		g.Want("kept", durabletest.Connect(t, durabletest.Nobody), "t", fmt.Sprint(i), durabletest.Soon)
 	}
-	g.close()
+	g.Close()
 	q := openIdle(t, dir)
-	s, err := q.find(Selection{Stream: streamID(connect(t, nobody), DeadLetter), Pending: true})
+	s, err := q.find(Selection{Stream: g.streamID(durabletest.Connect(t, durabletest.Nobody), durable.DeadLetter), Pending: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := move{q: q, selected: s, to: s.stream, state: spool.Replayed}
+	m := move{o: q, selected: s, to: &s.Stream, state: spool.Replayed}
 	if n, err := m.run(t.Context()); n != 3 || err != nil {
 		t.Errorf("%d records, %v", n, err)
 	}
 }
 
 func TestARoundAndAnOperationKeepOutOfEachOthersWay(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	id := streamID(conn, DeadLetter)
-	if _, err := g.queue.Suspend(t.Context(), id); err != nil {
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	id := g.streamID(conn, durable.DeadLetter)
+	if _, err := g.op.Suspend(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	g.want("kept", conn, "t", "1", patient)
-	st := g.queue.stream(conn, DeadLetter)
-	end, err := st.betweenRounds(t.Context())
+	g.Want("kept", conn, "t", "1", durabletest.Patient)
+	st := g.stream(id)
+	end, err := st.Pause(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.queue.Resume(id); err != nil {
+	if _, err := g.op.Resume(t.Context(), id); err != nil {
 		t.Error(err)
 	}
-	_, err = g.queue.Drop(t.Context(), Selection{Stream: id, Pending: true}) // waits for a while
+	_, err = g.op.Drop(t.Context(), Selection{Stream: id, Pending: true}) // waits for a while
 	wantError(t, err, "under way")
-	if n := g.pending(); n != 1 || st.underWay() != 0 {
+	if n := g.pending(); n != 1 || st.UnderWay() != 0 {
 		t.Errorf("the forwarder did not wait for its turn: %d records wait", n)
 	}
 	end()
-	ascending(t, b.values(t, "t", 2))
+	durabletest.Ascending(t, b.Values(t, "t", 2))
 }
 
 func TestASuspendedStreamKeepsItsOrderUntilItIsResumed(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	c, id := dial(t, dir), streamID(conn, DeadLetter)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	c, id := g.op, g.streamID(conn, durable.DeadLetter)
 	if _, err := c.Suspend(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		g.want("kept", conn, "t", fmt.Sprint(i+1), patient)
+		g.Want("kept", conn, "t", fmt.Sprint(i+1), durabletest.Patient)
 	}
 	info := infoOf(t, c, id)
 	if s := info.Suspension; s == nil || s.Reason != byOperator || info.Pending != 10 || time.Since(info.Oldest).Abs() > time.Minute {
@@ -343,10 +304,10 @@ func TestASuspendedStreamKeepsItsOrderUntilItIsResumed(t *testing.T) {
 	_, err := c.Suspend(t.Context(), id)
 	wantError(t, err, "is suspended already")
 
-	g.close()
-	g = startQueue(t, dir, Options{}).await() // the mark outlives the process
-	g.want("kept", conn, "t", "11", patient)
-	c = dial(t, dir)
+	g.Close()
+	g = startQueue(t, dir, durable.Options{}).await() // the mark outlives the process
+	g.Want("kept", conn, "t", "11", durabletest.Patient)
+	c = g.op
 	if n := infoOf(t, c, id).Pending; n != 11 {
 		t.Errorf("%d records wait, want 11", n)
 	}
@@ -354,23 +315,23 @@ func TestASuspendedStreamKeepsItsOrderUntilItIsResumed(t *testing.T) {
 	if err != nil || done.Records != 11 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	ascending(t, b.values(t, "t", 12))
+	durabletest.Ascending(t, b.Values(t, "t", 12))
 	g.awaitEmpty()
-	g.want("acknowledged", conn, "t", "12", patient)
+	g.Want("acknowledged", conn, "t", "12", durabletest.Patient)
 	_, err = c.Resume(t.Context(), id)
 	wantError(t, err, "is not suspended")
 }
 
 func TestARecordThatStopsAStreamIsDroppedAndTheRestGoesOn(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "warm", patient)
-	b.refuse()
-	receipts := g.hold(b, Suspend, recordOf("u", "large"), recordOf("t", "1"), recordOf("t", "2"))
-	q, id := g.queue, streamID(conn, Suspend)
-	suspended := func() *Suspension {
-		infos, err := q.Streams()
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "warm", durabletest.Patient)
+	b.Refuse()
+	receipts := g.Hold(b, durable.Suspend, durabletest.RecordOf("u", "large"), durabletest.RecordOf("t", "1"), durabletest.RecordOf("t", "2"))
+	q, id := g.op, g.streamID(conn, durable.Suspend)
+	suspended := func() *durable.Suspension {
+		infos, err := q.Streams(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -394,48 +355,44 @@ func TestARecordThatStopsAStreamIsDroppedAndTheRestGoesOn(t *testing.T) {
 	if got := shown(t, q.Show, ShowRequest{Selection: Selection{Stream: id, Pending: true}}); got != "1 2" {
 		t.Errorf("what waits is %s", got)
 	}
-	if _, err := q.Resume(id); err != nil {
+	if _, err := q.Resume(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(b.values(t, "t", 3), " "); got != "warm 1 2" {
+	if got := strings.Join(b.Values(t, "t", 3), " "); got != "warm 1 2" {
 		t.Errorf("Kafka got %s", got)
 	}
 }
 
 func TestAnEmptySuspendedStreamStillKeepsWhatComes(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	id := streamID(conn, DeadLetter)
-	if _, err := g.queue.Suspend(t.Context(), id); err != nil {
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	id := g.streamID(conn, durable.DeadLetter)
+	if _, err := g.op.Suspend(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	g.want("kept", conn, "t", "dropped", patient)
-	if done, err := g.queue.Drop(t.Context(), Selection{Stream: id, Pending: true}); err != nil || done.Records != 1 {
+	g.Want("kept", conn, "t", "dropped", durabletest.Patient)
+	if done, err := g.op.Drop(t.Context(), Selection{Stream: id, Pending: true}); err != nil || done.Records != 1 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	g.want("kept", conn, "t", "1", patient)
-	if _, err := g.queue.Resume(id); err != nil {
+	g.Want("kept", conn, "t", "1", durabletest.Patient)
+	if _, err := g.op.Resume(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	ascending(t, b.values(t, "t", 2))
-	await.True(t, "nothing is on disk", func() bool { return len(files(t, dir)) == 0 })
-}
-
-func targetOf(b *broker) *Target {
-	return &Target{Config: kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}}
+	durabletest.Ascending(t, b.Values(t, "t", 2))
+	await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 }
 
 func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
-	id := streamID(conn, DeadLetter)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	id := g.streamID(conn, durable.DeadLetter)
 	for i := range 30 {
-		g.want("kept", conn, "t", fmt.Sprint(i), soon)
+		g.Want("kept", conn, "t", fmt.Sprint(i), durabletest.Soon)
 	}
-	c := dial(t, dir)
+	c := g.op
 	all := Selection{Stream: id, Pending: true}
 	_, err := c.Replay(t.Context(), all, targetOf(b))
 	wantError(t, err, "is not suspended")
@@ -445,25 +402,25 @@ func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	done, err := c.Replay(t.Context(), all, targetOf(b))
-	if err != nil || done.Records != 30 || done.Stream != streamID(b.connect(t), DeadLetter) {
+	if err != nil || done.Records != 30 || done.Stream != g.streamID(b.Connect(t), durable.DeadLetter) {
 		t.Errorf("%+v, %v", done, err)
 	}
-	ascending(t, b.values(t, "t", 30))
+	durabletest.Ascending(t, b.Values(t, "t", 30))
 	if _, err := c.Resume(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	await.True(t, "nothing is on disk", func() bool { return len(files(t, dir)) == 0 })
+	await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 }
 
 func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.block()
-	g.want("kept", conn, "t", "1", soon)
-	g.want("kept", conn, "t", "2", soon)
-	c, id := dial(t, dir), streamID(conn, DeadLetter)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Block()
+	g.Want("kept", conn, "t", "1", durabletest.Soon)
+	g.Want("kept", conn, "t", "2", durabletest.Soon)
+	c, id := g.op, g.streamID(conn, durable.DeadLetter)
 	done, err := c.Suspend(t.Context(), id)
 	if err != nil || done.UnderWay == 0 {
 		t.Errorf("%+v, %v", done, err)
@@ -471,59 +428,59 @@ func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
 	all := Selection{Stream: id, Pending: true}
 	_, err = c.Drop(t.Context(), all)
 	wantError(t, err, "under way")
-	_, err = c.Replay(t.Context(), all, &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}})
+	_, err = c.Replay(t.Context(), all, &durable.Target{Config: kafkaconf.Properties{"bootstrap.servers": durabletest.Nobody}})
 	wantError(t, err, "under way")
-	b.release()
+	b.Release()
 	await.True(t, "what was under way has arrived", func() bool { return infoOf(t, c, id).UnderWay == 0 })
 	if _, err := c.Resume(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	ascending(t, b.values(t, "t", 3))
+	durabletest.Ascending(t, b.Values(t, "t", 3))
 }
 
 func TestAFlightIsLeftToLandAlthoughTheForwarderIsBetweenRounds(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.block()
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Block()
 	got := make(chan string)
-	go func() { got <- g.send(conn, "t", "1", 2*time.Second) }()
-	await.True(t, "the record is under way", b.waiting)
-	id := streamID(conn, DeadLetter)
-	if _, err := g.queue.Suspend(t.Context(), id); err != nil {
+	go func() { got <- g.Send(conn, "t", "1", 2*time.Second) }()
+	await.True(t, "the record is under way", b.Waiting)
+	id := g.streamID(conn, durable.DeadLetter)
+	if _, err := g.op.Suspend(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	if outcome := <-got; outcome != "kept" {
 		t.Fatalf("the record under way: %s", outcome)
 	}
-	done, err := g.queue.Drop(t.Context(), Selection{Stream: id, Pending: true})
+	done, err := g.op.Drop(t.Context(), Selection{Stream: id, Pending: true})
 	if wantError(t, err, "under way"); done.Records != 0 {
 		t.Errorf("%d records were dropped", done.Records)
 	}
-	b.release()
-	ascending(t, b.values(t, "t", 2))
+	b.Release()
+	durabletest.Ascending(t, b.Values(t, "t", 2))
 }
 
 func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
-	g.want("kept", conn, "t", "0", soon)
-	id := streamID(conn, DeadLetter)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	g.Want("kept", conn, "t", "0", durabletest.Soon)
+	id := g.streamID(conn, durable.DeadLetter)
 	receipt := ""
-	err := g.queue.Show(t.Context(), ShowRequest{Selection: Selection{Stream: id, Pending: true}}, func(r *RecordInfo) error {
+	err := g.op.Show(t.Context(), ShowRequest{Selection: Selection{Stream: id, Pending: true}}, func(r *RecordInfo) error {
 		receipt = r.Receipt
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := &Target{Config: kafkaconf.Properties{"bootstrap.servers": nobody}}
+	own := &durable.Target{Config: kafkaconf.Properties{"bootstrap.servers": durabletest.Nobody}}
 	cases := []struct {
 		says string
 		sel  Selection
-		to   *Target
+		to   *durable.Target
 		want string
 	}{
 		{"pending records have nowhere else to go without a target", Selection{Stream: id, Pending: true}, nil, "-f names it"},
@@ -533,13 +490,13 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 		{"no stream has this name", Selection{Stream: "zzz"}, nil, "there is no stream \"zzz\""},
 		{"no stream at all is named", Selection{}, nil, "there is no stream \"\""},
 		{"a receipt has its form", Selection{Receipt: "../x"}, nil, "is no receipt"},
-		{"a target names brokers", Selection{Stream: id}, &Target{}, "bootstrap.servers: it is missing"},
-		{"a target loads no code", Selection{Stream: id}, &Target{Config: kafkaconf.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
-		{"a target's reaction has a name", Selection{Stream: id}, &Target{OnPermanentError: "ignore"}, "on_permanent_error: expected"},
+		{"a target names brokers", Selection{Stream: id}, &durable.Target{}, "bootstrap.servers: it is missing"},
+		{"a target loads no code", Selection{Stream: id}, &durable.Target{Config: kafkaconf.Properties{"plugin.library.paths": "/x"}}, "may not be set"},
+		{"a target's reaction has a name", Selection{Stream: id}, &durable.Target{OnPermanentError: "ignore"}, "on_permanent_error: expected"},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
-			done, err := g.queue.Replay(t.Context(), c.sel, c.to)
+			done, err := g.op.Replay(t.Context(), c.sel, c.to)
 			if wantError(t, err, c.want); done.Records != 0 {
 				t.Errorf("%+v", done)
 			}
@@ -551,19 +508,19 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 }
 
 func TestWithoutARunnerTheSpoolIsHandledAndNothingIsSent(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
 	for i := range 5 {
-		g.want("kept", conn, "t", fmt.Sprint(i), soon)
+		g.Want("kept", conn, "t", fmt.Sprint(i), durabletest.Soon)
 	}
 	_, err := OpenIdle(dir, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, ErrHeld) {
+	if !errors.Is(err, durable.ErrHeld) {
 		t.Errorf("while a runner has it: %v", err)
 	}
-	g.close()
+	g.Close()
 
-	id := streamID(conn, DeadLetter)
+	id := g.streamID(conn, durable.DeadLetter)
 	q := openIdle(t, dir)
 	if got := shown(t, q.Show, ShowRequest{Selection: Selection{Stream: id[:3], Pending: true}}); got != "0 1 2 3 4" {
 		t.Errorf("what waits is %s", got)
@@ -574,14 +531,14 @@ func TestWithoutARunnerTheSpoolIsHandledAndNothingIsSent(t *testing.T) {
 	if err != nil || done.Records != 5 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if _, err := q.Close(); err != nil {
+	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, id)); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the empty stream's secrets are still there")
 	}
-	startQueue(t, dir, Options{}).await()
-	ascending(t, b.values(t, "t", 5))
+	startQueue(t, dir, durable.Options{}).await()
+	durabletest.Ascending(t, b.Values(t, "t", 5))
 }
 
 func TestADirectoryThatIsNoSpoolIsLeftAlone(t *testing.T) {
@@ -616,13 +573,13 @@ func TestAStreamWhoseConnectionIsUnreadableCanBeMovedAway(t *testing.T) {
 		{"missing", ""},
 	} {
 		t.Run(c.says, func(t *testing.T) {
-			b, dir := startBroker(t), t.TempDir()
-			g := startQueue(t, dir, Options{}).await()
-			conn := connect(t, nobody)
-			g.want("kept", conn, "t", "0", soon)
-			g.want("kept", conn, "t", "1", soon)
-			g.close()
-			id := streamID(conn, DeadLetter)
+			b, dir := durabletest.StartBroker(t), t.TempDir()
+			g := startQueue(t, dir, durable.Options{}).await()
+			conn := durabletest.Connect(t, durabletest.Nobody)
+			g.Want("kept", conn, "t", "0", durabletest.Soon)
+			g.Want("kept", conn, "t", "1", durabletest.Soon)
+			g.Close()
+			id := g.streamID(conn, durable.DeadLetter)
 			path := filepath.Join(dir, id, "connection.json")
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -633,8 +590,8 @@ func TestAStreamWhoseConnectionIsUnreadableCanBeMovedAway(t *testing.T) {
 				}
 			}
 
-			startQueue(t, dir, Options{}).await()
-			client := dial(t, dir)
+			g = startQueue(t, dir, durable.Options{}).await()
+			client := g.op
 			if info := infoOf(t, client, id); info.Problem == "" || info.Pending != 2 {
 				t.Errorf("listed as %+v", info)
 			}
@@ -644,26 +601,26 @@ func TestAStreamWhoseConnectionIsUnreadableCanBeMovedAway(t *testing.T) {
 			if err != nil || done.Records != 2 {
 				t.Errorf("%+v, %v", done, err)
 			}
-			ascending(t, b.values(t, "t", 2))
-			await.True(t, "nothing is on disk", func() bool { return len(files(t, dir)) == 0 })
+			durabletest.Ascending(t, b.Values(t, "t", 2))
+			await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 		})
 	}
 }
 
 func TestShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
 	var receipts []string
 	for i := range 120 {
-		result := g.deliver(conn, DeadLetter, soon, *recordOf("t", fmt.Sprint(i))).Outcomes[0]
+		result := g.Deliver(conn, durable.DeadLetter, durabletest.Soon, *durabletest.RecordOf("t", fmt.Sprint(i))).Outcomes[0]
 		if result.Err != nil {
 			t.Fatal(result.Err)
 		}
 		receipts = append(receipts, result.Receipt)
 	}
-	all := Selection{Stream: streamID(conn, DeadLetter), Pending: true}
-	c := dial(t, dir)
+	all := Selection{Stream: g.streamID(conn, durable.DeadLetter), Pending: true}
+	c := g.op
 	cases := []struct {
 		says string
 		req  ShowRequest
@@ -731,19 +688,115 @@ func TestBytesAreShownAsTextWhereTheyAreText(t *testing.T) {
 
 func TestAnAmbiguousBeginningIsNoName(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
-	for _, policy := range []Policy{DeadLetter, Suspend} {
-		if err := g.deliver(conn, policy, soon, *recordOf("t", "x")).Outcomes[0].Err; err != nil {
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	for _, policy := range []durable.Policy{durable.DeadLetter, durable.Suspend} {
+		if err := g.Deliver(conn, policy, durabletest.Soon, *durabletest.RecordOf("t", "x")).Outcomes[0].Err; err != nil {
 			t.Fatal(err)
 		}
 	}
-	id := streamID(conn, DeadLetter)
-	_, err := g.queue.Find(Selection{Stream: id[:5]})
+	id := g.streamID(conn, durable.DeadLetter)
+	_, err := g.op.Find(t.Context(), Selection{Stream: id[:5]})
 	wantError(t, err, "several streams: "+id+", "+id+"-s")
 	for _, name := range []string{id, id + "-s"} {
-		if done, err := g.queue.Find(Selection{Stream: name, Pending: true}); err != nil || done.Stream != name || done.Records != 1 {
+		if done, err := g.op.Find(t.Context(), Selection{Stream: name, Pending: true}); err != nil || done.Stream != name || done.Records != 1 {
 			t.Errorf("the whole name %s: %+v, %v", name, done, err)
 		}
+	}
+}
+
+func TestUnitsAndRecordsDoNotMoveIntoEachOthersStreams(t *testing.T) {
+	b := durabletest.StartBroker(t)
+	g := startQueue(t, t.TempDir(), durable.Options{}).await()
+	conn := b.Transactional(t)
+	b.FailWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
+	g.WantUnit("kept", conn, "t", "0", time.Second)
+	id := g.streamID(conn, durable.DeadLetter)
+	if _, err := g.op.Suspend(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.op.Replay(t.Context(), Selection{Stream: id, Pending: true}, targetOf(b))
+	wantError(t, err, "transactional stream")
+	if n := g.pending(); n != 1 {
+		t.Errorf("%d units are on disk", n)
+	}
+}
+
+func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T) {
+	b := durabletest.StartBroker(t)
+	g := startQueue(t, t.TempDir(), durable.Options{}).await()
+	conn := b.Transactional(t)
+	g.WantUnit("committed", conn, "t", "0", durabletest.Patient)
+	b.FailWith(func(string) *kerr.Error { return kerr.InvalidRecord })
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindRejected), conn, "t", "1 2", durabletest.Patient)
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindTopicNotFound), conn, "nowhere", "x", durabletest.Patient)
+	b.FailWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
+	g.WantUnit("kept", conn, "t", "3 4", durabletest.Soon)
+	g.WantUnit("kept", conn, "u", "5", durabletest.Patient)
+	b.FailWith(func(topic string) *kerr.Error {
+		if topic == "t" {
+			return kerr.InvalidRecord
+		}
+		return nil
+	})
+	g.awaitEmpty()
+	b.FailWith(nil)
+	infos, err := g.op.Streams(t.Context())
+	if err != nil || len(infos) != 1 || infos[0].DeadLetters != 1 || !infos[0].Transactional {
+		t.Fatalf("%+v, %v", infos, err)
+	}
+	info := infos[0]
+	if got := shown(t, g.op.Show, ShowRequest{Selection: Selection{Stream: info.Stream}}); got != "3 4" {
+		t.Errorf("shown %q", got)
+	}
+	if _, err := g.op.Replay(t.Context(), Selection{Stream: info.Stream}, nil); err != nil {
+		t.Fatal(err)
+	}
+	g.awaitEmpty()
+	if got := b.Committed(t, "u", 1); got != "5" {
+		t.Error(got)
+	}
+	if got := b.Committed(t, "t", 3); got != "0 3 4" {
+		t.Error(got)
+	}
+}
+
+func TestDeadLettersThatFillTheirShareStopNobody(t *testing.T) {
+	large := strings.Repeat("x", 20_000)
+	for _, drop := range []bool{true, false} {
+		t.Run(fmt.Sprint("drop the oldest: ", drop), func(t *testing.T) {
+			b, dir := durabletest.StartBroker(t), t.TempDir()
+			g := startQueue(t, dir, durable.Options{MaxBytes: 200_000, DropLetters: drop}).await() // a share of 25,000
+			conn := b.Connect(t)
+			id, c := g.streamID(conn, durable.DeadLetter), g.op
+			g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+			b.Refuse()
+			g.Hold(b, durable.DeadLetter, durabletest.RecordOf("u", "1"+large))
+			await.True(t, "the first is a dead letter", func() bool { return infoOf(t, c, id).DeadLetters == 1 && g.pending() == 0 })
+			g.Hold(b, durable.DeadLetter, durabletest.RecordOf("u", "2"+large), durabletest.RecordOf("t", "1"))
+			b.Values(t, "t", 2) // which waits for nothing
+
+			if drop {
+				await.True(t, "the first has made room", func() bool {
+					stats, err := g.Queue.Stats()
+					return err == nil && stats.DeadLettersDropped == 1 && stats.DeadLetters == 1 && stats.Records == 0
+				})
+				if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id}, Bytes: 1}); got != "2" {
+					t.Errorf("dead letters: %s", got)
+				}
+				return
+			}
+			await.True(t, "the log says what the second waits for", func() bool {
+				return strings.Contains(g.Log.String(), "a dead letter cannot be written")
+			})
+			await.True(t, "only the second waits", func() bool { return g.pending() == 1 })
+			if got := shown(t, c.Show, ShowRequest{Selection: Selection{Stream: id, Pending: true}, Bytes: 1}); got != "2" {
+				t.Errorf("to be sent: %s", got)
+			}
+			if _, err := c.Drop(t.Context(), Selection{Stream: id}); err != nil {
+				t.Error(err)
+			}
+			await.True(t, "there is room for the second", func() bool { return infoOf(t, c, id).DeadLetters == 1 && g.pending() == 0 })
+		})
 	}
 }
