@@ -11,16 +11,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-// way delivers a route's records one by one.
-type way struct {
-	q      *Queue
-	conn   *kafkaconf.Connection
-	policy Policy
-}
-
 // Way returns how records of the connection are delivered to Kafka or to the disk: a
-// batch as one unit where the connection is one of transactions, and otherwise each record by
-// itself. An error that is Unconfirmed means that neither is sure.
+// batch as one unit where the connection is transactional, and otherwise each record by itself. An
+// error that is Unconfirmed means that the record may be in Kafka, on disk, or in neither.
 func (q *Queue) Way(conn *kafkaconf.Connection, policy Policy) record.Way {
 	if conn.Transactional() {
 		return &unitWay{q, conn, policy}
@@ -37,6 +30,13 @@ func (q *Queue) forKafka(ctx context.Context) *deadline.Context {
 
 // replyReserve is the time a record may take to be kept, out of its timeout.
 func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
+
+// way delivers a route's records one by one.
+type way struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
+}
 
 // Deliver sends the records, in their order, all of them before it waits for the first,
 // and keeps on disk what Kafka does not acknowledge in time.
@@ -152,5 +152,39 @@ func stamp(recs []record.Record, now time.Time) {
 	}
 }
 
-// behindOthers is what a record that is kept would be answered if it could not be kept.
-var behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
+// unitWay delivers a route's batches as units: records of one topic that are in Kafka all
+// or none.
+type unitWay struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
+}
+
+// Deliver delivers the records in one transaction to Kafka, or as one unit to the disk.
+// Then the unit's receipt is that of each record.
+func (w *unitWay) Deliver(ctx context.Context, b *record.Batch) {
+	st := unitStream{w.q.stream(w.conn, w.policy)}
+	now := time.Now()
+	stamp(b.Records, now)
+	kafka := w.q.forKafka(ctx)
+	defer kafka.Release()
+	e := &spool.Entry{Unit: b.Unit, Record: b.Records[0], Rest: b.Records[1:], Kept: now, Holder: w.conn}
+	if e.Unit.IsZero() {
+		e.Unit = spool.NewUnitID()
+	} else {
+		st.units.memory.expect(e.Unit)
+		b.Replied = func() { st.units.memory.replied(e.Unit) }
+	}
+	if b.Again {
+		f, ok, err := st.recall(kafka, e.Unit)
+		if err != nil {
+			b.Outcomes, b.Err = nil, err
+			return
+		}
+		if ok {
+			f.apply(b)
+			return
+		}
+	}
+	st.deliver(kafka, e, b)
+}

@@ -13,7 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
-func TestSeveralRecordsAreDeliveredInOrderAndOnce(t *testing.T) {
+func TestQueueDeliversABatchInOrderAndOnce(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -33,7 +33,7 @@ func TestSeveralRecordsAreDeliveredInOrderAndOnce(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 7))
 }
 
-func TestOneOfSeveralThatKafkaRefusesForGoodDoesNotHoldUpTheOthers(t *testing.T) {
+func TestQueueIsNotHeldUpByOneOfABatchThatKafkaRefuses(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	b.FailWith(func(topic string) *kerr.Error {
@@ -51,7 +51,7 @@ func TestOneOfSeveralThatKafkaRefusesForGoodDoesNotHoldUpTheOthers(t *testing.T)
 	}
 }
 
-func TestOfSeveralRecordsThoseThatHaveRoomAreKept(t *testing.T) {
+func TestQueueKeepsOfABatchWhatHasRoom(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{MaxBytes: 2000}).await()
 	conn := b.Connect(t)

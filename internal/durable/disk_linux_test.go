@@ -38,7 +38,7 @@ func unmount(t *testing.T, dir string) {
 	}
 }
 
-func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
+func TestQueueRefusesRecordsUntilItsDirectoryIsBack(t *testing.T) {
 	cases := []struct {
 		says       string
 		away, back func(t *testing.T, dir string)
@@ -74,7 +74,7 @@ func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
 	}
 }
 
-func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
+func TestQueueOnAFullDiskSendsWhatItSaidItKept(t *testing.T) {
 	dir := smallDisk(t, "512k")
 	b := startBroker(t)
 	b.FailWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
@@ -115,7 +115,7 @@ func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
 	}
 }
 
-func TestOfABatchTheForwarderIsWokenForWhatIsKept(t *testing.T) {
+func TestForwarderIsWokenForWhatIsKeptOfABatch(t *testing.T) {
 	dir := smallDisk(t, "512k")
 	b := startBroker(t)
 	b.Block() // what librdkafka has is under way until it answers

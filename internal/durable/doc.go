@@ -14,8 +14,8 @@
 //
 // A connection with transactions has streams of units: records of one request, which are
 // sent in one transaction, one unit after another, by the owner of the directory only.
-// Where a commit is not answered, a mark in Kafka says what became of it (unit.go); and
-// what became of a unit can be asked for again by its identity (recall.go).
+// Where a commit is not answered, a mark in Kafka shows what became of it (unitstream.go); and
+// what became of a unit can be asked for again by its identity (units.go).
 //
 // The package is not for the format on disk (internal/spool) nor for producing
 // (internal/producer). plugins/kafkaupstream sends through it, cmd/kafkaupstream

@@ -31,9 +31,6 @@ type flight struct {
 func (fs *flights) begin(position spool.Position, d *producer.Delivery, wake func()) *flight {
 	f := &flight{position: position, delivery: d}
 	fs.mu.Lock()
-	if fs.at == nil {
-		fs.at = map[spool.Position]*flight{}
-	}
 	fs.at[position] = f
 	fs.mu.Unlock()
 	d.OnReport(func() {
@@ -55,7 +52,7 @@ func (fs *flights) find(p spool.Position) (*flight, *record.Error) {
 	return nil, nil
 }
 
-// end forgets the flight of a record that is done with, or is sent again.
+// end forgets the flight of a record that is resolved, or is sent again.
 func (fs *flights) end(p spool.Position) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -121,26 +118,18 @@ func (fs *flights) landed(entries []spool.Entry) (landed []spool.Entry, all bool
 	return landed, true
 }
 
-// underWay returns how many records librdkafka has.
-func (fs *flights) underWay() (n int64) {
+// count returns how many records librdkafka has, and how many may or may not have arrived, these
+// included.
+func (fs *flights) count() (underWay, unconfirmed int64) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.at {
 		if f.err == nil {
-			n++
+			underWay++
 		}
-	}
-	return n
-}
-
-// unconfirmed returns how many records may or may not have arrived.
-func (fs *flights) unconfirmed() (n int) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	for _, f := range fs.at {
 		if f.err == nil || f.err.Unconfirmed {
-			n++
+			unconfirmed++
 		}
 	}
-	return n
+	return underWay, unconfirmed
 }

@@ -123,7 +123,7 @@ func (f *forwarder) unreadable(err error) (time.Duration, bool) {
 }
 
 // refuse deals with records or units that Kafka can never take, as the stream's policy
-// says. It returns why that is not done with, nil when it is.
+// says. It returns why they are still pending, nil when they are not.
 func (f *forwarder) refuse(disk *spool.Stream, entries []spool.Entry, errs []*record.Error) (failure *record.Error) {
 	if f.policy == Suspend {
 		f.suspendAt(&entries[0], errs[0])

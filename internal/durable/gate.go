@@ -85,9 +85,6 @@ type topicsAhead struct {
 func (t *topicsAhead) note(topic string, aside bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.aside == nil {
-		t.aside = map[string]bool{}
-	}
 	t.aside[topic] = aside
 }
 

@@ -147,7 +147,8 @@ func (s Stream) UnderWay() int64 {
 	if s.st == nil {
 		return 0
 	}
-	return s.st.flights.underWay()
+	n, _ := s.st.flights.count()
+	return n
 }
 
 // Suspension returns why the stream is not sent; nil: it is not suspended.

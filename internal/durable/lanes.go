@@ -13,7 +13,7 @@ const (
 	maxFlights     = 8000
 	maxFlightBytes = 16 << 20
 	// firstWindow is how many records of a lane may be under way at first: a partition that
-	// hangs has few. Each that arrives lets it have one more, up to maxWindow. Where one of
+	// hangs has few. For each that arrives it may have one more, up to maxWindow. Where one of
 	// several lanes has its fill the reader waits, and the others have to last meanwhile.
 	firstWindow = 16
 	maxWindow   = 2000
@@ -21,6 +21,8 @@ const (
 	stallWait = time.Second
 	// maxLanes bounds the lanes in memory: with more of them aside, the reader waits.
 	maxLanes = 10_000
+	// batchRecords is how many records are read from disk at once.
+	batchRecords = 500
 	// batchBytes bounds what is read from disk at once, and what a lane has under way.
 	batchBytes = 4 << 20
 	// retryPause is before something that has failed is tried again.
@@ -41,6 +43,7 @@ const (
 // and when the obstacle is gone it goes back to the first of them. What waits takes no memory but
 // that place. They are for the holder of the stream's turn.
 type lanes struct {
+	ofUnits     bool // a lane is a topic
 	inOrder     bool // a record that cannot be sent holds up all others, as the policy Suspend has it
 	partitionOf func(key []byte, partitions int32) int32
 	// look returns what is known of a topic; see [producer.Pool.Look].
@@ -106,8 +109,11 @@ func newLanes() lanes {
 	return lanes{topics: map[string]*topicLanes{}, aside: map[*lane]struct{}{}, own: map[spool.Position]own{}}
 }
 
-// choose is what the reader does with a record on disk.
+// choose is what the reader does with a record or unit on disk.
 func (ls *lanes) choose(h *spool.Head) spool.Choice {
+	if ls.ofUnits {
+		h.Partition, h.Key = record.AnyPartition, nil
+	}
 	if _, ok := ls.own[h.Position]; ok {
 		return spool.Pass
 	}
@@ -124,25 +130,6 @@ func (ls *lanes) choose(h *spool.Head) spool.Choice {
 	default:
 		ls.full = l
 		return spool.Stop
-	}
-	l.pass(h.Position)
-	if ls.inOrder {
-		return spool.Stop
-	}
-	return spool.Pass
-}
-
-// chooseUnit is choose for a unit: lanes of units are topics, and one unit is sent at a time.
-func (ls *lanes) chooseUnit(h *spool.Head) spool.Choice {
-	h.Partition, h.Key = record.AnyPartition, nil
-	l := ls.laneOf(h)
-	switch {
-	case l == nil:
-		return spool.Stop
-	case !l.isAside:
-		ls.take(l, h.Size)
-		ls.chosen = append(ls.chosen, taken{l, h.Size})
-		return spool.Take
 	}
 	l.pass(h.Position)
 	if ls.inOrder {
@@ -182,8 +169,12 @@ func (ls *lanes) laneOf(h *spool.Head) *lane {
 	return l
 }
 
-// room reports whether another record of the lane may be under way.
+// room reports whether another record of the lane may be under way. Units never are: one is sent
+// after another.
 func (ls *lanes) room(l *lane, size int) bool {
+	if ls.ofUnits {
+		return true
+	}
 	if ls.inOrder {
 		return len(ls.own) == 0 && len(ls.chosen) == 0
 	}

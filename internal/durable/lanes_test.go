@@ -40,7 +40,7 @@ func (g *gateway) put(conn *kafkaconf.Connection, n int, topics ...string) {
 	st.start()
 }
 
-func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
+func TestForwarderIsNotHeldUpByWhatStandsAside(t *testing.T) {
 	cases := []struct {
 		name string
 		// records on disk, of the topics in turns, before the broker is there; those of t
@@ -73,7 +73,7 @@ func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
 	}
 }
 
-func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
+func TestForwarderIsNotHeldUpByAPartitionThatHangs(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.Connect(t)
@@ -98,7 +98,7 @@ func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
 }
 
 // Its records stand aside for as long as it is missing.
-func TestATopicThatComesBackGetsItsRecordsInOrder(t *testing.T) {
+func TestForwarderSendsInOrderToATopicThatComesBack(t *testing.T) {
 	g, conn, start := startAway(t)
 	g.put(conn, 50, "later", "t")
 	b := start()

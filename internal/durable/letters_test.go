@@ -34,7 +34,7 @@ func (i *inbox) get() []notify.Event {
 	return append([]notify.Event(nil), i.events...)
 }
 
-func TestAnOperatorIsToldOnceAMinuteAtMost(t *testing.T) {
+func TestForwarderNotifiesAnOperatorOnceAMinuteAtMost(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	told := &inbox{}
 	web := httptest.NewServer(told)

@@ -78,7 +78,7 @@ func Open(opts Options) *Queue {
 	return q
 }
 
-// Start lets the queue send through pool, and takes the directory over as soon as no
+// Start makes the queue send through pool, and take the directory over as soon as no
 // other process has it.
 func (q *Queue) Start(pool *producer.Pool) {
 	q.pool = pool

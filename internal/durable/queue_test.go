@@ -21,7 +21,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
-func TestWhileKafkaAnswersNothingIsWrittenToDisk(t *testing.T) {
+func TestQueueWritesNothingToDiskWhileKafkaAnswers(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -34,7 +34,7 @@ func TestWhileKafkaAnswersNothingIsWrittenToDisk(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 10))
 }
 
-func TestALateAcknowledgementRemovesTheRecordAndItIsNotSentTwice(t *testing.T) {
+func TestQueueDoesNotSendTwiceWhatIsAcknowledgedLate(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -49,7 +49,7 @@ func TestALateAcknowledgementRemovesTheRecordAndItIsNotSentTwice(t *testing.T) {
 	await.True(t, "the empty stream's files are removed", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 }
 
-func TestWhatPassesIsKeptAndWhatDoesNotIsRefused(t *testing.T) {
+func TestQueueKeepsWhatPassesAndRefusesWhatDoesNot(t *testing.T) {
 	cases := []struct {
 		name, topic string
 		fail        *kerr.Error
@@ -96,7 +96,7 @@ func startAway(t *testing.T) (*gateway, *kafkaconf.Connection, func() *broker) {
 	return g, durabletest.Connect(t, fmt.Sprintf("127.0.0.1:%d", port)), func() *broker { return startBroker(t, kfake.Ports(port)) }
 }
 
-func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
+func TestQueueKeepsOrderWhenTheBrokerComesBack(t *testing.T) {
 	g, conn, start := startAway(t)
 	n := 0
 	for range 20 {
@@ -111,7 +111,7 @@ func TestNothingOvertakesTheRecordsOnDiskWhenTheBrokerComesBack(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", n))
 }
 
-func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
+func TestQueueUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -151,7 +151,7 @@ func TestAStreamUnderLoadBecomesEmptyAgainAfterAnOutage(t *testing.T) {
 	}
 }
 
-func TestAfterARestartOnlyWhatWasNotAcknowledgedIsSentInOrder(t *testing.T) {
+func TestQueueSendsInOrderAfterARestartWhatWasNotAcknowledged(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Connect(t)
 	g := startQueue(t, dir, Options{}).await()
@@ -175,7 +175,7 @@ func TestAfterARestartOnlyWhatWasNotAcknowledgedIsSentInOrder(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 51))
 }
 
-func TestTheNextProcessServesMeanwhileAndSendsAfterThisOneHasLetGo(t *testing.T) {
+func TestQueueOfTheNextProcessServesMeanwhileAndSendsAfterThisOneHasEnded(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Connect(t)
 	old := startQueue(t, dir, Options{}).await()
@@ -199,7 +199,7 @@ func TestTheNextProcessServesMeanwhileAndSendsAfterThisOneHasLetGo(t *testing.T)
 	durabletest.Ascending(t, b.Values(t, "t", 6))
 }
 
-func TestALateAcknowledgementCountsForAProcessThatDoesNotOwnTheSpoolToo(t *testing.T) {
+func TestQueueThatDoesNotOwnTheSpoolCountsALateAcknowledgement(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Connect(t)
 	old := startQueue(t, dir, Options{}).await()
@@ -215,7 +215,7 @@ func TestALateAcknowledgementCountsForAProcessThatDoesNotOwnTheSpoolToo(t *testi
 	durabletest.Ascending(t, b.Values(t, "t", 3))
 }
 
-func TestARecordHasTheTimeAtWhichItWasTaken(t *testing.T) {
+func TestQueueGivesARecordTheTimeAtWhichItWasTaken(t *testing.T) {
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	away := durabletest.Connect(t, "127.0.0.1:1")
 	begin := time.Now()
@@ -233,7 +233,7 @@ func TestARecordHasTheTimeAtWhichItWasTaken(t *testing.T) {
 	}
 }
 
-func TestHurryEndsTheWaitingForKafka(t *testing.T) {
+func TestQueueHurryEndsTheWaitingForKafka(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -255,7 +255,7 @@ func TestHurryEndsTheWaitingForKafka(t *testing.T) {
 	}
 }
 
-func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
+func TestQueueRefusesOrLeavesUnconfirmedWhatItCannotKeep(t *testing.T) {
 	cases := []struct {
 		name  string
 		spoil func(dir string) error
@@ -291,7 +291,7 @@ func TestARecordThatCannotBeKeptIsRefusedOrUnconfirmed(t *testing.T) {
 	}
 }
 
-func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
+func TestQueueKeepsInOrderWhatIsStillQueuedAtTheEnd(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(b.ListenAddrs(), ",")}, record.Mode{})
@@ -327,7 +327,7 @@ func TestRecordsStillQueuedAtTheEndAreKeptInOrder(t *testing.T) {
 
 // A producer that loses its sequence, or is fenced, is good for nothing more. What it
 // had is sent by the next one.
-func TestWhatAProducerHadWhenItFailedForGoodIsSentByTheNextOne(t *testing.T) {
+func TestQueueSendsByTheNextProducerWhatTheFailedOneHad(t *testing.T) {
 	for _, cause := range []*kerr.Error{kerr.OutOfOrderSequenceNumber, kerr.InvalidProducerEpoch, kerr.UnknownProducerID, kerr.ProducerFenced, kerr.InvalidProducerIDMapping} {
 		t.Run(cause.Message, func(t *testing.T) {
 			b, dir := startBroker(t), t.TempDir()
@@ -354,7 +354,7 @@ func TestWhatAProducerHadWhenItFailedForGoodIsSentByTheNextOne(t *testing.T) {
 
 // What ends between reading records from disk and looking for their flights has been
 // sent all the same.
-func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
+func TestForwarderDoesNotSendAgainWhatIsAcknowledgedWhileItIsRead(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)
@@ -390,7 +390,7 @@ func TestARecordAcknowledgedWhileItIsReadFromDiskIsNotSentAgain(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 3))
 }
 
-func TestARecordThatIsBeingKeptWhenTheProcessEndsIsNotSentAgain(t *testing.T) {
+func TestQueueCloseWaitsForARecordThatIsBeingKept(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Connect(t)

@@ -10,12 +10,8 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-const (
-	// batchRecords is how many records are read from disk at once.
-	batchRecords = 500
-	// askWait bounds how long the reader waits for the cluster as a whole.
-	askWait = 2 * time.Second
-)
+// askWait bounds how long the reader waits for the cluster as a whole.
+const askWait = 2 * time.Second
 
 // recordForwarder sends records one by one.
 type recordForwarder struct{ *forwarder }

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
-func TestOneRouteCannotTakeAllRoomOnDisk(t *testing.T) {
+func TestQueueLeavesRoomOnDiskForOtherRoutes(t *testing.T) {
 	g := startQueue(t, t.TempDir(), Options{MaxBytes: 200_000}).await()
 	first, second := durabletest.Connect(t, durabletest.Nobody), durabletest.Connect(t, durabletest.Nobody)
 	if first.Origin() != second.Origin() {

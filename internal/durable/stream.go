@@ -51,6 +51,9 @@ func newStream(c *common, conn *kafkaconf.Connection, policy Policy) *stream {
 	st := &stream{
 		common: c, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		flights: flights{at: map[spool.Position]*flight{}},
+		ahead:   topicsAhead{aside: map[string]bool{}},
+		units:   units{memory: newMemory()},
 	}
 	if conn.Transactional() && c.pool != nil {
 		st.units.serial, st.units.unsettled = c.pool.NewSerial(conn, st.id), true
@@ -152,6 +155,9 @@ func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) 
 	}
 	return &record.Error{Kind: record.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
+
+// behindOthers is why a record is kept that waits for earlier ones.
+var behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
 
 // awaitKeeping returns when those of the records on disk that are in flight are among the flights.
 func (st *stream) awaitKeeping() {
@@ -256,7 +262,7 @@ func (st *stream) tidy() {
 func (st *stream) close() (release func()) {
 	st.keeping.Lock()
 	st.sweep()
-	if n := st.flights.unconfirmed(); n > 0 {
+	if _, n := st.flights.count(); n > 0 {
 		st.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)
 	}
 	if st.inDoubt() {

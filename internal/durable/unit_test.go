@@ -48,7 +48,7 @@ func (b *broker) loseCommits(t *testing.T, carryOut bool) (answer func()) {
 	return func() { losing.Store(false) }
 }
 
-func TestWhileKafkaAnswersAUnitIsCommittedAndNothingIsWrittenToDisk(t *testing.T) {
+func TestUnitIsCommittedWithoutTheDiskWhileKafkaAnswers(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Transactional(t)
@@ -83,7 +83,7 @@ func TestUnitsQueueInOrderWhileKafkaIsAwayAndAreSentOnceItIsBack(t *testing.T) {
 
 // The unit is on disk with the identity under which it was sent, and a mark of that
 // says whether it is in Kafka.
-func TestAUnitWhoseCommitWasNotAnsweredIsInKafkaOnce(t *testing.T) {
+func TestUnitWhoseCommitWasNotAnsweredIsInKafkaOnce(t *testing.T) {
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
 			b := startBroker(t)
@@ -103,7 +103,7 @@ func TestAUnitWhoseCommitWasNotAnsweredIsInKafkaOnce(t *testing.T) {
 	}
 }
 
-func TestTheNextProcessFindsOutAboutAUnitWhoseCommitWasNotAnswered(t *testing.T) {
+func TestUnitWhoseCommitWasNotAnsweredIsSettledByTheNextProcess(t *testing.T) {
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
 			b, dir := startBroker(t), t.TempDir()
@@ -141,7 +141,7 @@ func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	}
 }
 
-func TestASuspendedStreamOfUnitsKeepsItsOrder(t *testing.T) {
+func TestUnitsOfASuspendedStreamKeepTheirOrder(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.Transactional(t)
@@ -166,7 +166,7 @@ func TestASuspendedStreamOfUnitsKeepsItsOrder(t *testing.T) {
 }
 
 // Kafka says for ever that a transaction has not ended, which it has.
-func TestATransactionThatKafkaLosesTrackOfIsNotWaitedForForever(t *testing.T) {
+func TestUnitDoesNotWaitForeverForATransactionThatKafkaLosesTrackOf(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.Transactional(t)
@@ -180,7 +180,7 @@ func TestATransactionThatKafkaLosesTrackOfIsNotWaitedForForever(t *testing.T) {
 	}
 }
 
-func TestAMissingRightToTheTransactionalIDIsTheRoutesFault(t *testing.T) {
+func TestUnitWithoutTheRightToItsTransactionalIDIsTheRoutesFault(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.Transactional(t)
@@ -190,7 +190,7 @@ func TestAMissingRightToTheTransactionalIDIsTheRoutesFault(t *testing.T) {
 	g.WantUnit("committed", conn, "t", "2", durabletest.Patient)
 }
 
-func TestAMissingRightToTheGroupIsTheRoutesFault(t *testing.T) {
+func TestUnitWithoutTheRightToItsGroupIsTheRoutesFault(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
 	conn := b.Transactional(t)
@@ -204,7 +204,7 @@ func TestAMissingRightToTheGroupIsTheRoutesFault(t *testing.T) {
 	}
 }
 
-func TestARunnerThatDoesNotOwnTheSpoolKeepsUnits(t *testing.T) {
+func TestUnitIsKeptByAProcessThatDoesNotOwnTheSpool(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Transactional(t)
 	old := startQueue(t, dir, Options{}).await()
@@ -221,7 +221,7 @@ func TestARunnerThatDoesNotOwnTheSpoolKeepsUnits(t *testing.T) {
 	}
 }
 
-func TestHurryKeepsAUnitThatWaitsForKafka(t *testing.T) {
+func TestUnitThatWaitsForKafkaIsKeptByHurry(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	g := startQueue(t, dir, Options{}).await()
 	conn := b.Transactional(t)
@@ -269,7 +269,7 @@ func (g *gateway) first(want string, conn *kafkaconf.Connection, id byte, value 
 	return b
 }
 
-func TestAUnitOfWhichNobodyKnowsIsNotSentTwice(t *testing.T) {
+func TestUnitWhoseReplyWasNotStoredIsNotSentTwice(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Transactional(t)
 	g := startQueue(t, dir, Options{}).await()
@@ -294,7 +294,7 @@ func TestAUnitOfWhichNobodyKnowsIsNotSentTwice(t *testing.T) {
 	}
 }
 
-func TestAUnitThatIsOnDiskIsNotKeptTwice(t *testing.T) {
+func TestUnitThatIsOnDiskIsNotKeptTwice(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Transactional(t)
 	g := startQueue(t, dir, Options{}).await()
@@ -322,7 +322,7 @@ func TestAUnitThatIsOnDiskIsNotKeptTwice(t *testing.T) {
 
 // The unit is committed, its answer lost, and there is no room on disk: the client is
 // told that nobody knows, and finds out when it asks again.
-func TestAUnitOfWhichNothingIsKnownIsFoundOutAboutWhenItComesAgain(t *testing.T) {
+func TestUnitThatIsUnconfirmedIsFoundWhenItComesAgain(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{MaxBytes: 1}).await()
 	conn := b.Transactional(t)
@@ -339,8 +339,8 @@ func TestAUnitOfWhichNothingIsKnownIsFoundOutAboutWhenItComesAgain(t *testing.T)
 	}
 }
 
-func TestAMarkIsNotLargerThanKafkaTakes(t *testing.T) {
-	var m memory
+func TestUnitMarkIsNotLargerThanKafkaTakes(t *testing.T) {
+	m := newMemory()
 	for i := range 3 * maxOwed {
 		id := [16]byte{1, byte(i), byte(i >> 8)}
 		m.expect(id)

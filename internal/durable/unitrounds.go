@@ -25,6 +25,7 @@ type unitForwarder struct {
 
 func newUnitForwarder(st *stream) *unitForwarder {
 	f := &unitForwarder{newForwarder(st), unitStream{st}}
+	f.ofUnits = true
 	if serial := st.units.serial; serial != nil {
 		f.look = serial.Look
 	}
@@ -46,7 +47,7 @@ func (f *unitForwarder) round() (_ time.Duration, deaf bool) {
 		f.gate.open()
 		return pause, false
 	}
-	entries, cursor, err := disk.Select(f.cursor, unitsRead, batchBytes, f.chooseUnit)
+	entries, cursor, err := disk.Select(f.cursor, unitsRead, batchBytes, f.choose)
 	if err != nil {
 		return f.unreadable(err)
 	}

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -49,6 +50,10 @@ type memory struct {
 	owed  []spool.UnitID // open and committed
 }
 
+func newMemory() memory {
+	return memory{known: map[spool.UnitID]fate{}, open: map[spool.UnitID]bool{}}
+}
+
 // fate is what became of a unit.
 type fate struct{ receipt string } // "": it was committed
 
@@ -66,9 +71,6 @@ func (f fate) apply(b *record.Batch) {
 func (m *memory) expect(id spool.UnitID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.open == nil {
-		m.open = map[spool.UnitID]bool{}
-	}
 	m.open[id] = true
 }
 
@@ -79,11 +81,8 @@ func (m *memory) replied(id spool.UnitID) {
 	defer m.mu.Unlock()
 	delete(m.open, id)
 	delete(m.known, id)
-	for i, other := range m.owed {
-		if other == id {
-			m.owed = append(m.owed[:i], m.owed[i+1:]...)
-			break
-		}
+	if i := slices.Index(m.owed, id); i >= 0 {
+		m.owed = slices.Delete(m.owed, i, i+1)
 	}
 }
 
@@ -94,19 +93,11 @@ func (m *memory) learn(id spool.UnitID, f fate) {
 	if _, ok := m.known[id]; !ok {
 		m.order = append(m.order, id)
 	}
-	m.know(id, f)
+	m.known[id] = f
 	if len(m.order) > maxRecalled {
 		delete(m.known, m.order[0])
 		m.order = m.order[1:]
 	}
-}
-
-// know notes what became of a unit. mu is held.
-func (m *memory) know(id spool.UnitID, f fate) {
-	if m.known == nil {
-		m.known = map[spool.UnitID]fate{}
-	}
-	m.known[id] = f
 }
 
 // committed notes that a unit was committed.
@@ -117,7 +108,7 @@ func (m *memory) committed(id spool.UnitID) {
 		return
 	}
 	if f := m.known[id]; f.receipt == "" {
-		m.know(id, fate{})
+		m.known[id] = fate{}
 	}
 	if m.owed = append(m.owed, id); len(m.owed) >= maxOwed {
 		m.owed = m.owed[1:]
@@ -129,7 +120,7 @@ func (m *memory) kept(id spool.UnitID, p spool.Position) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.open[id] {
-		m.know(id, fate{p.Receipt()})
+		m.known[id] = fate{p.Receipt()}
 	}
 }
 

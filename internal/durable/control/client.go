@@ -58,7 +58,7 @@ func Dial(ctx context.Context, dirPath string) (*Client, error) {
 	return c, nil
 }
 
-// Close lets go of the directory.
+// Close closes the directory.
 func (c *Client) Close() error {
 	return c.dir.Close()
 }

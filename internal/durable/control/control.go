@@ -160,7 +160,7 @@ func show(o *operator.Operator, w http.ResponseWriter, r *http.Request, req oper
 	switch {
 	case err != nil && begun:
 		allowWrite(w)
-		_ = lines.Encode(problemReply{Error: err.Error()}) // nobody is left to tell
+		_ = lines.Encode(problemReply{Error: err.Error()}) // the client may be gone
 	case err != nil:
 		replyError(w, http.StatusConflict, operator.Done{}, err)
 	}
@@ -195,7 +195,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	allowWrite(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // nobody is left to tell
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
 
 // allowWrite gives the next part of a reply its time: one that nobody reads must not

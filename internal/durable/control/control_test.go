@@ -22,7 +22,7 @@ import (
 
 func socketOf(dir string) string { return filepath.Join(dir, "control.sock") }
 
-func TestTheSocketIsThereWhileTheOwnerIs(t *testing.T) {
+func TestControlSocketIsThereWhileTheOwnerIs(t *testing.T) {
 	dir := t.TempDir()
 	first := startQueue(t, dir, durable.Options{}).await()
 	dial(t, dir)
@@ -57,7 +57,7 @@ func deadSocket(t *testing.T, path string) {
 	l.Close()
 }
 
-func TestTheSocketOfADeadProcessIsReplaced(t *testing.T) {
+func TestControlSocketOfADeadProcessIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	deadSocket(t, socketOf(dir))
 	deadSocket(t, filepath.Join(dir, newName))
@@ -65,7 +65,7 @@ func TestTheSocketOfADeadProcessIsReplaced(t *testing.T) {
 	dial(t, dir)
 }
 
-func TestOnlyTheOwnSocketIsRemoved(t *testing.T) {
+func TestControlRemovesItsOwnSocketOnly(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{})
 	dial(t, dir)
@@ -79,7 +79,7 @@ func TestOnlyTheOwnSocketIsRemoved(t *testing.T) {
 	}
 }
 
-func TestADirectoryWithALongNameHasASocketToo(t *testing.T) {
+func TestControlSocketInADirectoryWithALongName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 40), strings.Repeat("longer", 30))
 	startQueue(t, dir, durable.Options{})
 	if _, err := dial(t, dir).Streams(t.Context()); err != nil {
@@ -87,7 +87,7 @@ func TestADirectoryWithALongNameHasASocketToo(t *testing.T) {
 	}
 }
 
-func TestWithoutASocketEverythingElseWorks(t *testing.T) {
+func TestControlWithoutASocketLeavesEverythingElseWorking(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	if err := os.WriteFile(socketOf(dir), []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func post(path, body string) string {
 	return fmt.Sprintf("POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", path, len(body), body)
 }
 
-func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
+func TestControlGarbageOnTheSocketChangesNothing(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -173,7 +173,7 @@ func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
 	}
 }
 
-func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
+func TestControlGivesAwayNoPropertyButTheBrokers(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn, err := kafkaconf.New(kafkaconf.Properties{
@@ -194,7 +194,7 @@ func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatNobodyReadsDoesNotHoldTheEndUp(t *testing.T) {
+func TestControlEndsAlthoughAReplyIsNotRead(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)

@@ -80,7 +80,7 @@ func wantError(t *testing.T, err error, part string) {
 }
 
 // A client may give a record any time, and one of a year that time.Time does not write as JSON must not hide the others.
-func TestRecordsOfAnyTimeAreShown(t *testing.T) {
+func TestOperatorShowsRecordsOfAnyTime(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	far := durabletest.RecordOf("t", "far")
@@ -99,7 +99,7 @@ func TestRecordsOfAnyTimeAreShown(t *testing.T) {
 	}
 }
 
-func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
+func TestOperatorListsShowsAndReplaysADeadLetter(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -152,7 +152,7 @@ func TestADeadLetterIsListedShownAndSentAgain(t *testing.T) {
 	wantError(t, err, "there is no record "+letter.Receipt)
 }
 
-func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
+func TestOperatorFindsAReceiptThroughDeathAndReplay(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -188,7 +188,7 @@ func TestAReceiptIsFoundThroughDeathAndReplay(t *testing.T) {
 	wantError(t, err, "there is no record "+receipts[1])
 }
 
-func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
+func TestOperatorSaysWhatBecameOfAResolvedReceipt(t *testing.T) {
 	g := startQueue(t, t.TempDir(), durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
 	var receipts []string
@@ -217,7 +217,7 @@ func TestOfAReceiptThatIsDoneWithItIsSaidWhatIsKnown(t *testing.T) {
 	wantError(t, err, "it was never kept here")
 }
 
-func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
+func TestOperatorReplaysALetterThatIsRefusedAgainOnceOnly(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	g.Want("acknowledged", b.Connect(t), "t", "0", durabletest.Patient)
@@ -240,7 +240,7 @@ func TestALetterThatIsRefusedAgainIsReplayedOnceOnly(t *testing.T) {
 	}
 }
 
-func TestAMoveEndsAlthoughWhatItMovesComesBack(t *testing.T) {
+func TestOperatorMoveEndsAlthoughWhatItMovesComesBack(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	for i := range 3 {
@@ -258,7 +258,7 @@ func TestAMoveEndsAlthoughWhatItMovesComesBack(t *testing.T) {
 	}
 }
 
-func TestARoundAndAnOperationKeepOutOfEachOthersWay(t *testing.T) {
+func TestOperatorWaitsForTheForwardersRound(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -285,7 +285,7 @@ func TestARoundAndAnOperationKeepOutOfEachOthersWay(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 2))
 }
 
-func TestASuspendedStreamKeepsItsOrderUntilItIsResumed(t *testing.T) {
+func TestOperatorResumesASuspendedStreamInOrder(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -322,7 +322,7 @@ func TestASuspendedStreamKeepsItsOrderUntilItIsResumed(t *testing.T) {
 	wantError(t, err, "is not suspended")
 }
 
-func TestARecordThatStopsAStreamIsDroppedAndTheRestGoesOn(t *testing.T) {
+func TestOperatorDropsTheRecordThatStopsAStreamAndResumesTheRest(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -363,7 +363,7 @@ func TestARecordThatStopsAStreamIsDroppedAndTheRestGoesOn(t *testing.T) {
 	}
 }
 
-func TestAnEmptySuspendedStreamStillKeepsWhatComes(t *testing.T) {
+func TestOperatorSuspendsAnEmptyStreamThatStillKeepsRecords(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -384,7 +384,7 @@ func TestAnEmptySuspendedStreamStillKeepsWhatComes(t *testing.T) {
 	await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 }
 
-func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
+func TestOperatorReplaysRecordsOfBrokersThatAreGoneToOthersInOrder(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -412,7 +412,7 @@ func TestRecordsOfBrokersThatAreGoneMoveToOthersInOrder(t *testing.T) {
 	await.True(t, "nothing is on disk", func() bool { return len(durabletest.Files(t, dir)) == 0 })
 }
 
-func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
+func TestOperatorNeitherMovesNorDropsARecordUnderWay(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -438,7 +438,7 @@ func TestARecordUnderWayIsNeitherMovedNorDropped(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 3))
 }
 
-func TestAFlightIsLeftToLandAlthoughTheForwarderIsBetweenRounds(t *testing.T) {
+func TestOperatorLeavesAFlightToLandBetweenRounds(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := b.Connect(t)
@@ -462,7 +462,7 @@ func TestAFlightIsLeftToLandAlthoughTheForwarderIsBetweenRounds(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 2))
 }
 
-func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
+func TestOperatorReplayRefusesWhatCannotBeMeant(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -507,7 +507,7 @@ func TestReplayAndDropRefuseWhatCannotBeMeant(t *testing.T) {
 	}
 }
 
-func TestWithoutARunnerTheSpoolIsHandledAndNothingIsSent(t *testing.T) {
+func TestOperatorWithoutARunnerSendsNothing(t *testing.T) {
 	b, dir := durabletest.StartBroker(t), t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -541,7 +541,7 @@ func TestWithoutARunnerTheSpoolIsHandledAndNothingIsSent(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 5))
 }
 
-func TestADirectoryThatIsNoSpoolIsLeftAlone(t *testing.T) {
+func TestOperatorLeavesADirectoryAloneThatIsNoSpool(t *testing.T) {
 	other := t.TempDir()
 	if err := os.WriteFile(filepath.Join(other, "letters"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -565,7 +565,7 @@ func TestADirectoryThatIsNoSpoolIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAStreamWhoseConnectionIsUnreadableCanBeMovedAway(t *testing.T) {
+func TestOperatorReplaysAStreamWhoseConnectionIsUnreadable(t *testing.T) {
 	for _, c := range []struct{ says, connection string }{
 		{"damaged", `{"config":`},
 		{"a property that this version refuses", `{"config":{"bootstrap.servers":"x","message.max.bytes":"many"}}`},
@@ -607,7 +607,7 @@ func TestAStreamWhoseConnectionIsUnreadableCanBeMovedAway(t *testing.T) {
 	}
 }
 
-func TestShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
+func TestOperatorShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -656,7 +656,7 @@ func TestShowBeginsWhereAskedAndEndsAtTheLimit(t *testing.T) {
 	wantError(t, err, "not negative")
 }
 
-func TestBytesAreShownAsTextWhereTheyAreText(t *testing.T) {
+func TestOperatorShowsBytesAsTextWhereTheyAreText(t *testing.T) {
 	cases := []struct {
 		says   string
 		in     []byte
@@ -686,7 +686,7 @@ func TestBytesAreShownAsTextWhereTheyAreText(t *testing.T) {
 	}
 }
 
-func TestAnAmbiguousBeginningIsNoName(t *testing.T) {
+func TestOperatorRefusesAnAmbiguousBeginningOfAName(t *testing.T) {
 	dir := t.TempDir()
 	g := startQueue(t, dir, durable.Options{}).await()
 	conn := durabletest.Connect(t, durabletest.Nobody)
@@ -705,7 +705,7 @@ func TestAnAmbiguousBeginningIsNoName(t *testing.T) {
 	}
 }
 
-func TestUnitsAndRecordsDoNotMoveIntoEachOthersStreams(t *testing.T) {
+func TestOperatorMovesNoUnitsIntoAStreamOfRecords(t *testing.T) {
 	b := durabletest.StartBroker(t)
 	g := startQueue(t, t.TempDir(), durable.Options{}).await()
 	conn := b.Transactional(t)
@@ -722,7 +722,7 @@ func TestUnitsAndRecordsDoNotMoveIntoEachOthersStreams(t *testing.T) {
 	}
 }
 
-func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T) {
+func TestOperatorReplaysAUnitThatBecameADeadLetter(t *testing.T) {
 	b := durabletest.StartBroker(t)
 	g := startQueue(t, t.TempDir(), durable.Options{}).await()
 	conn := b.Transactional(t)
@@ -761,7 +761,7 @@ func TestAUnitThatKafkaCanNeverTakeIsRefusedOrBecomesOneDeadLetter(t *testing.T)
 	}
 }
 
-func TestDeadLettersThatFillTheirShareStopNobody(t *testing.T) {
+func TestOperatorDropsDeadLettersThatFillTheirShare(t *testing.T) {
 	large := strings.Repeat("x", 20_000)
 	for _, drop := range []bool{true, false} {
 		t.Run(fmt.Sprint("drop the oldest: ", drop), func(t *testing.T) {

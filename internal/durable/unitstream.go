@@ -5,50 +5,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
 // loadedInterval is how often a request looks whether this process owns the spool.
 const loadedInterval = 10 * time.Millisecond
-
-// unitWay delivers a route's batches as units: records of one topic that are in Kafka all
-// or none.
-type unitWay struct {
-	q      *Queue
-	conn   *kafkaconf.Connection
-	policy Policy
-}
-
-// Deliver delivers the records in one transaction to Kafka, or as one unit to the disk.
-// Then the unit's receipt is that of each record.
-func (w *unitWay) Deliver(ctx context.Context, b *record.Batch) {
-	st := unitStream{w.q.stream(w.conn, w.policy)}
-	now := time.Now()
-	stamp(b.Records, now)
-	kafka := w.q.forKafka(ctx)
-	defer kafka.Release()
-	e := &spool.Entry{Unit: b.Unit, Record: b.Records[0], Rest: b.Records[1:], Kept: now, Holder: w.conn}
-	if e.Unit.IsZero() {
-		e.Unit = spool.NewUnitID()
-	} else {
-		st.units.memory.expect(e.Unit)
-		b.Replied = func() { st.units.memory.replied(e.Unit) }
-	}
-	if b.Again {
-		f, ok, err := st.recall(kafka, e.Unit)
-		if err != nil {
-			b.Outcomes, b.Err = nil, err
-			return
-		}
-		if ok {
-			f.apply(b)
-			return
-		}
-	}
-	st.deliver(kafka, e, b)
-}
 
 // unitStream is a stream of units, as requests and the forwarder send them.
 type unitStream struct{ *stream }
