@@ -47,7 +47,7 @@ func (l *loops) loop(f func()) {
 	}
 }
 
-// endLife stops new loops from being added, and tells those that run to end.
+// endLife ends the loops, and keeps new ones from being added.
 func (l *loops) endLife() {
 	l.adding.Lock()
 	defer l.adding.Unlock()

@@ -22,7 +22,7 @@ type forwarder struct {
 
 	// doRound sends the next records or units, and returns how long to wait before the next round, and
 	// whether a new record or an outcome does not end that.
-	doRound func() (pause time.Duration, deaf bool)
+	doRound func(*spool.Stream) (pause time.Duration, deaf bool)
 }
 
 func newForwarder(st *stream) *forwarder {
@@ -47,8 +47,11 @@ func (f *forwarder) run() {
 		for _, flight := range f.sweep() {
 			f.land(flight)
 		}
-		if f.ready() {
-			pause, deaf = f.doRound()
+		if disk := f.ready(); disk != nil {
+			if f.rewind.Swap(false) {
+				f.startOver()
+			}
+			pause, deaf = f.doRound(disk)
 		} else {
 			pause = time.Hour
 			f.gate.open()
@@ -87,17 +90,19 @@ func (f *forwarder) idle(pause time.Duration, deaf bool) bool {
 	return true
 }
 
-// ready reports whether there is a record that may be sent.
-func (f *forwarder) ready() bool {
+// ready returns the stream's files; nil: there is no record that may be sent.
+func (f *forwarder) ready() *spool.Stream {
 	disk := f.disk.Load()
-	if disk == nil || !f.loaded.Load() {
-		return false
-	}
-	if disk.Pending() == 0 {
+	switch {
+	case disk == nil || !f.loaded.Load():
+		return nil
+	case disk.Pending() == 0:
 		f.tidy()
-		return false
+		return nil
+	case f.suspension.Load() != nil:
+		return nil
 	}
-	return f.suspension.Load() == nil
+	return disk
 }
 
 // say logs what holds the stream up, once a minute.

@@ -1,10 +1,10 @@
 package durable
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +14,9 @@ import (
 )
 
 // Stream is a stream as an operator's command sees it: also one that has no records now, and one
-// whose records cannot be sent. Package operator works through it, and [Queue.Stats]; its methods
-// may be called from any goroutine, and a process must own the spool to get one.
+// whose records cannot be sent. Package operator works through it, and [Queue.Stats], in the process
+// that owns the spool. Its methods may be called from any goroutine; only Pause takes what outlasts
+// the call, the stream's turn.
 type Stream struct {
 	ID   string
 	Disk *spool.Stream // of what StreamOf returns: nil
@@ -29,12 +30,8 @@ type Stream struct {
 // Streams returns the streams that are on disk or that requests have used since this process began,
 // by ID.
 func (q *Queue) Streams() ([]Stream, error) {
-	disk := q.spool.Load()
 	q.mu.RLock()
-	var all []Stream
-	for _, st := range q.streams {
-		all = append(all, Stream{ID: st.id, q: q, st: st})
-	}
+	disk, known := q.spool.Load(), maps.Clone(q.streams)
 	q.mu.RUnlock()
 	if disk == nil {
 		return nil, errNoDisk
@@ -44,15 +41,17 @@ func (q *Queue) Streams() ([]Stream, error) {
 		return nil, err
 	}
 	for _, id := range ids {
-		if !slices.ContainsFunc(all, func(s Stream) bool { return s.ID == id }) {
-			all = append(all, Stream{ID: id, q: q})
+		if _, ok := known[id]; !ok {
+			known[id] = nil // it cannot be sent
 		}
 	}
-	for i := range all {
-		all[i].open(disk)
+	var all []Stream
+	for _, id := range slices.Sorted(maps.Keys(known)) {
+		s := Stream{ID: id, q: q, st: known[id]}
+		if s.open(disk); s.Disk != nil {
+			all = append(all, s)
+		}
 	}
-	all = slices.DeleteFunc(all, func(s Stream) bool { return s.Disk == nil })
-	slices.SortFunc(all, func(a, b Stream) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
@@ -160,8 +159,8 @@ func (s Stream) Suspension() *Suspension {
 }
 
 // Suspend stops a stream that is Sendable: nothing more of it is sent until Resume. After an error
-// that holds for as long as this process runs. It does not wait for the round that the forwarder is
-// in, which Pause does.
+// that holds for as long as this process runs. The forwarder's round may still send, until Pause
+// returns.
 func (s Stream) Suspend(why Suspension) error {
 	err := s.st.suspend(s.Disk, &why)
 	if err == nil {
@@ -230,8 +229,9 @@ func (s Stream) Landed(entries []spool.Entry) (landed []spool.Entry, err error) 
 var errKind = errors.New("units of transactions go to a transactional stream only, and other records to another one")
 
 // Append appends records of another place to a stream that is Sendable, in order and durably, and
-// returns how many it has written. After an error of which that is not known they count as not
-// written: who then leaves them where they are sends them twice at worst.
+// returns how many it has written; it needs no turn. A record of which that is not known counts as not
+// written: it is left where it was, and is sent twice at worst. The errors are the spool's, and one
+// for units and records that would be mixed.
 func (s Stream) Append(entries []spool.Entry) (written int, err error) {
 	fresh := make([]spool.Entry, 0, len(entries))
 	for i := range entries {

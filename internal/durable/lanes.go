@@ -210,7 +210,7 @@ func (ls *lanes) give(l *lane, size int) {
 	ls.retire(l)
 }
 
-// retire has the lane forgotten when the reader is at the end, if it has nothing to send
+// retire lists the lane, to be dropped when the reader is at the end if it has nothing to send
 // then. Before that its next record may be met, and it would have to begin with its
 // first window again.
 func (ls *lanes) retire(l *lane) {
@@ -246,7 +246,7 @@ func (ls *lanes) note(t *topicLanes) {
 	ls.ahead.note(t.name, aside)
 }
 
-// standAside has the reader pass the lane's records from a place on.
+// standAside makes the reader pass the lane's records, from a place on.
 func (ls *lanes) standAside(l *lane, from spool.Cursor) {
 	l.window = max(l.window/2, firstWindow)
 	if !l.isAside {
@@ -258,7 +258,7 @@ func (ls *lanes) standAside(l *lane, from spool.Cursor) {
 	}
 }
 
-// setAside has a lane stand aside from a record on, unless it does so already, and passes the record.
+// setAside makes a lane stand aside from a record on, unless it does already, and passes the record.
 func (ls *lanes) setAside(l *lane, p spool.Position) {
 	if !l.isAside {
 		ls.standAside(l, spool.Before(p))
@@ -314,8 +314,8 @@ func (ls *lanes) obstacle(l *lane) *record.Error {
 
 var standsAside = &record.Error{Kind: record.KindUnavailable, Reason: "an earlier record waits"}
 
-// examine has the lanes come back whose obstacle is gone, and the reader go back to the
-// first of them. It returns when it is to be called again.
+// examine ends the standing aside of lanes whose obstacle is gone, and takes the reader back to
+// the first of them. It returns when it is to be called again.
 func (ls *lanes) examine(now time.Time) time.Duration {
 	if ls.count == 0 {
 		return time.Hour
@@ -345,7 +345,7 @@ func (ls *lanes) examine(now time.Time) time.Duration {
 	return examinePause
 }
 
-// findStalled has the lanes stand aside of which nothing arrives.
+// findStalled makes lanes stand aside of which nothing arrives.
 func (ls *lanes) findStalled(now time.Time) {
 	if ls.inOrder {
 		return
@@ -380,7 +380,7 @@ func (ls *lanes) comeBack(l *lane, now time.Time) {
 	ls.note(l.topic)
 }
 
-// startOver has the reader begin again, and no lane stand aside.
+// startOver takes the reader back to the beginning, and no lane stands aside then.
 func (ls *lanes) startOver() {
 	for l := range ls.aside {
 		ls.comeBack(l, time.Time{})
@@ -404,7 +404,7 @@ func (ls *lanes) dropRetired(atEnd bool) {
 	}
 }
 
-// standing returns how many records wait for what may take long.
+// standing returns how many records wait in lanes that stand aside.
 func (ls *lanes) standing() (n int64) {
 	for l := range ls.aside {
 		n += l.passed + int64(l.flights)

@@ -54,25 +54,15 @@ type Queue struct {
 	gone       bool              // the directory is not in its place; takeOver's
 
 	mu      sync.RWMutex
-	owner   bool // this process forwards what is on disk
-	streams map[streamKey]*stream
-}
-
-type streamKey struct {
-	origin        string
-	policy        Policy
-	transactional bool
-}
-
-func keyOf(conn *kafkaconf.Connection, policy Policy) streamKey {
-	return streamKey{conn.Origin(), policy, conn.Transactional()}
+	owner   bool               // this process forwards what is on disk
+	streams map[string]*stream // by ID
 }
 
 // Open returns a queue on the directory. It never fails: what is wrong with the
 // directory is logged and tried again, and meanwhile no record can be kept. Start
 // is to be called before anything else.
 func Open(opts Options) *Queue {
-	q := &Queue{opts: opts, streams: map[streamKey]*stream{}, unreadable: map[string]string{}}
+	q := &Queue{opts: opts, streams: map[string]*stream{}, unreadable: map[string]string{}}
 	q.log, q.notifier = opts.Log, opts.Notifier
 	q.life, q.end = context.WithCancel(context.Background())
 	return q
@@ -264,13 +254,11 @@ func (q *Queue) inPlace(disk *spool.Spool) error {
 // found makes the stream that is on disk under this name, unless it is there.
 func (q *Queue) found(disk *spool.Spool, id string) {
 	q.mu.RLock()
-	for _, st := range q.streams {
-		if st.id == id {
-			q.mu.RUnlock()
-			return
-		}
-	}
+	known := q.streams[id] != nil
 	q.mu.RUnlock()
+	if known {
+		return
+	}
 	st, err := q.readStream(disk, id)
 	if err != nil && q.unreadable[id] == err.Error() {
 		return
@@ -282,9 +270,8 @@ func (q *Queue) found(disk *spool.Spool, id string) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := keyOf(st.conn, st.policy)
-	if q.streams[key] == nil {
-		q.streams[key] = st
+	if q.streams[id] == nil {
+		q.streams[id] = st
 	}
 }
 
@@ -321,20 +308,20 @@ func (q *Queue) newStream(conn *kafkaconf.Connection, policy Policy) *stream {
 
 // stream returns the stream of a connection.
 func (q *Queue) stream(conn *kafkaconf.Connection, policy Policy) *stream {
-	key := keyOf(conn, policy)
+	id := streamID(conn, policy)
 	q.mu.RLock()
-	st := q.streams[key]
+	st := q.streams[id]
 	q.mu.RUnlock()
 	if st != nil {
 		return st
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if st = q.streams[key]; st == nil {
+	if st = q.streams[id]; st == nil {
 		st = q.newStream(conn.As(modeOf(conn.Transactional())), policy)
 		// Nothing of it was on disk when this process became the owner.
 		st.loaded.Store(q.owner)
-		q.streams[key] = st
+		q.streams[id] = st
 	}
 	return st
 }

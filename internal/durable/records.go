@@ -26,11 +26,7 @@ func newRecordForwarder(st *stream) *recordForwarder {
 }
 
 // round reads and sends the next records, and notes what became of earlier ones.
-func (f *recordForwarder) round() (_ time.Duration, deaf bool) {
-	disk := f.disk.Load()
-	if f.rewind.Swap(false) {
-		f.startOver()
-	}
+func (f *recordForwarder) round(disk *spool.Stream) (_ time.Duration, deaf bool) {
 	if err := f.reach(); err != nil {
 		return f.recordsWait(err)
 	}
@@ -89,7 +85,7 @@ func (f *recordForwarder) recordsWait(err *record.Error) (time.Duration, bool) {
 	return f.wait("records wait on disk until Kafka takes them", err)
 }
 
-// startOverIfLost has the reader begin again if it is at the end and there are records
+// startOverIfLost takes the reader back to the beginning if it is at the end and there are records
 // that are neither under way nor aside.
 func (f *recordForwarder) startOverIfLost(disk *spool.Stream) {
 	if len(f.own) == 0 && len(f.aside) == 0 && disk.Pending() > 0 && f.readTo.Load() == f.appended.Load() {

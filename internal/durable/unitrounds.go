@@ -34,11 +34,7 @@ func newUnitForwarder(st *stream) *unitForwarder {
 }
 
 // round sends the next units.
-func (f *unitForwarder) round() (_ time.Duration, deaf bool) {
-	disk := f.disk.Load()
-	if f.rewind.Swap(false) {
-		f.startOver()
-	}
+func (f *unitForwarder) round(disk *spool.Stream) (_ time.Duration, deaf bool) {
 	if !f.units.settled() { // which may be the end of some of the units
 		return f.settle(disk)
 	}

@@ -65,12 +65,7 @@ func (c *Client) Close() error {
 
 // Streams returns the streams, by name.
 func (c *Client) Streams(ctx context.Context) (infos []durable.StreamInfo, err error) {
-	resp, err := c.do(ctx, http.MethodGet, "streams", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	err = decode(resp, &infos)
+	err = c.call(ctx, http.MethodGet, "streams", nil, &infos)
 	return infos, err
 }
 
@@ -129,13 +124,18 @@ func (c *Client) Show(ctx context.Context, req operator.ShowRequest, f func(*ope
 }
 
 func (c *Client) operate(ctx context.Context, name string, req any) (done operator.Done, err error) {
-	resp, err := c.do(ctx, http.MethodPost, name, req)
+	err = c.call(ctx, http.MethodPost, name, req, &done)
+	return done, err
+}
+
+// call makes a request and reads its reply into v; see decode.
+func (c *Client) call(ctx context.Context, method, name string, req, v any) error {
+	resp, err := c.do(ctx, method, name, req)
 	if err != nil {
-		return operator.Done{}, err
+		return err
 	}
 	defer resp.Body.Close()
-	err = decode(resp, &done)
-	return done, err
+	return decode(resp, v)
 }
 
 func (c *Client) do(ctx context.Context, method, name string, req any) (*http.Response, error) {
