@@ -1,4 +1,4 @@
-package durable
+package control
 
 import (
 	"context"
@@ -11,39 +11,39 @@ import (
 )
 
 const (
-	controlName = "control.sock"
-	// controlNew is the socket's name until it has taken the place of a dead one.
-	controlNew = ".new-control.sock"
-	// maxSocketPath is the longest path that can be a Unix socket's address
+	socketName = "control.sock"
+	// newName is the socket's name until it has taken the place of a dead one.
+	newName = ".new-control.sock"
+	// maxPath is the longest path that can be a Unix socket's address
 	// everywhere, in bytes.
-	maxSocketPath = 100
+	maxPath = 100
 )
 
-// controlSocket is a listening DIR/control.sock.
-type controlSocket struct {
+// socket is a listening DIR/control.sock.
+type socket struct {
 	dir      *os.File
 	listener *net.UnixListener
 	made     os.FileInfo
 }
 
-// controlAddress returns a path of a file in the directory that is short enough for
+// address returns a path of a file in the directory that is short enough for
 // a socket's address. dir is the open directory.
-func controlAddress(dir *os.File, name string) string {
+func address(dir *os.File, name string) string {
 	path := dir.Name() + string(os.PathSeparator) + name
-	if len(path) <= maxSocketPath {
+	if len(path) <= maxPath {
 		return path
 	}
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
 }
 
-// listenControl makes the socket. The caller owns the directory, so what is at its
+// listen makes the socket. The caller owns the directory, so what is at its
 // path is of a process that has died.
-func listenControl(path string) (*controlSocket, error) {
+func listen(path string) (*socket, error) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &controlSocket{dir: dir}
+	s := &socket{dir: dir}
 	if err := s.listen(); err != nil {
 		s.close()
 		return nil, err
@@ -51,15 +51,15 @@ func listenControl(path string) (*controlSocket, error) {
 	return s, nil
 }
 
-func (s *controlSocket) listen() error {
-	final, temporary := s.path(controlName), s.path(controlNew)
+func (s *socket) listen() error {
+	final, temporary := s.path(socketName), s.path(newName)
 	for _, path := range []string{final, temporary} {
 		if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 			return fmt.Errorf("%s is in the way: it is no socket", path)
 		}
 	}
 	_ = os.Remove(temporary) // what is still there makes the next step fail
-	l, err := private.Listen(context.Background(), "unix", controlAddress(s.dir, controlNew))
+	l, err := private.Listen(context.Background(), "unix", address(s.dir, newName))
 	if err != nil {
 		return err
 	}
@@ -81,17 +81,17 @@ var private = net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) err
 	return err
 }}
 
-func (s *controlSocket) path(name string) string { return filepath.Join(s.dir.Name(), name) }
+func (s *socket) path(name string) string { return filepath.Join(s.dir.Name(), name) }
 
 // remove takes the socket's name away, unless it is another socket's.
-func (s *controlSocket) remove() {
-	path := s.path(controlName)
+func (s *socket) remove() {
+	path := s.path(socketName)
 	if now, err := os.Lstat(path); err == nil && os.SameFile(now, s.made) {
 		_ = os.Remove(path) // a dead socket is replaced by the next owner
 	}
 }
 
-func (s *controlSocket) close() {
+func (s *socket) close() {
 	if s.listener != nil {
 		_ = s.listener.Close() // the server may have closed it
 	}

@@ -1,4 +1,4 @@
-package durable
+package control
 
 import (
 	"encoding/json"
@@ -7,39 +7,37 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
-	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
 func socketOf(dir string) string { return filepath.Join(dir, "control.sock") }
 
-func TestTheSocketIsThereWhileTheOwnerIs(t *testing.T) {
+func TestControlSocketIsThereWhileTheOwnerIs(t *testing.T) {
 	dir := t.TempDir()
-	first := startQueue(t, dir, Options{}).await()
+	first := startQueue(t, dir, durable.Options{}).await()
 	dial(t, dir)
 	info, err := os.Lstat(socketOf(dir))
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	second := startQueue(t, dir, Options{})
+	second := startQueue(t, dir, durable.Options{})
 	if now, err := os.Lstat(socketOf(dir)); err != nil || !os.SameFile(info, now) {
 		t.Errorf("a process that does not own the spool has replaced the socket: %v", err)
 	}
-	first.close()
+	first.Close()
 	second.await()
 	dial(t, dir)
-	second.close()
+	second.Close()
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.sock")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -59,51 +57,54 @@ func deadSocket(t *testing.T, path string) {
 	l.Close()
 }
 
-func TestTheSocketOfADeadProcessIsReplaced(t *testing.T) {
+func TestControlSocketOfADeadProcessIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	deadSocket(t, socketOf(dir))
-	deadSocket(t, filepath.Join(dir, controlNew))
-	startQueue(t, dir, Options{})
+	deadSocket(t, filepath.Join(dir, newName))
+	startQueue(t, dir, durable.Options{})
 	dial(t, dir)
 }
 
-func TestOnlyTheOwnSocketIsRemoved(t *testing.T) {
+func TestControlRemovesItsOwnSocketOnly(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{})
+	g := startQueue(t, dir, durable.Options{})
 	dial(t, dir)
 	if err := os.Remove(socketOf(dir)); err != nil {
 		t.Fatal(err)
 	}
 	deadSocket(t, socketOf(dir))
-	g.close()
+	g.Close()
 	if _, err := os.Lstat(socketOf(dir)); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestADirectoryWithALongNameHasASocketToo(t *testing.T) {
+func TestControlSocketInADirectoryWithALongName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 40), strings.Repeat("longer", 30))
-	startQueue(t, dir, Options{})
+	startQueue(t, dir, durable.Options{})
 	if _, err := dial(t, dir).Streams(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWithoutASocketEverythingElseWorks(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
+func TestControlWithoutASocketLeavesEverythingElseWorking(t *testing.T) {
+	b, dir := durabletest.StartBroker(t), t.TempDir()
 	if err := os.WriteFile(socketOf(dir), []byte("a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g := startQueue(t, dir, Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.block()
-	g.want("kept", conn, "t", "1", soon)
-	b.release()
-	g.awaitEmpty()
-	ascending(t, b.values(t, "t", 2))
-	g.close()
-	if n := strings.Count(g.log.String(), "no socket can be made"); n != 1 {
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Block()
+	g.Want("kept", conn, "t", "1", durabletest.Soon)
+	b.Release()
+	await.True(t, "nothing is on disk", func() bool {
+		stats, err := g.Queue.Stats()
+		return err == nil && stats.Records == 0
+	})
+	durabletest.Ascending(t, b.Values(t, "t", 2))
+	g.Close()
+	if n := strings.Count(g.Log.String(), "no socket can be made"); n != 1 {
 		t.Errorf("it was logged %d times", n)
 	}
 	if text, err := os.ReadFile(socketOf(dir)); string(text) != "a file" {
@@ -131,13 +132,13 @@ func post(path, body string) string {
 	return fmt.Sprintf("POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", path, len(body), body)
 }
 
-func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
+func TestControlGarbageOnTheSocketChangesNothing(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
-	g.want("kept", conn, "t", "0", soon)
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	g.Want("kept", conn, "t", "0", durabletest.Soon)
 	c := dial(t, dir)
-	id := streamID(conn, DeadLetter)
+	id := g.Queue.StreamOf(conn, durable.DeadLetter).ID
 	if _, err := c.Suspend(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
 		{"a wrong method", "GET /drop HTTP/1.0\r\n\r\n", "405"},
 		{"a stream that is a path", post("drop", `{"stream":"../../etc","pending":true}`), "there is no stream"},
 		{"a body without end", "POST /drop HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n", "400 Bad Request"},
-		{"a body that is too long", post("drop", `{"stream":"`+strings.Repeat("x", 2*maxControlBody)+`"}`), ""},
+		{"a body that is too long", post("drop", `{"stream":"`+strings.Repeat("x", 2*maxBody)+`"}`), ""},
 		{"a limit below nothing", post("show", `{"stream":"`+id+`","pending":true,"limit":-1}`), "not negative"},
 	}
 	for _, tc := range cases {
@@ -172,34 +173,34 @@ func TestGarbageOnTheSocketChangesNothing(t *testing.T) {
 	}
 }
 
-func TestNoPropertyButTheBrokersLeavesTheSocket(t *testing.T) {
+func TestControlGivesAwayNoPropertyButTheBrokers(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
+	g := startQueue(t, dir, durable.Options{}).await()
 	conn, err := kafkaconf.New(kafkaconf.Properties{
-		"bootstrap.servers": nobody, "sasl.password": "hush", "client.id": "whoever",
+		"bootstrap.servers": durabletest.Nobody, "sasl.password": "hush", "client.id": "whoever",
 	}, record.Mode{Delivery: record.Durable})
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.want("kept", conn, "t", "0", soon)
+	g.Want("kept", conn, "t", "0", durabletest.Soon)
 	c := dial(t, dir)
 	infos, err := c.Streams(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, _ := json.Marshal(infos)
-	if s := string(text); strings.Contains(s, "hush") || strings.Contains(s, "whoever") || !strings.Contains(s, nobody) {
+	if s := string(text); strings.Contains(s, "hush") || strings.Contains(s, "whoever") || !strings.Contains(s, durabletest.Nobody) {
 		t.Errorf("listed: %s", s)
 	}
 }
 
-func TestAnAnswerThatNobodyReadsDoesNotHoldTheEndUp(t *testing.T) {
+func TestControlEndsAlthoughAReplyIsNotRead(t *testing.T) {
 	dir := t.TempDir()
-	g := startQueue(t, dir, Options{}).await()
-	conn := connect(t, nobody)
-	id := streamID(conn, DeadLetter)
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	id := g.Queue.StreamOf(conn, durable.DeadLetter).ID
 	for range 10 {
-		g.want("kept", conn, "t", strings.Repeat("x", 1<<20-100), soon)
+		g.Want("kept", conn, "t", strings.Repeat("x", 1<<20-100), durabletest.Soon)
 	}
 	dial(t, dir)
 	idle, err := net.Dial("unix", socketOf(dir)) // says nothing
@@ -219,67 +220,8 @@ func TestAnAnswerThatNobodyReadsDoesNotHoldTheEndUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	g.close()
-	if took := time.Since(start); took > controlWrite/2 {
+	g.Close()
+	if took := time.Since(start); took > writeWait/2 {
 		t.Errorf("the end took %v", took)
-	}
-}
-
-// inbox is a webhook that keeps what it is told.
-type inbox struct {
-	mu     sync.Mutex
-	events []notify.Event
-}
-
-func (i *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
-	var e notify.Event
-	if json.NewDecoder(r.Body).Decode(&e) == nil {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.events = append(i.events, e)
-	}
-}
-
-func (i *inbox) get() []notify.Event {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return append([]notify.Event(nil), i.events...)
-}
-
-func TestAnOperatorIsToldOnceAMinuteAtMost(t *testing.T) {
-	b, dir := startBroker(t), t.TempDir()
-	told := &inbox{}
-	web := httptest.NewServer(told)
-	t.Cleanup(web.Close)
-	n := notify.New(notify.Options{Webhook: web.URL})
-	g := startQueue(t, dir, Options{Notifier: n}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	b.refuse()
-	c := dial(t, dir)
-	letters := func(n int64) {
-		t.Helper()
-		await.True(t, fmt.Sprintf("%d dead letters", n), func() bool { return infoOf(t, c, streamID(conn, DeadLetter)).DeadLetters == n })
-	}
-	g.hold(b, DeadLetter, recordOf("u", "1"))
-	letters(1)
-	await.True(t, "the operator is told of the first", func() bool { return len(told.get()) == 1 })
-	for i := range 3 {
-		g.hold(b, DeadLetter, recordOf("u", "more"))
-		letters(int64(i + 2))
-	}
-	receipt := g.hold(b, Suspend, recordOf("u", "stop"))[0]
-	await.True(t, "the operator is told of the stop", func() bool { return len(told.get()) >= 2 })
-	first, second := told.get()[0], told.get()[1]
-	if len(told.get()) != 2 || first.Event != "dead_letter" || first.Count != 1 || first.Topic != "u" || first.Stream != streamID(conn, DeadLetter) {
-		t.Errorf("told: %+v", told.get())
-	}
-	if second.Event != "stream_suspended" || second.Receipt != receipt || second.Stream != streamID(conn, Suspend) || second.Reason == "" {
-		t.Errorf("told: %+v", second)
-	}
-	g.close() // what waits for its minute is told at the end
-	n.Close(t.Context())
-	if all := told.get(); len(all) != 3 || all[2].Event != "dead_letter" || all[2].Count != 3 {
-		t.Errorf("told at the end: %+v", all)
 	}
 }

@@ -1,4 +1,4 @@
-package durable
+package operator
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-// ShowRequest says which records to show. With a receipt it is that one, whether it
+// ShowRequest names the records to show. With a receipt it is that one, whether it
 // is a dead letter or still to be sent.
 type ShowRequest struct {
 	Selection
@@ -63,25 +63,22 @@ const (
 	shownBytes   = 1 << 20
 )
 
-var (
-	errLimit    = errors.New("the limit and the bytes are not negative")
-	errStopping = errors.New("the runner is stopping")
-)
+var errLimit = errors.New("the limit and the bytes are not negative")
 
 // Show calls f with each record, in order, until f returns an error.
-func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) error) error {
+func (o *Operator) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) error) error {
 	if req.Limit < 0 || req.Bytes < 0 {
 		return errLimit
 	}
 	if req.Receipt != "" {
-		s, pending, err := q.findReceipt(req.Selection)
+		s, pending, err := o.findReceipt(req.Selection)
 		if err != nil {
 			return err
 		}
-		_, err = showEntry(s.id, s.entry, !pending, req.Bytes, f)
+		_, err = showEntry(s.ID, s.entry, !pending, req.Bytes, f)
 		return err
 	}
-	s, err := q.find(req.Selection)
+	s, err := o.find(req.Selection)
 	if err != nil {
 		return err
 	}
@@ -98,7 +95,7 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 		left = DefaultShown
 	}
 	for left > 0 {
-		if err := q.interrupted(ctx); err != nil {
+		if err := o.interrupted(ctx); err != nil {
 			return err
 		}
 		var entries []spool.Entry
@@ -107,7 +104,7 @@ func (q *Queue) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) e
 			return err
 		}
 		for i := range entries {
-			n, err := showEntry(s.id, &entries[i], !req.Pending, req.Bytes, f)
+			n, err := showEntry(s.ID, &entries[i], !req.Pending, req.Bytes, f)
 			if err != nil {
 				return err
 			}
@@ -132,14 +129,6 @@ func showEntry(stream string, e *spool.Entry, dead bool, bytes int, f func(*Reco
 		}
 	}
 	return len(records), nil
-}
-
-// interrupted tells why an operation is not to go on.
-func (q *Queue) interrupted(ctx context.Context) error {
-	if q.stopping() {
-		return errStopping
-	}
-	return ctx.Err()
 }
 
 func newRecordInfo(stream string, e *spool.Entry, rec *record.Record, dead bool, bytes int) *RecordInfo {

@@ -1,4 +1,4 @@
-package durable
+package control
 
 import (
 	"bytes"
@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 )
 
 // aliveWait is how long a runner may take to answer at all.
@@ -19,7 +22,7 @@ const aliveWait = 5 * time.Second
 // ErrNoAnswer is returned by Dial when no process answers on the directory's socket.
 var ErrNoAnswer = errors.New("no runner answers")
 
-// Client asks the process that owns a directory to do what the methods of [Queue]
+// Client asks the process that owns a directory to do what the methods of [operator.Operator]
 // with the same names do.
 type Client struct {
 	dir  *os.File
@@ -28,17 +31,17 @@ type Client struct {
 
 // Dial connects to the owner of the directory. The error is ErrNoAnswer where there
 // is none, and fs.ErrNotExist where there is no directory.
-func Dial(ctx context.Context, path string) (*Client, error) {
-	dir, err := os.Open(path)
+func Dial(ctx context.Context, dirPath string) (*Client, error) {
+	dir, err := os.Open(dirPath)
 	if err != nil {
 		return nil, err
 	}
-	address := controlAddress(dir, controlName)
+	path := address(dir, socketName)
 	c := &Client{dir: dir}
 	c.http.Transport = &http.Transport{
 		DisableKeepAlives: true, // a person may think for long between two requests
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", address)
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		},
 	}
 	ctx, cancel := context.WithTimeout(ctx, aliveWait)
@@ -55,49 +58,44 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	return c, nil
 }
 
-// Close lets go of the directory.
+// Close closes the directory.
 func (c *Client) Close() error {
 	return c.dir.Close()
 }
 
 // Streams returns the streams, by name.
-func (c *Client) Streams(ctx context.Context) (infos []StreamInfo, err error) {
-	resp, err := c.do(ctx, http.MethodGet, "streams", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	err = decode(resp, &infos)
+func (c *Client) Streams(ctx context.Context) (infos []durable.StreamInfo, err error) {
+	err = c.call(ctx, http.MethodGet, "streams", nil, &infos)
 	return infos, err
 }
 
-// Find says what a selection means, and changes nothing.
-func (c *Client) Find(ctx context.Context, sel Selection) (Done, error) {
+// Find counts the records that a selection means, and changes nothing.
+func (c *Client) Find(ctx context.Context, sel operator.Selection) (operator.Done, error) {
 	return c.operate(ctx, "find", sel)
 }
 
-// Replay moves records; see [Queue.Replay].
-func (c *Client) Replay(ctx context.Context, sel Selection, to *Target) (Done, error) {
+// Replay moves records; see [operator.Operator.Replay].
+func (c *Client) Replay(ctx context.Context, sel operator.Selection, to *durable.Target) (operator.Done, error) {
 	return c.operate(ctx, "replay", replayRequest{sel, to})
 }
 
-// Drop gives records up; see [Queue.Drop].
-func (c *Client) Drop(ctx context.Context, sel Selection) (Done, error) {
+// Drop gives records up for good; see [operator.Operator.Drop].
+func (c *Client) Drop(ctx context.Context, sel operator.Selection) (operator.Done, error) {
 	return c.operate(ctx, "drop", sel)
 }
 
 // Suspend stops a stream.
-func (c *Client) Suspend(ctx context.Context, stream string) (Done, error) {
+func (c *Client) Suspend(ctx context.Context, stream string) (operator.Done, error) {
 	return c.operate(ctx, "suspend", streamRequest{stream})
 }
 
-// Resume lets a suspended stream go on.
-func (c *Client) Resume(ctx context.Context, stream string) (Done, error) {
+// Resume resumes a suspended stream.
+func (c *Client) Resume(ctx context.Context, stream string) (operator.Done, error) {
 	return c.operate(ctx, "resume", streamRequest{stream})
 }
 
 // Show calls f with each record, in order, until f returns an error.
-func (c *Client) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) error) error {
+func (c *Client) Show(ctx context.Context, req operator.ShowRequest, f func(*operator.RecordInfo) error) error {
 	resp, err := c.do(ctx, http.MethodPost, "show", req)
 	if err != nil {
 		return err
@@ -108,7 +106,7 @@ func (c *Client) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) 
 	}
 	for lines := json.NewDecoder(resp.Body); ; {
 		var line struct {
-			RecordInfo
+			operator.RecordInfo
 			Error string `json:"error"`
 		}
 		switch err := lines.Decode(&line); {
@@ -125,14 +123,19 @@ func (c *Client) Show(ctx context.Context, req ShowRequest, f func(*RecordInfo) 
 	}
 }
 
-func (c *Client) operate(ctx context.Context, name string, req any) (done Done, err error) {
-	resp, err := c.do(ctx, http.MethodPost, name, req)
+func (c *Client) operate(ctx context.Context, name string, req any) (done operator.Done, err error) {
+	err = c.call(ctx, http.MethodPost, name, req, &done)
+	return done, err
+}
+
+// call makes a request and reads its reply into v; see decode.
+func (c *Client) call(ctx context.Context, method, name string, req, v any) error {
+	resp, err := c.do(ctx, method, name, req)
 	if err != nil {
-		return Done{}, err
+		return err
 	}
 	defer resp.Body.Close()
-	err = decode(resp, &done)
-	return done, err
+	return decode(resp, v)
 }
 
 func (c *Client) do(ctx context.Context, method, name string, req any) (*http.Response, error) {
@@ -165,7 +168,7 @@ func decode(resp *http.Response, v any) error {
 	if json.Unmarshal(text, &problem) != nil || problem.Error == "" {
 		return fmt.Errorf("the runner answered %s", resp.Status)
 	}
-	if done, ok := v.(*Done); ok {
+	if done, ok := v.(*operator.Done); ok {
 		*done = problem.Done
 	}
 	return errors.New(problem.Error)
