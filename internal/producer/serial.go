@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -222,7 +223,7 @@ func (m *mark) read(ctx context.Context, t *transactional, insist bool) ([]strin
 func (m *mark) list(ctx context.Context, admin *kafka.AdminClient, of []kafka.TopicPartition, insist bool, t *transactional) ([]kafka.TopicPartition, *record.Error) {
 	question := []kafka.ConsumerGroupTopicPartitions{{Group: m.group, Partitions: of}}
 	result, err := admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
-	for coordinatorComes(err) && sleep(ctx, callPause) { // as when a cluster is asked for a group for the first time
+	for coordinatorComes(err) && deadline.Sleep(ctx, callPause, nil) { // as when a cluster is asked for a group for the first time
 		result, err = admin.ListConsumerGroupOffsets(ctx, question, kafka.SetAdminRequireStableOffsets(insist))
 	}
 	var found []kafka.TopicPartition

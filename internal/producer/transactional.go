@@ -7,6 +7,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
@@ -38,7 +39,7 @@ func (t *transactional) try(ctx context.Context, f func(wait time.Duration) erro
 		err := t.call(ctx, f)
 		var cause *librdkafka.Error
 		if err == nil || !errors.As(err, &cause) || cause.Fatal || cause.RequiresAbort || !cause.Retriable ||
-			cause.Code == kafka.ErrTimedOut || !sleep(ctx, callPause) {
+			cause.Code == kafka.ErrTimedOut || !deadline.Sleep(ctx, callPause, nil) {
 			return err
 		}
 	}
@@ -60,18 +61,6 @@ func (t *transactional) call(ctx context.Context, f func(wait time.Duration) err
 	}
 	t.dead.Store(true)
 	return errHurry
-}
-
-// sleep waits so long; false: ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // send carries out one transaction, with the mark in it where there is one.
