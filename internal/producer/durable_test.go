@@ -52,31 +52,6 @@ func holdProduce(c *kfake.Cluster) (release func()) {
 	return sync.OnceFunc(func() { close(hold) })
 }
 
-func TestABudgetLeavesRoomForOtherHolders(t *testing.T) {
-	b := budget{limit: 100}
-	var greedy, other, third atomic.Int64
-	taken := 0
-	for b.take(&greedy, 1) {
-		taken++
-	}
-	if taken != 50 {
-		t.Errorf("one holder has got %d of 100, want half", taken)
-	}
-	if !b.take(&other, 25) || b.take(&other, 1) {
-		t.Error("a second holder does not get half of what is left")
-	}
-	if !b.take(&third, 25) {
-		t.Error("a third one that has nothing does not get what is free")
-	}
-	if b.take(&third, 1) {
-		t.Error("more than the limit has been given")
-	}
-	b.give(&greedy, 50)
-	if !b.take(&third, 1) || b.total.Load() != 51 {
-		t.Errorf("of what was given back nothing can be taken: %d in use", b.total.Load())
-	}
-}
-
 func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *testing.T) {
 	slow, quick := startFake(t), startFake(t)
 	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
@@ -100,7 +75,7 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 		t.Errorf("a route of another cluster: %v", err)
 	}
 	release()
-	await.True(t, "acknowledged records give their bytes back", func() bool { return p.budget.total.Load() == 0 })
+	await.True(t, "acknowledged records give their bytes back", func() bool { return p.Stats().InflightBytes == 0 })
 }
 
 func TestADeliveryOutlivesItsWaiter(t *testing.T) {

@@ -1,4 +1,4 @@
-package producer
+package client
 
 import (
 	"context"
@@ -134,7 +134,7 @@ func (l *link) await(ctx context.Context, closing <-chan struct{}) *record.Error
 		select {
 		case <-changed:
 		case <-closing:
-			return errRetired
+			return ErrRetired
 		case <-ctx.Done():
 			return &record.Error{Kind: record.KindNoBroker, Reason: "no broker has answered yet"}
 		}
