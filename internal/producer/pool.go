@@ -177,7 +177,7 @@ func (p *Pool) refused(c *client.Client, topic string, seat client.Seat, err *re
 	if s, ok := seat.(*suspect); ok {
 		p.suspects.refused(s.key.conn, s.key.topic)
 	}
-	conn := c.Conn()
+	conn := c.Conn
 	if conn.OneByOne() {
 		return false
 	}
@@ -196,7 +196,7 @@ func (p *Pool) refused(c *client.Client, topic string, seat client.Seat, err *re
 func (p *Pool) suspect(c *client.Client, topic string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := c.Conn().ID()
+	id := c.Conn.ID()
 	has := p.clients[id] // c, or its successor, which can have records of the topic as well
 	if has == nil || has != c && p.suspects.has(id, topic) {
 		p.suspects.refused(id, topic)
@@ -224,11 +224,11 @@ func (p *Pool) resend(soon context.Context, from *client.Client, h *handover, b 
 	defer cancel()
 	for {
 		// A successor that has failed itself has earlier ones of these records.
-		if younger := p.handovers.pending(from.Conn().ID(), h); younger != nil {
+		if younger := p.handovers.pending(from.Conn.ID(), h); younger != nil {
 			<-younger.done
 			continue
 		}
-		c, s, err := p.lane(ctx, from.Conn(), b.Record.Topic, client.ForKeeper)
+		c, s, err := p.lane(ctx, from.Conn, b.Record.Topic, client.ForKeeper)
 		if err != nil {
 			return err
 		}

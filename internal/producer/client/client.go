@@ -21,13 +21,11 @@ import (
 // statistics are dealt with on the goroutine that reads librdkafka's reports ("the report
 // loop"); watch has a goroutine of its own. What they share has a type each, which says how.
 type Client struct {
-	*credentials
+	*credentials // with the connection and the log
 	made
 	shared    *Shared
 	owner     Owner
-	conn      *kafkaconf.Connection
 	name      string // in log lines and metrics
-	log       *slog.Logger
 	overtakes bool   // a batch can pass an earlier one of its partition: see first.go
 	failed    func() // calls Owner.Failed once
 
@@ -41,7 +39,7 @@ type Client struct {
 
 	fatalOnce, refusedOnce sync.Once // what is logged once
 
-	failures chan struct{} // capacity 1: a record has failed
+	Failures chan struct{} // capacity 1: a record has failed
 }
 
 // Owner is what a client tells whoever has it. The functions are called on the client's own
@@ -62,14 +60,12 @@ func New(shared *Shared, owner Owner, conn *kafkaconf.Connection, name string, l
 		made:        made{ready: make(chan struct{})},
 		shared:      shared,
 		owner:       owner,
-		conn:        conn,
 		name:        name,
-		log:         log,
 		overtakes:   conn.Overtakes(),
 		link:        newLink(),
 		load:        load{settled: make(chan struct{}, 1)},
 		end:         ending{closing: make(chan struct{}), drained: make(chan struct{})},
-		failures:    make(chan struct{}, 1),
+		Failures:    make(chan struct{}, 1),
 	}
 	c.failed = sync.OnceFunc(func() { owner.Failed(c) })
 	c.topics = topics.New(c.metadata, c.createsTopics, c.end.closing)
@@ -93,19 +89,19 @@ func (c *Client) start() {
 	if c.shared.StatsInterval > 0 && conf["statistics.interval.ms"] == "" {
 		conf["statistics.interval.ms"] = strconv.FormatInt(c.shared.StatsInterval.Milliseconds(), 10)
 	}
-	if c.conn.Gapless() {
+	if c.Conn.Gapless() {
 		conf["enable.gapless.guarantee"] = "true"
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.logLine})
 	if err != nil {
 		c.broken = &record.Error{Kind: record.KindConfig, Reason: c.Redact(err.Error())}
-		c.log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
+		c.Log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		return
 	}
-	c.kafka = k
+	c.Kafka = k
 	c.shared.Started.Add(1)
 	w := &watch{
-		kafka: k, link: c.link, losses: &c.losses, credentials: c.credentials, log: c.log, logLine: c.logLine,
+		kafka: k, link: c.link, losses: &c.losses, credentials: c.credentials, log: c.Log, logLine: c.logLine,
 		failed: c.failed, stuckAfter: c.shared.StuckAfter, closing: c.end.closing, read: read,
 	}
 	c.end.watching.Go(w.run)
@@ -152,7 +148,7 @@ func (c *Client) fatal(err *librdkafka.Error) {
 	if err.Code != kafka.ErrGaplessGuarantee { // of a refused batch, about which Refused was called
 		c.fatalOnce.Do(func() {
 			c.shared.Fatal.Add(1)
-			c.log.Error("the producer has failed for good and is replaced", "error", c.Redact(err.Error()))
+			c.Log.Error("the producer has failed for good and is replaced", "error", c.Redact(err.Error()))
 		})
 	}
 	c.failed()
@@ -169,11 +165,11 @@ func (c *Client) metadata(name *string, all bool, wait time.Duration) (*kafka.Me
 	var t *librdkafka.Topic
 	var err error
 	if name != nil {
-		t, err = c.kafka.Topic(*name)
+		t, err = c.Kafka.Topic(*name)
 	}
 	var md *kafka.Metadata
 	if err == nil {
-		md, err = c.kafka.Metadata(t, all, wait)
+		md, err = c.Kafka.Metadata(t, all, wait)
 	}
 	if err == librdkafka.ErrClosed {
 		return nil, ErrRetired
@@ -183,15 +179,6 @@ func (c *Client) metadata(name *string, all bool, wait time.Duration) (*kafka.Me
 
 // AwaitUp returns nil when the cluster answers, and waits while that is not known.
 func (c *Client) AwaitUp(ctx context.Context) *record.Error { return c.link.await(ctx, c.end.closing) }
-
-// Failures returns a channel of capacity 1 that gets a token when a record has failed.
-func (c *Client) Failures() <-chan struct{} { return c.failures }
-
-// Conn returns the client's connection.
-func (c *Client) Conn() *kafkaconf.Connection { return c.conn }
-
-// Log returns the client's log.
-func (c *Client) Log() *slog.Logger { return c.log }
 
 // Look returns how many partitions a topic has, 0 where that is not known, and the error of a
 // record for one of them (AnyPartition: of any). It does not wait: see [topics.Cache.Look].
@@ -235,7 +222,7 @@ func (c *Client) outcome(r *librdkafka.Report) {
 	}
 	c.finish(d, record.Ack{}, e)
 	select {
-	case c.failures <- struct{}{}:
+	case c.Failures <- struct{}{}:
 	default:
 	}
 }
@@ -278,7 +265,7 @@ func (c *Client) refused(d *Delivery, e *record.Error) bool {
 	again := c.owner.Refused(c, d.topic, d.seat, e)
 	if again {
 		c.refusedOnce.Do(func() {
-			c.log.Warn("Kafka has refused a batch; its records, and those of its topic for a while, are sent one at a time", "topic", d.topic, "error", e.Reason)
+			c.Log.Warn("Kafka has refused a batch; its records, and those of its topic for a while, are sent one at a time", "topic", d.topic, "error", e.Reason)
 		})
 	}
 	return again

@@ -22,16 +22,16 @@ const (
 // credentials are a connection's properties with the secrets that its references stand for.
 // Any goroutine may use them.
 type credentials struct {
-	conn   *kafkaconf.Connection
+	Conn   *kafkaconf.Connection
+	Log    *slog.Logger
 	lookUp func(value string) (string, error)
-	log    *slog.Logger
 
 	redactor atomic.Pointer[func(string) string]
 	current  atomic.Pointer[kafkaconf.Properties] // what librdkafka has; nil until it has any
 }
 
 func newCredentials(conn *kafkaconf.Connection, lookUp func(string) (string, error), log *slog.Logger) *credentials {
-	c := &credentials{conn: conn, lookUp: lookUp, log: log}
+	c := &credentials{Conn: conn, Log: log, lookUp: lookUp}
 	c.redactAlso(conn.Properties())
 	return c
 }
@@ -47,7 +47,7 @@ func (c *credentials) Properties() kafkaconf.Properties {
 
 // resolve reads the secrets.
 func (c *credentials) resolve() (kafkaconf.Properties, error) {
-	props, err := c.conn.Resolve(c.lookUp)
+	props, err := c.Conn.Resolve(c.lookUp)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (c *credentials) renew() (changed kafkaconf.Properties, replace bool) {
 	if err != nil || maps.Equal(props, before) {
 		return nil, false
 	}
-	c.log.Warn("a secret has changed; reconnecting with the new value")
+	c.Log.Warn("a secret has changed; reconnecting with the new value")
 	c.current.Store(&props)
 	for name := range props {
 		if props[name] != before[name] && name != "sasl.username" && name != "sasl.password" {
@@ -94,9 +94,9 @@ func (c *credentials) renew() (changed kafkaconf.Properties, replace bool) {
 // connection's records.
 func (c *credentials) unresolved(err error) *record.Error {
 	if invalid, ok := errors.AsType[kafkaconf.InvalidError](err); ok {
-		c.log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
+		c.Log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
 		return &record.Error{Kind: record.KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
 	}
-	c.log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
+	c.Log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
 	return &record.Error{Kind: record.KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}
 }

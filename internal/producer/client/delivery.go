@@ -74,6 +74,15 @@ func (d *Delivery) unseat() {
 	}
 }
 
+// answered ends the wait for the first record of a partition, if d is that; acknowledged: later
+// records need not wait.
+func (d *Delivery) answered(acknowledged bool) {
+	if d.first {
+		d.first = false
+		d.of.Firsts.Leave(d.partition, acknowledged)
+	}
+}
+
 func (d *Delivery) free() {
 	*d = Delivery{done: d.done}
 	deliveries.Put(d)

@@ -37,29 +37,29 @@ func (c *Client) Drain() {
 	<-c.ready
 	close(c.end.closing)
 	s := c.end.successor.Load()
-	if c.kafka == nil {
+	if c.Kafka == nil {
 		if s != nil {
 			s.Ended()
 		}
 		return
 	}
-	c.kafka.Shut()
+	c.Kafka.Shut()
 	if s != nil {
 		c.handOver(s)
 	}
 	left := 1
 	for left > 0 {
 		wait := min(time.Until(c.end.deadline.Load().Add(-c.purgeWait())), flushSlice)
-		if left = c.kafka.Flush(wait); wait <= 0 {
+		if left = c.Kafka.Flush(wait); wait <= 0 {
 			break
 		}
 	}
 	if left > 0 {
-		c.kafka.Purge(true)
+		c.Kafka.Purge(true)
 	}
 	c.load.await(time.Now().Add(c.purgeWait()))
 	c.end.undelivered = int(c.load.outstanding.Load()) + c.keepReturned()
-	c.losses.flush(c.log)
+	c.losses.flush(c.Log)
 }
 
 // purgeWait is the time for the reports of purged records to arrive, and for the
@@ -74,10 +74,10 @@ func (c *Client) purgeWait() time.Duration {
 // Close ends a client that has been drained. It returns when librdkafka has gone,
 // which takes a second when the cluster does not answer.
 func (c *Client) Close() {
-	if c.kafka == nil {
+	if c.Kafka == nil {
 		return
 	}
 	c.end.watching.Wait()
-	c.kafka.Close()
-	c.losses.flush(c.log)
+	c.Kafka.Close()
+	c.losses.flush(c.Log)
 }

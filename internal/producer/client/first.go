@@ -42,12 +42,3 @@ func (d *Delivery) awaitFirst(ctx context.Context, rec *record.Record, conn *kaf
 	}
 	return nil
 }
-
-// answered ends the wait for the first record of a partition, if d is that; acknowledged: later
-// records need not wait.
-func (d *Delivery) answered(acknowledged bool) {
-	if d.first {
-		d.first = false
-		d.of.Firsts.Leave(d.partition, acknowledged)
-	}
-}

@@ -34,7 +34,7 @@ func (c *Client) handOver(s *Successor) {
 	tick := time.NewTicker(PurgeInterval)
 	defer tick.Stop()
 	for behind := false; c.load.outstanding.Load() > 0 && !c.end.last.Load() && time.Now().Before(*c.end.deadline.Load()); {
-		c.kafka.Purge(false)
+		c.Kafka.Purge(false)
 		select {
 		case <-c.load.settled:
 		case <-tick.C:
@@ -84,7 +84,7 @@ func (c *Client) Accept(soon context.Context, from *Client, b *Returned) *record
 		_, _ = c.topics.Find(soon, b.Record.Topic, b.Record.Partition)
 	}
 	b.d.of = t
-	if c.overtakes && b.d.awaitFirst(soon, &b.Record, c.conn, c.end.closing) == ErrRetired {
+	if c.overtakes && b.d.awaitFirst(soon, &b.Record, c.Conn, c.end.closing) == ErrRetired {
 		return ErrRetired
 	}
 	size := b.d.size
@@ -110,7 +110,7 @@ func (c *Client) keepReturned() (lost int) {
 		}
 		// A record must not be kept after its sender was answered that it is not in Kafka.
 		answeredNo := awaited && !b.err.Unconfirmed
-		if !answeredNo && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.conn, &b.Record) {
+		if !answeredNo && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
 			continue
 		}
 		lost++

@@ -31,7 +31,7 @@ func (c *Client) Queue(ctx context.Context, rec *record.Record, seat Seat, whom 
 		d.state.Store(abandoned)
 	}
 	if c.overtakes {
-		err = d.awaitFirst(ctx, rec, c.conn, c.end.closing)
+		err = d.awaitFirst(ctx, rec, c.Conn, c.end.closing)
 	}
 	if err == nil {
 		err = c.produce(rec, d)
@@ -62,7 +62,7 @@ func (c *Client) Admit(ctx context.Context, rec *record.Record) (*topics.Topic, 
 	t, err := c.topics.Find(ctx, rec.Topic, rec.Partition)
 	if err == nil && rec.Partition == record.AnyPartition {
 		if a := t.Answer(); a != nil && a.Leaderless() { // it could only wait in the queue
-			return c.topics.Find(ctx, rec.Topic, c.conn.PartitionOf(rec.Key, a.Partitions))
+			return c.topics.Find(ctx, rec.Topic, c.Conn.PartitionOf(rec.Key, a.Partitions))
 		}
 	}
 	return t, err
@@ -94,7 +94,7 @@ func (c *Client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 	handle := t.Handle.Load()
 	if handle == nil {
 		var err error
-		if handle, err = c.kafka.Topic(t.Name); err != nil {
+		if handle, err = c.Kafka.Topic(t.Name); err != nil {
 			return c.notQueued(t.Name, err)
 		}
 		t.Handle.Store(handle)
@@ -102,7 +102,7 @@ func (c *Client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 	d.known = t.Answer()
 	d.number = c.load.numbers.Add(1)
 	c.load.outstanding.Add(1)
-	err := c.kafka.Produce(&librdkafka.Message{
+	err := c.Kafka.Produce(&librdkafka.Message{
 		Topic: handle, Partition: rec.Partition, Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
 		Timestamp: rec.Timestamp.UnixMilli(), Opaque: d,
 	})
@@ -120,7 +120,7 @@ func (c *Client) notQueued(topic string, err error) *record.Error {
 		return ErrRetired // it is closed
 	}
 	if cause.Code == kafka.ErrFatal {
-		if fatal := c.kafka.FatalError(); fatal != nil {
+		if fatal := c.Kafka.FatalError(); fatal != nil {
 			cause = fatal
 		}
 		c.fatal(cause)

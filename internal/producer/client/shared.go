@@ -9,25 +9,16 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// Shared is what all clients of a process have in common. Its fields are set before the first
-// client is made, and not changed afterwards.
+// Shared is what all clients of a process have in common: the options of producer.Pool, which
+// explains them, and its counters. Keep and Observer may be nil.
 type Shared struct {
-	Log    *slog.Logger
-	Budget *Budget
-	// Resolve returns the secret that a property's value stands for, or the value itself.
-	Resolve func(value string) (string, error)
-	// Keep is offered the records that nobody waits for and that are still queued when the
-	// process ends. The record's memory is lent for the call. It reports whether it has taken
-	// the record. nil: they are lost, and counted in the log.
-	Keep func(conn *kafkaconf.Connection, rec *record.Record) bool
-	// Observer may be nil.
-	Observer Observer
-	// StatsInterval is how often librdkafka reports its statistics where a connection does
-	// not set it; 0: never.
+	Log           *slog.Logger
+	Budget        *Budget
+	Resolve       func(value string) (string, error)
+	Keep          func(conn *kafkaconf.Connection, rec *record.Record) bool
+	Observer      Observer
 	StatsInterval time.Duration
-	// StuckAfter is how long a cluster may stay away until another client looks whether it
-	// does so for this client only.
-	StuckAfter time.Duration
+	StuckAfter    time.Duration
 
 	Started atomic.Int64 // librdkafka producers made
 	Fatal   atomic.Int64 // of these, those that failed for good

@@ -38,7 +38,7 @@ func (s *Stats) Add(other Stats) {
 // Stats returns a look at the client. It costs no request anything.
 func (c *Client) Stats() Stats {
 	s := Stats{
-		ID: c.name, Brokers: c.conn.Value("bootstrap.servers"), Mode: c.conn.Mode(),
+		ID: c.name, Brokers: c.Conn.Value("bootstrap.servers"), Mode: c.Conn.Mode(),
 		Records: c.load.outstanding.Load(), Bytes: c.load.bytes.Load(),
 	}
 	s.State, s.Reason = c.state()

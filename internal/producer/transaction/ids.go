@@ -28,9 +28,14 @@ type ids string
 // errNoTransactions: there is no directory for transactional ids.
 var errNoTransactions = &record.Error{Kind: record.KindConfig, Reason: "transactions need a directory for their ids"}
 
-// slots is how many ids there are for a connection: two processes can have their own, as during
-// a reload.
-const slots = 3 * maxAtOnce
+const (
+	// maxAtOnce is how many transactions of one connection are in progress in this process at
+	// most. Others wait.
+	maxAtOnce = 4
+	// slots is how many ids there are for a connection: two processes can have their own, as
+	// during a reload.
+	slots = 3 * maxAtOnce
+)
 
 // unusable is the outcome of records while the directory cannot be used.
 func unusable(err error) *record.Error {

@@ -11,10 +11,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// maxAtOnce is how many transactions of one connection are in progress in this process at
-// most. Others wait.
-const maxAtOnce = 4
-
 // Producers are the transactional producers of a pool. Any goroutine may use them.
 type Producers struct {
 	shared *client.Shared
@@ -43,6 +39,41 @@ func New(shared *client.Shared, dir string) *Producers {
 
 // Enabled reports whether there is a directory for transactional ids.
 func (ps *Producers) Enabled() bool { return ps.ids != "" }
+
+// together delivers a route's batches in one transaction each.
+type together struct {
+	*Producers
+	conn *kafkaconf.Connection
+}
+
+// Together returns how records of the connection are delivered in one transaction for
+// each batch: a consumer that reads what is committed sees all of them or none.
+func (ps *Producers) Together(conn *kafkaconf.Connection) record.Way {
+	return &together{ps, conn}
+}
+
+// Deliver sets the batch's error to the outcome of the transaction as a whole; the outcomes
+// say the same of each record, where there are any.
+func (w *together) Deliver(ctx context.Context, b *record.Batch) {
+	if !w.Enabled() {
+		b.Outcomes, b.Err = nil, errNoTransactions
+		return
+	}
+	b.Outcomes, b.Err = w.send(ctx, w.conn, b.Records)
+	if refusedTogether(b.Records, b.Err) {
+		b.Outcomes, b.Err = w.send(ctx, w.conn.Alone(), b.Records)
+	}
+}
+
+func (ps *Producers) send(ctx context.Context, conn *kafkaconf.Connection, recs []record.Record) ([]record.Outcome, *record.Error) {
+	t, err := ps.take(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	out, err := t.send(ctx, recs, nil)
+	ps.giveBack(conn, t)
+	return out, err
+}
 
 // Clients returns the clients that there are.
 func (ps *Producers) Clients() (all []*client.Client) {

@@ -100,7 +100,7 @@ func (s *Serial) readMarks(ctx context.Context, m *mark) ([]string, *record.Erro
 		s.unstable = time.Now()
 	}
 	if err == nil && !insist {
-		s.t.Log().Warn("Kafka does not end a transaction of the stream that it says has ended; its mark is not waited for", "transactional_id", m.group)
+		s.t.Log.Warn("Kafka does not end a transaction of the stream that it says has ended; its mark is not waited for", "transactional_id", m.group)
 	}
 	if err != errUnstable {
 		s.unstable = time.Time{}

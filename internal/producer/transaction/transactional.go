@@ -92,7 +92,7 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 			return t.aborted(out, sent, nil)
 		}
 	}
-	if err := t.Kafka().BeginTransaction(); err != nil {
+	if err := t.Kafka.BeginTransaction(); err != nil {
 		t.dead.Store(true)
 		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "begin: " + t.Redact(err.Error())}
 	}
@@ -122,7 +122,7 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 // commit ends the transaction, all records of which have arrived: an error is about the commit
 // itself, whatever it says of an abort.
 func (t *transactional) commit(ctx context.Context, out []record.Outcome, sent []*client.Delivery) ([]record.Outcome, *record.Error) {
-	if err := t.try(ctx, t.Kafka().CommitTransaction); err != nil {
+	if err := t.try(ctx, t.Kafka.CommitTransaction); err != nil {
 		t.dead.Store(true) // the next one with this id finds out
 		t.forgetAll(sent)
 		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.Redact(err.Error())}
@@ -163,7 +163,7 @@ func (t *transactional) queueInto(ctx context.Context, rec *record.Record, earli
 // queued until its time is over.
 func (t *transactional) arrived(ctx context.Context, sent []*client.Delivery) bool {
 	for _, d := range sent {
-		if !d.Reported() && !d.WaitOr(ctx, t.Failures()) {
+		if !d.Reported() && !d.WaitOr(ctx, t.Failures) {
 			return false
 		}
 		if d.Outcome().Err != nil {
@@ -176,7 +176,7 @@ func (t *transactional) arrived(ctx context.Context, sent []*client.Delivery) bo
 // mark puts the mark into the transaction. Its records have arrived, so that Kafka knows
 // of the transaction: asked too early, librdkafka waits for retry.backoff.ms.
 func (t *transactional) mark(ctx context.Context, m *mark) error {
-	return t.try(ctx, func(wait time.Duration) error { return t.Kafka().SendOffset(m.group, m.topic, 0, m.text, wait) })
+	return t.try(ctx, func(wait time.Duration) error { return t.Kafka.SendOffset(m.group, m.topic, 0, m.text, wait) })
 }
 
 // init makes the producer ready for transactions, and ends those that an earlier one
@@ -194,7 +194,7 @@ func (t *transactional) init(ctx context.Context) *record.Error {
 	if err := t.AwaitUp(ctx); err != nil {
 		return err
 	}
-	if err := t.try(ctx, t.Kafka().InitTransactions); err != nil {
+	if err := t.try(ctx, t.Kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
 		e := librdkafka.Classify(err)
 		return &record.Error{Kind: e.Kind, Reason: "init: " + t.Redact(e.Reason)}
@@ -225,10 +225,10 @@ func (t *transactional) abort(ctx context.Context) {
 	})()
 	ended := make(chan struct{})
 	t.calls.Go(func() { t.purgeUntil(ended) })
-	err := t.call(aborting, t.Kafka().AbortTransaction)
+	err := t.call(aborting, t.Kafka.AbortTransaction)
 	close(ended)
 	if err != nil {
-		t.Log().Info("a transaction was not aborted in time; it ends with its producer", "error", t.Redact(err.Error()))
+		t.Log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.Redact(err.Error()))
 	}
 }
 
@@ -243,7 +243,7 @@ func (t *transactional) purgeUntil(ended <-chan struct{}) {
 		case <-ended:
 			return
 		case <-tick.C:
-			t.Kafka().Purge(false)
+			t.Kafka.Purge(false)
 		}
 	}
 }
