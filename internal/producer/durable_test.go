@@ -52,7 +52,7 @@ func holdProduce(c *kfake.Cluster) (release func()) {
 	return sync.OnceFunc(func() { close(hold) })
 }
 
-func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *testing.T) {
+func TestBudgetRefusesRecordsAndDoesNotHinderAnotherConnection(t *testing.T) {
 	slow, quick := startFake(t), startFake(t)
 	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
 	conn := connect(t, slow, false)
@@ -78,7 +78,7 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 	await.True(t, "acknowledged records give their bytes back", func() bool { return p.Stats().InflightBytes == 0 })
 }
 
-func TestADeliveryOutlivesItsWaiter(t *testing.T) {
+func TestDeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
@@ -116,7 +116,7 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	d.End()
 }
 
-func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
+func TestDrainOffersWhatIsQueuedToBeKept(t *testing.T) {
 	cases := []struct {
 		name        string
 		takes       bool
@@ -171,7 +171,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 
 // A broker's refusal is about one attempt. After a broken connection nobody knows of
 // the attempt before.
-func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
+func TestRefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 	cases := []struct {
 		name        string
 		cut         bool
@@ -208,7 +208,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
+func TestSecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "second"))
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	}
 }
 
-func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
+func TestSecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	c := startFake(t)
 	var there atomic.Bool
 	p, _ := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
@@ -261,7 +261,7 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	})
 }
 
-func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
+func TestSecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 	c := startFake(t)
 	var acks atomic.Pointer[string]
 	set := func(s string) { acks.Store(&s) }
@@ -287,7 +287,7 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 	}
 }
 
-func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
+func TestDurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
 	for _, mode := range []record.Delivery{record.Async, record.Sync, record.Durable} {
 		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, record.Mode{Delivery: mode})
 		if err != nil {

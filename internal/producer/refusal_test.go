@@ -313,7 +313,7 @@ func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	senders.Wait()
 }
 
-func TestAsyncRecordsOfASuspectTopicAreNoMoreThanCanBeSentAlone(t *testing.T) {
+func TestSuspectTopicTakesNoMoreAsyncRecordsThanCanBeSentAlone(t *testing.T) {
 	c := startFake(t, kfake.SeedTopics(1, "t"))
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, false)

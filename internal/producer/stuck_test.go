@@ -64,7 +64,7 @@ func stuckPool(t *testing.T, after time.Duration) (*Pool, *await.Log) {
 	return p, log
 }
 
-func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
+func TestProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	s := &sieve{}
 	c := startFake(t, kfake.ListenFn(func(network, address string) (_ net.Listener, err error) {
 		s.Listener, err = net.Listen(network, address)

@@ -56,7 +56,7 @@ func batchOf(topic string, values ...string) []record.Record {
 	return recs
 }
 
-func TestATransactionIsAllOrNothing(t *testing.T) {
+func TestTransactionIsAllOrNothing(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn := txConnection(t, c)
@@ -149,7 +149,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 	}
 }
 
-func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
+func TestTransactionsSecretsAreTakenOutOfTheLog(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, record.Mode{Transactional: true})

@@ -182,7 +182,7 @@ type h = map[string]string
 
 const jsonType = "application/json"
 
-func TestFromARequestToARecord(t *testing.T) {
+func TestRequestMakesARecord(t *testing.T) {
 	const full = `{` + brokers + `,"headerprefix":"X-","topic":"conf","partition":3,"key":"conf-key","jsonkey":"id"}`
 	cases := []struct {
 		says, conf string
@@ -264,7 +264,7 @@ func TestFromARequestToARecord(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
+func TestRefusalProducesNothingAndSaysWhy(t *testing.T) {
 	const plain = `{` + brokers + `,"topic":"t"}`
 	cases := []struct {
 		says, conf string
@@ -323,7 +323,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
+func TestReplySaysWhatBecameOfTheRecord(t *testing.T) {
 	const secret = "broker-7.internal:9092"
 	when := time.UnixMilli(1795341600123)
 	cases := []struct {
@@ -363,7 +363,7 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 	}
 }
 
-func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
+func TestDurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	when := time.UnixMilli(1795341600123)
 	cases := []struct {
 		says    string
@@ -394,7 +394,7 @@ func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	}
 }
 
-func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
+func TestRequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	cases := []struct {
 		says    string
 		length  string
@@ -429,7 +429,7 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	}
 }
 
-func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
+func TestLogOfARequestNamesItsRoute(t *testing.T) {
 	const post = `{` + brokers + `,"topic":"t"}`
 	unavailable := func(*record.Record, bool) (record.Ack, *record.Error) {
 		return record.Ack{}, &record.Error{Kind: record.KindNoBroker, Reason: "why"}
@@ -461,7 +461,7 @@ func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 	}
 }
 
-func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
+func TestOutcomeHasAStatusThatFitsIt(t *testing.T) {
 	for kind := record.KindUnconfirmed; kind <= record.KindInternal; kind++ {
 		o, ok := outcomes[kind]
 		if !ok || o.status < 400 || o.message == "" {
@@ -476,7 +476,7 @@ func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
 	}
 }
 
-func TestAReplyIsJSONWhateverIsInIt(t *testing.T) {
+func TestReplyIsJSONWhateverIsInIt(t *testing.T) {
 	for _, message := range []string{"plain", `quo"te`, `back\slash`, "new\nline", "caf\u00e9", "\xff", "<&>", "\u2028"} {
 		body := refuse(400, message).AppendJSON([]byte("before:"))
 		var got struct {
@@ -492,7 +492,7 @@ func TestAReplyIsJSONWhateverIsInIt(t *testing.T) {
 	}
 }
 
-func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
+func TestPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	const payload = "the-payload"
 	for _, c := range []struct {
 		says string
@@ -534,7 +534,7 @@ type panickingRequest struct{ fakeRequest }
 func (*panickingRequest) Method() string       { return "POST" }
 func (*panickingRequest) Header(string) string { panic("the-payload") }
 
-func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
+func TestBodysMemoryIsGivenBack(t *testing.T) {
 	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)
 	body := "[" + strings.Repeat(" 1,", 1<<20) + "1]"
 	handler := newHandler(discardSender{}, nil)
@@ -571,7 +571,7 @@ func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
 func (discardSender) Release(*kafkaconf.Connection, int) {}
 
-func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
+func TestPackageImportsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -622,7 +622,7 @@ func newHandler(sender Producers, disk Disk) *Handler {
 	})
 }
 
-func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {
+func TestRouteThatTheProgramCannotServeIsRefused(t *testing.T) {
 	bare := NewHandler(HandlerOptions{Producers: discardSender{}, Log: slog.New(slog.DiscardHandler)})
 	for conf, want := range map[string]string{
 		`"delivery":"durable"`: "delivery: durable needs a directory",
