@@ -50,7 +50,7 @@ type Options struct {
 	// TransactionsDir is a directory, of this gateway's alone, for what makes
 	// transactional ids outlive a process; "": there are no transactions.
 	TransactionsDir string
-	// Observer is told of every outcome; nil: nobody is.
+	// Observer gets every outcome; it may be nil.
 	Observer Observer
 	// BrokerStatsInterval is how often librdkafka says how its brokers answer, for
 	// [Pool.Stats], where a route does not say itself; 0: never.

@@ -14,9 +14,10 @@ func contentLength(text string) int64 {
 	return n
 }
 
-// bodyLost reports whether an empty body is one that the gateway had and could not
-// read: APISIX then hands an empty one over. Where no header says how long it was
-// (chunked, HTTP/2), the variable does once the gateway has read it.
+// bodyLost reports whether an empty body is one that the gateway had and could not read: APISIX
+// then hands an empty one over, and an empty record would be a loss answered with 200. Where no
+// header says how long the body was (chunked, HTTP/2), the variable does once the gateway has
+// read it.
 func bodyLost(req Request, promised int64) bool {
 	if promised < 0 {
 		promised = contentLength(req.Var("content_length"))

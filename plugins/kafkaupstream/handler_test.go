@@ -627,8 +627,8 @@ func TestRouteThatTheProgramCannotServeIsRefused(t *testing.T) {
 	for conf, want := range map[string]string{
 		`"delivery":"durable"`: "delivery: durable needs a directory",
 		`"transactional":true`: "transactional: it needs a directory",
-		`"idempotency":{}`:     "idempotency: this program remembers no keys",
-		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: this program asks no registry",
+		`"idempotency":{}`:     "idempotency: idempotency is not available in this program",
+		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: schema registries are not available in this program",
 	} {
 		_, err := bare.Prepare(mustParse(t, `{`+brokers+`,"topic":"t",`+conf+`}`))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -132,7 +132,7 @@ func TestIdempotencyRepeatsALateOutcome(t *testing.T) {
 		{"it is in Kafka", false, []record.Outcome{unknown}, []record.Outcome{acked(7)}, 504, 200, yes7, false},
 		{"Kafka has refused it: it is as if nobody had asked", false, []record.Outcome{unknown}, []record.Outcome{refused}, 504, 504, "", true},
 		{"nobody will ever know", false, []record.Outcome{unknown}, []record.Outcome{unknown}, 504, 410,
-			`{"code":410,"message":"what became of the first request with this idempotency key is not known and never will be; with another key it is done anew","delivered":"unknown"}`, false},
+			`{"code":410,"message":"the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again","delivered":"unknown"}`, false},
 		{"a batch is in Kafka", true, []record.Outcome{acked(0), unknown}, []record.Outcome{acked(0), acked(7)}, 207, 200,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","records":[` + yes0 + `,` + yes7 + `]}`, false},
 		{"of a batch, Kafka has refused one record", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), refused}, 504, 207,

@@ -42,8 +42,7 @@ type Client struct {
 	Failures chan struct{} // capacity 1: a record has failed
 }
 
-// Owner is what a client tells whoever has it. The functions are called on the client's own
-// goroutines.
+// Owner is called by its client, on the goroutines of that.
 type Owner struct {
 	// Failed is called once, when librdkafka can no longer be used.
 	Failed func(*Client)
@@ -148,7 +147,7 @@ func (c *Client) fatal(err *librdkafka.Error) {
 	if err.Code != kafka.ErrGaplessGuarantee { // of a refused batch, about which Refused was called
 		c.fatalOnce.Do(func() {
 			c.shared.Fatal.Add(1)
-			c.Log.Error("the producer has failed for good and is replaced", "error", c.Redact(err.Error()))
+			c.Log.Error("the producer has failed for good; replacing it", "error", c.Redact(err.Error()))
 		})
 	}
 	c.failed()

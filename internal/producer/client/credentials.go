@@ -94,8 +94,8 @@ func (c *credentials) renew() (changed kafkaconf.Properties, replace bool) {
 // connection's records.
 func (c *credentials) unresolved(err error) *record.Error {
 	if invalid, ok := errors.AsType[kafkaconf.InvalidError](err); ok {
-		c.Log.Error("what a reference of a route's connection stands for cannot be used; its requests are answered 500", "error", invalid)
-		return &record.Error{Kind: record.KindConfig, Reason: "what a reference stands for cannot be used: " + invalid.Error()}
+		c.Log.Error("the value behind a reference in a route's connection cannot be used; its requests are answered 500", "error", invalid)
+		return &record.Error{Kind: record.KindConfig, Reason: "the value behind a reference cannot be used: " + invalid.Error()}
 	}
 	c.Log.Error("a secret of a route's connection cannot be read; its requests are answered 503", "error", err)
 	return &record.Error{Kind: record.KindAuthentication, Reason: "a secret cannot be read: " + err.Error()}

@@ -95,7 +95,7 @@ func (w *watch) reread() {
 		return
 	}
 	if err := w.kafka.SetSASLCredentials(props["sasl.username"], props["sasl.password"]); err != nil {
-		w.log.Error("the producer does not take the new secret and is replaced", "error", w.credentials.Redact(err.Error()))
+		w.log.Error("librdkafka refuses the new secret; replacing the producer", "error", w.credentials.Redact(err.Error()))
 		w.failed()
 	}
 }
@@ -111,7 +111,7 @@ func (w *watch) unstick() {
 		})
 	}
 	if w.away.note(time.Now(), w.stuckAfter, look) {
-		w.log.Error("the producer cannot reach the cluster although a new client can, and is replaced")
+		w.log.Error("the producer cannot reach the cluster although a new client can; replacing it")
 		w.failed()
 	}
 }

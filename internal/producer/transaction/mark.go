@@ -26,7 +26,7 @@ func (m *mark) read(ctx context.Context, c *client.Client, insist bool) ([]strin
 		return nil, m.explain(err, c.Redact)
 	}
 	defer end()
-	// The client library does not tell of an error that is about the group as a whole. So
+	// The client library does not report an error that is about the group as a whole. So
 	// it is first asked for a partition that must be in the answer.
 	asked, e := m.list(ctx, admin, []kafka.TopicPartition{{Topic: &m.topic, Partition: 0}}, insist, c)
 	if e != nil {

@@ -103,7 +103,7 @@ func (ps *Producers) take(ctx context.Context, conn *kafkaconf.Connection) (*tra
 	select {
 	case of.room <- struct{}{}:
 	case <-ctx.Done():
-		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are under way"}
+		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are in progress"}
 	}
 	select {
 	case t := <-of.free:

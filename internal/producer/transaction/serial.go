@@ -11,8 +11,8 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// Serial sends the transactions of one stream, one after another, each with a mark by
-// which whoever comes later can tell that it was committed.
+// Serial sends the transactions of one stream, one after another, each with a mark that shows a
+// later producer that it was committed.
 //
 // Its producer has a transactional.id of the stream's own. A new producer with it, in
 // this process or in the next one, first ends what the one before has left: from then
@@ -100,7 +100,7 @@ func (s *Serial) readMarks(ctx context.Context, m *mark) ([]string, *record.Erro
 		s.unstable = time.Now()
 	}
 	if err == nil && !insist {
-		s.t.Log.Warn("Kafka does not end a transaction of the stream that it says has ended; its mark is not waited for", "transactional_id", m.group)
+		s.t.Log.Warn("Kafka still reports an open transaction of the stream after it was ended; reading the mark without it", "transactional_id", m.group)
 	}
 	if err != errUnstable {
 		s.unstable = time.Time{}
