@@ -160,7 +160,7 @@ func (h *Handler) remember(name string, ticket *idempotency.Ticket, reply Reply)
 		ticket.Abandon()
 	default:
 		if err := ticket.Finish(toStore(reply)); err != nil {
-			h.log.Warn("cannot store the reply to a request with an idempotency key; its repetition gets 410", "route", name, "error", err)
+			h.log.Warn("cannot store the reply to a request with an idempotency key", "route", name, "error", err)
 			return false
 		}
 	}
