@@ -48,9 +48,6 @@ func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic s
 		if err != nil {
 			return err
 		}
-		if c == nil {
-			return client.ErrShuttingDown
-		}
 		if h := p.handovers.pending(conn.ID(), nil); h != nil {
 			s.Leave()
 			if !wait(ctx, h.done) {
@@ -72,7 +69,7 @@ type way struct {
 }
 
 // Way returns how records of the connection are delivered, one by one. With acknowledged,
-// their outcome is what Kafka has said of them. Without, success means: the cluster answers, the
+// their outcome is Kafka's. Without, success means: the cluster answers, the
 // topic and partition exist, and the record is queued, in the order of the calls.
 func (p *Pool) Way(conn *kafkaconf.Connection, acknowledged bool) record.Way {
 	return &way{p, conn, acknowledged}
@@ -83,8 +80,8 @@ func (w *way) Deliver(ctx context.Context, b *record.Batch) {
 	whom := client.ForNobody
 	switch {
 	case w.acknowledged && b.Follow:
-		// The pool does not offer these to Options.Keep: at its end, too, their sender hears what
-		// became of them.
+		// The pool does not offer these to Options.Keep: their sender gets their outcomes at its
+		// end, too.
 		whom = client.ForKeeper
 	case w.acknowledged:
 		whom = client.ForSender

@@ -43,7 +43,7 @@ type Options struct {
 	// Resolve returns the secret that a property's value stands for, or the value
 	// itself; nil: every value is its own.
 	Resolve func(value string) (string, error)
-	// Keep is offered the records that were queued by Send and are still queued when
+	// Keep is offered the records that no sender keeps and that are still queued when
 	// the pool drains. The record's memory is lent for the call. It reports whether
 	// it has taken the record. nil: they are lost, and counted in the log.
 	Keep func(conn *kafkaconf.Connection, rec *record.Record) bool
@@ -52,8 +52,8 @@ type Options struct {
 	TransactionsDir string
 	// Observer gets every outcome; it may be nil.
 	Observer Observer
-	// BrokerStatsInterval is how often librdkafka says how its brokers answer, for
-	// [Pool.Stats], where a route does not say itself; 0: never.
+	// BrokerStatsInterval is how often librdkafka reports how its brokers answer, for
+	// [Pool.Stats], where a route does not set it; 0: never.
 	BrokerStatsInterval time.Duration
 }
 
@@ -65,10 +65,10 @@ type Pool struct {
 	handovers    handovers
 	transactions *transaction.Producers
 
-	stop      chan struct{}
-	stopLoops func()
-	retired   sync.WaitGroup // clients being closed
-	loops     sync.WaitGroup
+	stopped chan struct{}  // ends the loops
+	stop    func()         // closes it
+	retired sync.WaitGroup // clients being closed
+	loops   sync.WaitGroup
 
 	mu       sync.RWMutex // guards what follows
 	clients  map[string]*client.Client
@@ -91,7 +91,7 @@ func NewPool(opts Options) *Pool {
 		idle:      cmp.Or(opts.IdleTimeout, defaultIdleTimeout),
 		suspects:  suspects{byTopic: map[suspectKey]*suspect{}},
 		handovers: handovers{byConn: map[string][]*handover{}},
-		stop:      make(chan struct{}),
+		stopped:   make(chan struct{}),
 		clients:   map[string]*client.Client{},
 		retiring:  map[*client.Client]struct{}{},
 	}
@@ -99,9 +99,8 @@ func NewPool(opts Options) *Pool {
 		p.shared.Resolve = func(value string) (string, error) { return value, nil }
 	}
 	p.transactions = transaction.New(&p.shared, opts.TransactionsDir)
-	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
-	p.loops.Add(1)
-	go p.closeIdle()
+	p.stop = sync.OnceFunc(func() { close(p.stopped) })
+	p.loops.Go(p.closeIdle)
 	return p
 }
 
@@ -121,7 +120,7 @@ func (p *Pool) Release(conn *kafkaconf.Connection, n int) {
 }
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
-// that with the record counted in. There is no client when the pool is closed.
+// that with the record counted in; [client.ErrShuttingDown] when the pool is closed.
 func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string, whom client.Audience) (*client.Client, *suspect, *record.Error) {
 	s, err := p.suspects.enter(ctx, conn.ID(), topic, whom)
 	if err != nil {
@@ -133,7 +132,7 @@ func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic strin
 	c := p.client(conn)
 	if c == nil {
 		s.Leave()
-		return nil, nil, nil
+		return nil, nil, client.ErrShuttingDown
 	}
 	return c, s, nil
 }
@@ -232,9 +231,6 @@ func (p *Pool) resend(soon context.Context, from *client.Client, h *handover, b 
 		if err != nil {
 			return err
 		}
-		if c == nil {
-			return client.ErrRetired
-		}
 		if s != nil {
 			b.Reseat(s)
 		}
@@ -260,12 +256,11 @@ func (p *Pool) retire(id string, c *client.Client, deadline time.Time) {
 
 // closeIdle closes the producers that no request has used for a while.
 func (p *Pool) closeIdle() {
-	defer p.loops.Done()
 	tick := time.NewTicker(min(p.idle/4, time.Minute))
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.stop:
+		case <-p.stopped:
 			return
 		case now := <-tick.C:
 			p.mu.Lock()
@@ -311,7 +306,7 @@ func (p *Pool) Close(ctx context.Context) (undelivered int) {
 	undelivered = p.Drain(ctx)
 	p.retired.Wait()
 	p.transactions.Wait()
-	p.stopLoops()
+	p.stop()
 	p.loops.Wait()
 	return undelivered
 }

@@ -17,9 +17,9 @@ import (
 // refused batch, where it would otherwise go on with the records behind it.
 
 const (
-	// OrderWait is how long new records wait for those that are handed over. A broker
+	// orderWait is how long new records wait for those that are handed over. A broker
 	// that does not answer can keep some for longer; these then go behind.
-	OrderWait = time.Second
+	orderWait = time.Second
 	// PurgeInterval is how often a producer that hands over is purged: what was on its
 	// way to a broker and came back is queued again.
 	PurgeInterval = 10 * time.Millisecond
@@ -29,7 +29,7 @@ const (
 // and passes that on.
 func (c *Client) handOver(s *Successor) {
 	defer s.Ended()
-	inOrder := time.NewTimer(OrderWait)
+	inOrder := time.NewTimer(orderWait)
 	defer inOrder.Stop()
 	tick := time.NewTicker(PurgeInterval)
 	defer tick.Stop()
@@ -52,12 +52,12 @@ func (c *Client) handOver(s *Successor) {
 
 // passOn gives the successor what has come back.
 func (c *Client) passOn(s *Successor) {
-	soon, cancel := context.WithTimeout(context.Background(), OrderWait)
+	soon, cancel := context.WithTimeout(context.Background(), orderWait)
 	defer cancel()
 	for _, b := range c.returned.take() {
 		switch err := s.Accept(soon, &b); err {
 		case nil:
-		case ErrRetired: // the process ends: see keepReturned
+		case ErrShuttingDown: // see keepReturned
 			c.returned.putBack(b)
 		default:
 			c.load.outstanding.Add(1)

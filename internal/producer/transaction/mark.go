@@ -103,19 +103,17 @@ func coordinatorComes(err error) bool {
 	return librdkafka.HasCode(err, kafka.ErrCoordinatorLoadInProgress, kafka.ErrCoordinatorNotAvailable, kafka.ErrNotCoordinator)
 }
 
-// explain says what an error about the mark means. A missing right is the route's
-// fault, and never that of a record.
+// explain returns the outcome of the records for an error about the mark. A missing right is the
+// route's fault, and never that of a record.
 func (m *mark) explain(err error, redact func(string) string) *record.Error {
-	reason := redact(err.Error())
-	if !librdkafka.HasCode(err) { // of a context
-		return &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: " + reason}
+	kind, reason := record.KindUnavailable, redact(err.Error())
+	if librdkafka.HasCode(err) { // otherwise it is a context's
+		switch librdkafka.Classify(err).Kind {
+		case record.KindForbidden:
+			return &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}
+		case record.KindConfig:
+			kind = record.KindConfig
+		}
 	}
-	e := librdkafka.Classify(err)
-	switch {
-	case e.Kind == record.KindForbidden:
-		return &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("durable transactions need the right to READ the consumer group %s and the topic %s, where they mark what was committed: %s", m.group, m.topic, reason)}
-	case e.Kind == record.KindConfig:
-		return &record.Error{Kind: record.KindConfig, Reason: "the stream's mark: " + reason}
-	}
-	return &record.Error{Kind: record.KindUnavailable, Reason: "the stream's mark: " + reason}
+	return &record.Error{Kind: kind, Reason: "the stream's mark: " + reason}
 }

@@ -94,16 +94,13 @@ func (s *Serial) readMarks(ctx context.Context, m *mark) ([]string, *record.Erro
 	insist := s.unstable.IsZero() || time.Since(s.unstable) < unstableWait
 	marks, err := m.read(ctx, s.t.Client, insist)
 	switch {
-	case err == nil:
-		s.begun = true
-	case err == errUnstable && s.unstable.IsZero():
+	case err != errUnstable:
+		s.unstable = time.Time{}
+	case s.unstable.IsZero():
 		s.unstable = time.Now()
 	}
-	if err == nil && !insist {
+	if s.begun = err == nil; s.begun && !insist {
 		s.t.Log.Warn("Kafka still reports an open transaction of the stream after it was ended; reading the mark without it", "transactional_id", m.group)
-	}
-	if err != errUnstable {
-		s.unstable = time.Time{}
 	}
 	return marks, err
 }
