@@ -329,7 +329,7 @@ func TestSuspectTopicTakesNoMoreAsyncRecordsThanCanBeSentAlone(t *testing.T) {
 	release := holdProduce(c)
 	taken, refused := 0, (*record.Error)(nil)
 	for ; refused == nil && taken <= 2*maxAlone; taken++ {
-		_, refused = send(p, conn, recordOf("t", "good"), false, in(50*time.Millisecond))
+		_, refused = send(p, conn, recordOf("t", "good"), false, in(time.Second))
 	}
 	if refused == nil || refused.Kind != record.KindQueueFull || refused.Unconfirmed {
 		t.Errorf("after %d records that nobody takes: %+v", taken, refused)
