@@ -56,7 +56,9 @@ func modeOf(transactional bool) record.Mode {
 	return record.Mode{Delivery: record.Durable, Transactional: transactional}
 }
 
-// streamID names a stream: the connection's origin is enough of it to be unique.
+// streamID names a stream: the connection's origin is enough of it to be unique. The origin has all of the
+// route's properties in it, the password too: records of a route with another password must not be
+// sent under this one's name.
 func streamID(conn *kafkaconf.Connection, policy Policy) string {
 	id := conn.Origin()[:20]
 	if conn.Transactional() {

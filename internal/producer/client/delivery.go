@@ -1,4 +1,4 @@
-package producer
+package client
 
 import (
 	"context"
@@ -9,6 +9,21 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
+
+// Audience is who is interested in a record's outcome.
+type Audience int
+
+const (
+	ForNobody Audience = iota // the log
+	ForSender                 // a sender that waits for it
+	ForKeeper                 // a sender that keeps the record meanwhile
+)
+
+// Seat is a record's place among those of a suspect topic, which are sent one at a time.
+type Seat interface {
+	// Leave is called when the record is no longer with librdkafka.
+	Leave()
+}
 
 // A Delivery is a record that librdkafka has, until its outcome is known.
 type Delivery struct {
@@ -27,7 +42,7 @@ type Delivery struct {
 	stamp     int64     // the record's own timestamp, in ms
 	async     bool      // nobody was to wait for it
 	kept      bool      // whoever queued the record keeps it
-	suspect   *suspect  // its topic, if that is one
+	seat      Seat      // nil: its topic is not suspect
 
 	onReport atomic.Pointer[func()]
 	ack      record.Ack
@@ -46,9 +61,26 @@ var deliveries = sync.Pool{New: func() any { return &Delivery{done: make(chan st
 
 // drop ends a delivery whose record was not queued.
 func (d *Delivery) drop() {
-	d.suspect.leave()
+	d.unseat()
 	d.answered(false)
 	d.free()
+}
+
+// unseat gives up the record's seat, if it has one.
+func (d *Delivery) unseat() {
+	if d.seat != nil {
+		d.seat.Leave()
+		d.seat = nil
+	}
+}
+
+// answered ends the wait for the first record of a partition, if d is that; acknowledged: later
+// records need not wait.
+func (d *Delivery) answered(acknowledged bool) {
+	if d.first {
+		d.first = false
+		d.of.Firsts.Leave(d.partition, acknowledged)
+	}
 }
 
 func (d *Delivery) free() {
@@ -57,10 +89,10 @@ func (d *Delivery) free() {
 }
 
 // Wait waits for the outcome until ctx ends, and reports whether it has come.
-func (d *Delivery) Wait(ctx context.Context) bool { return d.waitOr(ctx, nil) }
+func (d *Delivery) Wait(ctx context.Context) bool { return d.WaitOr(ctx, nil) }
 
-// waitOr is Wait that ends with failed, too.
-func (d *Delivery) waitOr(ctx context.Context, failed <-chan struct{}) bool {
+// WaitOr is Wait that also ends when something comes from failed.
+func (d *Delivery) WaitOr(ctx context.Context, failed <-chan struct{}) bool {
 	select {
 	case <-d.done:
 		d.ended = true
@@ -112,5 +144,8 @@ func (d *Delivery) report(ack record.Ack, err *record.Error) bool {
 	return true
 }
 
-// abandon ends the waiting; false: the outcome has come.
-func (d *Delivery) abandon() bool { return d.state.CompareAndSwap(awaited, abandoned) }
+// unwanted reports whether the record's sender was answered that its outcome is unknown.
+func (d *Delivery) unwanted() bool { return !d.async && d.state.Load() == abandoned }
+
+// Abandon ends the waiting, and d is not to be used afterwards; false: the outcome has come.
+func (d *Delivery) Abandon() bool { return d.state.CompareAndSwap(awaited, abandoned) }

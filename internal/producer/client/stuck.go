@@ -1,4 +1,4 @@
-package producer
+package client
 
 import (
 	"maps"
@@ -9,20 +9,14 @@ import (
 )
 
 const (
-	// defaultStuckAfter is how long a cluster may stay away until another client looks
-	// for it. It is longer than librdkafka waits for a connection that has fallen
-	// silent (socket.timeout.ms): a producer that is only waiting keeps its records.
-	defaultStuckAfter = 65 * time.Second
 	// stuckGrace is how long a producer has to find the cluster that another client
 	// has found.
 	stuckGrace = 3 * time.Second
 	// otherWait bounds the other client's question.
 	otherWait = 2 * time.Second
-	// otherClientID is what the other client calls itself.
-	otherClientID = "kafkaupstream-probe"
 )
 
-// absence is how long a cluster has not answered. The watch uses it.
+// absence is how long a cluster has not answered. The goroutine of watch uses it.
 type absence struct {
 	since  time.Time      // zero: it answers
 	looked time.Time      // when another client was last sent to look
@@ -54,28 +48,12 @@ func (a *absence) note(now time.Time, after time.Duration, look func(answer chan
 // over notes that the cluster answers.
 func (a *absence) over() { a.since = time.Time{} }
 
-// unstick replaces the producer when it alone does not reach the cluster.
-func (c *client) unstick() {
-	props := c.resolved
-	look := func(answer chan<- time.Time) {
-		c.loops.Go(func() {
-			if c.answersAnother(props) {
-				answer <- time.Now()
-			}
-		})
-	}
-	if c.away.note(time.Now(), c.pool.stuckAfter, look) {
-		c.log.Error("the producer cannot reach the cluster although a new client can, and is replaced")
-		c.failed()
-	}
-}
-
-// answersAnother asks the cluster with a client of its own.
-func (c *client) answersAnother(props kafkaconf.Properties) bool {
+// answersAnother reports whether the cluster answers another client than the producer.
+func answersAnother(props kafkaconf.Properties, log func(librdkafka.LogLine)) bool {
 	conf := maps.Clone(props)
 	delete(conf, "transactional.id") // whose owner it is not
-	conf["client.id"] = otherClientID
-	other, err := librdkafka.NewProducer(conf, librdkafka.Handler{Log: c.pool.logLine})
+	conf["client.id"] = ProbeID
+	other, err := librdkafka.NewProducer(conf, librdkafka.Handler{Log: log})
 	if err != nil {
 		return false
 	}

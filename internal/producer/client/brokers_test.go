@@ -1,28 +1,12 @@
-package producer
+package client
 
 import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-func TestKindsHaveNames(t *testing.T) {
-	seen := map[string]bool{}
-	for kind := range record.Kinds {
-		name := kind.String()
-		if name == "" || seen[name] || strings.ToLower(name) != name {
-			t.Errorf("kind %d is called %q", kind, name)
-		}
-		seen[name] = true
-	}
-	if record.KindInternal+1 != record.Kinds {
-		t.Error("a kind has no name")
-	}
-}
-
-func TestWhatLibrdkafkaSaysOfItsBrokers(t *testing.T) {
+func TestBrokerStatsAreReadFromLibrdkafkas(t *testing.T) {
 	const text = `{"name":"x","ts":1,"brokers":{
 		"a:9092/2":{"name":"a:9092/2","nodeid":2,"state":"UP","disconnects":3,"outbuf_cnt":1,"waitresp_cnt":2,
 			"rtt":{"min":100,"avg":250,"p99":7000},"throttle":{"avg":1,"max":40},"toppars":{"t-0":{"topic":"t"}}},

@@ -1,4 +1,4 @@
-package producer
+package client
 
 import (
 	"context"
@@ -11,8 +11,12 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
-// autoWait bounds each step of the question whether the cluster creates topics.
-const autoWait = 10 * time.Second
+const (
+	// ProbeID is the client.id of clients that ask the cluster something beside a producer.
+	ProbeID = "kafkaupstream-probe"
+	// autoWait bounds each step of the question whether the cluster creates topics.
+	autoWait = 10 * time.Second
+)
 
 // answering returns the ID of the broker that has answered. librdkafka does not know the
 // ID of one that it has by its address only, from bootstrap.servers.
@@ -31,8 +35,9 @@ func answering(md *kafka.Metadata) int32 {
 	return -1
 }
 
-// besideConfig is the configuration of another kind of client beside a producer.
-func besideConfig(props kafkaconf.Properties) kafka.ConfigMap {
+// BesideConfig returns the configuration of another kind of librdkafka client, for one that a
+// producer has beside it.
+func BesideConfig(props kafkaconf.Properties) kafka.ConfigMap {
 	conf := kafka.ConfigMap{}
 	for name, value := range props {
 		conf[name] = value
@@ -44,13 +49,13 @@ func besideConfig(props kafkaconf.Properties) kafka.ConfigMap {
 
 // createsTopics asks a broker, with a client of its own, whether the cluster creates
 // topics on demand. The credentials may lack the right to know.
-func (c *client) createsTopics() (creates, known bool) {
+func (c *credentials) createsTopics() (creates, known bool) {
 	props, err := c.resolve()
 	if err != nil {
 		return false, false
 	}
-	conf := besideConfig(props)
-	conf["client.id"] = otherClientID
+	conf := BesideConfig(props)
+	conf["client.id"] = ProbeID
 	admin, err := kafka.NewAdminClient(&conf)
 	if err != nil {
 		return false, false

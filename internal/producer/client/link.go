@@ -1,4 +1,4 @@
-package producer
+package client
 
 import (
 	"context"
@@ -9,7 +9,25 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/topics"
 )
+
+var (
+	// ErrRetired is returned by a client that takes no more records: its owner has or makes
+	// another.
+	ErrRetired = topics.ErrClosed
+	// ErrShuttingDown is returned when there will be no other client: the process ends.
+	ErrShuttingDown = &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
+)
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
 
 // linkState says whether a producer's cluster answers.
 type linkState int32
@@ -134,7 +152,7 @@ func (l *link) await(ctx context.Context, closing <-chan struct{}) *record.Error
 		select {
 		case <-changed:
 		case <-closing:
-			return errRetired
+			return ErrRetired
 		case <-ctx.Done():
 			return &record.Error{Kind: record.KindNoBroker, Reason: "no broker has answered yet"}
 		}

@@ -1,4 +1,4 @@
-package producer
+package client
 
 import "github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 
@@ -9,12 +9,11 @@ import "github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 // broker has the record. So a refusal is believed only where the partition is not known to
 // have had another leader since the record was queued.
 
-// watchLeader notes who answered for the partition. That another broker does than was
-// known is the first sign of a change.
-func (c *client) watchLeader(d *Delivery, r *librdkafka.Report) {
-	if led, ok := d.known.Leader(r.Partition); ok && r.Broker >= 0 && led != r.Broker && d.known.Moved.CompareAndSwap(false, true) {
-		c.topics.Ask(d.of)
-	}
+// movedLeader reports whether another broker answered for the partition than the one that was
+// known to lead it, and nobody has noticed yet: the first sign of a change.
+func (d *Delivery) movedLeader(r *librdkafka.Report) bool {
+	led, ok := d.known.Leader(r.Partition)
+	return ok && r.Broker >= 0 && led != r.Broker && d.known.Moved.CompareAndSwap(false, true)
 }
 
 // oneLeader reports whether all attempts to send the record were answered by one broker,

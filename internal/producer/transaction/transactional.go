@@ -1,13 +1,18 @@
-package producer
+package transaction
 
 import (
 	"context"
 	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer/client"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -17,6 +22,15 @@ const (
 	// callPause is before a call that failed at once is tried again.
 	callPause = 10 * time.Millisecond
 )
+
+// transactional is a producer with a transactional.id. One transaction uses it at a time.
+type transactional struct {
+	*client.Client
+	lock  *os.File       // of the id; nil: of a stream, which has one sender anyway
+	ready bool           // transactions have been initialized
+	dead  atomic.Bool    // it is of no more use
+	calls sync.WaitGroup // of librdkafka's functions, some of which nobody waits for
+}
 
 // A context that ends before its deadline, as when the process is to end, is a hurry: then
 // nothing is waited for, not even the end of a call.
@@ -38,7 +52,7 @@ func (t *transactional) try(ctx context.Context, f func(wait time.Duration) erro
 		err := t.call(ctx, f)
 		var cause *librdkafka.Error
 		if err == nil || !errors.As(err, &cause) || cause.Fatal || cause.RequiresAbort || !cause.Retriable ||
-			cause.Code == kafka.ErrTimedOut || !sleep(ctx, callPause) {
+			cause.Code == kafka.ErrTimedOut || !deadline.Sleep(ctx, callPause, nil) {
 			return err
 		}
 	}
@@ -62,37 +76,25 @@ func (t *transactional) call(ctx context.Context, f func(wait time.Duration) err
 	return errHurry
 }
 
-// sleep waits so long; false: ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // send carries out one transaction, with the mark in it where there is one.
 func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark) ([]record.Outcome, *record.Error) {
 	if err := t.init(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.link.await(ctx, t.closing); err != nil {
+	if err := t.AwaitUp(ctx); err != nil {
 		return nil, err
 	}
 	out := make([]record.Outcome, len(recs))
-	sent := make([]*Delivery, len(recs))
+	sent := make([]*client.Delivery, len(recs))
 	for i := range recs { // what is refused here leaves the producer as it is
-		if _, err := t.admit(ctx, &recs[i]); err != nil {
+		if _, err := t.Admit(ctx, &recs[i]); err != nil {
 			out[i].Err = err
 			return t.aborted(out, sent, nil)
 		}
 	}
-	if err := t.kafka.BeginTransaction(); err != nil {
+	if err := t.Kafka.BeginTransaction(); err != nil {
 		t.dead.Store(true)
-		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "begin: " + t.redact(err.Error())}
+		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "begin: " + t.Redact(err.Error())}
 	}
 	for i := range recs {
 		d, err := t.queueInto(ctx, &recs[i], sent[:i], m != nil)
@@ -108,16 +110,22 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 		return t.aborted(out, sent, nil)
 	}
 	if m != nil {
-		if out, err := t.mark(ctx, out, sent, m); err != nil {
-			return out, err
+		if err := t.mark(ctx, m); err != nil {
+			t.abort(ctx)
+			out, _ = t.aborted(out, sent, err)
+			return out, m.explain(err, t.Redact)
 		}
 	}
-	if err := t.try(ctx, t.kafka.CommitTransaction); err != nil {
-		// All records have arrived before: the error is about the commit itself, whatever
-		// it says of an abort.
+	return t.commit(ctx, out, sent)
+}
+
+// commit ends the transaction, all records of which have arrived: an error is about the commit
+// itself, whatever it says of an abort.
+func (t *transactional) commit(ctx context.Context, out []record.Outcome, sent []*client.Delivery) ([]record.Outcome, *record.Error) {
+	if err := t.try(ctx, t.Kafka.CommitTransaction); err != nil {
 		t.dead.Store(true) // the next one with this id finds out
 		t.forgetAll(sent)
-		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.redact(err.Error())}
+		return nil, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: "commit: " + t.Redact(err.Error())}
 	}
 	deadline, _ := ctx.Deadline()
 	reports, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline.Add(abortWait))
@@ -134,9 +142,9 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 
 // queueInto queues a record of the transaction. With wait, it waits for earlier ones
 // where there is no room.
-func (t *transactional) queueInto(ctx context.Context, rec *record.Record, earlier []*Delivery, wait bool) (*Delivery, *record.Error) {
+func (t *transactional) queueInto(ctx context.Context, rec *record.Record, earlier []*client.Delivery, wait bool) (*client.Delivery, *record.Error) {
 	for {
-		d, err := t.queue(ctx, rec, nil, forKeeper)
+		d, err := t.Queue(ctx, rec, nil, client.ForKeeper)
 		if err == nil || err.Kind != record.KindQueueFull || !wait {
 			return d, err
 		}
@@ -153,9 +161,9 @@ func (t *transactional) queueInto(ctx context.Context, rec *record.Record, earli
 // more time. A commit would wait for them too, but librdkafka sends nothing more of a
 // transaction of which a record was refused, and its commit then waits for what is still
 // queued until its time is over.
-func (t *transactional) arrived(ctx context.Context, sent []*Delivery) bool {
+func (t *transactional) arrived(ctx context.Context, sent []*client.Delivery) bool {
 	for _, d := range sent {
-		if !d.Reported() && !d.waitOr(ctx, t.failures) {
+		if !d.Reported() && !d.WaitOr(ctx, t.Failures) {
 			return false
 		}
 		if d.Outcome().Err != nil {
@@ -167,13 +175,8 @@ func (t *transactional) arrived(ctx context.Context, sent []*Delivery) bool {
 
 // mark puts the mark into the transaction. Its records have arrived, so that Kafka knows
 // of the transaction: asked too early, librdkafka waits for retry.backoff.ms.
-func (t *transactional) mark(ctx context.Context, out []record.Outcome, sent []*Delivery, m *mark) ([]record.Outcome, *record.Error) {
-	if err := t.try(ctx, func(wait time.Duration) error { return t.kafka.SendOffset(m.group, m.topic, 0, m.text, wait) }); err != nil {
-		t.abort(ctx)
-		out, _ = t.aborted(out, sent, err)
-		return out, m.explain(err, t.redact)
-	}
-	return out, nil
+func (t *transactional) mark(ctx context.Context, m *mark) error {
+	return t.try(ctx, func(wait time.Duration) error { return t.Kafka.SendOffset(m.group, m.topic, 0, m.text, wait) })
 }
 
 // init makes the producer ready for transactions, and ends those that an earlier one
@@ -182,23 +185,19 @@ func (t *transactional) init(ctx context.Context) *record.Error {
 	if t.ready {
 		return nil
 	}
-	if err := t.awaitReady(ctx); err != nil {
-		select {
-		case <-t.client.ready: // and only then is broken there to be read
-			if t.broken != nil {
-				t.dead.Store(true)
-			}
-		default:
+	if err := t.AwaitReady(ctx); err != nil {
+		if t.Broken() != nil {
+			t.dead.Store(true)
 		}
 		return err
 	}
-	if err := t.link.await(ctx, t.closing); err != nil {
+	if err := t.AwaitUp(ctx); err != nil {
 		return err
 	}
-	if err := t.try(ctx, t.kafka.InitTransactions); err != nil {
+	if err := t.try(ctx, t.Kafka.InitTransactions); err != nil {
 		t.dead.Store(true)
 		e := librdkafka.Classify(err)
-		return &record.Error{Kind: e.Kind, Reason: "init: " + t.redact(e.Reason)}
+		return &record.Error{Kind: e.Kind, Reason: "init: " + t.Redact(e.Reason)}
 	}
 	t.ready = true
 	return nil
@@ -226,10 +225,10 @@ func (t *transactional) abort(ctx context.Context) {
 	})()
 	ended := make(chan struct{})
 	t.calls.Go(func() { t.purgeUntil(ended) })
-	err := t.call(aborting, t.kafka.AbortTransaction)
+	err := t.call(aborting, t.Kafka.AbortTransaction)
 	close(ended)
 	if err != nil {
-		t.log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.redact(err.Error()))
+		t.Log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.Redact(err.Error()))
 	}
 }
 
@@ -237,21 +236,21 @@ func (t *transactional) abort(ctx context.Context) {
 // begins: a record that a broker refuses for a moment after that is queued again and never
 // sent, and the abort would wait for it until its time is over.
 func (t *transactional) purgeUntil(ended <-chan struct{}) {
-	tick := time.NewTicker(purgeInterval)
+	tick := time.NewTicker(client.PurgeInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ended:
 			return
 		case <-tick.C:
-			t.kafka.Purge(false)
+			t.Kafka.Purge(false)
 		}
 	}
 }
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
 // that Kafka refused say why.
-func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause error) ([]record.Outcome, *record.Error) {
+func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, cause error) ([]record.Outcome, *record.Error) {
 	var first *record.Error
 	for i, d := range sent {
 		if d != nil && d.Reported() {
@@ -268,7 +267,7 @@ func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause er
 	if first == nil {
 		first = &record.Error{Kind: record.KindUnavailable, Reason: "the transaction was aborted"}
 		if cause != nil {
-			first.Reason += ": " + t.redact(cause.Error())
+			first.Reason += ": " + t.Redact(cause.Error())
 		}
 	}
 	for i := range out {
@@ -280,10 +279,17 @@ func (t *transactional) aborted(out []record.Outcome, sent []*Delivery, cause er
 }
 
 // forgetAll lets go of deliveries whose outcome says nothing any more.
-func (t *transactional) forgetAll(sent []*Delivery) {
+func (t *transactional) forgetAll(sent []*client.Delivery) {
 	for _, d := range sent {
 		if d != nil {
 			d.OnReport(func() { go d.End() })
 		}
 	}
+}
+
+// refusedTogether reports whether a transaction was aborted since Kafka has refused a
+// batch, in which one record can have harmed the others. It is then sent again with
+// batches of one record: what is refused there is refused for its own sake.
+func refusedTogether(recs []record.Record, err *record.Error) bool {
+	return err != nil && !err.Unconfirmed && len(recs) > 1 && (err.Kind == record.KindRejected || err.Kind == record.KindTooLarge)
 }
