@@ -168,7 +168,7 @@ func TestRunDrainsOnSIGTERM(t *testing.T) {
 	t.Parallel()
 	t.Run("records that are queued are delivered", func(t *testing.T) {
 		c, socket := startBroker(t), socketPath(t)
-		p := startRun(t, socket, program.Options{})
+		p := startRun(t, socket, program.Options{Args: unhurried})
 		connect(t, socket, lingering(c)).mustPost(t, "queued", 200)
 		p.Signal(syscall.SIGTERM)
 		if code := p.Exit(); code != 0 || p.Stdout.String() != "" || complaints(p.Stderr) != nil {
@@ -300,7 +300,7 @@ func TestRunEndsWithItsParent(t *testing.T) {
 	t.Parallel()
 	c, socket := startBroker(t), socketPath(t)
 	parent := program.Start(t, "/bin/sh", program.Options{
-		Args: []string{"-c", `"$0" run & echo $!; wait`, binary},
+		Args: []string{"-c", `"$0" run --drain-timeout 1m & echo $!; wait`, binary},
 		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, oneProcess},
 	})
 	program.Until(t, "run listens", func() bool { return listens(socket) })
@@ -402,6 +402,9 @@ func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
 	}
 }
 
+// unhurried has run deliver what is queued, however busy the machine is.
+var unhurried = []string{"--drain-timeout", "1m"}
+
 // fullPipe is a pipe that takes nothing more and that nobody reads.
 func fullPipe(t *testing.T) (reader, writer *os.File) {
 	t.Helper()
@@ -410,11 +413,19 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close(); w.Close() })
-	if err := w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+	raw, err := w.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(make([]byte, 10<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("the pipe is not full: %v", err)
+	var full error
+	err = raw.Write(func(fd uintptr) bool {
+		for full == nil {
+			_, full = syscall.Write(int(fd), make([]byte, 1))
+		}
+		return true
+	})
+	if err != nil || full != syscall.EAGAIN {
+		t.Fatalf("the pipe is not full: %v, %v", err, full)
 	}
 	return r, w
 }
@@ -434,7 +445,7 @@ func TestRunDoesNotDependOnWhoReadsItsOutput(t *testing.T) {
 	t.Run("when its pipe is full", func(t *testing.T) {
 		c, socket := startBroker(t), socketPath(t)
 		_, w := fullPipe(t)
-		p := startRun(t, socket, program.Options{Stdout: w, Stderr: w})
+		p := startRun(t, socket, program.Options{Stdout: w, Stderr: w, Args: unhurried})
 		talk(t, connect(t, socket, `{}`), c)
 		p.Signal(syscall.SIGTERM)
 		if code := p.Exit(); code != 0 {
@@ -462,7 +473,7 @@ func TestRunDoesNotDependOnWhoReadsItsOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		p := startRun(t, socket, program.Options{Stdout: w, Stderr: w})
+		p := startRun(t, socket, program.Options{Stdout: w, Stderr: w, Args: unhurried})
 		r.Close()
 		talk(t, connect(t, socket, `{}`), c)
 		p.Signal(syscall.SIGTERM)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
@@ -90,7 +91,7 @@ func operateSpool(ctx context.Context, env environment) error {
 func (c *spoolCommand) showFlags() {
 	c.fs.BoolVar(&c.dead, "dead", false, "dead letters instead of the records that wait")
 	c.fs.StringVar(&c.from, "from", "", "begin at this receipt")
-	c.fs.IntVar(&c.limit, "limit", durable.DefaultShown, "how many records")
+	c.fs.IntVar(&c.limit, "limit", operator.DefaultShown, "how many records")
 	c.fs.IntVar(&c.bytes, "bytes", defaultShownBytes, "how much of each value, 0: all; with --json all where nothing is said")
 }
 
@@ -160,12 +161,12 @@ func (c *spoolCommand) misused(format string, args ...any) error {
 	return errUsage
 }
 
-func (c *spoolCommand) selection() durable.Selection {
-	return durable.Selection{Stream: c.stream, Receipt: c.receipt, Pending: c.pending}
+func (c *spoolCommand) selection() operator.Selection {
+	return operator.Selection{Stream: c.stream, Receipt: c.receipt, Pending: c.pending}
 }
 
 func (c *spoolCommand) ls(ctx context.Context) error {
-	return c.with(ctx, func(o operator) error {
+	return c.with(ctx, func(o spoolOperator) error {
 		infos, err := o.Streams(ctx)
 		if err != nil {
 			return err
@@ -178,7 +179,7 @@ func (c *spoolCommand) ls(ctx context.Context) error {
 }
 
 func (c *spoolCommand) show(ctx context.Context) error {
-	req := durable.ShowRequest{Selection: c.selection(), From: c.from, Limit: c.limit, Bytes: c.bytes}
+	req := operator.ShowRequest{Selection: c.selection(), From: c.from, Limit: c.limit, Bytes: c.bytes}
 	req.Pending = !c.dead
 	print := printRecord
 	if c.json {
@@ -188,8 +189,8 @@ func (c *spoolCommand) show(ctx context.Context) error {
 		}
 	}
 	shown := 0
-	err := c.with(ctx, func(o operator) error {
-		return o.Show(ctx, req, func(r *durable.RecordInfo) error {
+	err := c.with(ctx, func(o spoolOperator) error {
+		return o.Show(ctx, req, func(r *operator.RecordInfo) error {
 			shown++
 			return print(c.env.stdout, r)
 		})
@@ -217,7 +218,7 @@ func (c *spoolCommand) replay(ctx context.Context) error {
 	} else if c.pending {
 		return c.misused("--pending is for -f: the records that wait are sent to where they belong anyway")
 	}
-	return c.with(ctx, func(o operator) error {
+	return c.with(ctx, func(o spoolOperator) error {
 		done, err := o.Replay(ctx, c.selection(), to)
 		return c.tell(done, err, fmt.Sprintf("%s put at the end of stream %s.", records(done.Records), done.Stream))
 	})
@@ -225,8 +226,8 @@ func (c *spoolCommand) replay(ctx context.Context) error {
 
 func (c *spoolCommand) drop(ctx context.Context) error {
 	if !c.yes {
-		var found durable.Done
-		err := c.with(ctx, func(o operator) (err error) {
+		var found operator.Done
+		err := c.with(ctx, func(o spoolOperator) (err error) {
 			found, err = o.Find(ctx, c.selection())
 			return err
 		})
@@ -238,14 +239,14 @@ func (c *spoolCommand) drop(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.with(ctx, func(o operator) error {
+	return c.with(ctx, func(o spoolOperator) error {
 		done, err := o.Drop(ctx, c.selection())
 		return c.tell(done, err, fmt.Sprintf("%s dropped from stream %s.", records(done.Records), done.Stream))
 	})
 }
 
 func (c *spoolCommand) suspend(ctx context.Context) error {
-	return c.with(ctx, func(o operator) error {
+	return c.with(ctx, func(o spoolOperator) error {
 		done, err := o.Suspend(ctx, c.stream)
 		text := fmt.Sprintf("Stream %s is suspended; `kafkaupstream spool resume %s` resumes it.", done.Stream, done.Stream)
 		if done.UnderWay > 0 {
@@ -256,14 +257,14 @@ func (c *spoolCommand) suspend(ctx context.Context) error {
 }
 
 func (c *spoolCommand) resume(ctx context.Context) error {
-	return c.with(ctx, func(o operator) error {
+	return c.with(ctx, func(o spoolOperator) error {
 		done, err := o.Resume(ctx, c.stream)
 		return c.tell(done, err, fmt.Sprintf("Stream %s resumed, with %s.", done.Stream, records(done.Records)))
 	})
 }
 
 // tell prints what was done. Where an error ended it early, that is part of it.
-func (c *spoolCommand) tell(done durable.Done, err error, text string) error {
+func (c *spoolCommand) tell(done operator.Done, err error, text string) error {
 	if err != nil {
 		if done.Records > 0 {
 			err = fmt.Errorf("after %s: %w", records(done.Records), err)

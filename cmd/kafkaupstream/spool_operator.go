@@ -13,39 +13,23 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
-// operator does what the commands ask for: the runner that has the spool, or this
+// spoolOperator does what the commands ask for: the runner that has the spool, or this
 // process.
-type operator interface {
+type spoolOperator interface {
 	Streams(ctx context.Context) ([]durable.StreamInfo, error)
-	Find(ctx context.Context, sel durable.Selection) (durable.Done, error)
-	Show(ctx context.Context, req durable.ShowRequest, f func(*durable.RecordInfo) error) error
-	Replay(ctx context.Context, sel durable.Selection, to *durable.Target) (durable.Done, error)
-	Drop(ctx context.Context, sel durable.Selection) (durable.Done, error)
-	Suspend(ctx context.Context, stream string) (durable.Done, error)
-	Resume(ctx context.Context, stream string) (durable.Done, error)
+	Find(ctx context.Context, sel operator.Selection) (operator.Done, error)
+	Show(ctx context.Context, req operator.ShowRequest, f func(*operator.RecordInfo) error) error
+	Replay(ctx context.Context, sel operator.Selection, to *durable.Target) (operator.Done, error)
+	Drop(ctx context.Context, sel operator.Selection) (operator.Done, error)
+	Suspend(ctx context.Context, stream string) (operator.Done, error)
+	Resume(ctx context.Context, stream string) (operator.Done, error)
 	Close() error
-}
-
-// idle is this process as the operator.
-type idle struct{ *durable.Queue }
-
-func (q idle) Streams(context.Context) ([]durable.StreamInfo, error) { return q.Queue.Streams() }
-
-func (q idle) Find(_ context.Context, sel durable.Selection) (durable.Done, error) {
-	return q.Queue.Find(sel)
-}
-
-func (q idle) Resume(_ context.Context, stream string) (durable.Done, error) {
-	return q.Queue.Resume(stream)
-}
-
-func (q idle) Close() error {
-	_, err := q.Queue.Close()
-	return err
 }
 
 const (
@@ -57,7 +41,7 @@ const (
 )
 
 // with calls f with the operator of the spool.
-func (c *spoolCommand) with(ctx context.Context, f func(operator) error) error {
+func (c *spoolCommand) with(ctx context.Context, f func(spoolOperator) error) error {
 	o, err := openOperator(ctx, c.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -70,19 +54,19 @@ func (c *spoolCommand) with(ctx context.Context, f func(operator) error) error {
 	return errors.Join(f(o), o.Close())
 }
 
-func openOperator(ctx context.Context, dir string) (operator, error) {
+func openOperator(ctx context.Context, dir string) (spoolOperator, error) {
 	for deadline := time.Now().Add(startWait); ; {
-		client, err := durable.Dial(ctx, dir)
+		client, err := control.Dial(ctx, dir)
 		if err == nil {
 			return client, nil
 		}
-		if !errors.Is(err, durable.ErrNoAnswer) {
+		if !errors.Is(err, control.ErrNoAnswer) {
 			return nil, err
 		}
-		q, heldErr := durable.OpenIdle(dir, slog.New(slog.DiscardHandler))
+		o, heldErr := operator.OpenIdle(dir, slog.New(slog.DiscardHandler))
 		switch {
 		case heldErr == nil:
-			return idle{q}, nil
+			return o, nil
 		case !errors.Is(heldErr, durable.ErrHeld):
 			return nil, heldErr
 		case time.Now().After(deadline):

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 )
 
 // defaultShownBytes is how much of a value a person gets to see.
@@ -89,7 +90,7 @@ func age(d time.Duration) string {
 }
 
 // printRecord prints a record for a person.
-func printRecord(w io.Writer, r *durable.RecordInfo) error {
+func printRecord(w io.Writer, r *operator.RecordInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "receipt\t%s\nstream\t%s\n", r.Receipt, r.Stream)
 	if r.FirstReceipt != "" {
@@ -122,7 +123,7 @@ func printRecord(w io.Writer, r *durable.RecordInfo) error {
 }
 
 // cut says how much of the value is not shown.
-func cut(r *durable.RecordInfo) string {
+func cut(r *operator.RecordInfo) string {
 	shown := len(r.ValueBase64)
 	if r.Value != nil {
 		shown = len(*r.Value)
@@ -162,7 +163,7 @@ func printable(s string) string {
 }
 
 // printRecordJSON prints a record in one line.
-func printRecordJSON(w io.Writer, r *durable.RecordInfo) error {
+func printRecordJSON(w io.Writer, r *operator.RecordInfo) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(r)

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
@@ -191,7 +192,7 @@ func TestSpoolWithoutARunner(t *testing.T) {
 	p.sees("show --limit 1 "+id[:4]+" --bytes 3", `(?m)^value +val … \(3 of 7 bytes\)$`)
 	p.sees("show --dead "+id, `^There are no dead letters\.\n$`)
 
-	var first durable.RecordInfo
+	var first operator.RecordInfo
 	stdout, _ := p.does(0, "show", id, "--json", "--limit=1")
 	if err := json.Unmarshal([]byte(stdout), &first); err != nil || *first.Value != "value-0" || first.Dead || first.Stream != id {
 		t.Errorf("%v: %s", err, stdout)

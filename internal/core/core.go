@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/internal/idempotency"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
@@ -73,7 +75,10 @@ func New(opts Options) *Core {
 	keys := idempotency.Options{Log: opts.Log}
 	if opts.SpoolDir != "" {
 		keys.Dir = filepath.Join(opts.SpoolDir, "idempotency.keys")
-		c.queue = durable.Open(durable.Options{Dir: opts.SpoolDir, MaxBytes: opts.SpoolMaxBytes, DropLetters: opts.DropLetters, Log: opts.Log, Notifier: c.notifier})
+		c.queue = durable.Open(durable.Options{
+			Dir: opts.SpoolDir, MaxBytes: opts.SpoolMaxBytes, DropLetters: opts.DropLetters, Log: opts.Log, Notifier: c.notifier,
+			Owned: func(q *durable.Queue) func() { return control.Serve(operator.New(q), opts.SpoolDir, opts.Log) },
+		})
 		handler.Disk, pool.Keep = c.queue, c.queue.Keep
 		pool.TransactionsDir = filepath.Join(opts.SpoolDir, "transactional.ids")
 	}

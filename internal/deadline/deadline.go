@@ -1,7 +1,7 @@
 // Package deadline has contexts for requests. A [Context] ends at a time, costs neither a
 // timer nor a channel until somebody waits for its end, and goes back to a pool, so that a
 // request which has one allocates nothing. A [Group] can bring the end of its contexts
-// forward, all at once.
+// forward, all at once. [Sleep] waits, but no longer than a context.
 package deadline
 
 import (

@@ -60,7 +60,7 @@ func drain(b *testing.B, keys, front int) {
 		b.Fatal(err)
 	}
 	st := q.stream(conn, DeadLetter)
-	disk, err := q.open(st)
+	disk, err := st.open()
 	if err != nil {
 		b.Fatal(err)
 	}

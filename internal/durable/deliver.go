@@ -2,7 +2,6 @@ package durable
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
@@ -12,16 +11,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-// way delivers a route's records one by one.
-type way struct {
-	q      *Queue
-	conn   *kafkaconf.Connection
-	policy Policy
-}
-
 // Way returns how records of the connection are delivered to Kafka or to the disk: a
-// batch as one unit where the connection is one of transactions, and otherwise each record by
-// itself. An error that is Unconfirmed means that neither is sure.
+// batch as one unit where the connection is transactional, and otherwise each record by itself. An
+// error that is Unconfirmed means that the record may be in Kafka, on disk, or in neither.
 func (q *Queue) Way(conn *kafkaconf.Connection, policy Policy) record.Way {
 	if conn.Transactional() {
 		return &unitWay{q, conn, policy}
@@ -39,6 +31,13 @@ func (q *Queue) forKafka(ctx context.Context) *deadline.Context {
 // replyReserve is the time a record may take to be kept, out of its timeout.
 func replyReserve(timeout time.Duration) time.Duration { return min(timeout/5, 200*time.Millisecond) }
 
+// way delivers a route's records one by one.
+type way struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
+}
+
 // Deliver sends the records, in their order, all of them before it waits for the first,
 // and keeps on disk what Kafka does not acknowledge in time.
 func (w *way) Deliver(ctx context.Context, b *record.Batch) {
@@ -53,7 +52,7 @@ func (w *way) Deliver(ctx context.Context, b *record.Batch) {
 		left = appendBehind(nil, b, 0)
 	}
 	if len(left) > 0 {
-		st.keepAll(w.conn, b, left)
+		w.keep(st, b, left)
 	}
 }
 
@@ -106,30 +105,27 @@ func appendBehind(left []leftBehind, b *record.Batch, from int) []leftBehind {
 	return left
 }
 
-// keepAll puts records on disk, in order. The room that they take is that of the route, which
-// from stands for.
-func (st *stream) keepAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) {
-	flights := st.writeAll(from, b, left)
-	if len(flights) == 0 {
-		return
-	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.noteOutcomes() // meanwhile some may have been acknowledged
-	for index, f := range flights {
-		if f.acked {
-			b.Outcomes[index] = record.Outcome{Ack: f.ack}
+// keep puts records on disk, in order.
+func (w *way) keep(st *stream, b *record.Batch, left []leftBehind) {
+	for index, f := range w.write(st, b, left) {
+		if ack, ok := st.flights.ackOf(f); ok { // meanwhile
+			b.Outcomes[index] = record.Outcome{Ack: ack}
 		}
 	}
 }
 
-// writeAll writes records, and returns those that are on disk and under way.
-func (st *stream) writeAll(from *kafkaconf.Connection, b *record.Batch, left []leftBehind) map[int]*flight {
+// write writes records, and returns those that are on disk and under way, by index. The room that
+// they take is that of the route, which the connection stands for.
+func (w *way) write(st *stream, b *record.Batch, left []leftBehind) map[int]*flight {
+	entries, now := make([]spool.Entry, len(left)), time.Now()
+	for i, l := range left {
+		entries[i] = spool.Entry{Record: b.Records[l.index], Kept: now, Holder: w.conn}
+	}
 	st.keeping.RLock()
 	defer st.keeping.RUnlock()
 	flights, lost := map[int]*flight{}, 0
 	var err error
-	for i, a := range st.appendAll(from, b.Records, left) {
+	for i, a := range st.append(entries) {
 		l := left[i]
 		if a.Err != nil {
 			lost, err = lost+1, a.Err
@@ -142,27 +138,9 @@ func (st *stream) writeAll(from *kafkaconf.Connection, b *record.Batch, left []l
 		}
 	}
 	if lost > 0 {
-		st.q.log.Error("a record cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
+		st.log.Error("a record cannot be kept on disk", "stream", st.id, "records", lost, "error", err)
 	}
 	return flights
-}
-
-// appendAll appends records, and wakes the forwarder for those that are on disk.
-func (st *stream) appendAll(from *kafkaconf.Connection, recs []record.Record, left []leftBehind) []spool.Appended {
-	disk, err := st.q.open(st)
-	if err != nil {
-		return slices.Repeat([]spool.Appended{{Err: err}}, len(left))
-	}
-	st.disk.Store(disk)
-	entries, now := make([]spool.Entry, len(left)), time.Now()
-	for i, l := range left {
-		entries[i] = spool.Entry{Record: recs[l.index], Kept: now, Holder: from}
-	}
-	appended := disk.AppendAll(entries)
-	if appended[0].Err == nil { // none is behind one that is not
-		st.start()
-	}
-	return appended
 }
 
 // stamp gives records their time: what is sent later was made now.
@@ -174,5 +152,39 @@ func stamp(recs []record.Record, now time.Time) {
 	}
 }
 
-// behindOthers is what a record that is kept would be answered if it could not be kept.
-var behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
+// unitWay delivers a route's batches as units: records of one topic that are in Kafka all
+// or none.
+type unitWay struct {
+	q      *Queue
+	conn   *kafkaconf.Connection
+	policy Policy
+}
+
+// Deliver delivers the records in one transaction to Kafka, or as one unit to the disk.
+// Then the unit's receipt is that of each record.
+func (w *unitWay) Deliver(ctx context.Context, b *record.Batch) {
+	st := unitStream{w.q.stream(w.conn, w.policy)}
+	now := time.Now()
+	stamp(b.Records, now)
+	kafka := w.q.forKafka(ctx)
+	defer kafka.Release()
+	e := &spool.Entry{Unit: b.Unit, Record: b.Records[0], Rest: b.Records[1:], Kept: now, Holder: w.conn}
+	if e.Unit.IsZero() {
+		e.Unit = spool.NewUnitID()
+	} else {
+		st.units.memory.expect(e.Unit)
+		b.Replied = func() { st.units.memory.replied(e.Unit) }
+	}
+	if b.Again {
+		f, ok, err := st.recall(kafka, e.Unit)
+		if err != nil {
+			b.Outcomes, b.Err = nil, err
+			return
+		}
+		if ok {
+			f.apply(b)
+			return
+		}
+	}
+	st.deliver(kafka, e, b)
+}

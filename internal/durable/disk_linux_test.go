@@ -12,6 +12,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
 // smallDisk returns a directory with a file system of its own.
@@ -37,7 +38,7 @@ func unmount(t *testing.T, dir string) {
 	}
 }
 
-func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
+func TestQueueRefusesRecordsUntilItsDirectoryIsBack(t *testing.T) {
 	cases := []struct {
 		says       string
 		away, back func(t *testing.T, dir string)
@@ -53,19 +54,19 @@ func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
 		t.Run(c.says, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "spool")
 			g := startQueue(t, dir, Options{}).await()
-			conn := connect(t, "127.0.0.1:1")
-			g.want("kept", conn, "t", "0", soon)
+			conn := durabletest.Connect(t, "127.0.0.1:1")
+			g.Want("kept", conn, "t", "0", durabletest.Soon)
 			c.away(t, dir)
-			g.want(fmt.Sprintf("refused %v", record.KindSpoolFailed), conn, "t", "1", soon)
-			if open, _ := g.queue.State(); open {
+			g.Want(fmt.Sprintf("refused %v", record.KindSpoolFailed), conn, "t", "1", durabletest.Soon)
+			if open, _ := g.Queue.State(); open {
 				t.Error("the queue says that it can keep records")
 			}
 			await.True(t, "the log says so", func() bool {
-				return strings.Contains(g.log.String(), "the spool's directory was removed, renamed or replaced")
+				return strings.Contains(g.Log.String(), "the spool's directory was removed, renamed or replaced")
 			})
 			c.back(t, dir)
-			g.want("kept", conn, "t", "2", soon)
-			if open, _ := g.queue.State(); !open {
+			g.Want("kept", conn, "t", "2", durabletest.Soon)
+			if open, _ := g.Queue.State(); !open {
 				t.Error("the queue says that it can keep no records")
 			}
 			await.True(t, "both are to be sent", func() bool { return g.pending() == 2 })
@@ -73,22 +74,22 @@ func TestASpoolThatIsTakenAwayRefusesRecordsUntilItIsBack(t *testing.T) {
 	}
 }
 
-func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
+func TestQueueOnAFullDiskSendsWhatItSaidItKept(t *testing.T) {
 	dir := smallDisk(t, "512k")
 	b := startBroker(t)
-	b.failWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
+	b.FailWith(func(string) *kerr.Error { return kerr.NotEnoughReplicas })
 	g := startQueue(t, dir, Options{MaxBytes: 4 << 20}).await()
-	conn := b.connect(t)
-	g.want("kept", conn, "t", "first", soon) // so that the batch is not with librdkafka
+	conn := b.Connect(t)
+	g.Want("kept", conn, "t", "first", durabletest.Soon) // so that the batch is not with librdkafka
 
 	body := strings.Repeat("x", 20<<10)
 	recs := make([]record.Record, 45)
 	for i := range recs {
-		recs[i] = *recordOf("t", fmt.Sprint(i, " ", body))
+		recs[i] = *durabletest.RecordOf("t", fmt.Sprint(i, " ", body))
 	}
 	want := []string{"first"}
 	refused := 0
-	for i, o := range g.deliver(conn, DeadLetter, soon, recs...).Outcomes {
+	for i, o := range g.Deliver(conn, DeadLetter, durabletest.Soon, recs...).Outcomes {
 		switch {
 		case o.Err == nil && o.Receipt != "":
 			want = append(want, string(recs[i].Value))
@@ -104,30 +105,30 @@ func TestOfABatchOnAFullDiskWhatIsKeptIsAnsweredSoAndArrives(t *testing.T) {
 	if n := g.pending(); n != int64(len(want)) {
 		t.Errorf("%d are on disk, %d were answered so", n, len(want))
 	}
-	b.failWith(nil)
+	b.FailWith(nil)
 	g.awaitEmpty()
-	g.want("acknowledged", conn, "t", "last", patient)
+	g.Want("acknowledged", conn, "t", "last", durabletest.Patient)
 	want = append(want, "last")
-	got := b.values(t, "t", len(want))
+	got := b.Values(t, "t", len(want))
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%d records arrived, want %d", len(got), len(want))
 	}
 }
 
-func TestOfABatchTheForwarderIsWokenForWhatIsKept(t *testing.T) {
+func TestForwarderIsWokenForWhatIsKeptOfABatch(t *testing.T) {
 	dir := smallDisk(t, "512k")
 	b := startBroker(t)
-	b.block() // what librdkafka has is under way until it answers
+	b.Block() // what librdkafka has is under way until it answers
 	g := startQueue(t, dir, Options{MaxBytes: 4 << 20}).await()
-	conn := b.connect(t)
+	conn := b.Connect(t)
 	var values []string
 	for i := range 45 {
 		values = append(values, fmt.Sprint(i, " ", strings.Repeat("x", 20<<10)))
 	}
-	said := g.sendAll(conn, soon, values...)
+	said := g.SendAll(conn, durabletest.Soon, values...)
 	if !strings.HasPrefix(said, "kept, kept") || !strings.HasSuffix(said, "unconfirmed") || strings.Contains(said, "refused") {
 		t.Fatal(said)
 	}
-	b.release()
+	b.Release()
 	g.awaitEmpty()
 }

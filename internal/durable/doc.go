@@ -14,10 +14,18 @@
 //
 // A connection with transactions has streams of units: records of one request, which are
 // sent in one transaction, one unit after another, by the owner of the directory only.
-// Where a commit is not answered, a mark in Kafka says what became of it (unit.go); and
-// what became of a unit can be asked for again by its identity (recall.go).
+// Where a commit is not answered, a mark in Kafka shows what became of it (unitstream.go); and
+// what became of a unit can be asked for again by its identity (units.go).
 //
-// The package is not for the format on disk (internal/spool) nor for producing
-// (internal/producer). plugins/kafkaupstream sends through it, cmd/kafkaupstream
-// makes it and, for the commands of `kafkaupstream spool`, looks into it.
+// A stream is shared by requests (deliver.go), its forwarder (forward.go; records.go and
+// unitrounds.go are its rounds) and an operator's commands ([Stream]). Whoever sends from disk, or
+// takes records out, holds the stream's turn; what others use meanwhile is in types with a lock of
+// their own (flights.go, gate.go, units.go). The arrows between these files run one way: from
+// [Queue.Streams], [Queue.Stats] and [Queue.Way] to the queue, from that to the forwarders, from
+// those to the stream, from that to its parts.
+//
+// The package is not for the format on disk (internal/spool), for producing (internal/producer),
+// nor for what an operator may ask and do (internal/durable/operator, which a command reaches
+// through internal/durable/control). plugins/kafkaupstream sends through it, cmd/kafkaupstream
+// makes it.
 package durable

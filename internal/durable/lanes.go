@@ -13,7 +13,7 @@ const (
 	maxFlights     = 8000
 	maxFlightBytes = 16 << 20
 	// firstWindow is how many records of a lane may be under way at first: a partition that
-	// hangs has few. Each that arrives lets it have one more, up to maxWindow. Where one of
+	// hangs has few. For each that arrives it may have one more, up to maxWindow. Where one of
 	// several lanes has its fill the reader waits, and the others have to last meanwhile.
 	firstWindow = 16
 	maxWindow   = 2000
@@ -21,25 +21,46 @@ const (
 	stallWait = time.Second
 	// maxLanes bounds the lanes in memory: with more of them aside, the reader waits.
 	maxLanes = 10_000
+	// batchRecords is how many records are read from disk at once.
+	batchRecords = 500
+	// batchBytes bounds what is read from disk at once, and what a lane has under way.
+	batchBytes = 4 << 20
+	// retryPause is before something that has failed is tried again.
+	retryPause = 200 * time.Millisecond
+	// missingWait is how long a topic or partition may be missing until its records
+	// are taken for undeliverable: a cluster that has just started, or a topic that
+	// is made again, is not there at once.
+	missingWait = 30 * time.Second
+	// examinePause is between two looks at what stands aside.
+	examinePause = 50 * time.Millisecond
+	// goBackPause is how long the reader reads on at least after it went back, unless it
+	// is where it was sooner.
+	goBackPause = 5 * time.Second
 )
 
-// lanes are what keeps the records of a stream apart that need not wait for each other.
-// The stream's reader goes through the disk in order. A lane whose records cannot be sent
-// stands aside: the reader passes them, and when the obstacle is gone it goes back to the
-// first of them. What waits takes no memory but that place. Who has the stream's turn
-// uses it.
+// lanes keep the records of a stream apart that need not wait for each other. The forwarder
+// reads the disk in order. A lane whose records cannot be sent stands aside: the reader passes them,
+// and when the obstacle is gone it goes back to the first of them. What waits takes no memory but
+// that place. They are for the holder of the stream's turn.
 type lanes struct {
-	cursor  spool.Cursor                // of the reader
-	topics  map[string]*topicLanes      // those with a record that is under way or aside
-	count   int                         // lanes
-	aside   map[*lane]struct{}          // those that stand aside
-	own     map[spool.Position]struct{} // records under way that the reader has met
-	bytes   int                         // of these
-	chosen  []taken                     // records that are just being read
-	full    *lane                       // whose record the reader waits with; nil: none
-	crowded bool                        // it waits since there are too many lanes
-	retired []*lane                     // lanes that had nothing to send when that was last looked at
-	refused []*flight                   // of records that Kafka can never take
+	ofUnits     bool // a lane is a topic
+	inOrder     bool // a record that cannot be sent holds up all others, as the policy Suspend has it
+	partitionOf func(key []byte, partitions int32) int32
+	// look returns what is known of a topic; see [producer.Pool.Look].
+	look  func(topic string, partition int32) (partitions int32, err *record.Error)
+	ahead *topicsAhead // what requests see of the lanes
+
+	cursor  spool.Cursor           // of the reader
+	topics  map[string]*topicLanes // those with a record that is under way or aside
+	count   int                    // lanes
+	aside   map[*lane]struct{}     // those that stand aside
+	own     map[spool.Position]own // records under way that the reader has met
+	bytes   int                    // of these
+	chosen  []taken                // records that are just being read
+	full    *lane                  // whose record the reader waits with; nil: none
+	crowded bool                   // it waits since there are too many lanes
+	retired []*lane                // lanes that had nothing to send when that was last looked at
+	refused []own                  // records that Kafka can never take
 
 	examined time.Time    // when those aside were last looked at
 	wentBack time.Time    // when the reader last went back,
@@ -50,6 +71,12 @@ type lanes struct {
 type taken struct {
 	lane *lane
 	size int
+}
+
+// own is a record under way that counts for a lane.
+type own struct {
+	flight *flight
+	taken
 }
 
 // topicLanes are a topic's lanes, by partition.
@@ -79,30 +106,33 @@ type lane struct {
 }
 
 func newLanes() lanes {
-	return lanes{topics: map[string]*topicLanes{}, aside: map[*lane]struct{}{}, own: map[spool.Position]struct{}{}}
+	return lanes{topics: map[string]*topicLanes{}, aside: map[*lane]struct{}{}, own: map[spool.Position]own{}}
 }
 
-// choose says what the reader does with a record on disk.
-func (st *stream) choose(h *spool.Head) spool.Choice {
-	if _, ok := st.own[h.Position]; ok {
+// choose is what the reader does with a record or unit on disk.
+func (ls *lanes) choose(h *spool.Head) spool.Choice {
+	if ls.ofUnits {
+		h.Partition, h.Key = record.AnyPartition, nil
+	}
+	if _, ok := ls.own[h.Position]; ok {
 		return spool.Pass
 	}
-	l := st.laneOf(h)
+	l := ls.laneOf(h)
 	switch {
 	case l == nil:
-		st.crowded = true
+		ls.crowded = true
 		return spool.Stop
 	case l.isAside:
-	case st.room(l, h.Size):
-		l.take(st, h.Size)
-		st.chosen = append(st.chosen, taken{l, h.Size})
+	case ls.room(l, h.Size):
+		ls.take(l, h.Size)
+		ls.chosen = append(ls.chosen, taken{l, h.Size})
 		return spool.Take
 	default:
-		st.full = l
+		ls.full = l
 		return spool.Stop
 	}
 	l.pass(h.Position)
-	if st.policy == Suspend {
+	if ls.inOrder {
 		return spool.Stop
 	}
 	return spool.Pass
@@ -110,128 +140,130 @@ func (st *stream) choose(h *spool.Head) spool.Choice {
 
 // laneOf returns the lane of a record; nil: there is no room for another one. A new
 // lane stands aside if its topic or partition cannot take a record.
-func (st *stream) laneOf(h *spool.Head) *lane {
-	t := st.topics[string(h.Topic)]
+func (ls *lanes) laneOf(h *spool.Head) *lane {
+	t := ls.topics[string(h.Topic)]
 	if t == nil {
 		name := string(h.Topic)
-		partitions, _ := st.look(name, record.AnyPartition)
+		partitions, _ := ls.look(name, record.AnyPartition)
 		t = &topicLanes{name: name, partitions: partitions, lanes: map[int32]*lane{}}
 	}
 	partition := h.Partition
 	if partition == record.AnyPartition {
-		partition = st.conn.PartitionOf(h.Key, t.partitions)
+		partition = ls.partitionOf(h.Key, t.partitions)
 	}
 	l := t.lanes[partition]
-	if l == nil && st.count >= maxLanes {
-		st.dropRetired(false)
+	if l == nil && ls.count >= maxLanes {
+		ls.dropRetired(false)
 	}
-	if l != nil || st.count >= maxLanes {
+	if l != nil || ls.count >= maxLanes {
 		return l
 	}
 	l = &lane{topic: t, partition: partition, window: firstWindow}
 	t.lanes[partition] = l
-	st.topics[t.name] = t
-	st.count++
-	st.note(t)
-	if _, err := st.look(t.name, partition); err != nil && !l.hopeless(err) {
-		st.standAside(l, spool.Before(h.Position))
+	ls.topics[t.name] = t
+	ls.count++
+	ls.note(t)
+	if _, err := ls.look(t.name, partition); err != nil && !l.hopeless(err) {
+		ls.standAside(l, spool.Before(h.Position))
 	}
 	return l
 }
 
-// look returns what is known of a topic; see [producer.Pool.Look].
-func (st *stream) look(topic string, partition int32) (partitions int32, err *record.Error) {
-	if st.serial != nil {
-		return st.serial.Look(topic, partition)
+// room reports whether another record of the lane may be under way. Units never are: one is sent
+// after another.
+func (ls *lanes) room(l *lane, size int) bool {
+	if ls.ofUnits {
+		return true
 	}
-	return st.q.pool.Look(st.conn, topic, partition)
-}
-
-// room reports whether another record of the lane may be under way.
-func (st *stream) room(l *lane, size int) bool {
-	if st.policy == Suspend {
-		return len(st.own) == 0 && len(st.chosen) == 0
+	if ls.inOrder {
+		return len(ls.own) == 0 && len(ls.chosen) == 0
 	}
 	return l.flights == 0 || l.flights < l.window && l.bytes+size <= batchBytes &&
-		len(st.own)+len(st.chosen) < maxFlights && st.bytes+size <= maxFlightBytes
+		len(ls.own)+len(ls.chosen) < maxFlights && ls.bytes+size <= maxFlightBytes
 }
 
-// roomAgain reports whether the reader, which waits for room, goes on: not for each
+// roomAgain reports whether the reader, which waits for room, reads on: not for each
 // record that arrives, since to read one costs as much as to read many.
-func (st *stream) roomAgain() bool {
-	l := st.full
-	if l != nil && st.policy == Suspend {
-		return len(st.own) == 0
+func (ls *lanes) roomAgain() bool {
+	l := ls.full
+	if l != nil && ls.inOrder {
+		return len(ls.own) == 0
 	}
 	return l == nil || l.flights == 0 || l.isAside ||
-		2*l.flights <= l.window && 2*l.bytes <= batchBytes && 2*len(st.own) <= maxFlights && 2*st.bytes <= maxFlightBytes
+		2*l.flights <= l.window && 2*l.bytes <= batchBytes && 2*len(ls.own) <= maxFlights && 2*ls.bytes <= maxFlightBytes
 }
 
-func (l *lane) take(st *stream, size int) {
+func (ls *lanes) take(l *lane, size int) {
 	if l.flights == 0 {
 		l.moved = time.Now()
 	}
 	l.flights++
 	l.bytes += size
-	st.bytes += size
+	ls.bytes += size
 }
 
 // give takes back what take did.
-func (l *lane) give(st *stream, size int) {
+func (ls *lanes) give(l *lane, size int) {
 	l.flights--
 	l.bytes -= size
-	st.bytes -= size
-	st.retire(l)
+	ls.bytes -= size
+	ls.retire(l)
 }
 
-// retire has the lane forgotten when the reader is at the end, if it has nothing to send
+// retire lists the lane, to be dropped when the reader is at the end if it has nothing to send
 // then. Before that its next record may be met, and it would have to begin with its
 // first window again.
-func (st *stream) retire(l *lane) {
+func (ls *lanes) retire(l *lane) {
 	if !l.retired && l.flights == 0 && !l.isAside {
 		l.retired = true
-		st.retired = append(st.retired, l)
+		ls.retired = append(ls.retired, l)
 	}
 }
 
 // dropIfIdle forgets a lane that has nothing to send.
-func (st *stream) dropIfIdle(l *lane) {
+func (ls *lanes) dropIfIdle(l *lane) {
 	if l.flights > 0 || l.isAside || l.topic.lanes[l.partition] != l {
 		return
 	}
 	delete(l.topic.lanes, l.partition)
-	st.count--
+	ls.count--
 	if len(l.topic.lanes) == 0 {
-		delete(st.topics, l.topic.name)
+		delete(ls.topics, l.topic.name)
 	}
-	st.note(l.topic)
+	ls.note(l.topic)
 }
 
 // note notes for requests whether a topic has lanes, and whether one stands aside.
-func (st *stream) note(t *topicLanes) {
+func (ls *lanes) note(t *topicLanes) {
+	if len(t.lanes) == 0 {
+		ls.ahead.forget(t.name)
+		return
+	}
 	aside := false
 	for _, l := range t.lanes {
 		aside = aside || l.isAside
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if len(t.lanes) == 0 {
-		delete(st.met, t.name)
-	} else {
-		st.met[t.name] = aside
-	}
+	ls.ahead.note(t.name, aside)
 }
 
-// standAside has the reader pass the lane's records from a place on.
-func (st *stream) standAside(l *lane, from spool.Cursor) {
+// standAside makes the reader pass the lane's records, from a place on.
+func (ls *lanes) standAside(l *lane, from spool.Cursor) {
 	l.window = max(l.window/2, firstWindow)
 	if !l.isAside {
 		l.isAside, l.from, l.last, l.passed = true, from, spool.Position{}, 0
-		st.aside[l] = struct{}{}
-		st.note(l.topic)
+		ls.aside[l] = struct{}{}
+		ls.note(l.topic)
 	} else if from.Before(l.from) {
 		l.from = from
 	}
+}
+
+// setAside makes a lane stand aside from a record on, unless it does already, and passes the record.
+func (ls *lanes) setAside(l *lane, p spool.Position) {
+	if !l.isAside {
+		ls.standAside(l, spool.Before(p))
+	}
+	l.pass(p)
 }
 
 // pass counts a record that is passed.
@@ -242,65 +274,86 @@ func (l *lane) pass(p spool.Position) {
 	}
 }
 
-// landed notes that a record of the reader's is not under way any more.
-func (st *stream) landed(f *flight) {
-	delete(st.own, f.position)
-	l := f.lane
+// adopt makes a record that is under way one of the reader's.
+func (ls *lanes) adopt(f *flight, t taken) { ls.own[f.position] = own{f, t} }
+
+// land notes that a flight has ended, if its record is one of the reader's.
+func (ls *lanes) land(f *flight) {
+	o := ls.own[f.position]
+	if o.flight != f { // the reader has not met the record yet, or has sent it again
+		return
+	}
+	delete(ls.own, f.position)
+	l := o.lane
 	l.moved = time.Now()
 	switch {
 	case f.acked:
 		l.missing = time.Time{}
 		l.window = min(l.window+1, maxWindow)
-	case st.policy == DeadLetter && f.err.Refused():
-		st.refused = append(st.refused, f)
+	case !ls.inOrder && f.err.Refused():
+		ls.refused = append(ls.refused, o)
 		return
 	default:
-		st.standAside(l, spool.Before(f.position))
+		ls.standAside(l, spool.Before(f.position))
 		l.retry = time.Now().Add(retryPause)
 	}
-	l.give(st, f.size)
+	ls.give(l, o.size)
 }
 
-// examine has the lanes come back whose obstacle is gone, and the reader go back to the
-// first of them. It returns when it is to be called again.
-func (st *stream) examine(now time.Time) time.Duration {
-	if st.count == 0 {
+// obstacle is why the lane's next record cannot be sent; nil: it can.
+func (ls *lanes) obstacle(l *lane) *record.Error {
+	if l.isAside {
+		return standsAside
+	}
+	_, err := ls.look(l.topic.name, l.partition)
+	if err == nil {
+		l.missing = time.Time{}
+	}
+	return err
+}
+
+var standsAside = &record.Error{Kind: record.KindUnavailable, Reason: "an earlier record waits"}
+
+// examine ends the standing aside of lanes whose obstacle is gone, and takes the reader back to
+// the first of them. It returns when it is to be called again.
+func (ls *lanes) examine(now time.Time) time.Duration {
+	if ls.count == 0 {
 		return time.Hour
 	}
-	if wait := st.examined.Add(examinePause).Sub(now); wait > 0 {
+	if wait := ls.examined.Add(examinePause).Sub(now); wait > 0 {
 		return wait
 	}
-	st.examined = now
-	st.findStalled(now)
-	for l := range st.aside {
+	ls.examined = now
+	ls.findStalled(now)
+	for l := range ls.aside {
 		if l.flights > 0 || now.Before(l.retry) {
 			continue
 		}
-		_, err := st.look(l.topic.name, l.partition)
+		_, err := ls.look(l.topic.name, l.partition)
 		if err != nil && !l.hopeless(err) {
 			continue
 		}
-		if l.from.Before(st.cursor) && !st.mayGoBack(now) {
+		if l.from.Before(ls.cursor) && !ls.mayGoBack(now) {
 			continue
 		}
-		st.comeBack(l, now)
+		ls.comeBack(l, now)
 		if err == nil { // its records may belong to several lanes now
 			l.missing = time.Time{}
-			st.dropIfIdle(l)
+			ls.dropIfIdle(l)
 		}
 	}
 	return examinePause
 }
 
-// findStalled has the lanes stand aside of which nothing arrives.
-func (st *stream) findStalled(now time.Time) {
-	if st.policy == Suspend {
+// findStalled makes lanes stand aside of which nothing arrives.
+func (ls *lanes) findStalled(now time.Time) {
+	if ls.inOrder {
 		return
 	}
-	for _, t := range st.topics {
+	for _, t := range ls.topics {
 		for _, l := range t.lanes {
 			if !l.isAside && l.flights > 0 && now.Sub(l.moved) >= stallWait {
-				st.standAside(l, st.cursor)
+				ls.standAside(l, ls.cursor)
 			}
 		}
 	}
@@ -308,57 +361,64 @@ func (st *stream) findStalled(now time.Time) {
 
 // mayGoBack reports whether the reader is where it was when it last went back, which
 // was not just now. Going back for each lane anew, it would never come to the others.
-func (st *stream) mayGoBack(now time.Time) bool {
-	return now.Equal(st.wentBack) || !st.cursor.Before(st.target) || now.Sub(st.wentBack) > goBackPause
+func (ls *lanes) mayGoBack(now time.Time) bool {
+	return now.Equal(ls.wentBack) || !ls.cursor.Before(ls.target) || now.Sub(ls.wentBack) > goBackPause
 }
 
 // comeBack ends a lane's standing aside.
-func (st *stream) comeBack(l *lane, now time.Time) {
-	if l.from.Before(st.cursor) {
-		if !now.Equal(st.wentBack) {
-			st.wentBack, st.target = now, st.cursor
+func (ls *lanes) comeBack(l *lane, now time.Time) {
+	if l.from.Before(ls.cursor) {
+		if !now.Equal(ls.wentBack) {
+			ls.wentBack, ls.target = now, ls.cursor
 		}
-		st.cursor = l.from
+		ls.cursor = l.from
 	}
-	st.full = nil
+	ls.full = nil
 	l.isAside, l.passed = false, 0
-	delete(st.aside, l)
-	st.retire(l)
-	st.note(l.topic)
+	delete(ls.aside, l)
+	ls.retire(l)
+	ls.note(l.topic)
 }
 
-// startOver has the reader begin again, and no lane stand aside.
-func (st *stream) startOver() {
-	for l := range st.aside {
-		st.comeBack(l, time.Time{})
-		st.dropIfIdle(l)
+// startOver takes the reader back to the beginning, and no lane stands aside then.
+func (ls *lanes) startOver() {
+	for l := range ls.aside {
+		ls.comeBack(l, time.Time{})
+		ls.dropIfIdle(l)
 	}
-	st.cursor, st.target, st.full = spool.Cursor{}, spool.Cursor{}, nil
-	st.dropRetired(true)
+	ls.cursor, ls.target, ls.full = spool.Cursor{}, spool.Cursor{}, nil
+	ls.dropRetired(true)
 }
 
 // dropRetired forgets the lanes that have nothing to send. Unless the reader is at the end,
 // those of which it is not known whether they exist stay: their records are still to come.
-func (st *stream) dropRetired(atEnd bool) {
-	retired := st.retired
-	st.retired = nil
+func (ls *lanes) dropRetired(atEnd bool) {
+	retired := ls.retired
+	ls.retired = nil
 	for _, l := range retired {
 		if l.retired = !atEnd && !l.missing.IsZero(); l.retired {
-			st.retired = append(st.retired, l)
+			ls.retired = append(ls.retired, l)
 		} else {
-			st.dropIfIdle(l)
+			ls.dropIfIdle(l)
 		}
 	}
 }
 
-// standing returns how many records wait for what may take long.
-func (st *stream) standing() (n int64) {
-	for l := range st.aside {
+// standing returns how many records wait in lanes that stand aside.
+func (ls *lanes) standing() (n int64) {
+	for l := range ls.aside {
 		n += l.passed + int64(l.flights)
 	}
 	return n
 }
 
-// hopeless reports whether Kafka will never take the lane's next record, given what it
-// says against it.
-func (l *lane) hopeless(err *record.Error) bool { return hopeless(&l.missing, err) }
+// hopeless reports whether Kafka will never take the lane's next record or unit, because of err.
+func (l *lane) hopeless(err *record.Error) bool {
+	if err.Unconfirmed || !err.Missing() {
+		return err.Refused()
+	}
+	if l.missing.IsZero() {
+		l.missing = time.Now()
+	}
+	return time.Since(l.missing) > missingWait
+}

@@ -13,33 +13,34 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
 // put puts records on disk as Send does when Kafka is away, with one fsync: n of each
 // topic, in turns.
 func (g *gateway) put(conn *kafkaconf.Connection, n int, topics ...string) {
-	g.t.Helper()
-	st := g.queue.stream(conn, DeadLetter)
-	disk, err := g.queue.open(st)
+	g.T.Helper()
+	st := g.Queue.stream(conn, DeadLetter)
+	disk, err := st.open()
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	st.disk.Store(disk)
 	var entries []spool.Entry
 	for i := range n {
 		for _, topic := range topics {
-			entries = append(entries, spool.Entry{Record: *recordOf(topic, fmt.Sprint(i)), Kept: time.Now()})
+			entries = append(entries, spool.Entry{Record: *durabletest.RecordOf(topic, fmt.Sprint(i)), Kept: time.Now()})
 		}
 	}
 	for _, kept := range disk.AppendAll(entries) {
 		if kept.Err != nil {
-			g.t.Fatal(kept.Err)
+			g.T.Fatal(kept.Err)
 		}
 	}
 	st.start()
 }
 
-func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
+func TestForwarderIsNotHeldUpByWhatStandsAside(t *testing.T) {
 	cases := []struct {
 		name string
 		// records on disk, of the topics in turns, before the broker is there; those of t
@@ -60,25 +61,25 @@ func TestWhatStandsAsideHoldsNothingElseUp(t *testing.T) {
 			}
 			g.put(conn, c.n, topics...)
 			b := start()
-			ascending(t, b.values(t, "t", c.n))
+			durabletest.Ascending(t, b.Values(t, "t", c.n))
 			missing := int64(c.n * (len(topics) - 1))
 			await.True(t, "what has arrived is off the disk, and what is missing waits", func() bool { return g.pending() <= missing })
 			if n := g.pending(); n != missing {
 				t.Errorf("%d records wait, want %d", n, missing)
 			}
-			await.True(t, "new records go straight to Kafka", func() bool { return g.send(conn, "t", fmt.Sprint(c.n), patient) == "acknowledged" })
-			g.want("kept", conn, topics[0], "x", patient) // behind its own
+			await.True(t, "new records go straight to Kafka", func() bool { return g.Send(conn, "t", fmt.Sprint(c.n), durabletest.Patient) == "acknowledged" })
+			g.Want("kept", conn, topics[0], "x", durabletest.Patient) // behind its own
 		})
 	}
 }
 
-func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
+func TestForwarderIsNotHeldUpByAPartitionThatHangs(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
-	conn := b.connect(t)
-	g.want("acknowledged", conn, "t", "0", patient)
-	g.want("acknowledged", conn, "u", "0", patient)
-	b.failWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	g.Want("acknowledged", conn, "u", "0", durabletest.Patient)
+	b.FailWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
 		if topic == "t" {
 			return kerr.NotEnoughReplicas
 		}
@@ -86,29 +87,29 @@ func TestAPartitionThatHangsHoldsNothingElseUp(t *testing.T) {
 	})
 	const n = 2 * maxWindow
 	g.put(conn, n, "t", "u")
-	b.values(t, "u", n+1)
-	await.True(t, "new records of the other topic go straight to Kafka", func() bool { return g.send(conn, "u", "x", patient) == "acknowledged" })
+	b.Values(t, "u", n+1)
+	await.True(t, "new records of the other topic go straight to Kafka", func() bool { return g.Send(conn, "u", "x", durabletest.Patient) == "acknowledged" })
 	if waiting := g.pending(); waiting < n {
 		t.Errorf("%d records wait, want %d", waiting, n)
 	}
-	b.failWith(nil)
-	ascending(t, b.values(t, "t", n+1)[1:])
+	b.FailWith(nil)
+	durabletest.Ascending(t, b.Values(t, "t", n+1)[1:])
 	g.awaitEmpty()
 }
 
 // Its records stand aside for as long as it is missing.
-func TestATopicThatComesBackGetsItsRecordsInOrder(t *testing.T) {
+func TestForwarderSendsInOrderToATopicThatComesBack(t *testing.T) {
 	g, conn, start := startAway(t)
 	g.put(conn, 50, "later", "t")
 	b := start()
-	ascending(t, b.values(t, "t", 50))
+	durabletest.Ascending(t, b.Values(t, "t", 50))
 	for i := range 20 {
-		g.want("kept", conn, "later", fmt.Sprint(50+i), patient)
+		g.Want("kept", conn, "later", fmt.Sprint(50+i), durabletest.Patient)
 	}
 	b.addTopic(t, "later")
-	ascending(t, b.values(t, "later", 70))
+	durabletest.Ascending(t, b.Values(t, "later", 70))
 	g.awaitEmpty()
-	g.want("acknowledged", conn, "later", "70", patient)
+	g.Want("acknowledged", conn, "later", "70", durabletest.Patient)
 }
 
 func (b *broker) addTopic(t *testing.T, name string) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,72 +28,47 @@ type Options struct {
 	// the new one stays among the records that are to be sent.
 	DropLetters bool
 	Log         *slog.Logger
-	// Notifier is told when a stream stops or a record becomes a dead letter; nil:
-	// nobody is.
+	// Notifier notifies an operator when a stream stops or a record becomes a dead letter; nil:
+	// it does not.
 	Notifier *notify.Notifier
+	// Owned is called once, when this process has become the owner of the directory and knows what
+	// is in it. Stop calls end before it waits for the forwarders. nil: nothing is called.
+	Owned func(q *Queue) (end func())
 }
-
-// Policy says what happens to a record on disk that Kafka can never take.
-type Policy bool
-
-const (
-	// DeadLetter puts it aside; the stream goes on.
-	DeadLetter Policy = false
-	// Suspend stops the stream until an operator lets it go on.
-	Suspend Policy = true
-)
 
 // Queue delivers records durably.
 //
 // A [kafkaconf.Connection] that it is given stands for a route too: each route has one of its
 // own, and may take only so much of the room on disk that some is left for the others.
 type Queue struct {
+	common
 	opts Options
-	log  *slog.Logger
-	pool *producer.Pool
-
-	loops   sync.WaitGroup
-	loopsMu sync.Mutex      // held to add one, and to end life
-	life    context.Context // ends with Stop: nothing new is sent
-	end     func()
-	kept    atomic.Int64 // records that Keep took
+	kept atomic.Int64 // records that Keep took
 
 	requests deadline.Group // those that wait for Kafka
 
-	control   control    // where an operator's commands come in
-	operating sync.Mutex // held while one of them moves or drops records
+	owned    bool   // Options.Owned was called; adding guards it
+	endOwned func() // what it returned; nil: nothing
 
 	unreadable map[string]string // streams on disk and what is wrong with them; takeOver's
 	gone       bool              // the directory is not in its place; takeOver's
 
 	mu      sync.RWMutex
-	disk    *spool.Spool // nil until the directory could be opened
-	owner   bool         // this process forwards what is on disk
-	streams map[streamKey]*stream
-}
-
-type streamKey struct {
-	origin        string
-	policy        Policy
-	transactional bool
-}
-
-func keyOf(conn *kafkaconf.Connection, policy Policy) streamKey {
-	return streamKey{conn.Origin(), policy, conn.Transactional()}
+	owner   bool               // this process forwards what is on disk
+	streams map[string]*stream // by ID
 }
 
 // Open returns a queue on the directory. It never fails: what is wrong with the
 // directory is logged and tried again, and meanwhile no record can be kept. Start
 // is to be called before anything else.
 func Open(opts Options) *Queue {
-	life, end := context.WithCancel(context.Background())
-	return &Queue{
-		opts: opts, log: opts.Log, life: life, end: end,
-		streams: map[streamKey]*stream{}, unreadable: map[string]string{},
-	}
+	q := &Queue{opts: opts, streams: map[string]*stream{}, unreadable: map[string]string{}}
+	q.log, q.notifier = opts.Log, opts.Notifier
+	q.life, q.end = context.WithCancel(context.Background())
+	return q
 }
 
-// Start lets the queue send through pool, and takes the directory over as soon as no
+// Start makes the queue send through pool, and take the directory over as soon as no
 // other process has it.
 func (q *Queue) Start(pool *producer.Pool) {
 	q.pool = pool
@@ -110,63 +84,54 @@ func (q *Queue) Hurry(at time.Time) { q.requests.EndAt(at) }
 
 // Stop sends nothing that is on disk any more. Records can still be kept.
 func (q *Queue) Stop() {
-	q.loopsMu.Lock()
-	q.end()
-	q.loopsMu.Unlock()
-	q.control.close()
-	q.loops.Wait()
-}
-
-func (q *Queue) stopping() bool { return q.life.Err() != nil }
-
-// loop runs f until Stop, which waits for its end; not after Stop.
-func (q *Queue) loop(f func()) {
-	q.loopsMu.Lock()
-	defer q.loopsMu.Unlock()
-	if !q.stopping() {
-		q.loops.Go(f)
+	q.endLife()
+	if q.endOwned != nil {
+		q.endOwned()
 	}
+	q.running.Wait()
 }
 
-// Close notes the outcomes that have come since Stop, and lets go of the directory.
-// The pool has been drained. It returns how many records were kept for being still
-// queued.
-//
-// A call that was cut off may be putting a record on disk that librdkafka has had: it
-// is waited for. What comes after finds the spool closed.
+// Stopping reports whether Stop was called.
+func (q *Queue) Stopping() bool { return q.stopping() }
+
+// Sends reports whether this process sends what is on disk: not one of OpenIdle.
+func (q *Queue) Sends() bool { return q.pool != nil }
+
+// ErrHeld is returned by OpenIdle when another process has the directory.
+var ErrHeld = errors.New("another process has the spool")
+
+// OpenIdle opens a queue as the owner of its directory, at once, in a process that sends nothing. It is
+// not to be started, and is to be closed.
+func OpenIdle(opts Options) (*Queue, error) {
+	q := Open(opts)
+	err := q.openDisk()
+	if err == nil {
+		var owner bool
+		if owner, err = q.own(); err == nil && !owner {
+			err = ErrHeld
+		}
+	}
+	if err != nil {
+		_, closeErr := q.Close()
+		return nil, errors.Join(err, closeErr)
+	}
+	return q, nil
+}
+
+// Close notes the outcomes that have come since Stop, and gives up the directory. The pool has been
+// drained. It returns how many records were kept for being still queued. What is to be kept after it
+// finds the spool closed.
 func (q *Queue) Close() (kept int64, err error) {
 	q.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, st := range q.streams {
-		st.keeping.Lock()
-		defer st.keeping.Unlock()
-		st.sweep()
-		if n := st.underWayAtEnd(); n > 0 {
-			q.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)
-		}
-		if st.inDoubt() > 0 {
-			q.log.Warn("a transaction was under way to Kafka when the process ended; the next one finds out whether it was committed", "stream", st.id)
-		}
-		st.tidy()
+		defer st.close()()
 	}
-	if q.disk != nil {
-		err = q.disk.Close()
-		q.disk = nil
+	if disk := q.spool.Swap(nil); disk != nil {
+		err = disk.Close()
 	}
 	return q.kept.Load(), err
-}
-
-// underWayAtEnd returns how many records were under way and may or may not have arrived.
-func (st *stream) underWayAtEnd() (n int) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, f := range st.flights {
-		if f.err == nil || f.err.Unconfirmed {
-			n++
-		}
-	}
-	return n
 }
 
 const (
@@ -181,7 +146,7 @@ const (
 	foreignInterval = time.Second
 )
 
-// takeOver becomes the directory's owner and then takes up what other processes
+// takeOver becomes the directory's owner and then takes over what other processes
 // leave in it.
 func (q *Queue) takeOver() {
 	warn := time.Now().Add(waitingWarning)
@@ -202,33 +167,18 @@ func (q *Queue) takeOver() {
 	}
 }
 
-func (q *Queue) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-q.life.Done():
-		return false
-	}
-}
-
 func (q *Queue) openDisk() error {
 	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, DropLetters: q.opts.DropLetters, Log: q.log})
 	if err != nil {
 		return err
 	}
-	q.mu.Lock()
-	q.disk = disk
-	q.mu.Unlock()
+	q.spool.Store(disk)
 	return nil
 }
 
 // own makes this process the owner if nobody else is, and loads the streams.
 func (q *Queue) own() (bool, error) {
-	q.mu.RLock()
-	disk, owner := q.disk, q.owner
-	q.mu.RUnlock()
+	disk, owner := q.state()
 	if disk == nil {
 		if err := q.openDisk(); err != nil {
 			return false, err
@@ -254,7 +204,7 @@ func (q *Queue) own() (bool, error) {
 		q.found(disk, id)
 	}
 	if !owner {
-		q.log.Info("the spool is this process's now", "dir", q.opts.Dir, "streams", len(ids))
+		q.log.Info("this process owns the spool now", "dir", q.opts.Dir, "streams", len(ids))
 	}
 	q.mu.Lock()
 	q.owner = true
@@ -266,8 +216,26 @@ func (q *Queue) own() (bool, error) {
 	for _, st := range streams {
 		st.load()
 	}
-	q.control.listen(q)
+	q.callOwned()
 	return true, nil
+}
+
+// state returns the spool, nil if it is not open, and whether this process owns it.
+func (q *Queue) state() (disk *spool.Spool, owner bool) {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.spool.Load(), q.owner
+}
+
+// callOwned calls Options.Owned, unless that was done or the queue stops.
+func (q *Queue) callOwned() {
+	q.adding.Lock()
+	defer q.adding.Unlock()
+	if q.opts.Owned == nil || q.owned || q.stopping() {
+		return
+	}
+	q.owned = true
+	q.endOwned = sync.OnceFunc(q.opts.Owned(q))
 }
 
 // inPlace returns why nothing can be kept in the directory any more, and logs changes.
@@ -283,44 +251,27 @@ func (q *Queue) inPlace(disk *spool.Spool) error {
 	return err
 }
 
-// metadata is what is needed to send a stream's records without its route.
-type metadata struct {
-	Config           kafkaconf.Properties `json:"config"`
-	OnPermanentError string               `json:"on_permanent_error,omitempty"`
-	Transactional    bool                 `json:"transactional,omitempty"`
-}
-
-// modeOf returns how the records of a stream are produced.
-func modeOf(transactional bool) record.Mode {
-	return record.Mode{Delivery: record.Durable, Transactional: transactional}
-}
-
-const suspendWord = "suspend"
-
 // found makes the stream that is on disk under this name, unless it is there.
 func (q *Queue) found(disk *spool.Spool, id string) {
 	q.mu.RLock()
-	for _, st := range q.streams {
-		if st.id == id {
-			q.mu.RUnlock()
-			return
-		}
-	}
+	known := q.streams[id] != nil
 	q.mu.RUnlock()
+	if known {
+		return
+	}
 	st, err := q.readStream(disk, id)
 	if err != nil && q.unreadable[id] == err.Error() {
 		return
 	}
 	if err != nil {
 		q.unreadable[id] = err.Error()
-		q.log.Error("a stream of the spool cannot be sent: what says where to is unreadable", "stream", id, "error", err)
+		q.log.Error("cannot forward a spooled stream: its connection.json is unreadable", "stream", id, "error", err)
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := keyOf(st.conn, st.policy)
-	if q.streams[key] == nil {
-		q.streams[key] = st
+	if q.streams[id] == nil {
+		q.streams[id] = st
 	}
 }
 
@@ -329,77 +280,57 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	var m metadata
-	if err := json.Unmarshal(ds.Metadata(), &m); err != nil {
+	var t Target
+	if err := json.Unmarshal(ds.Metadata(), &t); err != nil {
 		return nil, err
 	}
-	conn, err := kafkaconf.New(m.Config, modeOf(m.Transactional))
+	conn, err := t.Connection()
 	if err != nil {
 		return nil, err
 	}
-	policy := Policy(m.OnPermanentError == suspendWord)
+	policy := t.Policy()
 	if name := streamID(conn, policy); name != id {
 		return nil, fmt.Errorf("it belongs to the stream %s", name)
 	}
-	return newStream(q, conn, policy), nil
+	return q.newStream(conn, policy), nil
 }
 
-// streamID names a stream: the connection's origin is enough of it to be unique.
-func streamID(conn *kafkaconf.Connection, policy Policy) string {
-	id := conn.Origin()[:20]
+// newStream makes a stream and its forwarder.
+func (q *Queue) newStream(conn *kafkaconf.Connection, policy Policy) *stream {
+	st := newStream(&q.common, conn, policy)
 	if conn.Transactional() {
-		id += "-t"
+		st.forward = newUnitForwarder(st).run
+	} else {
+		st.forward = newRecordForwarder(st).run
 	}
-	if policy == Suspend {
-		id += "-s"
-	}
-	return id
+	return st
 }
 
 // stream returns the stream of a connection.
 func (q *Queue) stream(conn *kafkaconf.Connection, policy Policy) *stream {
-	key := keyOf(conn, policy)
+	id := streamID(conn, policy)
 	q.mu.RLock()
-	st := q.streams[key]
+	st := q.streams[id]
 	q.mu.RUnlock()
 	if st != nil {
 		return st
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if st = q.streams[key]; st == nil {
-		st = newStream(q, conn.As(modeOf(conn.Transactional())), policy)
+	if st = q.streams[id]; st == nil {
+		st = q.newStream(conn.As(modeOf(conn.Transactional())), policy)
 		// Nothing of it was on disk when this process became the owner.
 		st.loaded.Store(q.owner)
-		q.streams[key] = st
+		q.streams[id] = st
 	}
 	return st
-}
-
-// errNoDisk: the spool's directory cannot be opened.
-var errNoDisk = errors.New("the spool's directory cannot be opened")
-
-// open returns the stream's files.
-func (q *Queue) open(st *stream) (*spool.Stream, error) {
-	q.mu.RLock()
-	disk := q.disk
-	q.mu.RUnlock()
-	if disk == nil {
-		return nil, errNoDisk
-	}
-	m := metadata{Config: st.conn.Route(), Transactional: st.conn.Transactional()}
-	if st.policy == Suspend {
-		m.OnPermanentError = suspendWord
-	}
-	text, _ := json.Marshal(m) // of strings: cannot fail
-	return disk.Stream(st.id, text)
 }
 
 // Keep takes a record that a producer could not deliver before its end. It reaches
 // the disk with Close.
 func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
 	st := q.stream(conn, DeadLetter)
-	disk, err := q.open(st)
+	disk, err := st.open()
 	if err == nil {
 		_, err = disk.Write(&spool.Entry{Record: *rec, Kept: time.Now()})
 	}
@@ -409,8 +340,4 @@ func (q *Queue) Keep(conn *kafkaconf.Connection, rec *record.Record) bool {
 	}
 	q.kept.Add(1)
 	return true
-}
-
-func brokers(conn *kafkaconf.Connection) string {
-	return strings.TrimSpace(conn.Route()["bootstrap.servers"])
 }

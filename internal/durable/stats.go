@@ -31,22 +31,20 @@ type Stats struct {
 	CorruptBytes int64
 }
 
-// State says whether records can be kept, and whether this process sends them.
+// State reports whether records can be kept, and whether this process sends them.
 func (q *Queue) State() (open, owner bool) {
-	q.mu.RLock()
-	disk, owner := q.disk, q.owner
-	q.mu.RUnlock()
+	disk, owner := q.state()
 	return disk != nil && disk.InPlace() == nil, owner
 }
 
 // Keeps reports whether records for this producer can be kept on disk while its cluster
-// does not answer. Producers of transactions say nothing of that themselves: one that a
+// does not answer. A transactional producer does not show that itself: one that a
 // durable route has belongs to a stream.
 func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if q.disk == nil || p.Mode == (record.Mode{Delivery: record.Durable}) {
-		return q.disk != nil
+	if open := q.spool.Load() != nil; !open || p.Mode == (record.Mode{Delivery: record.Durable}) {
+		return open
 	}
 	for _, st := range q.streams {
 		if st.conn.ProducerID() == p.ID {
@@ -60,7 +58,7 @@ func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 // is the directory's owner they are about what it has kept itself.
 func (q *Queue) Stats() (s Stats, err error) {
 	q.mu.RLock()
-	disk, owner := q.disk, q.owner
+	disk, owner := q.spool.Load(), q.owner
 	if disk != nil {
 		s.Bytes, s.MaxBytes = disk.Bytes(), disk.MaxBytes()
 		s.DeadLetterBytes, s.DeadLetterMaxBytes, s.DeadLettersDropped = disk.Letters()
@@ -80,14 +78,14 @@ func (q *Queue) Stats() (s Stats, err error) {
 	case !owner:
 		return s, nil
 	}
-	infos, err := q.Streams()
-	for i := range infos {
-		s.add(&infos[i])
+	streams, err := q.Streams()
+	for _, stream := range streams {
+		s.add(stream.Info())
 	}
 	return s, err
 }
 
-func (s *Stats) add(i *StreamInfo) {
+func (s *Stats) add(i StreamInfo) {
 	s.Streams++
 	s.Records += i.Pending
 	s.UnderWay += i.UnderWay

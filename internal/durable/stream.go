@@ -3,9 +3,9 @@ package durable
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -13,81 +13,61 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-// stream is the records of one connection that are on disk, and their way to Kafka.
+// stream is the records of one connection that are on disk, as requests, the forwarder and an
+// operator's commands share them. What it is made of has locks of its own.
 type stream struct {
-	q      *Queue
+	*common
 	id     string
 	conn   *kafkaconf.Connection
 	policy Policy
 
-	loaded atomic.Bool // this process knows all that is on disk of the stream
-	disk   atomic.Pointer[spool.Stream]
-	begin  sync.Once
-	wake   chan struct{} // capacity 1: there may be something to do
-	// turn has a token in it while the forwarder sends, or an operator takes records
-	// out of the stream.
-	turn       chan struct{}
+	loaded     atomic.Bool // this process knows all that is on disk of the stream
+	disk       atomic.Pointer[spool.Stream]
 	suspension atomic.Pointer[Suspension] // nil: not suspended
+	rewind     atomic.Bool                // the forwarder is to read from the start again
 
-	// keeping is held by those who put a flight on disk, until it is noted as one:
-	// the forwarder must not take it for a record that nobody sends.
+	forward func() // sends what is on disk until Stop; set before there is anything
+	begin   sync.Once
+	wake    chan struct{} // capacity 1: there may be something for the forwarder to do
+	// turn has a token in it while the forwarder sends, a request sends a unit, or an operator
+	// takes records out of the stream. What says that it is for the holder of the turn has no lock.
+	turn chan struct{}
+	// keeping is read-locked while an in-flight record is written to disk, until it is among the
+	// flights; the forwarder takes the write lock after it has read records, or it would send this
+	// one twice.
 	keeping sync.RWMutex
 
-	mu      sync.Mutex
-	flights map[spool.Position]*flight
-	arrived []*flight // whose outcome has come
-	acked   []*flight // of these, the acknowledged ones; still on disk and in flights
-	failed  []*flight // and the others
-	gate    *gate
-	met     map[string]bool // topics of the records on disk that the reader has met; true: some stand aside
+	flights flights
+	gate    gate
+	ahead   topicsAhead
 
 	appended atomic.Int64 // how often something was put on disk
-	readTo   atomic.Int64 // what appended was when the reader was last at the end
+	readTo   atomic.Int64 // what appended was when the forwarder was last at the end
 
-	forwarder // the forwarder's own
-	units     // of a transactional stream
+	units units // of a transactional stream; for the holder of the turn
 }
 
-// flight is a record on disk that librdkafka has.
-type flight struct {
-	position spool.Position
-	delivery *producer.Delivery
-	acked    bool // and then it is no flight any more
-	ack      record.Ack
-	err      *record.Error // why it was not acknowledged
-
-	taken // what it counts for; no lane: the reader has not met the record yet
-}
-
-// gate lets requests wait for a moment while the last records on disk are on their
-// way: were they kept as well, a stream under load would never be empty again.
-type gate struct {
-	closed chan struct{}
-	until  time.Time
-	pace   time.Duration // if not 0, each request waits so long, however long the gate is there
-}
-
-const (
-	// gateRecords is how many records may be left for a gate.
-	gateRecords = 1000
-	// gateWait is how long requests wait at it.
-	gateWait = time.Second
-	// gatePace is how long a request waits while more records are left than that.
-	// Without it, clients append faster than the forwarder sends, and the spool never
-	// empties under load.
-	gatePace = 100 * time.Millisecond
-)
-
-func newStream(q *Queue, conn *kafkaconf.Connection, policy Policy) *stream {
+func newStream(c *common, conn *kafkaconf.Connection, policy Policy) *stream {
 	st := &stream{
-		q: q, id: streamID(conn, policy), conn: conn, policy: policy,
-		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), flights: map[spool.Position]*flight{},
-		forwarder: forwarder{lanes: newLanes()}, met: map[string]bool{},
+		common: c, id: streamID(conn, policy), conn: conn, policy: policy,
+		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		flights: flights{at: map[spool.Position]*flight{}},
+		ahead:   topicsAhead{aside: map[string]bool{}},
+		units:   units{memory: newMemory()},
 	}
-	if conn.Transactional() && q.pool != nil {
-		st.units = units{serial: q.pool.NewSerial(conn, st.id), unsettled: true}
+	if conn.Transactional() && c.pool != nil {
+		st.units.serial, st.units.unsettled = c.pool.NewSerial(conn, st.id), true
 	}
 	return st
+}
+
+// open returns the stream's files.
+func (st *stream) open() (*spool.Stream, error) {
+	disk := st.spool.Load()
+	if disk == nil {
+		return nil, errNoDisk
+	}
+	return disk.Stream(st.id, targetOf(st.conn, st.policy))
 }
 
 // clear reports whether nothing on disk comes before new records.
@@ -101,7 +81,7 @@ func (st *stream) clear(recs []record.Record) bool {
 	}
 	if disk == nil {
 		var err error
-		if disk, err = st.q.open(st); err != nil {
+		if disk, err = st.open(); err != nil {
 			return true // there is no disk on which anything could be known to be
 		}
 		st.disk.CompareAndSwap(nil, disk)
@@ -113,108 +93,62 @@ func (st *stream) clear(recs []record.Record) bool {
 	return err == nil && !foreign
 }
 
-// past reports whether all that is on disk is of other topics than the records', as far as
-// the reader has not sent it.
+// past reports whether all that is on disk is of other topics than the records', as far as the
+// forwarder has not sent it.
 func (st *stream) past(recs []record.Record) bool {
 	if st.policy == Suspend || st.conn.Transactional() || st.readTo.Load() != st.appended.Load() {
 		return false
 	}
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for i := range recs {
-		if _, ok := st.met[recs[i].Topic]; ok {
-			return false
-		}
-	}
-	return true
+	ahead, _ := st.ahead.of(recs)
+	return !ahead
 }
 
-// standsAside reports whether earlier records for the topic of one of these stand aside.
-func (st *stream) standsAside(recs []record.Record) bool {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for i := range recs {
-		if st.met[recs[i].Topic] {
-			return true
-		}
-	}
-	return false
-}
-
-// awaitClear waits until nothing on disk comes before the records, as long as the last ones
-// there are on their way; false: new ones are to be kept.
+// awaitClear waits until nothing on disk comes before the records, as long as the last ones there
+// are being sent; false: new ones are to be kept.
 func (st *stream) awaitClear(ctx context.Context, recs []record.Record) bool {
 	for !st.clear(recs) {
-		if !st.awaitGate(ctx, recs) {
+		if _, aside := st.ahead.of(recs); aside || !st.gate.await(ctx) {
 			return false
 		}
 	}
 	return true
 }
 
-// awaitGate waits until the gate is taken away; false: not in time, or there is none.
-func (st *stream) awaitGate(ctx context.Context, recs []record.Record) bool {
-	if st.standsAside(recs) {
-		return false
-	}
-	st.mu.Lock()
-	g := st.gate
-	st.mu.Unlock()
-	if g == nil {
-		return false
-	}
-	wait := g.pace
-	if wait == 0 {
-		wait = time.Until(g.until)
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+// takeTurn takes the stream's turn; false: not in time.
+func (st *stream) takeTurn(ctx context.Context) bool {
 	select {
-	case <-g.closed:
+	case st.turn <- struct{}{}:
 		return true
-	case <-timer.C:
 	case <-ctx.Done():
+	case <-st.life.Done():
 	}
 	return false
 }
 
-// setGate sets up a gate where there is none, or one whose time is over, or takes it
-// away.
-func (st *stream) setGate(wanted bool) { st.setPacedGate(wanted, 0) }
+func (st *stream) endTurn() { <-st.turn }
 
-// setPacedGate is setGate for a gate with a pace.
-func (st *stream) setPacedGate(wanted bool, pace time.Duration) {
-	now := time.Now()
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.gate != nil && (!wanted || st.gate.pace != pace || pace == 0 && now.After(st.gate.until)) {
-		close(st.gate.closed)
-		st.gate = nil
-	}
-	if wanted && st.gate == nil {
-		st.gate = &gate{make(chan struct{}), now.Add(gateWait), pace}
-	}
-}
-
-// append puts a unit on disk.
-func (st *stream) append(e *spool.Entry) (spool.Position, error) {
-	disk, err := st.q.open(st)
+// append puts entries on disk in their order, none behind one that could not be kept, and wakes the
+// forwarder for them.
+func (st *stream) append(entries []spool.Entry) []spool.Appended {
+	disk, err := st.open()
 	if err != nil {
-		return spool.Position{}, err
+		return slices.Repeat([]spool.Appended{{Err: err}}, len(entries))
 	}
 	st.disk.Store(disk)
-	position, err := disk.Append(e)
-	if err == nil {
+	appended := disk.AppendAll(entries)
+	if len(appended) > 0 && appended[0].Err == nil {
 		st.start()
 	}
-	return position, err
+	return appended
 }
 
 // notKept is the outcome of a record that could not be kept because of err.
 func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) *record.Error {
 	switch {
 	case cause.Unconfirmed, errors.Is(err, spool.ErrUncertain):
-		st.forget(d)
+		if d != nil {
+			d.OnReport(func() { go d.End() })
+		}
 		return record.Unknown
 	case errors.Is(err, spool.ErrFull):
 		return &record.Error{Kind: record.KindSpoolFull, Reason: err.Error()}
@@ -222,78 +156,37 @@ func (st *stream) notKept(d *producer.Delivery, cause *record.Error, err error) 
 	return &record.Error{Kind: record.KindSpoolFailed, Reason: err.Error() + " (" + cause.Reason + ")"}
 }
 
-// awaitKeeping returns when the flights among the records that are on disk are noted.
+// behindOthers is why a record is kept that waits for earlier ones.
+var behindOthers = &record.Error{Kind: record.KindUnavailable, Reason: "earlier records wait on disk"}
+
+// awaitKeeping returns when those of the records on disk that are in flight are among the flights.
 func (st *stream) awaitKeeping() {
 	st.keeping.Lock()
 	defer st.keeping.Unlock()
 }
 
-// forget lets go of a delivery that could not be kept.
-func (st *stream) forget(d *producer.Delivery) {
-	if d != nil {
-		d.OnReport(func() { go d.End() })
-	}
-}
-
-// fly notes that librdkafka has the record.
+// fly notes that librdkafka has a record that is on disk.
 func (st *stream) fly(position spool.Position, d *producer.Delivery) *flight {
-	f := &flight{position: position, delivery: d}
-	st.mu.Lock()
-	st.flights[position] = f
-	st.mu.Unlock()
-	d.OnReport(func() {
-		st.mu.Lock()
-		st.arrived = append(st.arrived, f)
-		st.mu.Unlock()
-		st.poke()
-	})
-	return f
+	return st.flights.begin(position, d, st.poke)
 }
 
-// noteOutcomes notes the outcomes that have come. st.mu is held.
-func (st *stream) noteOutcomes() {
-	for _, f := range st.arrived {
-		o := f.delivery.End()
-		f.ack, f.err, f.delivery = o.Ack, o.Err, nil
-		if f.acked = f.err == nil; f.acked {
-			st.acked = append(st.acked, f)
-		} else {
-			st.failed = append(st.failed, f)
-		}
-	}
-	clear(st.arrived)
-	st.arrived = st.arrived[:0]
-}
-
-// sweep ends the flights that were acknowledged. What was not stays one with an
-// error, for the forwarder to decide. Only who has the stream's turn calls it, and
-// the forwarder never between reading records and looking for their flights: it
-// would take those that end meanwhile for records that nobody has sent.
-func (st *stream) sweep() {
-	st.mu.Lock()
-	st.noteOutcomes()
-	acked, failed := st.acked, st.failed
-	st.acked, st.failed = nil, nil
-	for _, f := range acked {
-		delete(st.flights, f.position)
-	}
-	st.mu.Unlock()
+// sweep ends the flights that were acknowledged, and returns those whose outcomes have come. Only
+// the holder of the turn calls it, and the forwarder never between reading records and looking for
+// their flights: it would take those that end meanwhile for records that nobody has sent.
+func (st *stream) sweep() []*flight {
+	acked, failed := st.flights.sweep()
 	disk := st.disk.Load()
 	for _, f := range acked {
 		st.resolve(disk, f.position, spool.Acked)
 	}
-	for _, f := range append(acked, failed...) {
-		if f.lane != nil {
-			st.landed(f)
-		}
-	}
+	return append(acked, failed...)
 }
 
 // resolve marks a record on disk. Where that fails it is marked in memory, so that
 // this process does not send it again; the next one would.
 func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spool.State) {
 	if err := disk.Resolve(position, state); err != nil {
-		st.q.log.Error("a record that is done with cannot be marked on disk; after a restart it would be sent again",
+		st.log.Error("a resolved record cannot be marked on disk; after a restart it would be sent again",
 			"stream", st.id, "error", err)
 	}
 }
@@ -301,11 +194,11 @@ func (st *stream) resolve(disk *spool.Stream, position spool.Position, state spo
 // start runs the forwarder, once, and wakes it: something has been put on disk, or
 // taken from there.
 func (st *stream) start() {
-	if st.q.pool == nil { // an operator's command
+	if st.pool == nil { // an operator's command
 		return
 	}
 	st.appended.Add(1)
-	st.begin.Do(func() { st.q.loop(st.forward) })
+	st.begin.Do(func() { st.loop(st.forward) })
 	st.poke()
 }
 
@@ -316,9 +209,9 @@ func (st *stream) poke() {
 	}
 }
 
-// load takes up what other processes have left on disk. This process is the owner.
+// load takes over what other processes have left on disk. This process is the owner.
 func (st *stream) load() {
-	disk, err := st.q.open(st)
+	disk, err := st.open()
 	if err != nil {
 		return
 	}
@@ -328,7 +221,7 @@ func (st *stream) load() {
 		}
 	}
 	if err := disk.Load(); err != nil {
-		st.q.log.Error("a stream of the spool cannot be read", "stream", st.id, "error", err)
+		st.log.Error("cannot read a stream of the spool", "stream", st.id, "error", err)
 		return
 	}
 	st.disk.Store(disk)
@@ -338,9 +231,16 @@ func (st *stream) load() {
 	st.rewind.Store(true)
 	st.loaded.Store(true)
 	if n := disk.Pending(); n > 0 {
-		st.q.log.Warn("records on disk wait to be sent", "stream", st.id, "records", n)
+		st.log.Warn("records on disk wait to be sent", "stream", st.id, "records", n)
 	}
 	st.start()
+}
+
+// suspend notes that the stream is suspended: in memory in any case, and on disk.
+func (st *stream) suspend(disk *spool.Stream, s *Suspension) error {
+	st.suspension.Store(s)
+	st.disk.CompareAndSwap(nil, disk)
+	return s.write(disk)
 }
 
 // tidy removes what an empty stream has on disk: its connection's properties hold
@@ -351,6 +251,35 @@ func (st *stream) tidy() {
 		return
 	}
 	if err := disk.RemoveIfEmpty(); err != nil {
-		st.q.log.Error("an empty stream cannot be removed from disk", "stream", st.id, "error", err)
+		st.log.Error("cannot remove an empty stream from disk", "stream", st.id, "error", err)
+	}
+}
+
+// close notes the outcomes that have come since Stop, logs what is still under way, and removes an
+// empty stream's files. The forwarder has ended. release lets records be kept again.
+//
+// A call that was cut off may be writing a record to disk that librdkafka has had: it is waited for.
+func (st *stream) close() (release func()) {
+	st.keeping.Lock()
+	st.sweep()
+	if _, n := st.flights.count(); n > 0 {
+		st.log.Warn("records were under way to Kafka when the process ended; the next one sends them again", "stream", st.id, "records", n)
+	}
+	if st.inDoubt() {
+		st.log.Warn("a transaction was under way to Kafka when the process ended; the next one finds out whether it was committed", "stream", st.id)
+	}
+	st.tidy()
+	return st.keeping.Unlock
+}
+
+// inDoubt reports whether a unit may or may not have been committed: one that somebody sends, who
+// then holds the turn, or one whose commit was not answered.
+func (st *stream) inDoubt() bool {
+	select {
+	case st.turn <- struct{}{}:
+		defer st.endTurn()
+		return st.units.doubt != nil
+	default:
+		return true
 	}
 }

@@ -37,7 +37,7 @@ func (c *Connection) Gapless() bool {
 }
 
 // Overtakes reports whether a batch can be taken although an earlier one of its partition
-// was refused, and librdkafka then takes both for taken: see internal/producer/first.go.
+// was refused, and librdkafka then takes both for taken: see internal/producer/client/first.go.
 func (c *Connection) Overtakes() bool {
 	return c.props["enable.idempotence"] == "true" && c.props["max.in.flight.requests.per.connection"] != "1"
 }

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 // target is one way to reach the operator.
@@ -102,12 +104,8 @@ func webhook(to *url.URL) func(context.Context, Event) error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return func(ctx context.Context, e Event) error {
-		err := post(ctx, client, to, e)
-		if of, ok := errors.AsType[*url.Error](err); ok {
-			err = of.Err // without the URL
-		}
-		if err != nil {
-			return fmt.Errorf("%s://%s: %w", to.Scheme, to.Host, err)
+		if err := post(ctx, client, to, e); err != nil {
+			return fmt.Errorf("%s://%s: %w", to.Scheme, to.Host, secrets.WithoutURL(err))
 		}
 		return nil
 	}

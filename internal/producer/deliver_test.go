@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestWhatBecameOfRecordsIsToldAlsoTooLate(t *testing.T) {
+func TestLateOutcomesAreReported(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{Keep: func(*kafkaconf.Connection, *record.Record) bool {
 		t.Error("a record was offered to be kept")
@@ -52,7 +52,7 @@ func TestWhatBecameOfRecordsIsToldAlsoTooLate(t *testing.T) {
 	}
 }
 
-func TestARefusalThatComesTooLateIsTold(t *testing.T) {
+func TestLateRefusalIsReported(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
@@ -71,7 +71,7 @@ func TestARefusalThatComesTooLateIsTold(t *testing.T) {
 	}
 }
 
-func TestWhatTheEndOfThePoolLeavesOpenIsTold(t *testing.T) {
+func TestLateOutcomesAreReportedAtTheEndOfThePool(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)

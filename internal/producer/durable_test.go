@@ -52,32 +52,7 @@ func holdProduce(c *kfake.Cluster) (release func()) {
 	return sync.OnceFunc(func() { close(hold) })
 }
 
-func TestABudgetLeavesRoomForOtherHolders(t *testing.T) {
-	b := budget{limit: 100}
-	var greedy, other, third atomic.Int64
-	taken := 0
-	for b.take(&greedy, 1) {
-		taken++
-	}
-	if taken != 50 {
-		t.Errorf("one holder has got %d of 100, want half", taken)
-	}
-	if !b.take(&other, 25) || b.take(&other, 1) {
-		t.Error("a second holder does not get half of what is left")
-	}
-	if !b.take(&third, 25) {
-		t.Error("a third one that has nothing does not get what is free")
-	}
-	if b.take(&third, 1) {
-		t.Error("more than the limit has been given")
-	}
-	b.give(&greedy, 50)
-	if !b.take(&third, 1) || b.total.Load() != 51 {
-		t.Errorf("of what was given back nothing can be taken: %d in use", b.total.Load())
-	}
-}
-
-func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *testing.T) {
+func TestBudgetRefusesRecordsAndDoesNotHinderAnotherConnection(t *testing.T) {
 	slow, quick := startFake(t), startFake(t)
 	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
 	conn := connect(t, slow, false)
@@ -100,10 +75,10 @@ func TestRecordsBeyondTheBudgetAreRefusedAndDoNotHinderAnotherConnection(t *test
 		t.Errorf("a route of another cluster: %v", err)
 	}
 	release()
-	await.True(t, "acknowledged records give their bytes back", func() bool { return p.budget.total.Load() == 0 })
+	await.True(t, "acknowledged records give their bytes back", func() bool { return p.Stats().InflightBytes == 0 })
 }
 
-func TestADeliveryOutlivesItsWaiter(t *testing.T) {
+func TestDeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
 	conn := connect(t, c, true)
@@ -141,7 +116,7 @@ func TestADeliveryOutlivesItsWaiter(t *testing.T) {
 	d.End()
 }
 
-func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
+func TestDrainOffersWhatIsQueuedToBeKept(t *testing.T) {
 	cases := []struct {
 		name        string
 		takes       bool
@@ -196,7 +171,7 @@ func TestWhatIsQueuedAtTheEndIsOfferedToBeKept(t *testing.T) {
 
 // A broker's refusal is about one attempt. After a broken connection nobody knows of
 // the attempt before.
-func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
+func TestRefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 	cases := []struct {
 		name        string
 		cut         bool
@@ -233,7 +208,7 @@ func TestARefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
+func TestSecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "second"))
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +241,7 @@ func TestASecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	}
 }
 
-func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
+func TestSecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	c := startFake(t)
 	var there atomic.Bool
 	p, _ := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
@@ -286,7 +261,7 @@ func TestASecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 	})
 }
 
-func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
+func TestSecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 	c := startFake(t)
 	var acks atomic.Pointer[string]
 	set := func(s string) { acks.Store(&s) }
@@ -312,7 +287,7 @@ func TestASecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {
 	}
 }
 
-func TestADurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
+func TestDurableConnectionNeverGivesARecordUpNorNumbersItAnew(t *testing.T) {
 	for _, mode := range []record.Delivery{record.Async, record.Sync, record.Durable} {
 		props, err := kafkaconf.Effective(kafkaconf.Properties{"bootstrap.servers": "b"}, record.Mode{Delivery: mode})
 		if err != nil {

@@ -74,7 +74,7 @@ const oneEach = "1000"
 
 var longFirst, longSecond = "first" + strings.Repeat(".", 900), "second" + strings.Repeat(".", 900)
 
-func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
+func TestDeliveryIsUnconfirmedWhereOnlyALaterBatchImpliesIt(t *testing.T) {
 	c := refusesTheFirst(t, longSecond)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true, "batch.size", oneEach)
@@ -105,7 +105,7 @@ func TestSuccessOfALaterBatchIsNotThatOfARecord(t *testing.T) {
 	}
 }
 
-func TestSuccessOfALaterBatchIsNotThatOfATransaction(t *testing.T) {
+func TestTransactionFailsWithARecordThatOnlyALaterBatchImplies(t *testing.T) {
 	c := refusesTheFirst(t, longSecond)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "batch.size": oneEach},
@@ -118,7 +118,7 @@ func TestSuccessOfALaterBatchIsNotThatOfATransaction(t *testing.T) {
 	}
 }
 
-func TestRecordsWaitForTheFirstOfTheirPartition(t *testing.T) {
+func TestQueueWaitsForTheFirstRecordOfAPartition(t *testing.T) {
 	for _, way := range []struct {
 		name  string
 		props []string

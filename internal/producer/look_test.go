@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-func TestThePartitionOfAKeyIsTheOneThatLibrdkafkaChooses(t *testing.T) {
+func TestPartitionOfAKeyIsTheOneThatLibrdkafkaChooses(t *testing.T) {
 	c := startFake(t, kfake.SeedTopics(7, "seven"))
 	p, _ := startPool(t, 0)
 	for _, partitioner := range []string{"murmur2_random", "murmur2", "consistent_random", "consistent", "fnv1a_random"} {

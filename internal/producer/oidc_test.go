@@ -11,7 +11,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func TestTheQueryOfATokensEndpointIsInNoLine(t *testing.T) {
+func TestRedactionTakesOutTheQueryOfATokensEndpoint(t *testing.T) {
 	log := &await.Log{}
 	pool := NewPool(Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	defer pool.Close(t.Context())
@@ -31,7 +31,7 @@ func TestTheQueryOfATokensEndpointIsInNoLine(t *testing.T) {
 	}
 }
 
-func TestAURLIsShownWithoutItsQueryAndUser(t *testing.T) {
+func TestRedactionShowsAURLWithoutItsQueryAndUser(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://host/token":                  "https://host/token",
 		"https://host:1/a@b/token":            "https://host:1/a@b/token",

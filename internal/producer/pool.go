@@ -1,19 +1,26 @@
 package producer
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
-	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer/client"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer/transaction"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 const (
+	// defaultMaxInflightBytes bounds what requests and queued records take in memory.
+	defaultMaxInflightBytes int64 = 256 << 20
+	// defaultStuckAfter is how long a cluster may stay away until another client looks
+	// for it. It is longer than librdkafka waits for a connection that has fallen
+	// silent (socket.timeout.ms): a producer that is only waiting keeps its records.
+	defaultStuckAfter = 65 * time.Second
 	// defaultIdleTimeout is when a producer that no request has used is closed.
 	defaultIdleTimeout = 10 * time.Minute
 	// retireWait is how long a producer that is replaced or idle may take to
@@ -36,89 +43,64 @@ type Options struct {
 	// Resolve returns the secret that a property's value stands for, or the value
 	// itself; nil: every value is its own.
 	Resolve func(value string) (string, error)
-	// Keep is offered the records that were queued by Send and are still queued when
+	// Keep is offered the records that no sender keeps and that are still queued when
 	// the pool drains. The record's memory is lent for the call. It reports whether
 	// it has taken the record. nil: they are lost, and counted in the log.
 	Keep func(conn *kafkaconf.Connection, rec *record.Record) bool
 	// TransactionsDir is a directory, of this gateway's alone, for what makes
 	// transactional ids outlive a process; "": there are no transactions.
 	TransactionsDir string
-	// Observer is told of every outcome; nil: nobody is.
+	// Observer gets every outcome; it may be nil.
 	Observer Observer
-	// BrokerStatsInterval is how often librdkafka says how its brokers answer, for
-	// [Pool.Stats], where a route does not say itself; 0: never.
+	// BrokerStatsInterval is how often librdkafka reports how its brokers answer, for
+	// [Pool.Stats], where a route does not set it; 0: never.
 	BrokerStatsInterval time.Duration
 }
 
-// Pool keeps the producers, one for each distinct connection.
+// Pool keeps the producers, one for each distinct connection. Any goroutine may use it.
 type Pool struct {
-	log        *slog.Logger
-	idle       time.Duration
-	budget     budget
-	resolve    func(string) (string, error)
-	keep       func(*kafkaconf.Connection, *record.Record) bool
-	observe    Observer // nil: nobody watches
-	stats      time.Duration
-	stuckAfter time.Duration
-
-	stop chan struct{}
-
-	transactions *transactions
+	shared       client.Shared
+	idle         time.Duration
 	suspects     suspects
 	handovers    handovers
+	transactions *transaction.Producers
 
-	breaks  atomic.Int64 // connections to brokers that broke
-	fatal   atomic.Int64 // producers that failed for good
-	started atomic.Int64 // producers made
+	stopped chan struct{}  // ends the loops
+	stop    func()         // closes it
+	retired sync.WaitGroup // clients being closed
+	loops   sync.WaitGroup
 
-	stopLoops func()
-	retired   sync.WaitGroup // clients being closed
-	loops     sync.WaitGroup
-
-	mu       sync.RWMutex
-	clients  map[string]*client
-	retiring map[*client]struct{}
-	inTx     map[*client]struct{} // those of transactions
+	mu       sync.RWMutex // guards what follows
+	clients  map[string]*client.Client
+	retiring map[*client.Client]struct{}
 	closed   bool
 }
 
 // NewPool makes an empty pool.
 func NewPool(opts Options) *Pool {
 	p := &Pool{
-		log:     opts.Log,
-		idle:    opts.IdleTimeout,
-		budget:  budget{limit: opts.MaxInflightBytes},
-		resolve: opts.Resolve,
-		keep:    opts.Keep,
-		observe: opts.Observer,
-		stats:   opts.BrokerStatsInterval,
-		stop:    make(chan struct{}),
-		clients: map[string]*client{},
-
-		stuckAfter: opts.StuckAfter,
-
-		retiring: map[*client]struct{}{},
-		inTx:     map[*client]struct{}{},
-
+		shared: client.Shared{
+			Log:           opts.Log,
+			Budget:        &client.Budget{Limit: cmp.Or(opts.MaxInflightBytes, defaultMaxInflightBytes)},
+			Resolve:       opts.Resolve,
+			Keep:          opts.Keep,
+			Observer:      opts.Observer,
+			StatsInterval: opts.BrokerStatsInterval,
+			StuckAfter:    cmp.Or(opts.StuckAfter, defaultStuckAfter),
+		},
+		idle:      cmp.Or(opts.IdleTimeout, defaultIdleTimeout),
 		suspects:  suspects{byTopic: map[suspectKey]*suspect{}},
 		handovers: handovers{byConn: map[string][]*handover{}},
+		stopped:   make(chan struct{}),
+		clients:   map[string]*client.Client{},
+		retiring:  map[*client.Client]struct{}{},
 	}
-	p.transactions = newTransactions(p, opts.TransactionsDir)
-	p.stopLoops = sync.OnceFunc(func() { close(p.stop) })
-	if p.idle == 0 {
-		p.idle = defaultIdleTimeout
+	if p.shared.Resolve == nil {
+		p.shared.Resolve = func(value string) (string, error) { return value, nil }
 	}
-	if p.stuckAfter == 0 {
-		p.stuckAfter = defaultStuckAfter
-	}
-	if p.budget.limit == 0 {
-		p.budget.limit = defaultMaxInflightBytes
-	}
-	if p.resolve == nil {
-		p.resolve = func(value string) (string, error) { return value, nil }
-	}
-	p.loops.Add(1)
-	go p.closeIdle()
+	p.transactions = transaction.New(&p.shared, opts.TransactionsDir)
+	p.stop = sync.OnceFunc(func() { close(p.stopped) })
+	p.loops.Go(p.closeIdle)
 	return p
 }
 
@@ -129,61 +111,17 @@ func (p *Pool) Warm(conn *kafkaconf.Connection) { p.client(conn) }
 // Hold takes n bytes of memory for a request, until Release gives them back; false:
 // there is no room, and the request is to be refused.
 func (p *Pool) Hold(conn *kafkaconf.Connection, n int) bool {
-	return p.budget.take(conn.Held(), int64(n))
+	return p.shared.Budget.Take(conn.Held(), int64(n))
 }
 
 // Release gives back what Hold took.
-func (p *Pool) Release(conn *kafkaconf.Connection, n int) { p.budget.give(conn.Held(), int64(n)) }
-
-// Queue queues the record with the connection's producer, for a sender that keeps the
-// record until its outcome is known and ends the delivery with [Delivery.End].
-func (p *Pool) Queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record) (*Delivery, *record.Error) {
-	q, err := p.queue(ctx, conn, rec, forKeeper)
-	return q.Delivery, err
-}
-
-// queued is a record that a client has queued.
-type queued struct {
-	*Delivery // nil: nobody is to know its outcome
-	by        *client
-}
-
-func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record, whom audience) (q queued, err *record.Error) {
-	err = p.retrying(ctx, conn, rec.Topic, whom, func(c *client, s *suspect) *record.Error {
-		q.by = c
-		q.Delivery, err = c.queue(ctx, rec, s, whom)
-		return err
-	})
-	return q, err
-}
-
-// retrying calls f with the client that is to have a record of the topic, and again with
-// the next one while a client is being replaced.
-func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic string, whom audience, f func(*client, *suspect) *record.Error) *record.Error {
-	for {
-		c, s, err := p.lane(ctx, conn, topic, whom)
-		if err != nil {
-			return err
-		}
-		if c == nil {
-			return errShuttingDown
-		}
-		if h := p.handovers.pending(conn.ID(), nil); h != nil {
-			s.leave()
-			if !wait(ctx, h.done) {
-				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
-			}
-			continue
-		}
-		if err := f(c, s); err != errRetired || ctx.Err() != nil {
-			return err
-		}
-	}
+func (p *Pool) Release(conn *kafkaconf.Connection, n int) {
+	p.shared.Budget.Give(conn.Held(), int64(n))
 }
 
 // lane returns the client for a record of the topic and, where the topic is suspect,
-// that with the record counted in. There is no client when the pool is closed.
-func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string, whom audience) (*client, *suspect, *record.Error) {
+// that with the record counted in; [client.ErrShuttingDown] when the pool is closed.
+func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string, whom client.Audience) (*client.Client, *suspect, *record.Error) {
 	s, err := p.suspects.enter(ctx, conn.ID(), topic, whom)
 	if err != nil {
 		return nil, nil, err
@@ -193,25 +131,15 @@ func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic strin
 	}
 	c := p.client(conn)
 	if c == nil {
-		s.leave()
-		return nil, nil, nil
+		s.Leave()
+		return nil, nil, client.ErrShuttingDown
 	}
 	return c, s, nil
 }
 
-// wait waits until done is closed; false: ctx ended first.
-func wait(ctx context.Context, done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // client returns the connection's client, making it where there is none; nil when
 // the pool is closed.
-func (p *Pool) client(conn *kafkaconf.Connection) *client {
+func (p *Pool) client(conn *kafkaconf.Connection) *client.Client {
 	p.mu.RLock()
 	c := p.clients[conn.ID()]
 	p.mu.RUnlock()
@@ -224,8 +152,8 @@ func (p *Pool) client(conn *kafkaconf.Connection) *client {
 		return nil
 	}
 	if c = p.clients[conn.ID()]; c == nil {
-		log := p.log.With("producer", conn.ProducerID())
-		c = newClient(p, conn, conn.ProducerID(), log, func(c *client) { p.replace(conn.ID(), c) })
+		owner := client.Owner{Failed: func(c *client.Client) { p.replace(conn.ID(), c) }, Refused: p.refused}
+		c = client.New(&p.shared, owner, conn, conn.ProducerID(), p.shared.Log.With("producer", conn.ProducerID()))
 		p.clients[conn.ID()] = c
 	}
 	return c
@@ -233,45 +161,111 @@ func (p *Pool) client(conn *kafkaconf.Connection) *client {
 
 // replace takes a client that has failed out of the pool; the next record makes
 // another. What the old one still has is reported by it.
-func (p *Pool) replace(id string, c *client) {
+func (p *Pool) replace(id string, c *client.Client) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.clients[id] == c {
-		// Before there is a successor: what it gets is to find the handover.
-		c.handover.Store(p.handovers.begin(id))
+		p.handOver(id, c)
 		p.retire(id, c, time.Now().Add(retireWait))
 	}
-	p.mu.Unlock()
+}
+
+// refused notes that Kafka has refused a batch of the client's with a record of the topic. It
+// reports whether the record is to be sent again alone.
+func (p *Pool) refused(c *client.Client, topic string, seat client.Seat, err *record.Error) (again bool) {
+	if s, ok := seat.(*suspect); ok {
+		p.suspects.refused(s.key.conn, s.key.topic)
+	}
+	conn := c.Conn
+	if conn.OneByOne() {
+		return false
+	}
+	if err.Kind == record.KindForbidden || err.Kind == record.KindTopicInvalid {
+		p.suspects.refused(conn.ID(), topic)
+		return false // it is about the topic: it would be refused alone as well
+	}
+	p.suspect(c, topic)
+	return true
+}
+
+// suspect makes a topic suspect, of which c reports a refusal, and replaces the producer
+// that has the topic's records. The handover begins first: a new record that finds the
+// topic suspect finds the handover too, and waits, where it would otherwise pass the
+// records of the refused batch.
+func (p *Pool) suspect(c *client.Client, topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := c.Conn.ID()
+	has := p.clients[id] // c, or its successor, which can have records of the topic as well
+	if has == nil || has != c && p.suspects.has(id, topic) {
+		p.suspects.refused(id, topic)
+		return
+	}
+	p.handOver(id, has)
+	p.suspects.refused(id, topic)
+	p.retire(id, has, time.Now().Add(retireWait))
+}
+
+// handOver has a client pass on what it has not sent. It is called before there is a successor:
+// whoever gets that is to find the handover. p.mu is held.
+func (p *Pool) handOver(id string, c *client.Client) {
+	h := p.handovers.begin(id)
+	c.HandOverTo(&client.Successor{
+		Accept: func(soon context.Context, b *client.Returned) *record.Error { return p.resend(soon, c, h, b) },
+		Ended:  h.end,
+	})
+}
+
+// resend queues a record that from has given back with from's successor.
+// Until soon ends, it waits for what is to come before the record.
+func (p *Pool) resend(soon context.Context, from *client.Client, h *handover, b *client.Returned) *record.Error {
+	ctx, cancel := context.WithTimeout(context.Background(), retireWait)
+	defer cancel()
+	for {
+		// A successor that has failed itself has earlier ones of these records.
+		if younger := p.handovers.pending(from.Conn.ID(), h); younger != nil {
+			<-younger.done
+			continue
+		}
+		c, s, err := p.lane(ctx, from.Conn, b.Record.Topic, client.ForKeeper)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			b.Reseat(s)
+		}
+		if err := c.Accept(soon, from, b); err != client.ErrRetired {
+			return err
+		}
+	}
 }
 
 // retire takes a client out of the pool and ends it. p.mu is held.
-func (p *Pool) retire(id string, c *client, deadline time.Time) {
+func (p *Pool) retire(id string, c *client.Client, deadline time.Time) {
 	delete(p.clients, id)
 	p.retiring[c] = struct{}{}
-	p.retired.Add(1)
-	c.deadline.Store(&deadline)
-	go func() {
-		defer p.retired.Done()
-		c.drain()
-		c.close()
+	c.EndBy(deadline)
+	p.retired.Go(func() {
+		c.Drain()
+		c.Close()
 		p.mu.Lock()
 		delete(p.retiring, c)
 		p.mu.Unlock()
-	}()
+	})
 }
 
 // closeIdle closes the producers that no request has used for a while.
 func (p *Pool) closeIdle() {
-	defer p.loops.Done()
 	tick := time.NewTicker(min(p.idle/4, time.Minute))
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.stop:
+		case <-p.stopped:
 			return
 		case now := <-tick.C:
 			p.mu.Lock()
 			for id, c := range p.clients {
-				if c.idle(now.Add(-p.idle)) {
+				if c.Idle(now.Add(-p.idle)) {
 					p.retire(id, c, now.Add(retireWait))
 				}
 			}
@@ -279,41 +273,6 @@ func (p *Pool) closeIdle() {
 			p.suspects.sweep(now)
 		}
 	}
-}
-
-// logLine writes a line of librdkafka's to the log. It never holds a record's content; a
-// secret of the configuration is taken out by the client that has it.
-func (p *Pool) logLine(line librdkafka.LogLine) {
-	level := logLevel(line.Level)
-	if !p.log.Enabled(context.Background(), level) || ofGapless(line) {
-		return
-	}
-	p.log.Log(context.Background(), level, "librdkafka", "from", line.Tag, "text", p.redact(line.Text))
-}
-
-// redact takes the secrets of all connections out of a line of librdkafka's.
-func (p *Pool) redact(line string) string {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	for _, c := range p.clients {
-		line = c.redact(line)
-	}
-	for _, others := range []map[*client]struct{}{p.retiring, p.inTx} {
-		for c := range others {
-			line = c.redact(line)
-		}
-	}
-	return line
-}
-
-// logLevel maps syslog's levels, as librdkafka uses them. Its errors are about one
-// attempt of many, and what it says else about its connections: what they come to is this
-// package's to say.
-func logLevel(syslog int) slog.Level {
-	if syslog <= 4 {
-		return slog.LevelWarn
-	}
-	return slog.LevelDebug
 }
 
 // Drain takes no more records, gives those that are queued until ctx ends, and
@@ -324,22 +283,20 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	if !ok {
 		deadline = time.Now().Add(retireWait)
 	}
-	p.transactions.stop()
+	p.transactions.Stop()
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {
-		c.ending.Store(true)
+		c.EndLast(deadline)
 		p.retire(id, c, deadline)
 	}
 	retiring := maps.Clone(p.retiring) // those that were being replaced as well
 	p.mu.Unlock()
 	for c := range retiring {
-		c.ending.Store(true)
-		c.deadline.Store(&deadline)
+		c.EndLast(deadline)
 	}
 	for c := range retiring {
-		<-c.drained
-		undelivered += c.undelivered
+		undelivered += c.Undelivered()
 	}
 	return undelivered
 }
@@ -348,8 +305,8 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 func (p *Pool) Close(ctx context.Context) (undelivered int) {
 	undelivered = p.Drain(ctx)
 	p.retired.Wait()
-	p.transactions.endings.Wait()
-	p.stopLoops()
+	p.transactions.Wait()
+	p.stop()
 	p.loops.Wait()
 	return undelivered
 }

@@ -205,7 +205,7 @@ func recordsOf(t testing.TB, c *kfake.Cluster, topic string, n int) (all []*kgo.
 	return all
 }
 
-func TestARecordIsAcknowledged(t *testing.T) {
+func TestDeliveryIsAcknowledged(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
@@ -222,7 +222,7 @@ func TestARecordIsAcknowledged(t *testing.T) {
 	}
 }
 
-func TestRecordsThatNobodyWaitsForArriveInOrder(t *testing.T) {
+func TestDeliveryKeepsTheOrderOfAsyncRecords(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, false)
@@ -240,7 +240,7 @@ func TestRecordsThatNobodyWaitsForArriveInOrder(t *testing.T) {
 	}
 }
 
-func TestRoutesWithTheSameConnectionShareAProducer(t *testing.T) {
+func TestPoolSharesAProducerBetweenRoutesOfOneConnection(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	for range 20 {
@@ -256,7 +256,7 @@ func TestRoutesWithTheSameConnectionShareAProducer(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
+func TestQueueRefusesWhatCannotBeDelivered(t *testing.T) {
 	c := startFake(t, kfake.SeedTopics(1, "locked"))
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "locked", Err: kerr.TopicAuthorizationFailed, Count: -1})
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -294,7 +294,7 @@ func TestWhatCannotBeDeliveredIsRefusedBeforeItIsQueued(t *testing.T) {
 	}
 }
 
-func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
+func TestTopicIsStillCreatedOnDemand(t *testing.T) {
 	c := startFake(t, kfake.AllowAutoTopicCreation())
 	p, _ := startPool(t, 0)
 	if _, err := send(p, connect(t, c, true), recordOf("new", "x"), true, in(5*time.Second)); err != nil {
@@ -302,7 +302,7 @@ func TestABrokerThatCreatesTopicsOnDemandStillDoes(t *testing.T) {
 	}
 }
 
-func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
+func TestTopicThatIsMadeLaterIsFound(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
@@ -318,7 +318,7 @@ func TestATopicThatIsMadeLaterIsFound(t *testing.T) {
 	})
 }
 
-func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
+func TestTopicThatIsUnknownIsAskedForOnceAMoment(t *testing.T) {
 	c := startFake(t)
 	asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "nowhere", Observe: true, Count: -1})
 	p, _ := startPool(t, 0)
@@ -341,7 +341,7 @@ func TestUnknownTopicsAreAskedForOnceAMoment(t *testing.T) {
 	}
 }
 
-func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
+func TestDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
@@ -374,7 +374,7 @@ func TestTheDeadlineHoldsAndALateAcknowledgementDisturbsNobody(t *testing.T) {
 	valuesOf(t, c, "t", 52)
 }
 
-func TestABrokersRefusalIsTold(t *testing.T) {
+func TestRefusalByABrokerIsReported(t *testing.T) {
 	cases := []struct {
 		err         *kerr.Error
 		count       int
@@ -402,7 +402,7 @@ func TestABrokersRefusalIsTold(t *testing.T) {
 	}
 }
 
-func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
+func TestLossOfAnAsyncRecordIsLogged(t *testing.T) {
 	c := startFake(t)
 	p, log := startPool(t, 0)
 	conn := connect(t, c, false)
@@ -428,7 +428,7 @@ func TestALossThatNobodyWaitsForIsLogged(t *testing.T) {
 	}
 }
 
-func TestAFatalErrorReplacesTheProducer(t *testing.T) {
+func TestFatalErrorReplacesTheProducer(t *testing.T) {
 	c := startFake(t)
 	p, log := startPool(t, 0)
 	conn := connect(t, c, true)
@@ -457,10 +457,10 @@ func TestAFatalErrorReplacesTheProducer(t *testing.T) {
 		t.Errorf("%d producers are counted as failed for good, want 1", n)
 	}
 	valuesOf(t, c, "t", 11)
-	await.True(t, "the log says so", func() bool { return strings.Contains(log.String(), "failed for good") })
+	await.True(t, "the log says it", func() bool { return strings.Contains(log.String(), "failed for good") })
 }
 
-func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
+func TestPoolClosesAnUnusedProducerAndMakesItAgain(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 40*time.Millisecond)
 	conn := connect(t, c, false)
@@ -482,7 +482,7 @@ func TestAnUnusedProducerIsClosedAndMadeAgain(t *testing.T) {
 	}
 }
 
-func TestClosingRacesNothing(t *testing.T) {
+func TestCloseRacesNothing(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 4*time.Millisecond) // producers come and go under the load
 	conn := connect(t, c, false)
@@ -522,7 +522,7 @@ func TestClosingRacesNothing(t *testing.T) {
 	}
 }
 
-func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
+func TestCloseDeliversOrCountsWhatIsQueued(t *testing.T) {
 	t.Run("delivered", func(t *testing.T) {
 		c := startFake(t)
 		p, _ := startPool(t, 0)
@@ -587,7 +587,7 @@ func TestRecordsQueuedAtCloseAreDeliveredOrCounted(t *testing.T) {
 	})
 }
 
-func TestARecordWithoutTimeLeftIsNotProduced(t *testing.T) {
+func TestQueueRefusesARecordWithoutTimeLeft(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, true)
@@ -609,7 +609,7 @@ func TestARecordWithoutTimeLeftIsNotProduced(t *testing.T) {
 	}
 }
 
-func TestAFullQueueIsTold(t *testing.T) {
+func TestQueueThatIsFullIsReported(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)
 	conn := connect(t, c, false, "linger.ms", "60000", "queue.buffering.max.messages", "10")
@@ -624,7 +624,7 @@ func TestAFullQueueIsTold(t *testing.T) {
 	}
 }
 
-func TestProducersLeaveNoGoroutineBehind(t *testing.T) {
+func TestPoolLeavesNoGoroutineBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
 	if err != nil {

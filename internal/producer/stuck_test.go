@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/producer/client"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
@@ -41,7 +42,7 @@ func (c *sieved) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if !c.begun && n > 4 { // the first request's header has the client's name
 		c.begun = true
-		if c.other = bytes.Contains(p[:n], []byte(otherClientID)); c.other {
+		if c.other = bytes.Contains(p[:n], []byte(client.ProbeID)); c.other {
 			c.s.other.Add(1)
 		}
 	}
@@ -63,7 +64,7 @@ func stuckPool(t *testing.T, after time.Duration) (*Pool, *await.Log) {
 	return p, log
 }
 
-func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
+func TestProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	s := &sieve{}
 	c := startFake(t, kfake.ListenFn(func(network, address string) (_ net.Listener, err error) {
 		s.Listener, err = net.Listen(network, address)
@@ -88,42 +89,4 @@ func TestAProducerThatAloneDoesNotReachTheClusterIsReplaced(t *testing.T) {
 	}
 	s.closed.Store(false)
 	await.True(t, "the next producer sends", func() bool { return send() == nil })
-}
-
-func TestAProducerWhoseClusterIsAwayIsKept(t *testing.T) {
-	var a absence
-	start := time.Now()
-	looks := 0
-	away := func(chan<- time.Time) { looks++ }
-	for s := range 300 {
-		if a.note(start.Add(time.Duration(s)*time.Second), time.Minute, away) {
-			t.Fatalf("it is replaced after %d s", s)
-		}
-	}
-	if looks != 4 {
-		t.Errorf("another client has looked %d times in five minutes", looks)
-	}
-}
-
-func TestAProducerThatFindsTheClusterALittleLaterIsKept(t *testing.T) {
-	var a absence
-	start := time.Now()
-	there := func(answer chan<- time.Time) { answer <- start.Add(62 * time.Second) }
-	for _, s := range []int{0, 61, 62, 64} {
-		if a.note(start.Add(time.Duration(s)*time.Second), time.Minute, there) {
-			t.Fatalf("it is replaced after %d s", s)
-		}
-	}
-	a.over()
-	for _, s := range []int{70, 71, 80} { // the next time that the cluster is away
-		if a.note(start.Add(time.Duration(s)*time.Second), time.Minute, there) {
-			t.Fatalf("it is replaced after %d s", s)
-		}
-	}
-	a = absence{}
-	a.note(start, time.Minute, there)
-	a.note(start.Add(61*time.Second), time.Minute, there)
-	if !a.note(start.Add(66*time.Second), time.Minute, there) {
-		t.Error("it is kept although the cluster has answered another client")
-	}
 }

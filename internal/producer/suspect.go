@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/producer/client"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -14,13 +15,13 @@ import (
 // looks like a refusal of each record. So only a record that was refused alone is
 // refused. When a batch is, all its records are sent again by a producer whose batches
 // have one record each, and the topic is suspect: for a while all its records go that
-// way, so that the next bad one harms nobody, in this topic or in another.
+// way, so that the next bad one harms no other, in this topic or in another.
 
 // suspectTime is how long a topic stays suspect after the last refusal.
 const suspectTime = 10 * time.Second
 
-// maxAlone is how many records of a suspect topic may wait when another comes for which
-// nobody does. Each takes a round trip: async clients send faster than that, and what
+// maxAlone is how many records of a suspect topic may wait when another comes whose outcome
+// nobody waits for. Each takes a round trip: async clients send faster than that, and what
 // waits for message.timeout.ms is lost, which the ledger saw happen to thousands of good ones.
 const maxAlone = 1000
 
@@ -66,10 +67,10 @@ func (ss *suspects) has(conn, topic string) bool {
 	return ss.byTopic[suspectKey{conn, topic}] != nil
 }
 
-// enter returns the suspect if the topic is one, and counts a record in, which leave
+// enter returns the suspect if the topic is one, and counts a record in, which Leave
 // counts out. It waits for the last records of a topic that is suspect no more and, where
 // nobody waits for the record itself, for room among those that are sent one at a time.
-func (ss *suspects) enter(ctx context.Context, conn, topic string, whom audience) (*suspect, *record.Error) {
+func (ss *suspects) enter(ctx context.Context, conn, topic string, whom client.Audience) (*suspect, *record.Error) {
 	for ss.n.Load() > 0 {
 		s, fewer, err := ss.look(suspectKey{conn, topic}, whom)
 		if fewer == nil {
@@ -89,7 +90,7 @@ var (
 
 // look returns the suspect, with a record counted in, or what is to be waited for, and the
 // error where that takes too long.
-func (ss *suspects) look(key suspectKey, whom audience) (_ *suspect, fewer <-chan struct{}, _ *record.Error) {
+func (ss *suspects) look(key suspectKey, whom client.Audience) (_ *suspect, fewer <-chan struct{}, _ *record.Error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.byTopic[key]
@@ -97,7 +98,7 @@ func (ss *suspects) look(key suspectKey, whom audience) (_ *suspect, fewer <-cha
 	case s == nil:
 		return nil, nil, nil
 	case time.Now().Before(s.until):
-		if whom == forNobody && s.with >= maxAlone {
+		if whom == client.ForNobody && s.with >= maxAlone {
 			return nil, waitFor(&s.room), errManyAlone
 		}
 		s.with++
@@ -134,8 +135,16 @@ func (ss *suspects) sweep(now time.Time) {
 	}
 }
 
-// leave counts a record out. s may be nil: the record's topic was not suspect.
-func (s *suspect) leave() {
+// seat returns the suspect as the seat of a record; nil for nil.
+func (s *suspect) seat() client.Seat {
+	if s == nil {
+		return nil
+	}
+	return s
+}
+
+// Leave counts a record out. s may be nil: the record's topic was not suspect.
+func (s *suspect) Leave() {
 	if s == nil {
 		return
 	}
@@ -152,48 +161,12 @@ func (s *suspect) leave() {
 	}
 }
 
-// refused reports whether the record is to be sent again alone, since it was refused
-// with its batch, for which its topic becomes suspect.
-func (c *client) refused(d *Delivery, e *record.Error) bool {
-	if e.Unconfirmed || c.conn.InTransaction() {
+// wait waits until done is closed; false: ctx ended first.
+func wait(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
 		return false
 	}
-	switch e.Kind {
-	case record.KindRejected, record.KindTooLarge, record.KindForbidden, record.KindTopicInvalid:
-	default:
-		return false
-	}
-	if d.suspect != nil {
-		c.pool.suspects.refused(d.suspect.key.conn, d.suspect.key.topic)
-	}
-	if c.conn.OneByOne() {
-		return false
-	}
-	if e.Kind == record.KindForbidden || e.Kind == record.KindTopicInvalid {
-		c.pool.suspects.refused(c.conn.ID(), d.topic)
-		return false // it is about the topic: it would be refused alone as well
-	}
-	c.pool.suspect(c, d.topic)
-	c.again.Do(func() {
-		c.log.Warn("Kafka has refused a batch; its records, and those of its topic for a while, are sent one at a time", "topic", d.topic, "error", e.Reason)
-	})
-	return true
-}
-
-// suspect makes a topic suspect, of which c reports a refusal, and replaces the producer
-// that has the topic's records. The handover begins first: a new record that finds the
-// topic suspect finds the handover too, and waits, where it would otherwise pass the
-// records of the refused batch.
-func (p *Pool) suspect(c *client, topic string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	id := c.conn.ID()
-	has := p.clients[id] // c, or its successor, which can have records of the topic as well
-	if has == nil || has != c && p.suspects.has(id, topic) {
-		p.suspects.refused(id, topic)
-		return
-	}
-	has.handover.Store(p.handovers.begin(id))
-	p.suspects.refused(id, topic)
-	p.retire(id, has, time.Now().Add(retireWait))
 }

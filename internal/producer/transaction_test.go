@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func txConnection(t *testing.T, c *kfake.Cluster) *kafkaconf.Connection {
@@ -23,6 +25,29 @@ func txConnection(t *testing.T, c *kfake.Cluster) *kafkaconf.Connection {
 	return conn
 }
 
+// transactionalIDs returns a function that returns the ids with which producers have begun since
+// it was called last.
+func transactionalIDs(c *kfake.Cluster) func() []string {
+	var mu sync.Mutex
+	var ids []string
+	c.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if id := req.(*kmsg.InitProducerIDRequest).TransactionalID; id != nil && !slices.Contains(ids, *id) {
+			ids = append(ids, *id)
+		}
+		return nil, nil, false
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		since := ids
+		ids = nil
+		return since
+	}
+}
+
 func batchOf(topic string, values ...string) []record.Record {
 	var recs []record.Record
 	for _, v := range values {
@@ -31,7 +56,7 @@ func batchOf(topic string, values ...string) []record.Record {
 	return recs
 }
 
-func TestATransactionIsAllOrNothing(t *testing.T) {
+func TestTransactionIsAllOrNothing(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn := txConnection(t, c)
@@ -61,31 +86,25 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 func TestTransactionalIDsOutliveTheProcessAndAreNobodyElses(t *testing.T) {
 	c, dir := startFake(t), t.TempDir()
 	conn := txConnection(t, c)
-	ids := func(p *Pool) (ids []string) {
-		p.transactions.mu.Lock()
-		defer p.transactions.mu.Unlock()
-		for _, of := range p.transactions.byID {
-			for tx := range of.all {
-				ids = append(ids, tx.conn.Value("transactional.id"))
-			}
-		}
-		return ids
-	}
+	ids := transactionalIDs(c)
 	send := func(p *Pool) string {
 		t.Helper()
 		if _, err := sendTogether(p, conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(ids(p), " ")
+		return strings.Join(ids(), " ")
 	}
 	old, _ := startPoolWith(t, Options{TransactionsDir: dir})
 	first := send(old)
+	if first == "" {
+		t.Fatal("no id has begun")
+	}
 	next, _ := startPoolWith(t, Options{TransactionsDir: dir})
 	if second := send(next); second == first {
 		t.Errorf("two processes have the id %s", first)
 	}
 	send(old) // it has not been fenced
-	old.transactions.close()
+	old.Close(t.Context())
 	after, _ := startPoolWith(t, Options{TransactionsDir: dir})
 	if third := send(after); third != first {
 		t.Errorf("after the process the id is %s, and was %s", third, first)
@@ -100,8 +119,10 @@ func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn := txConnection(t, c)
+	const most = 4
+	ids := transactionalIDs(c)
 	var wg sync.WaitGroup
-	for i := range 4 * maxTransactional {
+	for i := range 4 * most {
 		wg.Go(func() {
 			if _, err := sendTogether(p, conn, batchOf("t", fmt.Sprint(i), "x"), in(60*time.Second)); err != nil {
 				t.Error(err)
@@ -109,8 +130,8 @@ func TestTransactionsAtOnceWaitForEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(p.transactions.byID[conn.ID()].all); n > maxTransactional {
-		t.Errorf("%d producers, want %d at most", n, maxTransactional)
+	if n := len(ids()); n == 0 || n > most {
+		t.Errorf("%d producers, want %d at most", n, most)
 	}
 }
 
@@ -128,7 +149,7 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 	}
 }
 
-func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
+func TestTransactionsSecretsAreTakenOutOfTheLog(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
 	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ","), "ssl.key.password": "planted"}, record.Mode{Transactional: true})
@@ -138,11 +159,15 @@ func TestSecretsOfTransactionsAreTakenOutOfTheLog(t *testing.T) {
 	if _, err := sendTogether(p, conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if line := p.redact("the password is planted"); strings.Contains(line, "planted") {
+	clients := p.transactions.Clients()
+	if len(clients) != 1 {
+		t.Fatalf("%d producers, want 1", len(clients))
+	}
+	if line := clients[0].Redact("the password is planted"); strings.Contains(line, "planted") {
 		t.Error(line)
 	}
-	p.transactions.close()
-	if len(p.inTx) > 0 {
+	p.Close(t.Context())
+	if len(p.transactions.Clients()) > 0 {
 		t.Error("a producer that has gone is still known")
 	}
 }

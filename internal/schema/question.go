@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 const (
@@ -50,7 +50,7 @@ func (r *Registry) Get(ctx context.Context, subject, version string) (Registered
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return Registered{}, unavailable("the registry does not answer: %v", withoutURL(err))
+		return Registered{}, unavailable("the registry does not answer: %v", secrets.WithoutURL(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -58,7 +58,7 @@ func (r *Registry) Get(ctx context.Context, subject, version string) (Registered
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
 	if err != nil {
-		return Registered{}, unavailable("the registry's reply breaks off: %v", withoutURL(err))
+		return Registered{}, unavailable("the registry's reply breaks off: %v", secrets.WithoutURL(err))
 	}
 	return parseReply(text)
 }
@@ -85,7 +85,7 @@ func (r *Registry) request(ctx context.Context, subject, version string) (*http.
 	to := r.base.JoinPath("subjects", url.PathEscape(subject), "versions", version)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
 	if err != nil {
-		return nil, misconfigured("the registry's URL: %v", withoutURL(err))
+		return nil, misconfigured("the registry's URL: %v", secrets.WithoutURL(err))
 	}
 	request.Header.Set("Accept", "application/vnd.schemaregistry.v1+json, application/json")
 	request.Header.Set("User-Agent", "kafkaupstream")
@@ -145,12 +145,4 @@ func parseReply(text []byte) (Registered, error) {
 		reply.Type = "AVRO"
 	}
 	return Registered{*reply.ID, reply.Type, *reply.Schema, reply.References}, nil
-}
-
-// withoutURL takes out of a client's error the URL it begins with.
-func withoutURL(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
-	}
-	return err
 }

@@ -5,5 +5,6 @@
 //
 // It is not for keeping, caching or redacting secrets: it reads anew each time,
 // and what it returns is the caller's to hide. A configuration's parser calls
-// [Check]; what makes a connection calls [Resolver.Resolve].
+// [Check]; what makes a connection calls [Resolver.Resolve]. HTTP clients call
+// [WithoutURL], since net/http quotes the whole URL in its errors.
 package secrets

@@ -2,7 +2,9 @@ package secrets
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -311,4 +313,13 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("the error has the directory's path: %v", err)
 		}
 	})
+}
+
+func TestWithoutURLKeepsTheCauseOnly(t *testing.T) {
+	cause := errors.New("no route to host")
+	for _, err := range []error{cause, &url.Error{Op: "Get", URL: "http://u:s3cret@host", Err: cause}, fmt.Errorf("wrapped: %w", &url.Error{Op: "Get", URL: "s3cret", Err: cause})} {
+		if got := WithoutURL(err); got != cause {
+			t.Errorf("%v: got %v", err, got)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
@@ -148,7 +149,7 @@ func (ts *Cache) Find(ctx context.Context, name string, partition int32) (*Topic
 			return nil, err
 		}
 		if asked || age < firstPause {
-			if !ts.sleep(ctx, pause) {
+			if !deadline.Sleep(ctx, pause, ts.closed) {
 				return nil, ts.late(err)
 			}
 			pause = min(2*pause, longestPause)
@@ -203,19 +204,6 @@ func (ts *Cache) refresh(t *Topic, a *Answer) {
 	if ts.age(a) > topicMaxAge {
 		ts.ask(t, a)
 	}
-}
-
-// sleep waits so long; false: ctx ended first, or the producer is being closed.
-func (ts *Cache) sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-ts.closed:
-	}
-	return false
 }
 
 // late is what is returned for err when there was no time for another answer.

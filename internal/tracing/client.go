@@ -9,13 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 const (
@@ -128,11 +129,7 @@ func (c *client) post(ctx context.Context, body []byte) (again bool, err error) 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var outer *url.Error // says the whole URL, which may have a secret in it
-		if errors.As(err, &outer) {
-			err = outer.Err
-		}
-		return true, err
+		return true, secrets.WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))

@@ -34,7 +34,7 @@ const (
 // json reports whether the body is JSON in one form or another.
 func (f bodyForm) json() bool { return f != formOpaque }
 
-// formOf tells how the body of a request with this content-type holds its records.
+// formOf returns how the body of a request with this content-type holds its records.
 func (r *Served) formOf(req Request) bodyForm {
 	contentType := req.Header("content-type")
 	if !r.Batch {
@@ -65,8 +65,8 @@ func (r *Served) formOf(req Request) bodyForm {
 // bytes.
 const recordMemory = 1 << 10
 
-// batchOf makes the request's records of its body. Whatever is wrong with one of them, none
-// is produced.
+// batchOf makes the request's records of its body. If one of them is refused, none is
+// produced.
 func (r *Served) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
 	add := func(e *restproxy.Record) error {
 		number := len(w.batch.Records) + 1
@@ -156,7 +156,7 @@ func elements(array []byte, add func(*restproxy.Record) error) (failed error) {
 	return failed
 }
 
-// fill puts into a record what an element says of itself, which wins over headers and
+// fill sets a record from an element of a batch, whose members win over headers and
 // configuration as far as the route allows it.
 func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 	forbidden := func(what routeconf.Override) *Reply {
@@ -190,8 +190,8 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 }
 
 // unmixed refuses the records of a transaction where some are tombstones and some have
-// values: to those who rebuild a state from transactions, one of them changes things or
-// removes things.
+// values: a consumer that rebuilds a state from transactions takes each for a change or for a
+// removal.
 func unmixed(recs []record.Record) *Reply {
 	for i := range recs {
 		if (recs[i].Value == nil) != (recs[0].Value == nil) {
@@ -203,7 +203,7 @@ func unmixed(recs []record.Record) *Reply {
 	return nil
 }
 
-// several is the reply to a batch of which this is what became of each record.
+// several is the reply to a batch with these replies to its records.
 func several(replies []Reply, form bodyForm) Reply {
 	all := replies[0]
 	all.several = true

@@ -6,7 +6,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// produce delivers the request's records and says what became of them.
+// produce delivers the request's records and replies with their outcomes.
 func (h *Handler) produce(r *Served, w *work) Reply {
 	b := &w.batch
 	if b.Outcomes = w.outcome[:]; len(b.Records) != 1 {

@@ -1,5 +1,5 @@
 // Package kafkaupstream is the plugin's core: it makes records of a request as the
-// route's configuration says, has them delivered, and says in a reply what became of them.
+// route's configuration says, has them delivered, and replies with their outcomes.
 //
 // The core knows neither APISIX nor an HTTP server; it sees a request through the
 // small interface [Request]. The adapter to APISIX's plugin contract is the

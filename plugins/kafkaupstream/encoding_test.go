@@ -93,7 +93,7 @@ func text(n int) []byte { return words()[:n:n] }
 
 const largeRoute = `{` + brokers + `,"topic":"t","max_body_bytes":1500000}`
 
-func TestBodiesAreDecodedWhateverTheirEncodingAndSize(t *testing.T) {
+func TestDecodingOfBodiesOfEveryEncodingAndSize(t *testing.T) {
 	for how := range compressors {
 		for _, n := range []int{2, minExpanded, minExpanded + 1, 100_000, 1 << 20, 1_500_000} {
 			body, encoding := compressed(how, text(n))
@@ -109,7 +109,7 @@ func TestBodiesAreDecodedWhateverTheirEncodingAndSize(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeDecodedIsRefused(t *testing.T) {
+func TestDecodingRefusesWhatIsInvalidOrTooLarge(t *testing.T) {
 	bomb := bytes.Repeat([]byte(" "), 1_400_000)
 	for how := range compressors {
 		small, encoding := compressed(how, text(5000))

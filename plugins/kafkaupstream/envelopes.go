@@ -9,8 +9,8 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
-// wrap puts the record's value into the route's envelope, and returns what that puts
-// behind the topic.
+// wrap puts the record's value into the route's envelope, and returns the suffix that this gives
+// the topic.
 func (r *Served) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, refused *Reply) {
 	if rec.Value != nil && !isJSON {
 		return "", refuse(415, "the route takes JSON only, since it has an envelope")
@@ -29,12 +29,12 @@ func (r *Served) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, 
 	return made.Suffix, nil
 }
 
-// extend puts behind the record's topic what the envelope and the virtual host say, and
-// checks what comes of it.
+// extend adds the suffixes of the envelope and of the virtual host to the record's topic, and
+// checks the result.
 func (r *Served) extend(rec *record.Record, suffix string) *Reply {
 	rec.Topic += suffix + r.TopicEnd
 	if why := routeconf.InvalidTopic(rec.Topic); why != "" {
-		return refuse(400, "the topic with what the route puts behind it: "+why)
+		return refuse(400, "the topic with the suffix that the route gives it: "+why)
 	}
 	if !r.TopicAllowed(rec.Topic) {
 		return refuse(403, "the route does not allow this topic")

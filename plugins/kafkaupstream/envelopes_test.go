@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestARepeatedRequestIsKnownDespiteTheIdsOfItsEnvelope(t *testing.T) {
+func TestEnvelopesIdsDoNotMakeARepetitionAnotherRequest(t *testing.T) {
 	sender := &fakeSender{}
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","envelope":"oslo","batch":true,"idempotency":{}}`)
@@ -24,7 +24,7 @@ func TestARepeatedRequestIsKnownDespiteTheIdsOfItsEnvelope(t *testing.T) {
 	}
 }
 
-func TestWhatAValueGrowsByInItsEnvelopeIsMemoryToo(t *testing.T) {
+func TestEnvelopesGrowthIsCountedAsMemory(t *testing.T) {
 	body := `{"event_type":"e","publisher_id":"p","payload":"` + strings.Repeat("é", 1000) + `"}` // 2 bytes, then 7
 	for room, status := range map[int]int{8000: 503, 12000: 200} {
 		sender := &fakeSender{room: room}

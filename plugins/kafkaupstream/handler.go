@@ -56,10 +56,10 @@ type HandlerOptions struct {
 	Idempotency *idempotency.Store
 	// Log gets no header, key or payload.
 	Log *slog.Logger
-	// Observer is told of requests and records; nil: nobody is.
+	// Observer may be nil.
 	Observer Observer
-	// Tracer makes spans of what is sent; nil: records have the request's own place in its
-	// trace.
+	// Tracer makes spans of what is sent; nil: no spans, and records carry the request's own
+	// traceparent.
 	Tracer *tracing.Tracer
 }
 
@@ -94,7 +94,7 @@ func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 		}
 	}
 	if r.Idempotency != nil && h.opts.Idempotency == nil {
-		return nil, routeconf.Problem{Path: "idempotency", Message: "this program remembers no keys"}
+		return nil, routeconf.Problem{Path: "idempotency", Message: "idempotency is not available in this program"}
 	}
 	if h.opts.AllowReference != nil {
 		if err := (routeconf.Findings{Problems: r.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
@@ -130,7 +130,7 @@ func (h *Handler) InvalidRoute() Reply {
 	return reply
 }
 
-// Handle makes records of the request, delivers them and says what became of them.
+// Handle makes records of the request, delivers them and replies with their outcomes.
 func (h *Handler) Handle(r *Served, req Request) Reply {
 	began := time.Now()
 	ctx := deadline.New(began.Add(r.Timeout))
@@ -167,8 +167,8 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		return *refused
 	}
 	if r.Allowed[routeconf.OverrideDryRun] {
-		if told := r.dryRun(req, w); told != nil {
-			return *told
+		if reply := r.dryRun(req, w); reply != nil {
+			return *reply
 		}
 	}
 	handedOver = true
@@ -200,7 +200,7 @@ func (r *Served) records(req Request, w *work, tombstone bool) *Reply {
 	return refused
 }
 
-// work is the memory that one request takes and the next one uses again.
+// work is what is known of a request while it is handled. The next request uses its memory again.
 type work struct {
 	ctx       *deadline.Context
 	req       Request
@@ -211,7 +211,7 @@ type work struct {
 	base      draft        // what the request's records have in common
 	batch     record.Batch // the records
 	froms     []origins    // theirs, for a dry run
-	topic     string       // of the request, without what the route puts behind it
+	topic     string       // of the request, without the suffix of an envelope or virtual host
 	isBatch   bool         // the reply is about several
 	form      bodyForm
 	body      []byte // as the client sent it

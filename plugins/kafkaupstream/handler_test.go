@@ -187,7 +187,7 @@ type h = map[string]string
 
 const jsonType = "application/json"
 
-func TestFromARequestToARecord(t *testing.T) {
+func TestRequestMakesARecord(t *testing.T) {
 	const full = `{` + brokers + `,"headerprefix":"X-","topic":"conf","partition":3,"key":"conf-key","jsonkey":"id"}`
 	cases := []struct {
 		says, conf string
@@ -269,7 +269,7 @@ func TestFromARequestToARecord(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
+func TestRefusalProducesNothingAndSaysWhy(t *testing.T) {
 	const plain = `{` + brokers + `,"topic":"t"}`
 	cases := []struct {
 		says, conf string
@@ -326,7 +326,7 @@ func TestWhatIsRefusedIsNotProducedAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
+func TestReplySaysWhatBecameOfTheRecord(t *testing.T) {
 	const secret = "broker-7.internal:9092"
 	when := time.UnixMilli(1795341600123)
 	cases := []struct {
@@ -366,7 +366,7 @@ func TestTheReplySaysWhatBecameOfTheRecord(t *testing.T) {
 	}
 }
 
-func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
+func TestDurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	when := time.UnixMilli(1795341600123)
 	cases := []struct {
 		says    string
@@ -397,7 +397,7 @@ func TestADurableRouteSaysWhereTheRecordIs(t *testing.T) {
 	}
 }
 
-func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
+func TestRequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	cases := []struct {
 		says    string
 		body    string
@@ -424,7 +424,7 @@ func TestARequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 	}
 }
 
-func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
+func TestLogOfARequestNamesItsRoute(t *testing.T) {
 	const post = `{` + brokers + `,"topic":"t"}`
 	unavailable := func(*record.Record, bool) (record.Ack, *record.Error) {
 		return record.Ack{}, &record.Error{Kind: record.KindNoBroker, Reason: "why"}
@@ -456,7 +456,7 @@ func TestEveryLineOfARequestNamesItsRoute(t *testing.T) {
 	}
 }
 
-func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
+func TestOutcomeHasAStatusThatFitsIt(t *testing.T) {
 	for kind := record.KindUnconfirmed; kind <= record.KindInternal; kind++ {
 		o, ok := outcomes[kind]
 		if !ok || o.status < 400 || o.message == "" {
@@ -471,7 +471,7 @@ func TestEveryOutcomeHasAStatusThatFitsIt(t *testing.T) {
 	}
 }
 
-func TestAReplyIsJSONWhateverIsInIt(t *testing.T) {
+func TestReplyIsJSONWhateverIsInIt(t *testing.T) {
 	for _, message := range []string{"plain", `quo"te`, `back\slash`, "new\nline", "caf\u00e9", "\xff", "<&>", "\u2028"} {
 		body := refuse(400, message).AppendJSON([]byte("before:"))
 		var got struct {
@@ -487,7 +487,7 @@ func TestAReplyIsJSONWhateverIsInIt(t *testing.T) {
 	}
 }
 
-func TestAPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
+func TestPanicIsA500ThatSaysWhetherTheRecordMayBeInKafka(t *testing.T) {
 	const payload = "the-payload"
 	for _, c := range []struct {
 		says string
@@ -529,7 +529,7 @@ type panickingRequest struct{ fakeRequest }
 func (*panickingRequest) Method() string       { return "POST" }
 func (*panickingRequest) Header(string) string { panic("the-payload") }
 
-func TestALargeBodysMemoryIsGivenBack(t *testing.T) {
+func TestBodysMemoryIsGivenBack(t *testing.T) {
 	route := mustParse(t, `{"config":{"bootstrap.servers":"a","message.max.bytes":20000000},"topic":"t"}`)
 	body := "[" + strings.Repeat(" 1,", 1<<20) + "1]"
 	handler := newHandler(discardSender{}, nil)
@@ -568,7 +568,7 @@ func (discardSender) Hold(*kafkaconf.Connection, int) bool { return true }
 
 func (discardSender) Release(*kafkaconf.Connection, int) {}
 
-func TestTheCoreKnowsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
+func TestPackageImportsNeitherAPISIXNorAnHTTPServer(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -619,13 +619,13 @@ func newHandler(sender Producers, disk Disk) *Handler {
 	})
 }
 
-func TestARouteThatTheProgramCannotServeIsToldSo(t *testing.T) {
+func TestRouteThatTheProgramCannotServeIsRefused(t *testing.T) {
 	bare := NewHandler(HandlerOptions{Producers: discardSender{}, Log: slog.New(slog.DiscardHandler)})
 	for conf, want := range map[string]string{
 		`"delivery":"durable"`: "delivery: durable needs a directory",
 		`"transactional":true`: "transactional: it needs a directory",
-		`"idempotency":{}`:     "idempotency: this program remembers no keys",
-		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: this program asks no registry",
+		`"idempotency":{}`:     "idempotency: idempotency is not available in this program",
+		`"schema":{"registry":"http://127.0.0.1:1","subject":"s"}`: "schema.registry: schema registries are not available in this program",
 	} {
 		_, err := bare.Prepare(mustParse(t, `{`+brokers+`,"topic":"t",`+conf+`}`))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -14,16 +14,16 @@ const (
 	consumerName      = "consumer_name" // APISIX's variable
 )
 
-// The replies to a repetition that cannot be told what became of the first request: yet,
-// or at all.
+// The replies to a repetition where the outcome of the first request is not known: yet, or
+// for good.
 var (
 	underWay = Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
 	lost     = Reply{Status: 410, Delivered: DeliveredUnknown,
-		Message: "what became of the first request with this idempotency key is not known and never will be; with another key it is done anew"}
+		Message: "the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again"}
 )
 
-// once delivers the request's records unless it is a repetition: that one is told what
-// became of the first.
+// once delivers the request's records unless it is a repetition, which gets the first reply
+// again.
 func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
@@ -58,7 +58,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	case idempotency.Full:
 		return *unavailable("too many requests with idempotency keys are under way")
 	default:
-		return *unavailable("the gateway cannot tell now whether this idempotency key is new")
+		return *unavailable("the gateway cannot check this idempotency key now")
 	}
 }
 
@@ -85,7 +85,8 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 }
 
 // fingerprint is that of what the client sent: method, path, query, body, and the headers
-// that say something about the record.
+// that say something about the record. Trace headers are not among them, and are added later:
+// repeated in another trace, it is the same request.
 func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
 	add := func(kind string, each func(func(name, value string)), counts func(name string) bool) {
@@ -124,8 +125,8 @@ func (r *Served) speaksOfRecord(name string) bool {
 	return false
 }
 
-// settleLate returns what is to be done when it is known what became of records that were
-// not acknowledged in time. Nothing of the request's memory is left by then.
+// settleLate returns a function for the outcomes of records that were not acknowledged in
+// time. The request's memory is used for another by then.
 func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.Outcome) {
 	isBatch, form, name := w.isBatch, w.form, strings.Clone(w.req.Route())
 	topics := make([]string, len(w.batch.Records))
@@ -136,7 +137,7 @@ func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.
 		replies := make([]Reply, len(outcomes))
 		for i, o := range outcomes {
 			if replies[i] = outcomeReply(topics[i], o); o.Err != nil {
-				h.log.Warn("a record whose request had been answered was not delivered", "route", name, "topic", topics[i], "status", replies[i].Status, "error", o.Err.Reason)
+				h.log.Warn("a record was not delivered after its request had been answered", "route", name, "topic", topics[i], "status", replies[i].Status, "error", o.Err.Reason)
 			}
 		}
 		reply := replies[0]
@@ -147,9 +148,9 @@ func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.
 	}
 }
 
-// remember settles the ticket of a request as its reply, which is final, says: what may
-// be in Kafka or not is no reply to keep, and what was not done is as if it had never been
-// asked for. It reports whether that has been noted.
+// remember settles the ticket of a request by its final reply. A request of which nothing was
+// produced is forgotten; one whose outcome is unknown (a 504 among others) leaves its ticket
+// interrupted, since that is no reply to repeat. It reports whether the store has noted it.
 func (h *Handler) remember(name string, ticket *idempotency.Ticket, reply Reply) bool {
 	switch {
 	case reply.unconfirmed:
@@ -159,7 +160,7 @@ func (h *Handler) remember(name string, ticket *idempotency.Ticket, reply Reply)
 		ticket.Abandon()
 	default:
 		if err := ticket.Finish(toStore(reply)); err != nil {
-			h.log.Warn("the reply to a request with an idempotency key cannot be remembered", "route", name, "error", err)
+			h.log.Warn("cannot store the reply to a request with an idempotency key", "route", name, "error", err)
 			return false
 		}
 	}
@@ -187,12 +188,14 @@ func storedReply(stored []byte) Reply {
 	return Reply{Status: status, body: stored[2:]}
 }
 
-// units reports whether what became of a request can be found out later, by the identity
+// units reports whether the outcome of a request can be found out later, by the identity
 // of its unit.
 func (r *Served) units() bool { return r.Mode.Transactional && r.Mode.Delivery == record.Durable }
 
-// settle delivers the request's records and remembers what became of them. Where that is
-// known later than the client has to be answered, so is the ticket settled.
+// settle delivers the request's records and remembers the reply. Where records are not
+// acknowledged in time, the ticket stays open until librdkafka reports them, and repetitions get
+// 409 until then. No goroutine waits for that, only a function, so an open ticket costs a few
+// hundred bytes. At the end of a process the store closes last, after the pool's last report.
 func (h *Handler) settle(r *Served, req Request, w *work, ticket *idempotency.Ticket) Reply {
 	mine := true
 	defer func() {

@@ -16,7 +16,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
+func TestIdempotencyRepeatsTheFirstReply(t *testing.T) {
 	const conf = `{` + brokers + `,"topic":"t","delivery":"sync","idempotency":{}}`
 	var outcome *record.Error
 	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
@@ -51,7 +51,7 @@ func TestARepeatedRequestIsToldWhatTheFirstWasTold(t *testing.T) {
 	want("so it is done now", "m", "x", 200, 1)
 }
 
-func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
+func TestIdempotencyFindsOutWhatBecameOfAUnit(t *testing.T) {
 	keeper := &fakeDisk{outcome: record.Outcome{Err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}}}
 	handler := newHandler(&fakeSender{}, keeper)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","transactional":true,"delivery":"durable","idempotency":{}}`)
@@ -72,7 +72,7 @@ func TestWhatBecameOfAUnitIsFoundOutWhenItsRequestIsRepeated(t *testing.T) {
 	}
 }
 
-func TestOnlyOneOfTwoRequestsAtOnceIsDone(t *testing.T) {
+func TestIdempotencyDoesOneOfTwoRequestsAtOnce(t *testing.T) {
 	under, done := make(chan struct{}), make(chan struct{})
 	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
 		close(under)
@@ -117,7 +117,7 @@ func sending(out ...record.Outcome) *fakeSender {
 	}}
 }
 
-func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
+func TestIdempotencyRepeatsALateOutcome(t *testing.T) {
 	const yes0 = `{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":1,"offset":0,"timestamp":1}`
 	const yes7 = `{"code":200,"message":"written to Kafka","delivered":"yes","topic":"t","partition":1,"offset":7,"timestamp":1}`
 	cases := []struct {
@@ -132,7 +132,7 @@ func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
 		{"it is in Kafka", false, []record.Outcome{unknown}, []record.Outcome{acked(7)}, 504, 200, yes7, false},
 		{"Kafka has refused it: it is as if nobody had asked", false, []record.Outcome{unknown}, []record.Outcome{refused}, 504, 504, "", true},
 		{"nobody will ever know", false, []record.Outcome{unknown}, []record.Outcome{unknown}, 504, 410,
-			`{"code":410,"message":"what became of the first request with this idempotency key is not known and never will be; with another key it is done anew","delivered":"unknown"}`, false},
+			`{"code":410,"message":"the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again","delivered":"unknown"}`, false},
 		{"a batch is in Kafka", true, []record.Outcome{acked(0), unknown}, []record.Outcome{acked(0), acked(7)}, 207, 200,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","records":[` + yes0 + `,` + yes7 + `]}`, false},
 		{"of a batch, Kafka has refused one record", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), refused}, 504, 207,
@@ -181,7 +181,7 @@ func TestARepetitionIsToldWhatBecameOfTheFirstRequestInTheEnd(t *testing.T) {
 	}
 }
 
-func TestARequestWhoseRouteIsNotSyncIsNeverFollowed(t *testing.T) {
+func TestIdempotencyFollowsOnlySyncRoutes(t *testing.T) {
 	for conf, status := range map[string]int{`"delivery":"async"`: 200, `"delivery":"durable"`: 504, `"delivery":"sync","transactional":true`: 504} {
 		sender := sending(unknown)
 		if status == 200 {
@@ -203,7 +203,7 @@ func TestARequestWhoseRouteIsNotSyncIsNeverFollowed(t *testing.T) {
 	}
 }
 
-func TestAPanicLeavesTheOutcomeOpenForGood(t *testing.T) {
+func TestIdempotencyLeavesTheOutcomeOfAPanicOpen(t *testing.T) {
 	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) { panic("bug") }}
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
@@ -214,7 +214,7 @@ func TestAPanicLeavesTheOutcomeOpenForGood(t *testing.T) {
 	}
 }
 
-func TestALargeReplyIsKeptWithoutWhatItSaysOfEachRecord(t *testing.T) {
+func TestIdempotencyKeepsALargeReplyWithoutItsRecords(t *testing.T) {
 	sender := sending(acked(0))
 	handler := newHandler(sender, nil)
 	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","batch":true,"idempotency":{}}`)
@@ -228,7 +228,7 @@ func TestALargeReplyIsKeptWithoutWhatItSaysOfEachRecord(t *testing.T) {
 	}
 }
 
-func TestWhatAKeyIsOneOf(t *testing.T) {
+func TestIdempotencyKeysScope(t *testing.T) {
 	at := func(headers, vars h, args ...string) fakeRequest {
 		req := fakeRequest{method: "POST", path: "/", headers: maps.Clone(headers), vars: vars, args: h{}, body: "x"}
 		if req.headers == nil {
@@ -295,7 +295,7 @@ func TestWhatAKeyIsOneOf(t *testing.T) {
 	}
 }
 
-func TestAnotherMethodPathOrBodyIsAnotherRequest(t *testing.T) {
+func TestIdempotencyComparesMethodPathAndBody(t *testing.T) {
 	base := fakeRequest{method: "POST", path: "/a", body: `{"a":1}`}
 	for says, change := range map[string]func(r *fakeRequest){
 		"method": func(r *fakeRequest) { r.method = "PUT" },
@@ -316,7 +316,7 @@ func TestAnotherMethodPathOrBodyIsAnotherRequest(t *testing.T) {
 	}
 }
 
-func TestOneClientDoesNotFillTheStoreForOthers(t *testing.T) {
+func TestIdempotencyStoreIsNotFilledByOneClient(t *testing.T) {
 	keys, err := idempotency.New(idempotency.Options{MaxBytes: 100 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +355,7 @@ func TestOneClientDoesNotFillTheStoreForOthers(t *testing.T) {
 
 // The journal was written by the first version, for this route, by requests that were done,
 // refused, of an unknown outcome and interrupted. Its keys are known until the year 2200.
-func TestKeysThatAnEarlierVersionWroteAreKnown(t *testing.T) {
+func TestIdempotencyKnowsKeysOfAnEarlierVersion(t *testing.T) {
 	const journal = "0000000000000001-67dc435de3f6d2c7.log"
 	content, err := os.ReadFile(filepath.Join("../../internal/idempotency/testdata/released", journal))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// Observer is told of requests and records, on the goroutine that serves them: it must
+// Observer is called for requests and records, on the goroutine that serves them: it must
 // neither wait nor panic. internal/metrics has one.
 type Observer interface {
 	// Began is called before a request is looked at; Ended follows.
@@ -16,7 +16,7 @@ type Observer interface {
 	Ended(mode record.Mode, status int, took time.Duration, body int)
 	// Refused is called instead of both for a request to a route that cannot be used.
 	Refused(status int)
-	// Record is called with what the client is told of each record. A request that is
+	// Record is called for each record with what the reply says of it. A request that is
 	// refused before a record is made of it has none.
 	Record(mode record.Mode, delivered Delivered)
 	// Failed is called with the reason for each record that was not acknowledged, nor kept

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
-func TestAReferenceThatTheOperatorDoesNotAllowIsAProblemOfTheRoute(t *testing.T) {
+func TestReferenceThatTheOperatorDoesNotAllowIsAProblemOfTheRoute(t *testing.T) {
 	names, err := secrets.ParseNames(secrets.DefaultNames)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ const (
 	DeliveredUnknown Delivered = "unknown"
 )
 
-// Reply is what the client is told.
+// Reply is the reply to a request, or to one record of a batch.
 type Reply struct {
 	Status    int // HTTP
 	Message   string

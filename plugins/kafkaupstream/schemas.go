@@ -24,7 +24,7 @@ func (h *Handler) schemaOf(s *routeconf.Schema) (*routeSchema, error) {
 	case s.Inline != nil:
 		return &routeSchema{schema.Inline(s.Inline), false}, nil
 	case h.opts.Schemas == nil:
-		return nil, routeconf.Problem{Path: "schema.registry", Message: "this program asks no registry"}
+		return nil, routeconf.Problem{Path: "schema.registry", Message: "schema registries are not available in this program"}
 	}
 	opts := s.Options
 	opts.Resolve = h.opts.Resolve

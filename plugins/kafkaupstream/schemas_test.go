@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestARegisteredSchemaIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
+func TestSchemaOfARegistryIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 	var asked atomic.Int32
 	away := atomic.Bool{}
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ const (
 	anotherTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 )
 
-func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
+func TestTraceIsNoReasonToRefuseARecord(t *testing.T) {
 	route, err := routeconf.ParseRoute([]byte(`{"config":{"bootstrap.servers":"a:1","message.max.bytes":1000},"topic":"t"}`), routeconf.Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestARecordIsNotRefusedForBeingTraced(t *testing.T) {
 	}
 }
 
-func TestARepetitionInAnotherTraceIsARepetition(t *testing.T) {
+func TestTraceDoesNotMakeARepetitionAnotherRequest(t *testing.T) {
 	route, err := routeconf.ParseRoute([]byte(`{`+brokers+`,"topic":"t","idempotency":{}}`), routeconf.Limits{})
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ var badRecords = []scenario{
 		scenario{full: true, topic: map[string]string{"max.message.bytes": "200000"}}),
 	clients("5 % of the records of batches have no key", some(5, keyless), scenario{full: true, topic: compacted, batch: 8}),
 	clients("5 % of the records are bad and all brokers are silent", some(5, keyless, future),
-		scenario{full: true, modes: durable, outages: 1, strike: allSilent, topic: compacted, route: timestamps}),
+		scenario{full: true, renumbered: true, modes: durable, outages: 1, strike: allSilent, topic: compacted, route: timestamps}),
 	clients("5 % of the records are too large and all brokers are silent", some(5, large),
-		scenario{full: true, modes: durable, outages: 1, strike: allSilent, topic: twoThousandBytes}),
+		scenario{full: true, renumbered: true, modes: durable, outages: 1, strike: allSilent, topic: twoThousandBytes}),
 }
 
 // clients is a scenario whose fault is in the records, as far as it says nothing else.

@@ -27,7 +27,7 @@ var (
 func readLosses(log, topic string) losses {
 	var l losses
 	for line := range strings.Lines(log) {
-		if strings.Contains(line, "and is replaced") {
+		if strings.Contains(line, "; replacing ") {
 			l.replaced++
 		}
 		if strings.Contains(line, "Kafka has refused a batch") {

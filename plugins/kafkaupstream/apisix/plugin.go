@@ -222,7 +222,7 @@ func (c *call) read(room kafkaupstream.Room) ([]byte, error) {
 }
 
 // lost reports whether an empty body is one that APISIX had and could not read: it hands an empty
-// one over then. Where no header says how long it was (chunked, HTTP/2), the variable does once
+// one over then, and an empty record would be a loss answered with 200. Where no header says how long it was (chunked, HTTP/2), the variable does once
 // APISIX has read it.
 func (c *call) lost(promised int64) bool {
 	if promised < 0 {

@@ -1,0 +1,72 @@
+package durable
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/notify"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
+)
+
+// inbox is a webhook that keeps what it is told.
+type inbox struct {
+	mu     sync.Mutex
+	events []notify.Event
+}
+
+func (i *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	var e notify.Event
+	if json.NewDecoder(r.Body).Decode(&e) == nil {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.events = append(i.events, e)
+	}
+}
+
+func (i *inbox) get() []notify.Event {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]notify.Event(nil), i.events...)
+}
+
+func TestForwarderNotifiesAnOperatorOnceAMinuteAtMost(t *testing.T) {
+	b, dir := durabletest.StartBroker(t), t.TempDir()
+	told := &inbox{}
+	web := httptest.NewServer(told)
+	t.Cleanup(web.Close)
+	n := notify.New(notify.Options{Webhook: web.URL})
+	g := startQueue(t, dir, Options{Notifier: n}).await()
+	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "0", durabletest.Patient)
+	b.Refuse()
+	letters := func(n int64) {
+		t.Helper()
+		await.True(t, fmt.Sprintf("%d dead letters", n), func() bool { return g.info(streamID(conn, DeadLetter)).DeadLetters == n })
+	}
+	g.Hold(b, DeadLetter, durabletest.RecordOf("u", "1"))
+	letters(1)
+	await.True(t, "the operator is told of the first", func() bool { return len(told.get()) == 1 })
+	for i := range 3 {
+		g.Hold(b, DeadLetter, durabletest.RecordOf("u", "more"))
+		letters(int64(i + 2))
+	}
+	receipt := g.Hold(b, Suspend, durabletest.RecordOf("u", "stop"))[0]
+	await.True(t, "the operator is told of the stop", func() bool { return len(told.get()) >= 2 })
+	first, second := told.get()[0], told.get()[1]
+	if len(told.get()) != 2 || first.Event != "dead_letter" || first.Count != 1 || first.Topic != "u" || first.Stream != streamID(conn, DeadLetter) {
+		t.Errorf("told: %+v", told.get())
+	}
+	if second.Event != "stream_suspended" || second.Receipt != receipt || second.Stream != streamID(conn, Suspend) || second.Reason == "" {
+		t.Errorf("told: %+v", second)
+	}
+	g.Close() // what waits for its minute is told at the end
+	n.Close(t.Context())
+	if all := told.get(); len(all) != 3 || all[2].Event != "dead_letter" || all[2].Count != 3 {
+		t.Errorf("told at the end: %+v", all)
+	}
+}

@@ -1,0 +1,151 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
+)
+
+// Selection names what an operator means.
+type Selection struct {
+	// Stream is a stream's name or a beginning that no other has. It may be empty
+	// where there is a receipt.
+	Stream string `json:"stream,omitempty"`
+	// Receipt names one record; empty: all.
+	Receipt string `json:"receipt,omitempty"`
+	// Pending means the records that are still to be sent, and not dead letters.
+	Pending bool `json:"pending,omitempty"`
+}
+
+// Done is what was selected, or what was done.
+type Done struct {
+	Stream  string `json:"stream"`
+	Records int64  `json:"records"`
+	// UnderWay is how many records librdkafka has, which nothing can stop.
+	UnderWay int64 `json:"under_way,omitempty"`
+}
+
+// choose returns the stream that a name or the beginning of one means.
+func (o *Operator) choose(name string) (durable.Stream, error) {
+	all, err := o.q.Streams()
+	if err != nil {
+		return durable.Stream{}, err
+	}
+	var found []string
+	var last durable.Stream
+	for _, s := range all {
+		if s.ID == name {
+			return s, nil
+		}
+		if name != "" && strings.HasPrefix(s.ID, name) {
+			found, last = append(found, s.ID), s
+		}
+	}
+	switch len(found) {
+	case 0:
+		return durable.Stream{}, fmt.Errorf("there is no stream %.80q; `kafkaupstream spool ls` shows what there is", name)
+	case 1:
+		return last, nil
+	}
+	return durable.Stream{}, fmt.Errorf("%.80q is the beginning of several streams: %s", name, strings.Join(found, ", "))
+}
+
+// selected is what a selection came to.
+type selected struct {
+	durable.Stream
+	from  *spool.Stream // the records that are to be sent, or the dead letters
+	entry *spool.Entry  // nil: all of them
+}
+
+// in returns the records that are still to be sent, or the dead letters.
+func in(s durable.Stream, pending bool) *spool.Stream {
+	if pending {
+		return s.Disk
+	}
+	return s.Disk.Dead()
+}
+
+// count returns how many records are selected.
+func (s selected) count() int64 {
+	if s.entry != nil {
+		return 1
+	}
+	return s.from.Pending()
+}
+
+// find returns what is selected.
+func (o *Operator) find(sel Selection) (selected, error) {
+	if sel.Receipt == "" {
+		s, err := o.choose(sel.Stream)
+		if err != nil {
+			return selected{}, err
+		}
+		return selected{Stream: s, from: in(s, sel.Pending)}, nil
+	}
+	found, pending, err := o.findReceipt(sel)
+	switch {
+	case err != nil:
+		return selected{}, err
+	case pending && !sel.Pending:
+		return selected{}, fmt.Errorf("the record %s is no dead letter, it is still to be sent; --pending means such", sel.Receipt)
+	case !pending && sel.Pending:
+		return selected{}, fmt.Errorf("the record %s is a dead letter; without --pending it is meant", sel.Receipt)
+	}
+	return found, nil
+}
+
+// findReceipt looks for a record among those that are to be sent and the dead letters, by
+// its receipt or by the one that it had at first. The error has what is known of it.
+func (o *Operator) findReceipt(sel Selection) (found selected, pending bool, _ error) {
+	position, err := spool.ParseReceipt(sel.Receipt)
+	if err != nil {
+		return selected{}, false, fmt.Errorf("%.80q is no receipt: expected one as `kafkaupstream spool show` prints it", sel.Receipt)
+	}
+	all, err := o.q.Streams()
+	if sel.Stream != "" && err == nil {
+		all = make([]durable.Stream, 1)
+		all[0], err = o.choose(sel.Stream)
+	}
+	if err != nil {
+		return selected{}, false, err
+	}
+	streams := make([]*spool.Stream, len(all))
+	for i := range all {
+		streams[i] = all[i].Disk
+	}
+	at, err := spool.Locate(streams, position)
+	if err != nil {
+		return selected{}, false, err
+	}
+	for _, s := range all {
+		for _, pending := range []bool{true, false} {
+			if at.Stream != nil && at.Stream == in(s, pending) {
+				return selected{s, at.Stream, &at.Entry}, pending, nil
+			}
+		}
+	}
+	if reason, known := became[at.State]; known {
+		return selected{}, false, fmt.Errorf("there is no record %s any more: %s", sel.Receipt, reason)
+	}
+	return selected{}, false, fmt.Errorf("there is no record %s here: Kafka has it, it was dropped, or it was never kept here", sel.Receipt)
+}
+
+// became is what a state means to whoever looks for the record.
+var became = map[spool.State]string{
+	spool.Acked:    "Kafka has acknowledged it",
+	spool.Dropped:  "an operator has dropped it",
+	spool.Dead:     "it became a dead letter, which has been dropped, or sent again, or is one of an earlier version; `kafkaupstream spool show STREAM --dead` lists what there is",
+	spool.Replayed: "an operator has put it back to be sent",
+}
+
+// Find counts the records that a selection means, and changes nothing.
+func (o *Operator) Find(_ context.Context, sel Selection) (Done, error) {
+	s, err := o.find(sel)
+	if err != nil {
+		return Done{}, err
+	}
+	return Done{Stream: s.ID, Records: s.count()}, nil
+}
