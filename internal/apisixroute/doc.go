@@ -4,6 +4,6 @@
 //
 // It knows the documents' forms only. What is good or bad about a route is
 // internal/check's to say, what a route's properties may be internal/gateway's, and
-// what is in a plugin's configuration plugins/kafkaupstream's. cmd/kafkaupstream and
+// what is in a plugin's configuration internal/routeconf's. cmd/kafkaupstream and
 // internal/check call it.
 package apisixroute

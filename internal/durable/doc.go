@@ -26,6 +26,6 @@
 //
 // The package is not for the format on disk (internal/spool), for producing (internal/producer),
 // nor for what an operator may ask and do (internal/durable/operator, which a command reaches
-// through internal/durable/control). plugins/kafkaupstream sends through it, cmd/kafkaupstream
+// through internal/durable/control). plugins/kafkaupstream sends through it, internal/core
 // makes it.
 package durable

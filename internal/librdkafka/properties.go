@@ -1,10 +1,13 @@
-// Package librdkafka knows librdkafka's configuration properties: their names, which are
-// deprecated, which do something for a producer, and what librdkafka reads in a value
-// ([Normalize]). The table and the reading are the linked library's own, see generate/.
+// Package librdkafka is the binding of librdkafka for what a producer needs: [NewProducer], records and
+// their reports in batches, metadata, transactions; and the table of its error codes, by which a
+// report becomes a record.Error ([Undelivered]). The C library itself is linked by
+// confluent-kafka-go. internal/producer/client calls it.
 //
-// It is for telling people what is wrong with a property before librdkafka refuses
-// it, one at a time and without saying what would be right. It connects to nothing;
-// which properties a route may set is internal/producer's, which calls it.
+// It also knows librdkafka's configuration properties: their names, which are deprecated, which do
+// something for a producer, and what librdkafka reads in a value ([Normalize]); the table and the
+// reading are the linked library's own, see generate/. That is for telling people what is wrong with a
+// property before librdkafka refuses it, one at a time and without saying what would be right. Which
+// properties a route may set is internal/kafkaconf's.
 package librdkafka
 
 import (

@@ -1,9 +1,11 @@
 package producer
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // handovers are those of a pool that have not ended.
@@ -37,6 +39,29 @@ func (hs *handovers) begin(conn string) *handover {
 	hs.byConn[conn] = append(hs.byConn[conn], h)
 	hs.n.Add(1)
 	return h
+}
+
+// await returns when there are none, at that time, or when ctx ends.
+func (hs *handovers) await(ctx context.Context, until time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for h := hs.any(); h != nil; h = hs.any() {
+		select {
+		case <-h.done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// any returns one of them; nil: there is none.
+func (hs *handovers) any() *handover {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	for _, all := range hs.byConn {
+		return all[0]
+	}
+	return nil
 }
 
 // pending returns the connection's oldest handover that is younger than another, nil

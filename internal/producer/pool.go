@@ -284,6 +284,8 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 		deadline = time.Now().Add(retireWait)
 	}
 	p.transactions.Stop()
+	// What a producer hands over needs a successor, and none is made from then on.
+	p.handovers.await(ctx, time.Now().Add(time.Until(deadline)/4))
 	p.mu.Lock()
 	p.closed = true
 	for id, c := range p.clients {

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -239,6 +240,33 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 				d.End()
 			}
 		})
+	}
+}
+
+func TestCloseDeliversWhatIsBeingHandedOver(t *testing.T) {
+	c := startFake(t)
+	by := &refuser{err: kerr.InvalidRecord}
+	by.control(c, isBad)
+	p, log := startPool(t, 0)
+	conn := connect(t, c, false, "batch.size", "1000") // many batches
+	const records = 2000
+	for i := range records {
+		value := fmt.Sprint(i)
+		if i == records/2 {
+			value = "bad"
+		}
+		if _, err := send(p, conn, &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}, false, in(10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await.True(t, "a batch is refused", func() bool { return strings.Contains(log.String(), "Kafka has refused a batch") })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if n := p.Close(ctx); n > 1 {
+		t.Errorf("%d records were not delivered", n)
+	}
+	if got := valuesOf(t, c, "t", records-1); len(got) != records-1 {
+		t.Errorf("%d records arrived", len(got))
 	}
 }
 

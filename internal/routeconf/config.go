@@ -44,6 +44,7 @@ type Limits struct {
 	Timeout time.Duration // the longest that a reply may take
 }
 
+// withDefaults has bounds that nobody reaches in place of none: 2 GiB, and 24 days.
 func (l Limits) withDefaults() Limits {
 	return Limits{cmp.Or(l.Body, math.MaxInt32), cmp.Or(l.Timeout, math.MaxInt32*time.Millisecond)}
 }
@@ -255,7 +256,7 @@ func (c *configReader) readConfig(path string, v any) {
 	}
 }
 
-// property reads one property. What its value may be is internal/producer's to say.
+// property reads one property. What its value may be is internal/kafkaconf's to say.
 func (c *configReader) property(path string, f field) {
 	var value string
 	c.unread[kafkaconf.Canonical(f.name)] = true

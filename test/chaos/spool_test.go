@@ -1,11 +1,13 @@
 package chaos
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
@@ -15,7 +17,7 @@ import (
 var brokenSpools = []scenario{
 	{fault: "the spool fills up under batches, again and again", modes: durable, lasts: 10 * time.Second, strike: spoolFilledAgain,
 		prepare: smallSegments, batch: 40, contents: someKilobytes},
-	{fault: "the spool's files are removed during an outage", modes: durable, lasts: 2 * time.Second, outages: 1, strike: spoolGone(os.RemoveAll)},
+	{fault: "the spool's files are removed during an outage", modes: durable, lasts: 2 * time.Second, outages: 1, strike: spoolGone(removeAll)},
 	{fault: "the spool's files are moved away during an outage", full: true, modes: durable, lasts: 2 * time.Second, outages: 1,
 		strike: spoolGone(func(dir string) error {
 			return os.Rename(dir, filepath.Join(filepath.Dir(filepath.Dir(dir)), "moved"))
@@ -75,6 +77,15 @@ func spoolGone(take func(dir string) error) func(*scene) {
 		s.after(10)
 		s.network.become(fair)
 	}
+}
+
+// removeAll is os.RemoveAll, also while the runner makes files there.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	for errors.Is(err, syscall.ENOTEMPTY) {
+		err = os.RemoveAll(dir)
+	}
+	return err
 }
 
 var filesAreGone = regexp.MustCompile(`level=ERROR .*(removed|renamed|moved|deleted|unlinked|replaced|gone|missing)`)
