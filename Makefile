@@ -51,7 +51,7 @@ kafka: ## tests against real Apache Kafka, of the command line, the scripts and 
 interop: ## the neighbours' real software, installed from its registry, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop
 
-chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (an hour and a half; as root, for a tmpfs)
+chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (two hours; as root, for a tmpfs)
 	go test -count=1 -timeout 4h -v ./test/chaos -args -full -records=20000 -outage=30s
 
 bench: ## the host against the stock runner

@@ -73,7 +73,8 @@ func Run(ctx context.Context, o Options) (lifeline *os.File) {
 // leave returns the lifeline of a worker, nil if it is about to end itself.
 func (o *Options) leave(ended <-chan error, lifeline *os.File) *os.File {
 	select {
-	case <-ended:
+	case err := <-ended:
+		o.Log.Info("the worker has ended with its supervisor", "status", err)
 		lifeline.Close()
 		return nil
 	case <-time.After(lastLook):
