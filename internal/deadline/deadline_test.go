@@ -102,13 +102,18 @@ func TestContextOfTheStandardLibraryEndsWithIt(t *testing.T) {
 
 func TestContextAllocatesNothing(t *testing.T) {
 	var g deadline.Group
-	if n := testing.AllocsPerRun(1000, func() {
+	use := func() {
 		c := g.New(time.Now().Add(time.Minute))
 		c.Done()
 		c.Release()
-	}); n >= 1 {
-		t.Errorf("%v allocations", n)
 	}
+	// The race detector has sync.Pool lose some of what it is given: then there are allocations.
+	for range 1000 {
+		if testing.AllocsPerRun(1, use) == 0 {
+			return
+		}
+	}
+	t.Error("each use allocates")
 }
 
 func BenchmarkContext(b *testing.B) {
