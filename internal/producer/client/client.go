@@ -82,7 +82,7 @@ func (c *Client) start() {
 		time.AfterFunc(secretRetry, c.failed)
 		return
 	}
-	c.current.Store(&props)
+	c.use(props)
 	read := time.Now()
 	conf := maps.Clone(props)
 	if c.shared.StatsInterval > 0 && conf["statistics.interval.ms"] == "" {

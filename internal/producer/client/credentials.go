@@ -46,13 +46,12 @@ func (c *credentials) Properties() kafkaconf.Properties {
 }
 
 // resolve reads the secrets.
-func (c *credentials) resolve() (kafkaconf.Properties, error) {
-	props, err := c.Conn.Resolve(c.lookUp)
-	if err != nil {
-		return nil, err
-	}
+func (c *credentials) resolve() (kafkaconf.Properties, error) { return c.Conn.Resolve(c.lookUp) }
+
+// use notes what librdkafka is given.
+func (c *credentials) use(props kafkaconf.Properties) {
 	c.redactAlso(props)
-	return props, nil
+	c.current.Store(&props)
 }
 
 // redactAlso makes Redact take these properties' secrets out, beside those that it took out
@@ -81,7 +80,7 @@ func (c *credentials) renew() (changed kafkaconf.Properties, replace bool) {
 		return nil, false
 	}
 	c.Log.Warn("a secret has changed; reconnecting with the new value")
-	c.current.Store(&props)
+	c.use(props)
 	for name := range props {
 		if props[name] != before[name] && name != "sasl.username" && name != "sasl.password" {
 			replace = true
