@@ -144,7 +144,7 @@ func TestStrangerOnTheAdminsAddressStopsNothing(t *testing.T) {
 	p := startRun(t, socket, program.Options{Args: []string{"--admin", stranger.Addr().String()}})
 	a := connect(t, socket, route(c, "", `,"delivery":"sync"`))
 	a.mustPost(t, "served all the same", 200)
-	program.Until(t, "the log says so", func() bool { return strings.Contains(p.Stderr.String(), "metrics and health cannot be served") })
+	program.Until(t, "the log reports it", func() bool { return strings.Contains(p.Stderr.String(), "metrics and health cannot be served") })
 	a.mustPost(t, "and after that", 200)
 	p.Signal(syscall.SIGTERM)
 	if code := p.Exit(); code != 0 {

@@ -42,3 +42,9 @@ func parseFlags(fs *flag.FlagSet, env environment, withEnv bool) error {
 	}
 	return nil
 }
+
+// given reports whether an argument or a variable has set the flag.
+func given(fs *flag.FlagSet, name string) (is bool) {
+	fs.Visit(func(f *flag.Flag) { is = is || f.Name == name })
+	return is
+}

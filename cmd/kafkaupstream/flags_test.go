@@ -59,3 +59,15 @@ func TestWrongVariableIsWrongUsage(t *testing.T) {
 		t.Errorf("%v, stderr %q", err, stderr)
 	}
 }
+
+func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
+	for args, want := range map[string]time.Duration{
+		"": 10 * time.Second, "--supervise=false": 800 * time.Millisecond, "--drain-timeout 0": 0, "--supervise=false --drain-timeout 3s": 3 * time.Second,
+	} {
+		env, _, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/s"}, strings.Fields(args)...)
+		o, err := readRunOptions("run", env)
+		if err != nil || o.drain != want {
+			t.Errorf("%q: %v, %v\n%s", args, o.drain, err, stderr)
+		}
+	}
+}

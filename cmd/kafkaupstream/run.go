@@ -28,8 +28,8 @@ const (
 	supervisedDrain = 10 * time.Second
 	// defaultTakeover is more than the longest time until APISIX's next runner listened, of a second.
 	defaultTakeover = 5 * time.Second
-	// maxGrace is the longest a runner waits for the next one to take over: APISIX
-	// starts it at about the time it stops this one.
+	// maxGrace is the longest that connections may take to fall quiet at the end and, in one process, the
+	// next runner to take over: APISIX starts it at about the time it stops this one.
 	maxGrace = time.Second
 	// parentInterval is how often run looks whether its parent is still there.
 	parentInterval = 250 * time.Millisecond
@@ -77,6 +77,11 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 	if err := parseFlags(fs, env, true); err != nil {
 		return o, err
 	}
+	if !given(fs, "drain-timeout") {
+		if o.drain = unsupervisedDrain; o.supervise {
+			o.drain = supervisedDrain
+		}
+	}
 	if err := o.checkFlags(*levelName, *formatName, *letters, *secretsEnv, *socketUsers); err != nil {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return o, errUsage
@@ -90,13 +95,8 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 
 // checkFlags reads the values of the flags that are texts, and says what is wrong with the first wrong one.
 func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers string) (err error) {
-	if o.drain == 0 {
-		if o.drain = unsupervisedDrain; o.supervise {
-			o.drain = supervisedDrain
-		}
-	}
 	if o.drain < 0 || o.takeover < 0 {
-		return errors.New("--drain-timeout and --takeover-timeout are times")
+		return errors.New("--drain-timeout and --takeover-timeout cannot be negative")
 	}
 	if o.level, err = logging.ParseLevel(level); err != nil {
 		return err
@@ -137,9 +137,11 @@ func run(ctx context.Context, env environment) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go watchParent(ctx, cancel)
-	// APISIX starts the next one at about the time it stops this one, which then has a second.
-	return serve(ctx, env, o, func(r *runner) error { return r.stop(o.drain, min(o.drain*3/8, maxGrace)) })
+	return serve(ctx, env, o, func(r *runner) error { return r.stop(o.drain, o.grace()) })
 }
+
+// grace is the part of the drain timeout in which connections may fall quiet.
+func (o *runOptions) grace() time.Duration { return min(o.drain*3/8, maxGrace) }
 
 // serve serves APISIX until ctx ends, and then stops as stop does.
 func serve(ctx context.Context, env environment, o runOptions, stop func(*runner) error) error {

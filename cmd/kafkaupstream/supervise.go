@@ -25,8 +25,6 @@ const (
 	// noConnection is for how long APISIX has to have no connection to a worker without supervisor
 	// until it is taken to have ended: nginx's workers connect anew on a reload.
 	noConnection = time.Second
-	// quietGrace is how long a worker whose successor serves waits for its connections to fall quiet.
-	quietGrace = time.Second
 )
 
 // errSupervisorGone ends a worker that waits for its successor.
@@ -113,15 +111,13 @@ func work(ctx context.Context, env environment) error {
 	return serve(ctx, env, o, func(r *runner) error {
 		if in.Orphaned() {
 			r.awaitSuccessor(o.takeover, noConnection)
-			return r.end(time.Now(), o.drain, min(o.drain*3/8, quietGrace))
+		} else { // what connects from now on waits for the next worker
+			r.server.LeaveSocket()
 		}
-		// What connects from now on waits for the next worker, unless there will be none.
-		r.server.LeaveSocket()
-		defer func() {
-			if in.Orphaned() {
-				o.inherited.Remove()
-			}
-		}()
-		return r.end(time.Now(), o.drain, min(o.drain*3/8, quietGrace))
+		err := r.end(time.Now(), o.drain, o.grace())
+		if in.Orphaned() { // there is no next worker
+			o.inherited.Remove()
+		}
+		return err
 	})
 }

@@ -86,6 +86,16 @@ func alive(pid int) bool {
 	return rest != "" && rest[0] != 'Z'
 }
 
+// queues starts a supervisor, with a broker and a connection by which a record was queued.
+func queues(t *testing.T, args ...string) (*supervised, string, *kfake.Cluster, *caller) {
+	t.Helper()
+	socket, b := socketPath(t), startBroker(t)
+	runner := startSupervised(t, socket, args...)
+	a := connect(t, socket, lingering(b))
+	a.mustPost(t, "queued", 200)
+	return runner, socket, b, a
+}
+
 // clients send numbered records, each one after another, to a sync and an async route.
 type clients struct {
 	t      *testing.T
@@ -294,11 +304,7 @@ func TestSuperviseWorkerOutlivesItsSupervisor(t *testing.T) {
 	})
 	t.Run("and ends when nobody is connected any more", func(t *testing.T) {
 		t.Parallel()
-		socket := socketPath(t)
-		runner := startSupervised(t, socket, "--takeover-timeout", "1h")
-		b := startBroker(t)
-		a := connect(t, socket, lingering(b))
-		a.mustPost(t, "queued", 200)
+		runner, socket, b, a := queues(t, "--takeover-timeout", "1h")
 		runner.Signal(syscall.SIGTERM)
 		runner.supervisorEnded()
 		a.mustPost(t, "later", 200)
@@ -312,11 +318,7 @@ func TestSuperviseWorkerOutlivesItsSupervisor(t *testing.T) {
 	})
 	t.Run("and ends when no other comes in time", func(t *testing.T) {
 		t.Parallel()
-		socket := socketPath(t)
-		runner := startSupervised(t, socket, "--takeover-timeout", "100ms")
-		b := startBroker(t)
-		a := connect(t, socket, lingering(b))
-		a.mustPost(t, "queued", 200)
+		runner, _, b, _ := queues(t, "--takeover-timeout", "100ms")
 		runner.Signal(syscall.SIGINT)
 		runner.left()
 		waitForValue(t, b, "queued")
@@ -347,10 +349,7 @@ func TestSuperviseMakesTheSocketAgainWhereNobodyListens(t *testing.T) {
 // systemd sends its signal to all processes of a service, and then waits for them.
 func TestSuperviseEndsWithAllItsProcesses(t *testing.T) {
 	t.Parallel()
-	socket := socketPath(t)
-	runner := startSupervised(t, socket)
-	b := startBroker(t)
-	connect(t, socket, lingering(b)).mustPost(t, "queued", 200)
+	runner, socket, b, _ := queues(t)
 	worker := runner.worker()
 	runner.Signal(syscall.SIGTERM)
 	if err := syscall.Kill(worker, syscall.SIGTERM); err != nil {

@@ -22,11 +22,8 @@ type Socket struct {
 }
 
 // OpenSocket listens at the path, at most about 90 bytes: Linux allows 107, and the socket is
-// made under a longer name first.
+// made under a longer name first. The peers' Family is set.
 func OpenSocket(path string, peers Peers) (*Socket, error) {
-	if peers.Family == nil {
-		peers.Family = Ancestors()
-	}
 	s, err := openSocket(path, peers.mode())
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)

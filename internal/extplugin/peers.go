@@ -26,7 +26,7 @@ type Peers struct {
 	Users []int
 	// Any lets everybody in.
 	Any bool
-	// Family is who has started the server; nil: this process's [Ancestors].
+	// Family is who has started the server; for [Listen], nil stands for this process's [Ancestors].
 	Family Family
 }
 

@@ -85,8 +85,8 @@ type Server struct {
 	shared   atomic.Bool // the socket stays at its path, where another process has it too
 	count    counters
 
-	stop     chan struct{} // closed when Shutdown begins
-	stopOnce sync.Once
+	stop     chan struct{}  // closed when the server begins to end
+	endWatch func()         // closes it
 	loops    sync.WaitGroup // accept loops and the watch
 	sessions sync.WaitGroup
 
@@ -113,6 +113,7 @@ func Listen(opts Options, plugin Plugin) (*Server, error) {
 		stop:   make(chan struct{}),
 		live:   map[*session]struct{}{},
 	}
+	s.endWatch = sync.OnceFunc(func() { close(s.stop) })
 	l := opts.Socket
 	if l == nil {
 		var err error
@@ -250,7 +251,7 @@ func (s *Server) retireListeners() {
 // connection has been open for idle, unless that is 0; or when ctx ends. On a reload APISIX stops the
 // old runner before the new one listens: a server that ends goes on serving until then.
 func (s *Server) AwaitSuccessor(ctx context.Context, idle time.Duration) {
-	s.stopOnce.Do(func() { close(s.stop) })
+	s.endWatch()
 	look := time.NewTicker(quietLook)
 	defer look.Stop()
 	lastUsed := time.Now()
@@ -290,7 +291,7 @@ func (s *Server) LeaveSocket() { s.shared.Store(true) }
 func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	graceCtx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	s.stopOnce.Do(func() { close(s.stop) })
+	s.endWatch()
 	s.draining.Store(true)
 	s.mu.Lock()
 	s.retireListeners()

@@ -120,7 +120,7 @@ type Inheritance struct {
 // Inherit returns what this process, which a supervisor has started, has of it. It is called once.
 func Inherit() (*Inheritance, error) {
 	for fd := firstFile; fd <= firstFile+1; fd++ {
-		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); errno != 0 {
+		if syscall.Fstat(fd, &syscall.Stat_t{}) != nil { // it is not open
 			return nil, errors.New("this command is started by `kafkaupstream run`, and by nobody else")
 		}
 		syscall.CloseOnExec(fd)
