@@ -16,8 +16,8 @@ import (
 const (
 	// callTimeout is how long a runner may leave a call unanswered.
 	callTimeout = 10 * time.Second
-	// backOff is what a connection waits after a 503: this plugin says so when its
-	// queue is full, and without a pause its refusals would be measured.
+	// backOff is how long a connection waits after a 503, the reply of a plugin whose queue is
+	// full: without a pause the refusals would be measured.
 	backOff = time.Millisecond
 )
 

@@ -125,11 +125,11 @@ func TestAddressThatIsTakenIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := serve(t, Options{Address: stranger.Addr().String()})
-	await.True(t, "the log says so", func() bool { return strings.Contains(f.log.String(), "cannot be served") })
+	await.True(t, "the log reports it", func() bool { return strings.Contains(f.log.String(), "cannot be served") })
 	before := f.Attempts()
 	await.True(t, "it is tried again", func() bool { return f.Attempts() > before })
 	if n := strings.Count(f.log.String(), "cannot be served"); n != 1 {
-		t.Errorf("the log says so %d times", n)
+		t.Errorf("the log reports it %d times", n)
 	}
 	stranger.Close()
 	if status, _ := f.get(t, "/healthz"); status != 200 {

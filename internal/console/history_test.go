@@ -57,7 +57,7 @@ func TestHistoryGoesOnWhereOneHasBeen(t *testing.T) {
 	_, _, more := h.from(4)
 	select {
 	case <-more:
-		t.Error("there is no more, and it says so")
+		t.Error("it announces an event that is not there")
 	default:
 	}
 	h.add("record", []byte("d"))

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -52,16 +51,4 @@ func (l *loops) endLife() {
 	l.adding.Lock()
 	defer l.adding.Unlock()
 	l.end()
-}
-
-// sleep reports whether life has not ended meanwhile.
-func (l *loops) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-l.life.Done():
-		return false
-	}
 }

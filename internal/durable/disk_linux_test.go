@@ -61,7 +61,7 @@ func TestQueueRefusesRecordsUntilItsDirectoryIsBack(t *testing.T) {
 			if open, _ := g.Queue.State(); open {
 				t.Error("the queue says that it can keep records")
 			}
-			await.True(t, "the log says so", func() bool {
+			await.True(t, "the log reports it", func() bool {
 				return strings.Contains(g.Log.String(), "the spool's directory was removed, renamed or replaced")
 			})
 			c.back(t, dir)

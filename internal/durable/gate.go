@@ -52,7 +52,7 @@ func (g *gate) set(wanted bool, pace time.Duration) {
 // open takes the bar away.
 func (g *gate) open() { g.set(false, 0) }
 
-// await waits until the bar is taken away; false: not in time, or there is none.
+// await waits until the bar is taken away; false: there is no bar, or it was not taken away in time.
 func (g *gate) await(ctx context.Context) bool {
 	g.mu.Lock()
 	b := g.bar

@@ -13,7 +13,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
 
-// inbox is a webhook that keeps what it is told.
+// inbox is a webhook that keeps the notifications it gets.
 type inbox struct {
 	mu     sync.Mutex
 	events []notify.Event

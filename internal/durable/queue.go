@@ -161,7 +161,7 @@ func (q *Queue) takeOver() {
 			warn = time.Now().Add(waitingWarning)
 			q.log.Warn("another process has the spool; what this one keeps is sent after that process has ended", "dir", q.opts.Dir)
 		}
-		if !q.sleep(pause) {
+		if !deadline.Sleep(q.life, pause, nil) {
 			return
 		}
 	}

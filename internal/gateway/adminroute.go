@@ -16,7 +16,7 @@ import (
 var notHere = []string{"remote_addr", "remote_addrs", "vars", "filter_func", "script", "script_id", "plugin_config_id",
 	"service_id", "upstream_id", "enable_websocket"}
 
-// configError says like APISIX that a route's error is one of its configuration; one of a plugin says so itself.
+// configError words an error of a route's configuration as APISIX does; that of a plugin has its words already.
 func configError(err error) error {
 	for _, own := range []string{"failed to check the configuration of plugin", "unknown plugin"} {
 		if strings.HasPrefix(err.Error(), own) {

@@ -45,12 +45,8 @@ func (hs *handovers) begin(conn string) *handover {
 func (hs *handovers) await(ctx context.Context, until time.Time) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	for h := hs.any(); h != nil; h = hs.any() {
-		select {
-		case <-h.done:
-		case <-ctx.Done():
-			return
-		}
+	for h := hs.any(); h != nil && wait(ctx, h.done); {
+		h = hs.any()
 	}
 }
 

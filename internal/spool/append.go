@@ -211,7 +211,7 @@ func (q *queue) handOn() {
 }
 
 // Write takes a record without waiting for the disk. It counts as pending, and Next
-// returns it, after the next Append or Close. Where that fails, Close says so, and none
+// returns it, after the next Append or Close. Where that fails, Close returns an error, and none
 // of the records since the one before is certain to be there.
 func (w *writer) Write(e *Entry) (Position, error) {
 	r, err := w.newRequest(e)

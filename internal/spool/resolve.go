@@ -12,7 +12,7 @@ import (
 
 // Resolve marks a record; nothing remains to be done about it, whatever the state.
 // To do it twice is harmless, and the first state stays. Segments without a pending
-// record are deleted. When the mark cannot be written, the error says so and Next
+// record are deleted. When the mark cannot be written, an error is returned and Next
 // does not return the record any more, but the next process will find it pending.
 // A process that is not the owner may call it for what it appended itself.
 func (r *reader) Resolve(p Position, s State) error {

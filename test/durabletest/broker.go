@@ -114,14 +114,27 @@ func (b *Broker) FailWith(f func(topic string) *kerr.Error) {
 	b.fail = f
 }
 
+// Values reads values of a topic until there are n.
 func (b *Broker) Values(t *testing.T, topic string, n int) []string {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	return b.read(t, topic, n)
+}
+
+// Committed reads values as a consumer does that sees what is committed only, until there are n,
+// and separates them by spaces.
+func (b *Broker) Committed(t *testing.T, topic string, n int) string {
+	t.Helper()
+	return strings.Join(b.read(t, topic, n, kgo.FetchIsolationLevel(kgo.ReadCommitted())), " ")
+}
+
+func (b *Broker) read(t *testing.T, topic string, n int, opts ...kgo.Opt) []string {
+	t.Helper()
+	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patient)
 	defer cancel()
 	var values []string
 	for len(values) < n {
@@ -187,27 +200,4 @@ func Ascending(t *testing.T, got []string) {
 			t.Fatalf("record %d is %s, all: %v", i, v, got)
 		}
 	}
-}
-
-// Committed reads values as a consumer does that sees what is committed only, until
-// there are n.
-func (b *Broker) Committed(t *testing.T, topic string, n int) string {
-	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...), kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), Patient)
-	defer cancel()
-	var values []string
-	for len(values) < n {
-		fetches := cl.PollFetches(ctx)
-		if ctx.Err() != nil {
-			t.Fatalf("only %d of %d records arrived: %v", len(values), n, values)
-		}
-		fetches.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
-	}
-	return strings.Join(values, " ")
 }
