@@ -67,7 +67,7 @@ func (s *supervised) supervisorEnded() {
 // left waits until nothing of it is left, and returns what the log complains of.
 func (s *supervised) left() []string {
 	s.t.Helper()
-	s.Exit() // and the output is closed: nobody has it any more
+	s.Exit()                          // and the output is closed: nobody has it any more
 	for _, pid := range s.workers() { // whose output is closed before they are gone
 		program.Until(s.t, fmt.Sprintf("the worker %d is gone", pid), func() bool { return !alive(pid) })
 	}
