@@ -51,8 +51,9 @@ type runOptions struct {
 	supervise       bool
 	drain, takeover time.Duration
 
-	level  slog.Level
-	format logging.Format
+	level   slog.Level
+	format  logging.Format
+	logFile string // "": standard error
 }
 
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
@@ -60,6 +61,7 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	levelName := fs.String("log-level", "info", "debug, info, warn or error")
 	formatName := fs.String("log-format", "text", "text, or json: an object a line")
+	fs.StringVar(&o.logFile, "log-file", "", "append the log to this file, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
 	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
 	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
 	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
@@ -131,6 +133,11 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
+	if o.logFile != "" { // a worker, which is started again, has to serve without
+		if err := logging.CheckFile(o.logFile); err != nil {
+			return fmt.Errorf("--log-file: %w", err)
+		}
+	}
 	if o.supervise {
 		return supervise(ctx, env, o)
 	}
@@ -165,7 +172,14 @@ func openLog(env environment, o *runOptions) *logging.Logger {
 	// When APISIX is killed, the other end of standard error closes. Writing a line then
 	// raises SIGPIPE, which would end this process before it has drained.
 	signal.Ignore(syscall.SIGPIPE)
-	log := logging.NewFormat(env.stderr, o.level, o.format)
+	out := env.stderr
+	if o.logFile != "" {
+		out = logging.NewFile(o.logFile, env.stderr)
+		// Who rotates logs sends one of these. Each would end this process.
+		signal.Reset(syscall.SIGHUP)
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGUSR1)
+	}
+	log := logging.NewFormat(out, o.level, o.format)
 	o.getenv, o.log, o.linesDropped = env.getenv, log.Logger, log.Dropped
 	return log
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -358,5 +360,68 @@ func TestSuperviseEndsWithAllItsProcesses(t *testing.T) {
 	waitForValue(t, b, "queued")
 	if !missing(socket) {
 		t.Error("the socket is still there")
+	}
+}
+
+func TestSuperviseLogFileIsOfBothProcesses(t *testing.T) {
+	t.Parallel()
+	socket, path := socketPath(t), filepath.Join(t.TempDir(), "plugin.log")
+	p := program.Start(t, binary, program.Options{
+		Args: []string{"run", "--log-format", "json", "--log-file", path}, Env: []string{"APISIX_LISTEN_ADDRESS=unix:" + socket}})
+	pids := func(path string) (pids []int) {
+		text, _ := os.ReadFile(path) // at first it is not there
+		for line := range strings.Lines(string(text)) {
+			var fields struct {
+				Msg string
+				Pid int
+			}
+			if err := json.Unmarshal([]byte(line), &fields); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			if fields.Msg == "kafkaupstream started" {
+				pids = append(pids, fields.Pid)
+			}
+		}
+		return pids
+	}
+	program.Until(t, "a worker serves", func() bool { return len(pids(path)) == 1 })
+	first := pids(path)[0]
+	if err := os.Rename(path, path+".1"); err != nil { // as logrotate does, which then sends
+		t.Fatal(err)
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1} {
+		p.Signal(signal)
+		if err := syscall.Kill(first, signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(first, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "the next worker serves", func() bool { return len(pids(path)) == 1 })
+	p.Signal(syscall.SIGTERM)
+	if p.Exit(); p.Stderr.String() != "" {
+		t.Errorf("standard error: %s", p.Stderr)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"the worker has ended, and is started again", "the supervisor ends", "kafkaupstream stopped"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	if old := pids(path + ".1"); len(old) != 1 {
+		t.Errorf("the file before has the starts of %v", old)
+	}
+}
+
+func TestSuperviseSaysThatItsLogFileCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	p := program.Start(t, binary, program.Options{Args: []string{"run", "--log-file", "/missing/log"}, Env: []string{"APISIX_LISTEN_ADDRESS=unix:" + socket}})
+	if code := p.Exit(); code != 1 || p.Stderr.String() != "kafkaupstream: --log-file: open /missing/log: no such file or directory\n" || !missing(socket) {
+		t.Errorf("exit code %d, %s", code, p.Stderr)
 	}
 }
