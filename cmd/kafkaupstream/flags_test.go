@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,28 @@ func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
 		o, err := readRunOptions("run", env)
 		if err != nil || o.drain != want {
 			t.Errorf("%q: %v, %v\n%s", args, o.drain, err, stderr)
+		}
+	}
+}
+
+func TestFlagsOfRunReachThePluginInTheExamples(t *testing.T) {
+	env, _, usage := fakeProcess(nil, "--help")
+	if _, err := readRunOptions("run", env); !errors.Is(err, flag.ErrHelp) {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`\[(KAFKAUPSTREAM_[A-Z_]+)\]`).FindAllStringSubmatch(usage.String(), -1)
+	if len(names) < 15 {
+		t.Fatalf("%d variables in\n%s", len(names), usage)
+	}
+	for _, path := range []string{"examples/apisix_conf/config.yaml", "examples/apisix_conf/standalone/config.yaml", "docs/apisix.md"} {
+		text, err := os.ReadFile("../../" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if !strings.Contains(string(text), "- "+name[1]+"\n") {
+				t.Errorf("%s: envs does not name %s", path, name[1])
+			}
 		}
 	}
 }
