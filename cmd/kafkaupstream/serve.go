@@ -349,4 +349,3 @@ func (l *unixListener) Close() error {
 	}
 	return l.UnixListener.Close()
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,6 +102,7 @@ type clients struct {
 	t      *testing.T
 	broker *kfake.Cluster
 	url    string
+	http   *http.Client
 	paused chan struct{}
 	all    sync.WaitGroup
 	calls  atomic.Int64 // that were answered
@@ -112,7 +114,7 @@ type clients struct {
 
 func startClients(t *testing.T, socket string) *clients {
 	t.Helper()
-	c := &clients{t: t, broker: startBroker(t), paused: make(chan struct{}), promised: map[string]bool{}}
+	c := &clients{t: t, broker: startBroker(t), http: http.DefaultClient, paused: make(chan struct{}), promised: map[string]bool{}}
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
 	g := gateway.New(client, gateway.Options{})
 	for _, mode := range []string{"sync", "async"} {
@@ -123,15 +125,34 @@ func startClients(t *testing.T, socket string) *clients {
 	}
 	server := httptest.NewServer(g)
 	c.url = server.URL
-	for i := range 32 {
-		c.all.Go(func() { c.send(i) })
-	}
+	c.begin()
 	t.Cleanup(func() {
 		c.stop()
 		server.Close()
 		client.Close()
 	})
 	return c
+}
+
+// startHTTPClients are clients of `serve` at the socket.
+func startHTTPClients(t *testing.T, b *kfake.Cluster, socket string) *clients {
+	t.Helper()
+	c := &clients{t: t, broker: b, url: "http://serve", paused: make(chan struct{}), promised: map[string]bool{}}
+	c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	c.begin()
+	t.Cleanup(func() {
+		c.stop()
+		c.http.CloseIdleConnections()
+	})
+	return c
+}
+
+func (c *clients) begin() {
+	for i := range 32 {
+		c.all.Go(func() { c.send(i) })
+	}
 }
 
 func (c *clients) send(client int) {
@@ -144,7 +165,7 @@ func (c *clients) send(client int) {
 		}
 		value := fmt.Sprintf("%d-%d", client, n)
 		status := 0
-		resp, err := http.Post(path, "text/plain", strings.NewReader(value))
+		resp, err := c.http.Post(path, "text/plain", strings.NewReader(value))
 		if err == nil {
 			status = resp.StatusCode
 			resp.Body.Close()

@@ -109,11 +109,9 @@ func (s *Server) Invalid() bool { return s.invalid.Load() }
 // Routes returns the routes that are served.
 func (s *Server) Routes() *Routes { return s.routes.Load() }
 
-// Leave tells clients to go: each connection is closed after its next reply. New ones are still accepted.
-func (s *Server) Leave() {
-	s.stopping.Store(true)
-	s.http.SetKeepAlivesEnabled(false)
-}
+// Leave tells clients to go: each connection is closed after its next reply, and not before, since a client may just be
+// sending a request. New ones are still accepted.
+func (s *Server) Leave() { s.stopping.Store(true) }
 
 // Leaving reports whether the server has been told to leave.
 func (s *Server) Leaving() bool { return s.stopping.Load() }
@@ -146,6 +144,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := requests.Get().(*request)
 	defer req.release()
 	req.http, req.reply, req.trust = r, w, s.opts.Trust
+	if s.stopping.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	found, allow := s.routes.Load().find(r)
 	if found == nil {
 		s.unrouted.Add(1)
