@@ -137,6 +137,21 @@ func TestRouteThatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
 	}
 }
 
+func TestTopicsHaveDifferentIds(t *testing.T) {
+	same := strings.Repeat("t", 64)
+	for topic, want := range map[string]string{
+		"orders":    "orders",
+		same:        same,
+		same + ".a": "ttttttttttttttttttttttttttttttttttttttttttttttttttt-5efd2c96186a",
+		same + ".b": "ttttttttttttttttttttttttttttttttttttttttttttttttttt-c69c0cf5a772",
+	} {
+		r := example()
+		if r.ID = ID(topic); r.ID != want || r.Validate() != nil {
+			t.Errorf("%s: %s, %v", topic, r.ID, r.Validate())
+		}
+	}
+}
+
 func TestCurlCommandGivesCurlTheBody(t *testing.T) {
 	r := example()
 	command, err := r.Curl("http://127.0.0.1:9180/")

@@ -137,3 +137,21 @@ func TestBrokerOfDev(t *testing.T) {
 	r.has(t, "record", "ok", "written to partition")
 	r.has(t, "transaction", "ok", "commit")
 }
+
+// TestTopicsThatBeginAlikeHaveTheirOwnRoutes puts both at one Admin API: with one id, the
+// second would replace the first.
+func TestTopicsThatBeginAlikeHaveTheirOwnRoutes(t *testing.T) {
+	ids := map[string]bool{}
+	for _, end := range []string{"created", "deleted"} {
+		topic := strings.Repeat("orders-", 10) + end
+		command := route(t, fmt.Sprintf(`{"config":{"bootstrap.servers":"k"},"topic":%q}`, topic), "--curl")
+		id, _, _ := strings.Cut(strings.SplitAfter(command, "/admin/routes/")[1], "'")
+		ids[id] = true
+		if again := route(t, fmt.Sprintf(`{"config":{"bootstrap.servers":"k"},"topic":%q}`, topic), "--curl"); again != command {
+			t.Errorf("%s\nand then\n%s", command, again)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("the ids are %v", ids)
+	}
+}
