@@ -66,6 +66,9 @@ func printRoute(_ context.Context, env environment) error {
 	case *asCurl:
 		print = func() ([]byte, error) { return r.Curl(*adminURL) }
 	}
+	if !*asYAML && apisixroute.HasVariable(r.Value) {
+		fmt.Fprintln(env.stderr, check.Finding{Status: check.Warning, Message: check.NotReplaced})
+	}
 	out, err := print()
 	if err != nil {
 		return err

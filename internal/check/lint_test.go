@@ -17,7 +17,7 @@ func FuzzLint(f *testing.F) {
 	f.Add("routes: [{plugins: {ext-plugin-post-resp: {_meta: 1, conf: [{name: kafkaupstream}]}}}]", "partitioner", "murmur")
 	f.Add(`{"config":{"default.topic.config":{"acks":null}}}`, "security.protocol", "SASL_SSL")
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		findings, configs := Lint([]byte(document), routeconf.Limits{})
+		findings, configs := Lint([]byte(document), routeconf.Limits{}, (&Options{}).variable)
 		if len(findings)+len(configs) == 0 {
 			t.Error("neither a finding nor a configuration")
 		}

@@ -138,8 +138,8 @@ func TestBrokerOfDev(t *testing.T) {
 	r.has(t, "transaction", "ok", "commit")
 }
 
-// TestTopicsThatBeginAlikeHaveTheirOwnRoutes puts both at one Admin API: with one id, the
-// second would replace the first.
+// TestTopicsThatBeginAlikeHaveTheirOwnRoutes: with one id for both, the second that is put at
+// the Admin API would replace the first.
 func TestTopicsThatBeginAlikeHaveTheirOwnRoutes(t *testing.T) {
 	ids := map[string]bool{}
 	for _, end := range []string{"created", "deleted"} {
