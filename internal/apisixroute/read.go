@@ -77,8 +77,8 @@ type Entry struct {
 	// Name is the name as it stands where NameErr says why it is not known.
 	Name    string
 	NameErr error
-	// Value is a string in what APISIX accepts, nil where ValueErr says why it is not
-	// known: an [Unknown], or what keeps APISIX from resolving it.
+	// Value is a string in what APISIX accepts, nil or a [Partial] where ValueErr says why
+	// it is not known: an [Unknown], or what keeps APISIX from resolving it.
 	Value    any
 	ValueErr error
 	// Reference is what Value was resolved from, "" where it stands in the document.

@@ -33,7 +33,7 @@ func HasReference(text string) bool {
 // resolve it: the plugin gets the reference itself then.
 func resolve(v any, env Environment) (value any, reference string, err error) {
 	if p, is := v.(Partial); is {
-		return nil, "", Unknown{fmt.Sprintf("it has %s, which is not known here", p.names())}
+		return p, "", Unknown{fmt.Sprintf("it has %s, not known here", p.names())}
 	}
 	text, _ := v.(string)
 	switch {
@@ -51,7 +51,7 @@ func resolveEnv(text string, env Environment) (any, error) {
 	name, key, _ := strings.Cut(text[len(envPrefix):], "/")
 	value, err := env(name)
 	if err != nil {
-		return nil, Unknown{fmt.Sprintf("%s is a reference that APISIX resolves: %s here", shown(text), err)}
+		return nil, Unknown{fmt.Sprintf("%s is a reference that APISIX resolves and this check does not: %s", shown(text), err)}
 	}
 	if key == "" {
 		return value, nil
@@ -72,5 +72,5 @@ func checkSecret(text string) error {
 	if len(parts) < 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
 		return fmt.Errorf("%s is no reference that APISIX can resolve; expected $secret://MANAGER/ID/KEY", shown(text))
 	}
-	return Unknown{fmt.Sprintf("%s is a reference that APISIX resolves by its secret manager, which is not asked here", shown(text))}
+	return Unknown{fmt.Sprintf("%s is a reference that APISIX resolves and this check does not: it asks no secret manager", shown(text))}
 }

@@ -36,6 +36,9 @@ type Variable struct {
 // Partial is a string of a document with a ${{NAME}} in it that could not be replaced.
 type Partial string
 
+// Replace returns it with another text for each variable in it.
+func (p Partial) Replace(text string) string { return variable.ReplaceAllLiteralString(string(p), text) }
+
 // names are the variables in it.
 func (p Partial) names() string {
 	var all []string
@@ -57,7 +60,7 @@ func shown(reference string) string { return fmt.Sprintf("%.80q", reference) }
 type replacer struct {
 	env    Environment
 	found  []Variable
-	known  map[string]bool // by the variable's text
+	known  map[Variable]bool // without Err
 	mark   string
 	marked []string // what the marks stand for
 	marks  *regexp.Regexp
@@ -65,7 +68,7 @@ type replacer struct {
 
 func newReplacer(env Environment) *replacer {
 	mark := "v" + rand.Text() // a text that the document cannot have
-	return &replacer{env: env, known: map[string]bool{}, mark: mark, marks: regexp.MustCompile(mark + `([0-9]+)_`)}
+	return &replacer{env: env, known: map[Variable]bool{}, mark: mark, marks: regexp.MustCompile(mark + `([0-9]+)_`)}
 }
 
 var errTooLarge = fmt.Errorf("it has more than %d bytes when its ${{NAME}} are replaced", MaxBytes)
@@ -96,8 +99,8 @@ func (r *replacer) value(whole, inner string) string {
 	if hasDefault && errors.Is(err, secrets.ErrNotSet) {
 		value, v = strings.Trim(fallback, " \t\n\v\f\r"), Variable{Name: name, Default: true}
 	}
-	if !r.known[whole] {
-		r.known[whole] = true
+	if key := (Variable{Name: v.Name, Default: v.Default}); !r.known[key] {
+		r.known[key] = true
 		r.found = append(r.found, v)
 	}
 	if v.Err != nil {

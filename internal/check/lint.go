@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
@@ -74,13 +76,13 @@ func (l *linter) variables(all []apisixroute.Variable) (unknown bool) {
 	names := map[Finding][]string{}
 	var findings []Finding // in the order of the file
 	for _, v := range all {
-		f := Finding{Status: Note, Message: "replaced by their values here, as APISIX does with its own"}
+		f := Finding{Status: Note, Message: "replaced by what the environment has here"}
 		switch {
 		case v.Err != nil:
 			unknown = true
-			f = Finding{Status: Skipped, Message: fmt.Sprintf("%s; what they are in is not checked, and APISIX refuses the file where they are not set", v.Err)}
+			f = Finding{Status: Skipped, Message: fmt.Sprintf("not known here: %s. What it is in is skipped. APISIX refuses the whole file where it is not set", v.Err)}
 		case v.Default:
-			f.Message = "not set here, so their defaults are taken"
+			f.Message = "not set here: the default is taken"
 		}
 		if names[f] == nil {
 			findings = append(findings, f)
@@ -128,9 +130,7 @@ func (l *linter) entry(e apisixroute.Entry) Config {
 	unknown, skipped := errors.AsType[apisixroute.Unknown](e.ValueErr)
 	switch {
 	case skipped:
-		l.add(Skipped, e.Path, unknown.Why+"; the configuration is not checked")
-		c.Skipped = true
-		return c
+		return l.skip(e, c, unknown)
 	case e.ValueErr != nil:
 		l.problem(e.Path, "%s", e.ValueErr)
 		return c
@@ -153,6 +153,39 @@ func (l *linter) entry(e apisixroute.Entry) Config {
 	}
 	c.Route = l.config(e.Path, []byte(text))
 	return c
+}
+
+// skip says that a configuration is not known. Where only its secrets are not, the rest is
+// looked at, and only its way to Kafka is not tried.
+func (l *linter) skip(e apisixroute.Entry, c Config, unknown apisixroute.Unknown) Config {
+	c.Skipped = true
+	if part, is := e.Value.(apisixroute.Partial); is && secretsOnly(part) {
+		l.add(Skipped, e.Path, unknown.Why+"; the rest of the configuration is checked, its way to Kafka is not tried")
+		c.Route = l.config(e.Path, []byte(part.Replace(someReference)))
+		return c
+	}
+	l.add(Skipped, e.Path, unknown.Why+"; the configuration is not checked")
+	return c
+}
+
+// someReference is taken wherever a secret can stand.
+const someReference = "$env://KAFKA_SECRET"
+
+// secretsOnly reports whether all that is not known of a configuration are whole values that
+// hold a secret, on which nothing else depends.
+func secretsOnly(part apisixroute.Partial) bool {
+	var conf map[string]any
+	if json.Unmarshal([]byte(part.Replace(someReference)), &conf) != nil {
+		return false
+	}
+	schema, _ := conf["schema"].(map[string]any)
+	maps.DeleteFunc(schema, func(name string, v any) bool {
+		return v == someReference && slices.Contains([]string{"username", "password", "token"}, name)
+	})
+	config, _ := conf["config"].(map[string]any)
+	maps.DeleteFunc(config, func(name string, v any) bool { return v == someReference && kafkaconf.TakesReference(name) })
+	rest, err := json.Marshal(conf)
+	return err == nil && !strings.Contains(string(rest), someReference)
 }
 
 // NotReplaced is said of ${{NAME}} in what the Admin API takes.

@@ -17,8 +17,8 @@ const pluginName = "kafkaupstream"
 type Config struct {
 	Resource string           // what it is in, such as "route orders"; "" for the document itself
 	Path     string           // "" for the document itself
-	Route    *routeconf.Route // nil when it is invalid or skipped
-	// Skipped reports that it is not known here: APISIX resolves what stands in its place.
+	Route    *routeconf.Route // nil when it is invalid or not known
+	// Skipped reports that it is not all known here: APISIX resolves what stands in its place.
 	Skipped bool
 }
 

@@ -59,7 +59,7 @@ func (o *Options) references(configs []Config) []Finding {
 	l := &linter{}
 	for i := range configs {
 		c := &configs[i]
-		if c.Route == nil || o.AllowReference == nil {
+		if c.Route == nil || c.Skipped || o.AllowReference == nil {
 			continue
 		}
 		l.within = c.Resource
