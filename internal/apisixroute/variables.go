@@ -37,7 +37,9 @@ type Variable struct {
 type Partial string
 
 // Replace returns it with another text for each variable in it.
-func (p Partial) Replace(text string) string { return variable.ReplaceAllLiteralString(string(p), text) }
+func (p Partial) Replace(text string) string {
+	return variable.ReplaceAllLiteralString(string(p), text)
+}
 
 // names are the variables in it.
 func (p Partial) names() string {
