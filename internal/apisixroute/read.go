@@ -88,11 +88,13 @@ type Entry struct {
 // Document is what was read.
 type Document struct {
 	// Plugin tells that the text has no route around a plugin's configuration: it is
-	// that configuration itself, or nothing at all that is known.
-	Plugin    bool
-	Resources []Resource
-	// Standalone reports an apisix.yaml or apisix.json, in which APISIX replaces ${{NAME}};
-	// Variables are those in it, wherever they are.
+	// that configuration itself, or nothing at all that is known. Configuration is the
+	// text then, as it would stand in an apisix.yaml.
+	Plugin        bool
+	Configuration Entry
+	Resources     []Resource
+	// Standalone reports what is, or can be, in an apisix.yaml or apisix.json, in which
+	// APISIX replaces ${{NAME}}; Variables are those in it, wherever they are.
 	Standalone bool
 	Variables  []Variable
 	// NoEnd reports an apisix.yaml without the #END that APISIX waits for.
@@ -116,6 +118,7 @@ func Read(text []byte, env Environment) (*Document, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", MaxBytes)
 	}
+	whole := text
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	begin := bytes.TrimSpace(text)
 	if len(begin) == 0 {
@@ -126,7 +129,7 @@ func Read(text []byte, env Environment) (*Document, error) {
 	var err error
 	if begin[0] == '{' || begin[0] == '[' {
 		if root = readJSON(text); !isDocument(root) {
-			return &Document{Plugin: true}, nil
+			return readConfiguration(string(whole), r)
 		}
 		if doc.Standalone = hasSections(root); doc.Standalone {
 			root, err = r.json(root)
@@ -141,6 +144,17 @@ func Read(text []byte, env Environment) (*Document, error) {
 	}
 	doc.Variables = r.found
 	doc.walk(root, "", "")
+	return doc, nil
+}
+
+// readConfiguration reads a plugin's configuration alone.
+func readConfiguration(text string, r *replacer) (*Document, error) {
+	text, err := r.replace(text)
+	if err != nil {
+		return nil, err
+	}
+	doc := &Document{Plugin: true, Standalone: true, Variables: r.found}
+	doc.Configuration.Value, _, doc.Configuration.ValueErr = resolve(r.partial(text), r.env)
 	return doc, nil
 }
 

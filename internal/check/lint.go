@@ -23,7 +23,9 @@ func Lint(text []byte, limits routeconf.Limits, env apisixroute.Environment) ([]
 		return l.findings, nil
 	}
 	if doc.Plugin {
-		configs := []Config{{Route: l.config("", text)}}
+		l.standalone = doc.Standalone
+		l.variables(doc.Variables)
+		configs := []Config{l.entry(doc.Configuration)}
 		return l.findings, configs
 	}
 	return l.document(doc)
@@ -198,7 +200,7 @@ func (l *linter) noReference(path, text string) bool {
 	begin := strings.TrimSpace(text)
 	variable := !l.standalone && apisixroute.HasVariable(text)
 	switch {
-	case !strings.Contains(text, "{") && apisixroute.HasReference(text):
+	case !strings.ContainsAny(text, "{[") && apisixroute.HasReference(text):
 		l.problem(path, whole)
 		return true
 	case variable && strings.HasPrefix(begin, "${{"):

@@ -59,6 +59,16 @@ func TestDoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
 	}
 }
 
+func TestVariablesAreDoubtfulWhereAPISIXDoesNotReplaceThem(t *testing.T) {
+	const conf = `{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${{KAFKA_PASSWORD}}"},"topic":"a"}`
+	for form, want := range map[string]string{"--yaml": "", "--curl": "warning  APISIX replaces ${{NAME}} in apisix.yaml only, and here takes it as it stands\n"} {
+		p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "-", form}, Stdin: strings.NewReader(conf)})
+		if code != 0 || p.Stderr.String() != want || !strings.Contains(p.Stdout.String(), "${{KAFKA_PASSWORD}}") {
+			t.Errorf("%s: exit code %d, %q, %q", form, code, p.Stdout, p.Stderr)
+		}
+	}
+}
+
 // bash runs a command as somebody pastes it.
 func bash(t *testing.T, command string, env ...string) (string, int) {
 	t.Helper()
