@@ -25,7 +25,7 @@ func checkRoute(ctx context.Context, env environment) error {
 	file := fs.String("f", "", "what to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "where $file:// references are looked up")
-	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name, as in run")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that references may name, those of APISIX too; $env:// as in run")
 	o := check.Options{Limits: apisix.Limits}
 	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
 	fs.StringVar(&o.Topic, "topic", "", "send records to this topic; without it none is sent anywhere")
@@ -49,10 +49,10 @@ func checkRoute(ctx context.Context, env environment) error {
 	}
 	o.Spool = env.getenv("KAFKAUPSTREAM_SPOOL_DIR") != ""
 	resolver := secrets.New(*secretsDir, env.getenv, names)
-	o.Resolve, o.AllowReference = resolver.Resolve, resolver.Check
+	o.Resolve, o.AllowReference, o.Variable = resolver.Resolve, resolver.Check, resolver.Variable
 	if !*asJSON {
 		o.OnFinding = func(f check.Finding) { fmt.Fprintln(env.stdout, f) }
-		o.OnConfig = func(path string) { fmt.Fprintf(env.stdout, "\n%s\n", path) }
+		o.OnConfig = func(c check.Config) { fmt.Fprintf(env.stdout, "\n%s\n", c) }
 		o.OnStep = func(s check.Step) { fmt.Fprintln(env.stdout, s) }
 	}
 	report := check.Run(ctx, o)

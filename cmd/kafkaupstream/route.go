@@ -13,12 +13,8 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
-const (
-	// defaultAdminURL is where APISIX serves its Admin API.
-	defaultAdminURL = "http://127.0.0.1:9180"
-	// maxRouteID is the longest id that APISIX takes.
-	maxRouteID = 64
-)
+// defaultAdminURL is where APISIX serves its Admin API.
+const defaultAdminURL = "http://127.0.0.1:9180"
 
 // printRoute prints a route of APISIX with the configuration in it.
 func printRoute(_ context.Context, env environment) error {
@@ -70,6 +66,9 @@ func printRoute(_ context.Context, env environment) error {
 	case *asCurl:
 		print = func() ([]byte, error) { return r.Curl(*adminURL) }
 	}
+	if !*asYAML && apisixroute.HasVariable(r.Value) {
+		fmt.Fprintln(env.stderr, check.Finding{Status: check.Warning, Message: check.NotReplaced})
+	}
 	out, err := print()
 	if err != nil {
 		return err
@@ -103,7 +102,7 @@ func fillRoute(r *apisixroute.Route, conf *routeconf.Route, text []byte) error {
 		r.URI = "/" + topic
 	}
 	if r.ID == "" {
-		r.ID = topic[:min(len(topic), maxRouteID)]
+		r.ID = apisixroute.ID(topic)
 	}
 	return nil
 }

@@ -5,9 +5,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 const value = `{"config":{"bootstrap.servers":"k:9092"},"topic":"it's \"a\" <b>"}`
+
+func noVariables(string) (string, error) { return "", secrets.ErrNotSet }
 
 func quoted(phase string) string {
 	return `{"` + phase + `":{"conf":[{"name":"other","value":"x"},{"name":"kafkaupstream","value":"V"}]}}`
@@ -39,7 +43,7 @@ func TestConfigurationsAreFoundWhereverARouteIs(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			doc, err := Read([]byte(c.text))
+			doc, err := Read([]byte(c.text), noVariables)
 			if err != nil || doc.Plugin || doc.NoEnd {
 				t.Fatalf("%+v %v", doc, err)
 			}
@@ -73,7 +77,7 @@ func TestResourceIsCalledByItsKindAndId(t *testing.T) {
 		`{"id":"` + strings.Repeat("x", 100) + `","uri":"/a",` + plugins + `}`:      "route " + strings.Repeat("x", 64),
 		`{"id":"` + strings.Repeat("x", 63) + `\u00e4","uri":"/a",` + plugins + `}`: "route " + strings.Repeat("x", 63),
 	} {
-		doc, err := Read([]byte(text))
+		doc, err := Read([]byte(text), noVariables)
 		if err != nil || len(doc.Resources) != 1 {
 			t.Fatalf("%s: %+v %v", text, doc, err)
 		}
@@ -85,7 +89,7 @@ func TestResourceIsCalledByItsKindAndId(t *testing.T) {
 
 func TestDocumentThatIsNoRoute(t *testing.T) {
 	for _, text := range []string{`{"config":{},"topic":"a"}`, `{}`, `{"a":`, `{} {}`, `{"value":"a"}`, "\ufeff{}"} {
-		if doc, err := Read([]byte(text)); err != nil || !doc.Plugin {
+		if doc, err := Read([]byte(text), noVariables); err != nil || !doc.Plugin {
 			t.Errorf("%s: %+v %v", text, doc, err)
 		}
 	}
@@ -98,7 +102,7 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 		"routes: !!int `secret":         "it is neither JSON nor YAML: found character that cannot start any token",
 		strings.Repeat("a", MaxBytes+1): "it has more than 8388608 bytes",
 	} {
-		if _, err := Read([]byte(text)); err == nil || err.Error() != want {
+		if _, err := Read([]byte(text), noVariables); err == nil || err.Error() != want {
 			t.Errorf("%.30q: %v", text, err)
 		}
 	}
@@ -108,7 +112,7 @@ func TestApisixYamlEndsInEND(t *testing.T) {
 	for text, want := range map[string]bool{
 		"routes: []\n#END": false, "routes: []\n#END\n\n": false, "routes: []\n": true, "#END\nroutes: []\n": true,
 	} {
-		if doc, err := Read([]byte(text)); err != nil || doc.NoEnd != want {
+		if doc, err := Read([]byte(text), noVariables); err != nil || doc.NoEnd != want {
 			t.Errorf("%q: %+v %v", text, doc, err)
 		}
 	}
@@ -137,6 +141,21 @@ func TestRouteThatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
 	}
 }
 
+func TestTopicsHaveDifferentIds(t *testing.T) {
+	same := strings.Repeat("t", 64)
+	for topic, want := range map[string]string{
+		"orders":    "orders",
+		same:        same,
+		same + ".a": "ttttttttttttttttttttttttttttttttttttttttttttttttttt-5efd2c96186a",
+		same + ".b": "ttttttttttttttttttttttttttttttttttttttttttttttttttt-c69c0cf5a772",
+	} {
+		r := example()
+		if r.ID = ID(topic); r.ID != want || r.Validate() != nil {
+			t.Errorf("%s: %s, %v", topic, r.ID, r.Validate())
+		}
+	}
+}
+
 func TestCurlCommandGivesCurlTheBody(t *testing.T) {
 	r := example()
 	command, err := r.Curl("http://127.0.0.1:9180/")
@@ -158,7 +177,7 @@ func TestCurlCommandGivesCurlTheBody(t *testing.T) {
 // found is the one value in a document.
 func found(t *testing.T, text []byte) string {
 	t.Helper()
-	doc, err := Read(text)
+	doc, err := Read(text, noVariables)
 	if err != nil || doc.Plugin || doc.NoEnd || len(doc.Resources) != 1 || len(doc.Resources[0].Entries) != 1 {
 		t.Fatalf("%+v %v in\n%s", doc, err, text)
 	}
@@ -166,9 +185,15 @@ func found(t *testing.T, text []byte) string {
 	if e.Name != "kafkaupstream" || e.Phase != PostReq || doc.Resources[0].Kind != "route" {
 		t.Errorf("%+v", e)
 	}
+	if e.ValueErr != nil {
+		return unread
+	}
 	text2, _ := e.Value.(string)
 	return text2
 }
+
+// unread is what found returns of a reference that is not known.
+const unread = "(a reference)"
 
 func FuzzWrittenIsRead(f *testing.F) {
 	for _, s := range []string{value, "", "a", "true", "'", "\"\\", "a: b # c", " x ", "${{A}}", "\u00e4\u2028\x7f\u0085", "line\nline"} {
@@ -177,11 +202,19 @@ func FuzzWrittenIsRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		r := example()
 		r.Value = strings.ToValidUTF8(value, "")
+		want := r.Value
+		if hasEnvPrefix(want) || strings.HasPrefix(want, secretPrefix) {
+			want = unread
+		}
 		text, err := r.JSON()
-		if err != nil || found(t, text) != r.Value {
+		if err != nil || found(t, text) != want {
 			t.Errorf("JSON: %v %q", err, text)
 		}
-		if text, err = r.YAML(); err != nil || found(t, text) != r.Value {
+		text, err = r.YAML()
+		if variable.Match(text) { // of which a default takes the place, or nothing
+			return
+		}
+		if err != nil || found(t, text) != want {
 			t.Errorf("YAML: %v %q", err, text)
 		}
 	})
@@ -192,7 +225,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("routes:\n  - &a {uri: /a, plugins: {ext-plugin-post-req: {conf: [{name: p, value: V}]}}}\n  - *a\n#END")
 	f.Add(`{"node":{"nodes":[{"value":{"plugins":{"ext-plugin-pre-req":{"conf":[1,{"value":{}}]}}}}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		doc, err := Read([]byte(text))
+		doc, err := Read([]byte(text), noVariables)
 		if (doc == nil) == (err == nil) {
 			t.Errorf("%+v %v", doc, err)
 		}

@@ -59,7 +59,7 @@ func (r *Resource) Name() string {
 	}
 	for _, id := range candidates {
 		switch id.(type) {
-		case string, json.Number, int:
+		case string, json.Number, int, Partial:
 			text := fmt.Sprint(id)
 			return cmp.Or(r.Kind, "resource") + " " + strings.ToValidUTF8(text[:min(len(text), maxNameBytes)], "")
 		}
@@ -69,22 +69,38 @@ func (r *Resource) Name() string {
 
 // Entry is an element of an external plugin's conf: what one plugin of a runner is
 // configured with.
+//
+// Name and Value are what APISIX hands over, with its references resolved.
 type Entry struct {
 	Path  string // of the value
 	Phase string
-	Name  string
-	// Value is a string in what APISIX accepts.
-	Value any
+	// Name is the name as it stands where NameErr says why it is not known.
+	Name    string
+	NameErr error
+	// Value is a string in what APISIX accepts, nil or a [Partial] where ValueErr says why
+	// it is not known: an [Unknown], or what keeps APISIX from resolving it.
+	Value    any
+	ValueErr error
+	// Reference is what Value was resolved from, "" where it stands in the document.
+	Reference string
 }
 
 // Document is what was read.
 type Document struct {
 	// Plugin tells that the text has no route around a plugin's configuration: it is
-	// that configuration itself, or nothing at all that is known.
-	Plugin    bool
-	Resources []Resource
+	// that configuration itself, or nothing at all that is known. Configuration is the
+	// text then, as it would stand in an apisix.yaml.
+	Plugin        bool
+	Configuration Entry
+	Resources     []Resource
+	// Standalone reports what is, or can be, in an apisix.yaml or apisix.json, in which
+	// APISIX replaces ${{NAME}}; Variables are those in it, wherever they are.
+	Standalone bool
+	Variables  []Variable
 	// NoEnd reports an apisix.yaml without the #END that APISIX waits for.
 	NoEnd bool
+
+	env Environment
 }
 
 // sections are the lists of apisix.yaml that hold resources with plugins, and what
@@ -96,33 +112,66 @@ var sections = map[string]string{
 
 // Read reads a document. A text that is no JSON but begins like it is taken for a
 // plugin's configuration: what is wrong with it is that plugin's to say. Read does
-// not look into the configurations.
-func Read(text []byte) (*Document, error) {
+// not look into the configurations. What APISIX takes from its environment, it takes
+// from env.
+func Read(text []byte, env Environment) (*Document, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", MaxBytes)
 	}
+	whole := text
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	begin := bytes.TrimSpace(text)
 	if len(begin) == 0 {
 		return nil, errors.New("it is empty")
 	}
-	doc := &Document{}
+	doc, r := &Document{env: env}, newReplacer(env)
 	var root any
+	var err error
 	if begin[0] == '{' || begin[0] == '[' {
 		if root = readJSON(text); !isDocument(root) {
-			return &Document{Plugin: true}, nil
+			return readConfiguration(string(whole), r)
+		}
+		if doc.Standalone = hasSections(root); doc.Standalone {
+			root, err = r.json(root)
 		}
 	} else {
-		if err := yaml.Unmarshal(text, &root); err != nil {
-			return nil, fmt.Errorf("it is neither JSON nor YAML: %s", withoutText(err))
-		}
-		if !isDocument(root) {
-			return nil, errors.New("it is neither JSON nor an apisix.yaml, which has routes")
-		}
+		doc.Standalone = true
 		doc.NoEnd = !endsInEND(begin)
+		root, err = readYAML(string(text), r)
 	}
+	if err != nil {
+		return nil, err
+	}
+	doc.Variables = r.found
 	doc.walk(root, "", "")
 	return doc, nil
+}
+
+// readConfiguration reads a plugin's configuration alone.
+func readConfiguration(text string, r *replacer) (*Document, error) {
+	text, err := r.replace(text)
+	if err != nil {
+		return nil, err
+	}
+	doc := &Document{Plugin: true, Standalone: true, Variables: r.found}
+	doc.Configuration.Value, _, doc.Configuration.ValueErr = resolve(r.partial(text), r.env)
+	return doc, nil
+}
+
+// readYAML reads an apisix.yaml as APISIX does: first it replaces, then it reads.
+func readYAML(text string, r *replacer) (any, error) {
+	text, err := r.replace(text)
+	if err != nil {
+		return nil, err
+	}
+	var root any
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
+		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", withoutText(err)))
+	}
+	if root = r.yaml(root); !isDocument(root) {
+		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))
+	}
+	return root, nil
 }
 
 // readJSON returns nil for what is not one JSON value.
@@ -162,13 +211,20 @@ func isDocument(root any) bool {
 			return true
 		}
 	}
+	_, ok = object["value"].(map[string]any)
+	return ok || hasSections(root)
+}
+
+// hasSections reports whether a value has lists of resources by their kind, which only the
+// standalone mode's files have.
+func hasSections(root any) bool {
+	object, _ := root.(map[string]any)
 	for name := range sections {
 		if _, ok := object[name]; ok {
 			return true
 		}
 	}
-	_, ok = object["value"].(map[string]any)
-	return ok
+	return false
 }
 
 // walk finds the resources in a value of the given kind.
@@ -213,20 +269,25 @@ func (d *Document) walkObject(v map[string]any, path, kind string) {
 	}
 	if v["plugins"] != nil || kind == "route" && (hasURI || hasURIs) {
 		r := Resource{Path: path, Kind: kind, Fields: v}
-		r.findEntries()
+		r.findEntries(d.env)
 		d.Resources = append(d.Resources, r)
 	}
 }
 
-func (r *Resource) findEntries() {
+func (r *Resource) findEntries(env Environment) {
 	for _, phase := range Phases() {
 		plugin, _ := r.Plugins()[phase].(map[string]any)
 		conf, _ := plugin["conf"].([]any)
 		for i, element := range conf {
 			entry, _ := element.(map[string]any)
-			name, _ := entry["name"].(string)
-			path := join(r.Path, fmt.Sprintf("plugins.%s.conf[%d].value", phase, i))
-			r.Entries = append(r.Entries, Entry{Path: path, Phase: phase, Name: name, Value: entry["value"]})
+			e := Entry{Path: join(r.Path, fmt.Sprintf("plugins.%s.conf[%d].value", phase, i)), Phase: phase}
+			var name any
+			if name, _, e.NameErr = resolve(entry["name"], env); e.NameErr != nil {
+				name = fmt.Sprint(entry["name"])
+			}
+			e.Name, _ = name.(string)
+			e.Value, e.Reference, e.ValueErr = resolve(entry["value"], env)
+			r.Entries = append(r.Entries, e)
 		}
 	}
 }

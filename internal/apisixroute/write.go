@@ -2,6 +2,7 @@ package apisixroute
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +23,25 @@ type Route struct {
 	Plugin, Value string
 }
 
-// maxName is the longest name that APISIX takes (apisix/schema_def.lua).
-const maxName = 100
+// The longest name and the longest id that APISIX takes (apisix/schema_def.lua).
+const (
+	maxName = 100
+	maxID   = 64
+)
+
+// idHash is the length of what tells long topics apart in an id, in hexadecimal digits.
+const idHash = 12
+
+// ID is the id of a topic's route: the topic, and for a topic that is too long for an id its
+// beginning and a hash of all of it. Cut only, two topics with the same beginning would
+// overwrite each other's route.
+func ID(topic string) string {
+	if len(topic) <= maxID {
+		return topic
+	}
+	hash := fmt.Sprintf("-%x", sha256.Sum256([]byte(topic)))[:1+idHash]
+	return topic[:maxID-len(hash)] + hash
+}
 
 // Validate says what APISIX would refuse, in its words.
 func (r *Route) Validate() error {

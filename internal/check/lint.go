@@ -2,25 +2,30 @@ package check
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
-// It connects to nothing.
-func Lint(text []byte, limits routeconf.Limits) ([]Finding, []Config) {
+// It connects to nothing, and of the environment it has what env returns.
+func Lint(text []byte, limits routeconf.Limits, env apisixroute.Environment) ([]Finding, []Config) {
 	l := &linter{limits: limits}
-	doc, err := apisixroute.Read(text)
+	doc, err := apisixroute.Read(text, env)
 	if err != nil {
 		l.problem("", "%s", err)
 		return l.findings, nil
 	}
 	if doc.Plugin {
-		configs := []Config{{Route: l.config("", text)}}
+		l.standalone = doc.Standalone
+		l.variables(doc.Variables)
+		configs := []Config{l.entry(doc.Configuration)}
 		return l.findings, configs
 	}
 	return l.document(doc)
@@ -39,34 +44,75 @@ func (l *linter) document(doc *apisixroute.Document) (_ []Finding, configs []Con
 	if doc.NoEnd {
 		l.problem("", "the file does not end in #END: APISIX takes it for half written and ignores it")
 	}
+	unknown := l.variables(doc.Variables)
+	l.standalone = doc.Standalone
 	var others []string
 	for i := range doc.Resources {
 		r := &doc.Resources[i]
 		l.within = r.Name()
 		var here []Config
 		for _, e := range r.Entries {
-			if e.Name != pluginName {
+			switch {
+			case e.NameErr != nil:
+				unknown = true
+				l.add(Skipped, namePath(e), e.NameErr.Error()+"; what plugin it is, is not known")
+			case e.Name != pluginName:
 				others = append(others, e.Name)
-				continue
-			}
-			if c, ok := l.entry(e); ok {
-				here = append(here, c)
+			default:
+				here = append(here, l.entry(e))
 			}
 		}
 		l.resource(r, here)
 		configs = append(configs, here...)
 		l.within = ""
 	}
-	if len(configs) == 0 && len(l.findings) == 0 {
-		l.nothing(others)
+	if len(configs) == 0 && !l.failed() {
+		l.nothing(others, unknown)
 	}
 	return l.findings, configs
 }
 
+// variables says what the ${{NAME}} of a file are here, and reports whether that is not known
+// of any.
+func (l *linter) variables(all []apisixroute.Variable) (unknown bool) {
+	names := map[Finding][]string{}
+	var findings []Finding // in the order of the file
+	for _, v := range all {
+		f := Finding{Status: Note, Message: "replaced by what the environment has here"}
+		switch {
+		case v.Err != nil:
+			unknown = true
+			f = Finding{Status: Skipped, Message: fmt.Sprintf("not known here: %s. What it is in is skipped. APISIX refuses the whole file where it is not set", v.Err)}
+		case v.Default:
+			f.Message = "not set here: the default is taken"
+		}
+		if names[f] == nil {
+			findings = append(findings, f)
+		}
+		names[f] = append(names[f], fmt.Sprintf("${{%.80s}}", strings.ToValidUTF8(strings.Join(strings.Fields(v.Name), " "), "")))
+	}
+	for _, f := range findings {
+		list := names[f]
+		more := ""
+		if len(list) > maxNamed {
+			list, more = list[:maxNamed], fmt.Sprintf(" and %d more", len(list)-maxNamed)
+		}
+		l.add(f.Status, "", strings.Join(list, ", ")+more+": "+f.Message)
+	}
+	return unknown
+}
+
+// maxNamed is how many variables one finding names.
+const maxNamed = 10
+
 // nothing says that no configuration was found.
-func (l *linter) nothing(others []string) {
+func (l *linter) nothing(others []string, unknown bool) {
 	const where = "no configuration of kafkaupstream is in it: it is looked for in plugins.ext-plugin-post-req.conf[] (or pre-req), " +
 		"with \"name\": \"kafkaupstream\""
+	if unknown {
+		l.add(Skipped, "", where+"; one may be where something is not known here")
+		return
+	}
 	if len(others) == 0 {
 		l.problem("", where)
 		return
@@ -80,22 +126,90 @@ func (l *linter) nothing(others []string) {
 }
 
 // entry looks at a configuration inside of a resource.
-func (l *linter) entry(e apisixroute.Entry) (Config, bool) {
+func (l *linter) entry(e apisixroute.Entry) Config {
+	c := Config{Resource: l.within, Path: e.Path}
 	text, ok := e.Value.(string)
+	unknown, skipped := errors.AsType[apisixroute.Unknown](e.ValueErr)
 	switch {
-	case ok:
+	case skipped:
+		return l.skip(e, c, unknown)
+	case e.ValueErr != nil:
+		l.problem(e.Path, "%s", e.ValueErr)
+		return c
 	case e.Value == nil:
 		l.problem(e.Path, "it is missing: the configuration as a JSON string")
-		return Config{}, false
-	default:
+		return c
+	case !ok:
 		l.problem(e.Path, "expected the configuration as a JSON string, got %s; `kafkaupstream route` prints it as APISIX wants it", typeName(e.Value))
 		object, err := json.Marshal(e.Value)
 		if err != nil {
-			return Config{}, false
+			return c
 		}
 		text = string(object)
 	}
-	return Config{l.within, e.Path, l.config(e.Path, []byte(text))}, true
+	if e.Reference != "" {
+		l.add(Note, e.Path, fmt.Sprintf("%.80q is a reference that APISIX resolves: what it stands for here is checked", e.Reference))
+	}
+	if l.noReference(e.Path, text) {
+		return c
+	}
+	c.Route = l.config(e.Path, []byte(text))
+	return c
+}
+
+// skip says that a configuration is not known. Where only its secrets are not, the rest is
+// looked at, and only its way to Kafka is not tried.
+func (l *linter) skip(e apisixroute.Entry, c Config, unknown apisixroute.Unknown) Config {
+	c.Skipped = true
+	if part, is := e.Value.(apisixroute.Partial); is && secretsOnly(part) {
+		l.add(Skipped, e.Path, unknown.Why+"; the rest of the configuration is checked, its way to Kafka is not tried")
+		c.Route = l.config(e.Path, []byte(part.Replace(someReference)))
+		return c
+	}
+	l.add(Skipped, e.Path, unknown.Why+"; the configuration is not checked")
+	return c
+}
+
+// someReference is taken wherever a secret can stand.
+const someReference = "$env://KAFKA_SECRET"
+
+// secretsOnly reports whether all that is not known of a configuration are whole values that
+// hold a secret, on which nothing else depends.
+func secretsOnly(part apisixroute.Partial) bool {
+	var conf map[string]any
+	if json.Unmarshal([]byte(part.Replace(someReference)), &conf) != nil {
+		return false
+	}
+	schema, _ := conf["schema"].(map[string]any)
+	maps.DeleteFunc(schema, func(name string, v any) bool {
+		return v == someReference && slices.Contains([]string{"username", "password", "token"}, name)
+	})
+	config, _ := conf["config"].(map[string]any)
+	maps.DeleteFunc(config, func(name string, v any) bool { return v == someReference && kafkaconf.TakesReference(name) })
+	rest, err := json.Marshal(conf)
+	return err == nil && !strings.Contains(string(rest), someReference)
+}
+
+// NotReplaced is said of ${{NAME}} in what the Admin API takes.
+const NotReplaced = "APISIX replaces ${{NAME}} in apisix.yaml only, and here takes it as it stands"
+
+// noReference looks for what looks like a reference of APISIX's and is none where it stands.
+// It reports whether there is nothing else to be said.
+func (l *linter) noReference(path, text string) bool {
+	const whole = "APISIX resolves $env:// and $secret:// only where the whole value is one, without a space before it and $secret:// in lower case"
+	begin := strings.TrimSpace(text)
+	variable := !l.standalone && apisixroute.HasVariable(text)
+	switch {
+	case !strings.ContainsAny(text, "{[") && apisixroute.HasReference(text):
+		l.problem(path, whole)
+		return true
+	case variable && strings.HasPrefix(begin, "${{"):
+		l.problem(path, NotReplaced)
+		return true
+	case variable:
+		l.warn(path, NotReplaced)
+	}
+	return false
 }
 
 func typeName(v any) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 // FuzzLint gives it documents, and configurations with a secret in them that it must
@@ -16,8 +17,17 @@ func FuzzLint(f *testing.F) {
 	f.Add(`{"plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{\"config\":{\"acks\":2},\"topic\":\"a\"}"}]}},"methods":[1]}`, "acks", "$env://")
 	f.Add("routes: [{plugins: {ext-plugin-post-resp: {_meta: 1, conf: [{name: kafkaupstream}]}}}]", "partitioner", "murmur")
 	f.Add(`{"config":{"default.topic.config":{"acks":null}}}`, "security.protocol", "SASL_SSL")
+	f.Add("routes: [{id: '${{ID}}', uri: /a, plugins: {ext-plugin-post-req: {conf: [{name: kafkaupstream, value: '{\"config\":{\"sasl.password\":\"${{PW}}\"}}'}]}}}]", "a", "b")
+	f.Add(`{"config":{"sasl.password":"${{PW}}","linger.ms":"${{VALUE}}"},"schema":{"token":"${{T}}"}}`, "sasl.password", "$secret://a/b/c")
+	f.Add(`{"plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"$env://VALUE/a"},{"name":"$env://VALUE","value":"$secret://a"}]}}}`, "acks", `{"a":"{}"}`)
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		findings, configs := Lint([]byte(document), routeconf.Limits{})
+		env := Options{Variable: func(name string) (string, error) {
+			if name == "VALUE" && value != "" {
+				return value, nil
+			}
+			return "", secrets.ErrNotSet
+		}}
+		findings, configs := Lint([]byte(document), routeconf.Limits{}, env.variable)
 		if len(findings)+len(configs) == 0 {
 			t.Error("neither a finding nor a configuration")
 		}

@@ -17,8 +17,13 @@ const pluginName = "kafkaupstream"
 type Config struct {
 	Resource string           // what it is in, such as "route orders"; "" for the document itself
 	Path     string           // "" for the document itself
-	Route    *routeconf.Route // nil when it is invalid
+	Route    *routeconf.Route // nil when it is invalid or not known
+	// Skipped reports that it is not all known here: APISIX resolves what stands in its place.
+	Skipped bool
 }
+
+// String is where it is.
+func (c Config) String() string { return strings.TrimPrefix(c.Resource+": "+c.Path, ": ") }
 
 // guards are APISIX's plugins that decide who may send a request and how often, all of
 // which run after ext-plugin-pre-req.
@@ -36,6 +41,9 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 	}
 	first := true
 	for _, e := range r.Entries {
+		if e.NameErr != nil {
+			continue
+		}
 		if e.Name != pluginName {
 			l.neighbour(e, first)
 			continue
@@ -56,13 +64,16 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 // neighbour looks at another plugin in conf. APISIX gives all of a conf to one runner, and
 // this one knows no other plugin.
 func (l *linter) neighbour(e apisixroute.Entry, before bool) {
-	path := strings.TrimSuffix(e.Path, ".value") + ".name"
+	path := namePath(e)
 	if before {
 		l.problem(path, "%.40q runs before %s, which is the only plugin of this runner: every request is answered 500; remove it", e.Name, pluginName)
 		return
 	}
 	l.warn(path, "%.40q is never reached: %s answers every request; remove it", e.Name, pluginName)
 }
+
+// namePath is the path of an entry's name.
+func namePath(e apisixroute.Entry) string { return strings.TrimSuffix(e.Path, ".value") + ".name" }
 
 // phase looks at when the plugin runs.
 func (l *linter) phase(r *apisixroute.Resource, e apisixroute.Entry) {
@@ -127,7 +138,7 @@ func (l *linter) methods(r *apisixroute.Resource, c Config) {
 	var idle []string
 	for i, v := range given {
 		method, _ := v.(string)
-		if slices.Contains(produce, method) {
+		if _, unknown := v.(apisixroute.Partial); unknown || slices.Contains(produce, method) {
 			continue
 		}
 		idle = append(idle, method)

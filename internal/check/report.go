@@ -3,6 +3,7 @@ package check
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,13 @@ const (
 	OK      Status = "ok"
 	Warning Status = "warning"
 	Problem Status = "problem"
-	Skipped Status = "skipped"
-	Note    Status = "note" // of what a check cannot see, and an operator should
+	Skipped Status = "skipped" // not looked at, for a reason that is no fault
+	Note    Status = "note"    // of what a check cannot see, and an operator should
 )
 
 // Finding is one thing about a configuration that is wrong or doubtful.
 type Finding struct {
-	Status Status `json:"status"` // Problem, Warning or Note
+	Status Status `json:"status"` // Problem, Warning, Note or Skipped
 	// Resource is what the key is in, its kind and id, such as "route orders"; "" where the
 	// document is a configuration alone.
 	Resource string `json:"resource,omitempty"`
@@ -48,6 +49,13 @@ type linter struct {
 	findings []Finding
 	within   string // the resource that is being looked at
 	limits   routeconf.Limits
+	// standalone reports that the document is one in which APISIX replaces ${{NAME}}.
+	standalone bool
+}
+
+// failed reports whether there is a problem.
+func (l *linter) failed() bool {
+	return slices.ContainsFunc(l.findings, func(f Finding) bool { return f.Status == Problem })
 }
 
 func (l *linter) add(status Status, path, message string) {
@@ -82,8 +90,10 @@ type Step struct {
 	Status   Status        `json:"status"`
 	Message  string        `json:"message"`
 	Duration time.Duration `json:"-"`
-	// Config is the path of the configuration, where a document has several.
-	Config string `json:"config,omitempty"`
+	// Resource is what the configuration is in, as in a finding, and Config its path, where a
+	// document has several.
+	Resource string `json:"resource,omitempty"`
+	Config   string `json:"config,omitempty"`
 }
 
 // MarshalJSON has the duration in milliseconds.
@@ -136,13 +146,18 @@ func (r *Report) Summary() string {
 	for _, f := range r.Findings {
 		counts[f.Status]++
 	}
+	skipped := counts[Skipped] // a step is skipped because of another, which counts
 	for _, s := range r.Steps {
 		counts[s.Status]++
 	}
-	if counts[Problem]+counts[Warning] == 0 {
-		return "no problem found"
+	text := "no problem found"
+	if counts[Problem]+counts[Warning] > 0 {
+		text = fmt.Sprintf("%s, %s", plural(counts[Problem], "problem"), plural(counts[Warning], "warning"))
 	}
-	return fmt.Sprintf("%s, %s", plural(counts[Problem], "problem"), plural(counts[Warning], "warning"))
+	if skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", skipped)
+	}
+	return text
 }
 
 func plural(n int, noun string) string {

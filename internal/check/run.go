@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
@@ -10,7 +11,7 @@ import (
 
 // Run checks a document. It returns early when ctx ends.
 func Run(ctx context.Context, o Options) Report {
-	findings, configs := Lint(o.Text, o.Limits)
+	findings, configs := Lint(o.Text, o.Limits, o.variable)
 	if !o.Spool {
 		findings = append(findings, spoolNotes(configs)...)
 	}
@@ -25,17 +26,15 @@ func Run(ctx context.Context, o Options) Report {
 	if o.Offline {
 		return report
 	}
+	configs = slices.DeleteFunc(configs, func(c Config) bool { return c.Skipped })
 	several := len(configs) > 1
 	for _, c := range configs {
 		if ctx.Err() != nil {
 			break
 		}
-		w := &way{opts: &o, report: &report, redact: func(s string) string { return s }, config: c, interrupt: ctx}
-		if several {
-			w.configPath = c.Path
-			if o.OnConfig != nil {
-				o.OnConfig(c.Path)
-			}
+		w := &way{opts: &o, report: &report, redact: func(s string) string { return s }, config: c, interrupt: ctx, several: several}
+		if several && o.OnConfig != nil {
+			o.OnConfig(c)
 		}
 		w.walk(ctx)
 	}
@@ -46,13 +45,21 @@ func Run(ctx context.Context, o Options) Report {
 	return report
 }
 
+// variable returns what APISIX's documents refer to in the environment.
+func (o *Options) variable(name string) (string, error) {
+	if o.Variable == nil {
+		return "", secrets.ErrNotSet
+	}
+	return o.Variable(name)
+}
+
 // references returns what AllowReference refuses. A configuration with such a reference
 // has no route: nothing of it is resolved.
 func (o *Options) references(configs []Config) []Finding {
 	l := &linter{}
 	for i := range configs {
 		c := &configs[i]
-		if c.Route == nil || o.AllowReference == nil {
+		if c.Route == nil || c.Skipped || o.AllowReference == nil {
 			continue
 		}
 		l.within = c.Resource

@@ -9,6 +9,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
@@ -34,25 +35,28 @@ type Options struct {
 	Timeout time.Duration
 	// Resolve returns the secret behind a reference; see [secrets.Resolver].
 	Resolve func(string) (string, error)
+	// Variable returns what APISIX takes from its environment; see
+	// [apisixroute.Environment]. nil: nothing is known of it.
+	Variable apisixroute.Environment
 	// AllowReference refuses references to secrets that the runner would refuse; nil:
 	// every one is allowed.
 	AllowReference func(value string) error
 	// OnFinding, OnConfig and OnStep are called as soon as something is known; nil for
 	// nobody. OnConfig is called where a document has several configurations, with
-	// the path of the one to which the following steps belong.
+	// the one to which the following steps belong.
 	OnFinding func(Finding)
-	OnConfig  func(path string)
+	OnConfig  func(Config)
 	OnStep    func(Step)
 }
 
 // way is the way of one configuration to Kafka, walked step by step.
 type way struct {
-	opts       *Options
-	report     *Report
-	config     Config
-	configPath string // "" where there is only one
-	redact     func(string) string
-	interrupt  context.Context // of the whole check; a step's ends earlier
+	opts      *Options
+	report    *Report
+	config    Config
+	several   bool // there are other configurations
+	redact    func(string) string
+	interrupt context.Context // of the whole check; a step's ends earlier
 
 	props   kafkaconf.Properties // effective, secrets resolved
 	blocked string               // why the following steps are skipped, "" when they are not
@@ -101,7 +105,10 @@ func (w *way) step(ctx context.Context, name, target string, do func(context.Con
 		return false
 	}
 	message := strings.Join(strings.Fields(w.redact(o.message)), " ") // one line, whatever a broker says
-	s := Step{Name: name, Target: target, Status: o.status, Message: message, Duration: time.Since(start), Config: w.configPath}
+	s := Step{Name: name, Target: target, Status: o.status, Message: message, Duration: time.Since(start)}
+	if w.several {
+		s.Resource, s.Config = w.config.Resource, w.config.Path
+	}
 	w.report.Steps = append(w.report.Steps, s)
 	w.report.worsen(s.Status)
 	if w.opts.OnStep != nil {

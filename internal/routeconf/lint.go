@@ -44,6 +44,7 @@ func Lint(text []byte, limits Limits) (*Route, Findings) {
 	readKeys(c, "", fields, configKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 	c.finish()
 	c.doubts()
+	c.doubtReferences("", fields)
 	if len(c.findings.Problems) > 0 {
 		return nil, c.findings
 	}

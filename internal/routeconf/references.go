@@ -2,6 +2,9 @@ package routeconf
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
@@ -34,4 +37,25 @@ func (r *Route) CheckReferences(allowed func(value string) error) (problems []Pr
 		}
 	}
 	return problems
+}
+
+// doubtReferences looks for values that begin like a reference and are taken as they stand.
+func (c *configReader) doubtReferences(path string, v any) {
+	switch v := v.(type) {
+	case []any:
+		for i, element := range v {
+			c.doubtReferences(fmt.Sprintf("%s[%d]", path, i), element)
+		}
+	case []field:
+		for _, f := range v {
+			c.doubtReferences(strings.TrimPrefix(path+"."+f.name, "."), f.value)
+		}
+	case string:
+		read := func(r reference) bool { return r.path == path }
+		said := func(p Problem) bool { return p.Path == path }
+		if secrets.Begins(v) && !slices.ContainsFunc(c.route.references, read) && !slices.ContainsFunc(c.findings.Problems, said) {
+			c.warn(path, "it looks like a reference and is taken as it stands: $env:// and $file://, in lower case, are read where a secret stands; "+
+				"APISIX resolves $env:// and $secret:// only as the whole value of the plugin")
+		}
+	}
 }

@@ -49,3 +49,22 @@ func TestAReferenceStandsOnlyWhereASecretDoes(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestWhatOnlyLooksLikeAReferenceIsDoubtful(t *testing.T) {
+	for value, doubtful := range map[string]bool{
+		"$env://KAFKA_PW": false, "$file://pw": false, "hunter2": false, "$env": false, "x$secret://vault/1/k/p": false,
+		"$secret://vault/1/k/p": true, "$SECRET://vault/1/k/p": true, "$ENV://KAFKA_PW": true, "$File://pw": true,
+	} {
+		_, findings := Lint(fmt.Appendf(nil, `{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"PLAIN",
+			"sasl.username":"u","sasl.password":%q},"topic":"t"}`, value), limits)
+		warned := len(findings.Warnings) == 1 && findings.Warnings[0].Path == "config.sasl.password"
+		if len(findings.Problems) > 0 || warned != doubtful || len(findings.Warnings) > 1 {
+			t.Errorf("%s: %v", value, findings)
+		}
+	}
+	// Of what is refused nothing more is said, and other keys take none.
+	_, findings := Lint([]byte(`{"config":{"bootstrap.servers":"k","linger.ms":"$env://KAFKA_X"},"key":"$secret://vault/1/k/p"}`), limits)
+	if len(findings.Problems) != 1 || len(findings.Warnings) != 1 || findings.Warnings[0].Path != "key" {
+		t.Errorf("%v", findings)
+	}
+}

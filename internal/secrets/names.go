@@ -34,6 +34,14 @@ func (n Names) Check(value string) error {
 	if err != nil || where != variable {
 		return err
 	}
+	if err := n.allow(name); err != nil {
+		return fmt.Errorf("%s: %w", envPrefix, err)
+	}
+	return nil
+}
+
+// allow returns an error if the variable is not among the names.
+func (n Names) allow(name string) error {
 	for _, pattern := range n.patterns {
 		prefix, open := strings.CutSuffix(pattern, "*")
 		if name == pattern || open && strings.HasPrefix(name, prefix) {
@@ -41,7 +49,7 @@ func (n Names) Check(value string) error {
 		}
 	}
 	if len(n.patterns) == 0 {
-		return errors.New(envPrefix + ": no variable may be named (--secrets-env)")
+		return errors.New("no variable may be named (--secrets-env)")
 	}
-	return fmt.Errorf("%s: only these variables may be named: %s (--secrets-env)", envPrefix, strings.Join(n.patterns, ", "))
+	return fmt.Errorf("only these variables may be named: %s (--secrets-env)", strings.Join(n.patterns, ", "))
 }

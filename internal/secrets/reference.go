@@ -23,6 +23,17 @@ func IsReference(value string) bool {
 	return strings.HasPrefix(value, envPrefix) || strings.HasPrefix(value, filePrefix)
 }
 
+// Begins reports whether the value begins like a reference: one of this package, in any
+// letter case, or APISIX's $secret://.
+func Begins(value string) bool {
+	for _, prefix := range []string{envPrefix, filePrefix, "$secret://"} {
+		if len(value) >= len(prefix) && strings.EqualFold(value[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // Check returns an error if the value is a reference that can never be resolved:
 // "$env://" wants a name of [A-Za-z_][A-Za-z0-9_]*, "$file://" the relative path of
 // a file, of UTF-8 without control characters, and with no "..", "." or empty

@@ -54,12 +54,32 @@ func (r *Resolver) Resolve(value string) (string, error) {
 	return secret, nil
 }
 
+// ErrNotSet is returned for a variable that is empty or not set.
+var ErrNotSet = errors.New("the environment variable is empty or not set")
+
+// Variable returns what a variable has, for a reference that is not this plugin's but
+// APISIX's. An error is ErrNotSet, or says that the variable is none of those that may be
+// named.
+func (r *Resolver) Variable(name string) (string, error) {
+	if !isVariable(name) {
+		return "", ErrNotSet // no shell has such a variable
+	}
+	value, err := r.read(variable, name)
+	if err != nil {
+		return "", err
+	}
+	if err := r.allow(name); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
 func (r *Resolver) read(where kind, name string) (string, error) {
 	if where == variable {
 		if secret := r.getenv(name); secret != "" {
 			return secret, nil
 		}
-		return "", errors.New("the environment variable is empty or not set")
+		return "", ErrNotSet
 	}
 	content, err := readFile(r.dir, name)
 	if err != nil {

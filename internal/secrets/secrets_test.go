@@ -237,6 +237,25 @@ func TestVariablesAreReadThatTheOperatorAllows(t *testing.T) {
 	}
 }
 
+func TestVariablesOfAPISIXAreReadThatTheOperatorAllows(t *testing.T) {
+	names, err := ParseNames("KAFKA_*")
+	must(t, err)
+	r := New("", func(name string) string { return map[string]string{"KAFKA_A": "a", "OTHER": "o", "A B": "ab"}[name] }, names)
+	for name, want := range map[string]string{
+		"KAFKA_A": "a", "KAFKA_B": ErrNotSet.Error(), "A B": ErrNotSet.Error(), "": ErrNotSet.Error(),
+		// That it is not set is no secret, and what has a default depends on it.
+		"OTHER": "only these variables may be named: KAFKA_* (--secrets-env)", "NONE": ErrNotSet.Error(),
+	} {
+		value, err := r.Variable(name)
+		if err != nil {
+			value += err.Error()
+		}
+		if value != want {
+			t.Errorf("%s: %s, want %s", name, value, want)
+		}
+	}
+}
+
 func TestSecretIsReadAnewEachTime(t *testing.T) {
 	dir, variable := t.TempDir(), ""
 	r := New(dir, func(string) string { return variable }, all)

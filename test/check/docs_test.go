@@ -31,12 +31,14 @@ func TestExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
 	}
 	here := strings.NewReplacer(address, k.ListenerOf(1, "SECURE")).Replace
 	there := strings.NewReplacer(k.ListenerOf(1, "SECURE"), address).Replace
-	blocks := regexp.MustCompile("(?s)```(json|sh|)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
+	blocks := regexp.MustCompile("(?s)```(json|yaml|sh|)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
 	ran := 0
 	for i, b := range blocks {
 		switch b[1] {
 		case "json":
 			write("orders.json", here(b[2]))
+		case "yaml":
+			write("apisix.yaml", b[2])
 		case "sh":
 			ran++
 			p, _ := program.Run(t, "/bin/bash", program.Options{

@@ -128,13 +128,13 @@ func conf(t *testing.T, props properties, more ...string) string {
 
 // step and report are what --json prints.
 type step struct {
-	Name, Target, Status, Message, Config string
-	Milliseconds                          float64 `json:"duration_ms"`
+	Name, Target, Status, Message, Resource, Config string
+	Milliseconds                                    float64 `json:"duration_ms"`
 }
 
 type report struct {
 	File, Status string
-	Findings     []struct{ Status, Path, Message string }
+	Findings     []struct{ Status, Resource, Path, Message string }
 	Steps        []step
 }
 

@@ -53,14 +53,66 @@ func TestConfigurationThatHasProblemsIsNotTried(t *testing.T) {
 	}
 	configs := map[string]bool{}
 	for _, s := range r.Steps {
-		configs[s.Config] = true
+		configs[s.Resource+": "+s.Config] = true
 		if s.Status != "skipped" || s.Message != "the configuration has problems" {
 			t.Errorf("%+v", s)
 		}
 	}
-	if len(configs) != 2 || !configs["routes[0].plugins.ext-plugin-post-req.conf[0].value"] {
+	if len(configs) != 2 || !configs["route /orders: routes[0].plugins.ext-plugin-post-req.conf[0].value"] {
 		t.Errorf("the steps are of %v", configs)
 	}
+}
+
+// TestReferencesOfAPISIXAreResolvedWhereTheEnvironmentHasThem has of standalone.yaml what
+// TestOfflineFindings has skipped.
+func TestReferencesOfAPISIXAreResolvedWhereTheEnvironmentHasThem(t *testing.T) {
+	env := []string{
+		"COMMENT=c", "METHOD=GET", "PLUGIN=say", "KAFKA_PASSWORD=" + alicePassword, "KAFKA_BROKERS=kafka:9092",
+		`KAFKA_ORDERS={"config":{"bootstrap.servers":"kafka:9092"},"topic":"orders"}`,
+		`KAFKA_CONFS={"jack":"{\"config\":{\"bootstrap.servers\":\"kafka:9092\"},\"topic\":\"jack\",\"timeout_ms\":0}"}`,
+	}
+	const shared, all = "plugin config shared", "global rule all"
+	r := checkEnv(t, 1, env, "--offline", "--secrets-env", "*", "-f", "testdata/standalone.yaml")
+	said := map[string]string{}
+	for _, f := range r.Findings {
+		said[f.Resource+" "+f.Status] += f.Path[strings.LastIndex(f.Path, "]")+1:] + ": " + f.Message + "\n"
+	}
+	for where, want := range map[string]string{
+		" note":                           `${{COMMENT}}, ${{METHOD}}, ${{KAFKA_ORDERS}}, ${{KAFKA_PASSWORD}}, ${{PLUGIN}}, ${{KAFKA_BROKERS}}: replaced by what the environment has here`,
+		"route orders warning":            "GET produces nothing",
+		"route clicks warning":            "runs before authentication",
+		"route users problem":             `.value.config.linger.mss: librdkafka has no such property`,
+		"service payments problem":        `.value.topik: unknown key; did you mean "topic"?`,
+		shared + " skipped":               `it asks no secret manager; the configuration is not checked`,
+		all + " problem":                  "expected $secret://MANAGER/ID/KEY",
+		"consumer jack note":              `"$ENV://KAFKA_CONFS/jack" is a reference that APISIX resolves: what it stands for here is checked`,
+		"consumer jack problem":           ".value.timeout_ms: expected an integer from 1 to 55000, got 0",
+		"consumer group partners problem": "only where the whole value is one",
+	} {
+		if !strings.Contains(said[where], want) {
+			t.Errorf("%s: %q", where, said[where])
+		}
+	}
+	for _, where := range []string{" skipped", "route orders skipped", "route clicks skipped", "route users skipped"} {
+		if said[where] != "" {
+			t.Errorf("%s: %q", where, said[where])
+		}
+	}
+}
+
+func TestSkippedConfigurationIsNoProblemAndNotTried(t *testing.T) {
+	const document = `{"id":"orders","uri":"/a","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":"$env://KAFKA_ORDERS"}]}}}`
+	path := writeFile(t, "route.json", document)
+	r := check(t, 0, "-f", path)
+	if len(r.Findings) != 1 || r.Findings[0].Status != "skipped" || r.Findings[0].Resource != "route orders" || len(r.Steps) != 0 {
+		t.Errorf("%+v", r)
+	}
+	p, code := program.Run(t, binary, program.Options{Args: []string{"check", "-f", path}})
+	if code != 0 || !strings.HasSuffix(p.Stdout.String(), "\nno problem found, 1 skipped\n") {
+		t.Errorf("exit code %d, %s", code, p.Stdout)
+	}
+	r = checkEnv(t, 1, []string{`KAFKA_ORDERS={"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"a"}`}, "-f", path, "--timeout", "5s")
+	r.has(t, "connect", "problem", "connection refused")
 }
 
 func TestWrongUsage(t *testing.T) {

@@ -59,6 +59,16 @@ func TestDoubtfulConfigurationIsPrintedWithTheDoubt(t *testing.T) {
 	}
 }
 
+func TestVariablesAreDoubtfulWhereAPISIXDoesNotReplaceThem(t *testing.T) {
+	const conf = `{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${{KAFKA_PASSWORD}}"},"topic":"a"}`
+	for form, want := range map[string]string{"--yaml": "", "--curl": "warning  APISIX replaces ${{NAME}} in apisix.yaml only, and here takes it as it stands\n"} {
+		p, code := program.Run(t, binary, program.Options{Args: []string{"route", "-f", "-", form}, Stdin: strings.NewReader(conf)})
+		if code != 0 || p.Stderr.String() != want || !strings.Contains(p.Stdout.String(), "${{KAFKA_PASSWORD}}") {
+			t.Errorf("%s: exit code %d, %q, %q", form, code, p.Stdout, p.Stderr)
+		}
+	}
+}
+
 // bash runs a command as somebody pastes it.
 func bash(t *testing.T, command string, env ...string) (string, int) {
 	t.Helper()
@@ -136,4 +146,22 @@ func TestBrokerOfDev(t *testing.T) {
 	r.has(t, "topic", "ok", "its settings are not known, since the cluster names no controller")
 	r.has(t, "record", "ok", "written to partition")
 	r.has(t, "transaction", "ok", "commit")
+}
+
+// TestTopicsThatBeginAlikeHaveTheirOwnRoutes: with one id for both, the second that is put at
+// the Admin API would replace the first.
+func TestTopicsThatBeginAlikeHaveTheirOwnRoutes(t *testing.T) {
+	ids := map[string]bool{}
+	for _, end := range []string{"created", "deleted"} {
+		topic := strings.Repeat("orders-", 10) + end
+		command := route(t, fmt.Sprintf(`{"config":{"bootstrap.servers":"k"},"topic":%q}`, topic), "--curl")
+		id, _, _ := strings.Cut(strings.SplitAfter(command, "/admin/routes/")[1], "'")
+		ids[id] = true
+		if again := route(t, fmt.Sprintf(`{"config":{"bootstrap.servers":"k"},"topic":%q}`, topic), "--curl"); again != command {
+			t.Errorf("%s\nand then\n%s", command, again)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("the ids are %v", ids)
+	}
 }
