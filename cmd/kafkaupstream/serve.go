@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
 const (
@@ -119,8 +121,9 @@ func (v variablesFlag) Set(text string) error {
 // httpServer is the core with plain HTTP as its way in.
 type httpServer struct {
 	inner
-	opts   *serveOptions
-	server *httpfront.Server
+	variable apisixroute.Environment // of an apisix.yaml
+	opts     *serveOptions
+	server   *httpfront.Server
 }
 
 // serve serves HTTP until a signal comes.
@@ -171,7 +174,7 @@ func serve(ctx context.Context, env environment) error {
 
 // startHTTP reads the routes and starts a core for them.
 func startHTTP(o *serveOptions) (*httpServer, error) {
-	s := &httpServer{opts: o}
+	s := &httpServer{opts: o, variable: secrets.New(o.secretsDir, o.getenv, o.secretNames).Variable}
 	list, err := s.readFile()
 	if err != nil {
 		return nil, err
@@ -196,7 +199,7 @@ func (s *httpServer) readFile() ([]routefile.Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := routefile.Read(text)
+	list, err := routefile.Read(text, s.variable)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.opts.file, err)
 	}

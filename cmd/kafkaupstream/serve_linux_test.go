@@ -122,8 +122,8 @@ func TestServeReadsItsRoutesAgain(t *testing.T) {
 	s.write(b, "  - {id: two, match: {path: /two}, topik: t}\n  - {id: 3}\n")
 	program.Until(t, "the errors are logged", func() bool { return s.says("the routes' file has errors") > 0 })
 	program.Until(t, "they are seen at --admin", func() bool {
-		return strings.Contains(fetch(t, "http://"+admin+"/readyz"), "the routes' file has errors") &&
-			strings.Contains(fetch(t, "http://"+admin+"/metrics"), "kafkaupstream_http_routes_valid 0\n")
+		return strings.Contains(s.admin(admin, "/readyz"), "the routes' file has errors") &&
+			strings.Contains(s.admin(admin, "/metrics"), "kafkaupstream_http_routes_valid 0\n")
 	})
 	if status, _ := s.post(address, "/two", "x"); status != 200 {
 		t.Error(status)
@@ -139,15 +139,9 @@ func TestServeReadsItsRoutesAgain(t *testing.T) {
 	}
 }
 
-func fetch(t *testing.T, url string) string {
-	t.Helper()
-	r, err := http.Get(url)
-	if err != nil {
-		return ""
-	}
-	defer r.Body.Close()
-	text, _ := io.ReadAll(r.Body)
-	return string(text)
+func (s *served) admin(address, path string) string {
+	_, body := fetch(address, path)
+	return body
 }
 
 // Kubernetes exchanges a symbolic link to a directory.
@@ -235,9 +229,9 @@ func TestServeLeavesBeforeItEnds(t *testing.T) {
 	t.Parallel()
 	b, address, admin := startBroker(t), program.FreeAddress(t), program.FreeAddress(t)
 	s := startServe(t, b, oneRoute, "--listen", address, "--admin", admin, "--leave-timeout", "1h")
-	program.Until(t, "it is ready", func() bool { return strings.Contains(fetch(t, "http://"+admin+"/readyz"), `"ready": true`) })
+	program.Until(t, "it is ready", func() bool { return strings.Contains(s.admin(admin, "/readyz"), `"ready": true`) })
 	s.Signal(syscall.SIGTERM)
-	program.Until(t, "it is not ready", func() bool { return strings.Contains(fetch(t, "http://"+admin+"/readyz"), "the server is stopping") })
+	program.Until(t, "it is not ready", func() bool { return strings.Contains(s.admin(admin, "/readyz"), "the server is stopping") })
 	if status, _ := s.post(address, "/one", "x"); status != 200 {
 		t.Error(status)
 	}

@@ -125,7 +125,7 @@ func start(t *testing.T, opts Options, routes string) *front {
 }
 
 func (f *front) build(routes string, trust *Trust, before *Routes) (*Routes, error) {
-	list, err := routefile.Read([]byte("defaults: {delivery: sync, config: {bootstrap.servers: 'k:9092'}}\nroutes:\n" + routes))
+	list, err := routefile.Read([]byte("defaults: {delivery: sync, config: {bootstrap.servers: 'k:9092'}}\nroutes:\n"+routes), nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -33,8 +33,8 @@ func fromAPISIX(root object, list []json.RawMessage) bool {
 var conditions = []string{"vars", "remote_addr", "remote_addrs", "filter_func", "service_id", "plugin_config_id"}
 
 // readAPISIX reads the routes of an apisix.yaml that have this plugin. Others are left out.
-func readAPISIX(text []byte) (routes []Route, err error) {
-	doc, err := apisixroute.Read(text)
+func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err error) {
+	doc, err := apisixroute.Read(text, env)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,9 @@ func readAPISIX(text []byte) (routes []Route, err error) {
 
 func routeOf(r *apisixroute.Resource, e *apisixroute.Entry) (Route, error) {
 	route := Route{Place: r.Path, ID: strings.TrimPrefix(r.Name(), r.Kind+" ")}
+	if e.ValueErr != nil {
+		return route, fmt.Errorf("the plugin's value: %w", e.ValueErr)
+	}
 	conf, ok := e.Value.(string)
 	if !ok {
 		return route, errors.New("the plugin's value must be a JSON string")

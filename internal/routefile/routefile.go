@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 )
 
 // MaxBytes is the size of the largest file that is read.
@@ -41,9 +43,9 @@ type Problem struct{ Place, Message string }
 
 func (p Problem) Error() string { return p.Place + ": " + p.Message }
 
-// Read reads a file. The error joins a [Problem] for each thing that is wrong; what it quotes of the
-// file is names, never values.
-func Read(text []byte) ([]Route, error) {
+// Read reads a file. What an apisix.yaml takes from its environment, it takes from env. The error joins a [Problem] for
+// each thing that is wrong; what it quotes of the file is names, never values.
+func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
 	root, err := readRoot(text)
 	if err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func Read(text []byte) ([]Route, error) {
 		return nil, errors.New("the file has no route")
 	}
 	if fromAPISIX(root, list) {
-		return readAPISIX(text)
+		return readAPISIX(text, env)
 	}
 	return readOwn(list, defaults)
 }

@@ -5,7 +5,17 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
+
+// variables are the environment of an apisix.yaml.
+func variables(name string) (string, error) {
+	if name == "CONF" {
+		return `{"topic":"env"}`, nil
+	}
+	return "", secrets.ErrNotSet
+}
 
 // show is the routes as a test writes them.
 func show(routes []Route) string {
@@ -65,9 +75,15 @@ routes:
 `, `routes[0] 1 [POST] [x.example.com] [/a /b/{rest...}] {"topic":"t"}
 doubt plugins.key-auth: serve does not run APISIX's plugins; a gateway in front of it has to
 `},
+		{"apisix.yaml with a reference", `
+routes:
+  - {id: a, uri: /a, plugins: {ext-plugin-pre-req: {conf: [{name: kafkaupstream, value: $env://CONF}]}}}
+  - {id: b, uri: "/${{PATH_B:=b}}", plugins: {ext-plugin-pre-req: {conf: [{name: kafkaupstream, value: '{"topic":"b"}'}]}}}
+#END
+`, "routes[0] a [] [] [/a] {\"topic\":\"env\"}\nroutes[1] b [] [] [/b] {\"topic\":\"b\"}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			routes, err := Read([]byte(c.text))
+			routes, err := Read([]byte(c.text), variables)
 			if got := show(routes); err != nil || got != c.want {
 				t.Errorf("%v\n got %s\nwant %s", err, got, c.want)
 			}
@@ -102,9 +118,10 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"defaults: {id: a}\nroutes: [1]":                                      "defaults.id: each route has its own",
 		`{"routes":[{"uri":"/"}]}`:                                            "no route of the file has the plugin kafkaupstream",
 		apisix(`"vars":[],`):                                                  "routes[0]: vars: serve does not know it; a gateway in front can",
+		strings.Replace(apisix(""), `"{}"`, `"$secret://a/b/c"`, 1):           `routes[0]: the plugin's value: "$secret://a/b/c" is a reference that APISIX resolves and this check does not: it asks no secret manager`,
 		`{"routes":[{"uri":"/"}],"services":[{"id":"s","plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`: "services[0]: serve takes this plugin on routes only, and this is a service",
 	} {
-		if _, err := Read([]byte(text)); err == nil || err.Error() != want {
+		if _, err := Read([]byte(text), variables); err == nil || err.Error() != want {
 			t.Errorf("%s\n got %v\nwant %s", text, err, want)
 		}
 	}
@@ -116,7 +133,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(`{"routes":[{"id":"a","uri":"/a","plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`)
 	f.Add("a: &a [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
-		routes, err := Read([]byte(text))
+		routes, err := Read([]byte(text), variables)
 		if err != nil {
 			return
 		}
