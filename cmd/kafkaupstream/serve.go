@@ -16,6 +16,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
@@ -291,10 +292,10 @@ func (s *httpServer) reload() {
 	}
 	s.server.SetRoutes(routes)
 	if err != nil {
-		s.log.Error("the routes' file has errors; the routes from before are served", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+		s.log.ErrorContext(logging.Every, "the routes' file has errors; the routes from before are served", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
 	}
-	s.log.Info("the routes were read again", "routes", routes.Count)
+	s.log.InfoContext(logging.Every, "the routes were read again", "routes", routes.Count)
 }
 
 const unixPrefix = "unix:"

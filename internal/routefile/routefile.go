@@ -74,6 +74,31 @@ func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
 	return readOwn(list, defaults)
 }
 
+// Own reports whether a text is a file of serve's own form, and neither an apisix.yaml nor a route of APISIX or a plugin's
+// configuration.
+func Own(text []byte) bool {
+	root, err := readRoot(text)
+	var list []json.RawMessage
+	return err == nil && json.Unmarshal(root["routes"], &list) == nil && list != nil && !fromAPISIX(root, list)
+}
+
+// Problems are those that an error of Read's joins.
+func Problems(err error) (all []Problem) {
+	var problem Problem
+	switch joined, several := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+	case several:
+		for _, one := range joined.Unwrap() {
+			all = append(all, Problems(one)...)
+		}
+	case errors.As(err, &problem):
+		all = append(all, problem)
+	default:
+		all = append(all, Problem{"", err.Error()})
+	}
+	return all
+}
+
 // readOwn reads the routes of a file of serve's own form.
 func readOwn(list []json.RawMessage, defaults object) (routes []Route, err error) {
 	var problems []error
