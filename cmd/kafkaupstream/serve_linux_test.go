@@ -206,11 +206,11 @@ func TestServeHandsItsSocketOver(t *testing.T) {
 	t.Parallel()
 	b, socket := startBroker(t), socketPath(t)
 	routes := "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
-	s := startServe(t, b, routes, "--listen", "unix:"+socket)
+	s := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
 	c := startHTTPClients(t, b, socket)
 	for range 3 {
 		c.more()
-		next := startServe(t, b, routes, "--listen", "unix:"+socket)
+		next := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
 		s.Signal(syscall.SIGTERM)
 		c.more()
 		s.ended(0)
@@ -407,6 +407,75 @@ func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	}
 	ca.write(filepath.Join(dir, "server"), "second")
 	program.Until(t, "the second certificate is used", func() bool { name, _ := ask(gateway); return name == "second" })
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+// TestServeDoesWhatItsPageSays takes routes and metrics from docs/serve.md.
+func TestServeDoesWhatItsPageSays(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/serve.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	_, routes, _ := strings.Cut(page, "```yaml\n")
+	routes, _, _ = strings.Cut(routes, "```")
+	b, dir, address, admin := startBroker(t), t.TempDir(), program.FreeAddress(t), program.FreeAddress(t)
+	s := &served{t: t, file: filepath.Join(dir, "routes.yaml")}
+	routes = strings.NewReplacer("kafka:9092", b.ListenAddrs()[0], "topic: orders", "topic: t").Replace(routes) +
+		"  - {id: proven, match: {path: /proven}, topic: $consumer_name}\n"
+	for path, text := range map[string]string{s.file: routes, filepath.Join(dir, "secret"): "s3cret\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Process = program.Start(t, binary, program.Options{Args: []string{"serve", "-f", s.file, "--spool-dir", filepath.Join(dir, "spool"),
+		"--listen", address, "--admin", admin, "--gateway-secret-file", filepath.Join(dir, "secret")}})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	for path, want := range map[string]int{"/orders/": 200, "/orders/7": 200, "/orders": 404, "/audit": 404, "/proven": 403} {
+		if status, reply := s.post(address, path, `{"id": 7}`); status != want {
+			t.Error(path, status, reply)
+		}
+	}
+	open, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	s.Signal(syscall.SIGHUP)
+	want := map[string]float64{
+		"kafkaupstream_http_connections": 1, "kafkaupstream_http_requests_unrouted_total": 2, "kafkaupstream_http_requests_unproven_total": 1,
+		"kafkaupstream_http_routes": 3, "kafkaupstream_http_routes_valid": 1, "kafkaupstream_http_routes_read_total": 1,
+	}
+	var now map[string]float64
+	program.Until(t, fmt.Sprint("the series are ", want), func() bool {
+		now = samplesOf(admin)
+		for series, value := range want {
+			if now[series] != value {
+				return false
+			}
+		}
+		return true
+	})
+	for series := range now {
+		_, moves := want[series]
+		if own := strings.HasPrefix(series, "kafkaupstream_http_"); own && !(moves && strings.Contains(page, "| `"+series+"` |")) {
+			t.Errorf("%s is not in the table, or has no event", series)
+		}
+	}
+	env, _, usage := fakeProcess(nil, "--help")
+	if _, err := readServeOptions(env); err == nil {
+		t.Fatal("no help")
+	}
+	for _, line := range strings.Split(usage.String(), "\n") {
+		name, isFlag := strings.CutPrefix(line, "  -")
+		name, _, _ = strings.Cut(name, " ")
+		readme, _ := os.ReadFile("../../README.md")
+		if flag := "`--" + name + "`"; isFlag && name != "f" && !strings.Contains(page, flag) && !strings.Contains(string(readme), flag) {
+			t.Errorf("the flag --%s is in neither page", name)
+		}
+	}
 	s.Signal(syscall.SIGINT)
 	s.ended(0)
 }

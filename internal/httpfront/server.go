@@ -47,6 +47,7 @@ type Server struct {
 	opts   Options
 	http   *http.Server
 	routes atomic.Pointer[Routes]
+	unused Unused
 
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
@@ -70,7 +71,8 @@ func New(opts Options, routes *Routes) *Server {
 }
 
 // count keeps the number of open connections.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
+func (s *Server) count(c net.Conn, state http.ConnState) {
+	s.unused.Note(c, state)
 	switch state {
 	case http.StateNew:
 		s.connections.Add(1)
@@ -120,6 +122,7 @@ func (s *Server) Leaving() bool { return s.stopping.Load() }
 // and its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
+	s.unused.Close()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		_ = s.http.Close()

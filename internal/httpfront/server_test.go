@@ -509,3 +509,14 @@ func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
 		t.Error(n, "requests from others than the gateway")
 	}
 }
+
+func TestShutdownDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	f.dial()
+	await.Within(t, 20*time.Second, "the connection is accepted", func() bool { return f.Stats().Connections == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // net/http waits five for a request
+	defer cancel()
+	if err := f.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}
