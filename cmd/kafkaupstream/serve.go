@@ -9,6 +9,8 @@ import (
 	"net/textproto"
 	"os"
 	"os/signal"
+	"os/user"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +37,7 @@ const (
 type serveOptions struct {
 	runOptions
 	file, listen string
+	group        string // of the Unix socket; "": the process's own
 	leave        time.Duration
 	bounds       httpfront.Bounds
 	certificates httpfront.Certificates
@@ -47,6 +50,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	fs.StringVar(&o.file, "f", "", "the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
 	fs.StringVar(&o.listen, "listen", defaultServeListen, "host:port, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
+	fs.StringVar(&o.group, "socket-group", "", "the group that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
 	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "file with the certificate, PEM; read again when it changes")
 	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "file with its key, PEM")
 	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "file with certificates, PEM: every client needs one of theirs, and is the gateway")
@@ -95,6 +99,8 @@ func (o *serveOptions) checkServeFlags() error {
 		return errors.New("--tls-cert and --tls-key belong together")
 	case c.ClientCAFile != "" && c.CertFile == "":
 		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
+	case o.group != "" && !o.trust.Socket:
+		return errors.New("--socket-group is of a unix: socket, see --listen")
 	case o.leave < 0:
 		return errors.New("--leave-timeout cannot be negative")
 	case b.HeaderTimeout <= 0 || b.ReadTimeout <= 0 || b.IdleTimeout <= 0 || b.HeaderBytes <= 0 || b.Connections <= 0:
@@ -144,7 +150,7 @@ func serve(ctx context.Context, env environment) error {
 		}
 	}
 	seen := o.fingerprint()
-	listener, err := listenHTTP(o.listen, env)
+	listener, err := listenHTTP(o.listen, o.group, env)
 	if err != nil {
 		return err
 	}
@@ -301,7 +307,7 @@ func (s *httpServer) reload() {
 const unixPrefix = "unix:"
 
 // listenHTTP listens on the address, or returns the socket that systemd has opened for this process.
-func listenHTTP(address string, env environment) (net.Listener, error) {
+func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	if env.getenv("LISTEN_PID") == fmt.Sprint(os.Getpid()) && env.getenv("LISTEN_FDS") == "1" {
 		const firstPassed = 3 // sd_listen_fds(3)
 		file := os.NewFile(firstPassed, "systemd's socket")
@@ -312,14 +318,32 @@ func listenHTTP(address string, env environment) (net.Listener, error) {
 	if !unix {
 		return net.Listen("tcp", address)
 	}
-	return listenUnix(path)
+	return listenUnix(path, group)
 }
 
-// unixMode lets the group in: the gateway's, usually another user.
+// unixMode lets the group in: the gateway's, which usually is another user.
 const unixMode = 0o660
 
+// changeGroup gives the file to a group.
+func changeGroup(path, group string) error {
+	id, err := strconv.Atoi(group)
+	if err != nil {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return fmt.Errorf("--socket-group: %w", err)
+		}
+		if id, err = strconv.Atoi(g.Gid); err != nil {
+			return fmt.Errorf("--socket-group: %w", err)
+		}
+	}
+	if err := os.Chown(path, -1, id); err != nil {
+		return fmt.Errorf("--socket-group: %w", err)
+	}
+	return nil
+}
+
 // listenUnix listens at the path, from which an earlier process's socket is taken away at once and never missing.
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path, group string) (net.Listener, error) {
 	own := fmt.Sprintf("%s.%d", path, os.Getpid())
 	_ = os.Remove(own) // of a process that had this id and was killed
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
@@ -327,8 +351,13 @@ func listenUnix(path string) (net.Listener, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	if err = os.Chmod(own, unixMode); err == nil {
-		err = os.Rename(own, path)
+	if group != "" {
+		err = changeGroup(own, group)
+	}
+	if err == nil {
+		if err = os.Chmod(own, unixMode); err == nil {
+			err = os.Rename(own, path)
+		}
 	}
 	if err != nil {
 		l.Close()
@@ -345,6 +374,9 @@ type unixListener struct {
 	path string
 	info os.FileInfo
 }
+
+// Addr returns the socket's path.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close closes the socket.
 func (l *unixListener) Close() error {
