@@ -14,7 +14,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzRead@internal/routefile FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute FuzzVariables@internal/apisixroute \
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRecord@internal/console FuzzExtract@internal/tracing
 
-.PHONY: help build test lint unit fuzz kafka interop chaos bench screenshot deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot deps
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +53,9 @@ interop: ## the neighbours' real software, installed from its registry, against 
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (two hours; as root, for a tmpfs)
 	go test -count=1 -timeout 4h -v ./test/chaos -args -full -records=20000 -outage=30s
+
+apisix: ## APISIX, etcd and Kafka in containers, reloads and a killed worker under load, judged by verify (needs docker)
+	examples/verify.sh
 
 bench: ## the host against the stock runner
 	go run ./bench

@@ -16,6 +16,7 @@ case ${1-} in
   *) wrong_usage "unknown argument $1" ;;
 esac
 need docker
+docker compose version >/dev/null 2>&1 || die "needs docker's compose plugin"
 
 if [ ! -e "$here/.env" ]; then
   ADMIN_KEY=key-$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
