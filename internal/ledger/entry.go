@@ -115,5 +115,5 @@ func (e *Entry) byItself() bool { return e.Outcome() == Refused && e.Status < 50
 // names reports whether the reply is to say where the record is, or does.
 func (e *Entry) names() bool {
 	o := e.Outcome()
-	return o == Acknowledged || o == Accepted && e.Offset >= 0
+	return o == Acknowledged || o == Accepted && e.Partition >= 0 && e.Offset >= 0
 }

@@ -10,7 +10,10 @@ type Reply struct {
 	Partition *int32
 	Offset    *int64
 	Records   []Reply
-	// Offsets are what the REST Proxy answers of the records instead.
+	// PartitionID and ErrorCode (from 400 on) are the REST Proxy's, version 3; Offsets is what
+	// its version 2 answers of the records.
+	PartitionID *int32 `json:"partition_id"`
+	ErrorCode   int    `json:"error_code"`
 	Offsets []struct {
 		Partition *int32
 		Offset    *int64
@@ -33,11 +36,16 @@ func (r *Reply) Enter(e *Entry) {
 // does not say, or not like the plugin, is left to the status.
 func (e *Entry) Enter(status int, body []byte) {
 	var r Reply
-	_ = json.Unmarshal(body, &r) // of members of other types it reads the others
+	if json.Unmarshal(body, &r) != nil { // members of other types; what it has read of those is 0
+		r = Reply{Delivered: r.Delivered, Receipt: r.Receipt}
+	}
 	if len(r.Records) == 1 && r.Records[0].Delivered != "" {
 		r = r.Records[0]
 	}
-	failed := false
+	failed := r.ErrorCode >= 400
+	if r.Partition == nil {
+		r.Partition = r.PartitionID
+	}
 	if len(r.Offsets) == 1 && r.Offset == nil {
 		r.Partition, r.Offset, failed = r.Offsets[0].Partition, r.Offsets[0].Offset, r.Offsets[0].ErrorCode != nil
 	}
