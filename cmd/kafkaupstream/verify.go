@@ -105,7 +105,8 @@ func (o *verifyOptions) properties(resolver *secrets.Resolver) (map[string]strin
 func readProperties(r io.Reader, resolve func(string) (string, error)) (map[string]string, error) {
 	props := map[string]string{}
 	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
+	n := 1
+	for ; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || line[0] == '#' {
 			continue
@@ -123,7 +124,10 @@ func readProperties(r io.Reader, resolve func(string) (string, error)) (map[stri
 		}
 		props[kafkaconf.Canonical(name)] = value
 	}
-	return props, lines.Err()
+	if lines.Err() != nil {
+		return nil, fmt.Errorf("line %d is too long", n)
+	}
+	return props, nil
 }
 
 // verifyDelivery sends records through a gateway and says which promises were broken.
@@ -136,7 +140,7 @@ func verifyDelivery(ctx context.Context, env environment) error {
 	if line != nil {
 		o.Progress = line.show
 	}
-	judging, cancel := untilAgain(ctx)
+	judging, cancel := untilAgain()
 	defer cancel()
 	report, err := verify.Run(ctx, judging, o.Options)
 	line.clear()
@@ -167,8 +171,8 @@ func printVerified(w io.Writer, report *verify.Report, asJSON bool) error {
 }
 
 // untilAgain returns a context that ends with the second signal to end: the first one ends
-// ctx.
-func untilAgain(ctx context.Context) (again context.Context, cancel context.CancelFunc) {
+// the command's.
+func untilAgain() (again context.Context, cancel context.CancelFunc) {
 	again, cancel = context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, endSignals...)

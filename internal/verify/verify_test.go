@@ -306,7 +306,7 @@ func TestVerifyWaitsForWhatWasPromised(t *testing.T) {
 		reply(w, 202, "pending", "receipt", `"r"`)
 	})
 	o := k.options(g.URL)
-	o.Records, o.Wait = 8, patience
+	o.Records, o.Connections, o.Wait = 8, 1, patience // one record of each key
 	producer := k.client()
 	var missing atomic.Int32
 	o.Progress = func(p Progress) {
