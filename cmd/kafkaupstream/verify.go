@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -130,12 +131,17 @@ func readProperties(r io.Reader, resolve func(string) (string, error)) (map[stri
 	return props, nil
 }
 
+// verifyGCPercent makes the process small rather than quick: a run's entries are millions,
+// and nearly all that is allocated beside them is garbage at once.
+const verifyGCPercent = 25
+
 // verifyDelivery sends records through a gateway and says which promises were broken.
 func verifyDelivery(ctx context.Context, env environment) error {
 	o, err := readVerifyOptions(env)
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(verifyGCPercent)
 	line := newStatusLine(env.stderr)
 	if line != nil {
 		o.Progress = line.show

@@ -13,6 +13,13 @@ type Ledger struct {
 	entries []Entry
 }
 
+// Reserve makes room for n entries. Without it a long ledger is copied again and again.
+func (l *Ledger) Reserve(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = slices.Grow(l.entries, n)
+}
+
 // Write appends entries, which are not changed after that.
 func (l *Ledger) Write(e ...Entry) {
 	l.mu.Lock()

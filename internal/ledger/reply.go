@@ -14,7 +14,7 @@ type Reply struct {
 	// its version 2 answers of the records.
 	PartitionID *int32 `json:"partition_id"`
 	ErrorCode   int    `json:"error_code"`
-	Offsets []struct {
+	Offsets     []struct {
 		Partition *int32
 		Offset    *int64
 		ErrorCode *int `json:"error_code"`

@@ -125,7 +125,7 @@ func TestExamplesOfAnAccountAreFew(t *testing.T) {
 }
 
 func TestRecordsTakeLittleMemory(t *testing.T) {
-	const records, most = 100_000, 200 // bytes for each
+	const records, most = 20_000, 200 // bytes for each
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats

@@ -43,8 +43,12 @@ type load struct {
 	broken atomic.Int64 // replies that are no 2xx, or the lack of one
 }
 
+// reserved is the most records for which there is room from the beginning.
+const reserved = 1_000_000
+
 func newLoad(o *Options, run ledger.Run) *load {
 	l := &load{Options: o, run: run, pace: ledger.NewPace()}
+	l.ledger.Reserve(min(o.Records, reserved))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxConnsPerHost, transport.MaxIdleConnsPerHost = o.Connections, o.Connections
 	transport.Protocols = new(http.Protocols)

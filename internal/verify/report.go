@@ -86,7 +86,7 @@ func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Dur
 	if took > 0 {
 		r.PerSecond = rounded(float64(len(entries)) / took.Seconds())
 	}
-	var waits []time.Duration
+	waits := make([]time.Duration, 0, len(entries))
 	for i := range entries {
 		if entries[i].Status == 0 {
 			r.Statuses["none"]++

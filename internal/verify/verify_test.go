@@ -23,11 +23,10 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-// cluster is an in-process cluster with a producer.
+// cluster is an in-process cluster.
 type cluster struct {
 	*kfake.Cluster
-	t        *testing.T
-	producer *kgo.Client
+	t *testing.T
 }
 
 const partitions = 3
@@ -491,7 +490,10 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 		{"no such topic", func(o *Options) { o.Topic = "order" }, `there is no topic "order", and verify creates none`},
 		{"a wrong password", login("root", "wrong"), "the cluster refuses the log-in; wrong user or password: "},
 		{"a user without rights", login("alice", "wonder"), `the credentials may not see the topic "orders", or there is none of this name; verify needs READ on it`},
-		{"a property that contradicts another", func(o *Options) { o.Properties["session.timeout.ms"] = "1"; o.Properties["heartbeat.interval.ms"] = "x" }, "librdkafka refuses the configuration: "},
+		{"a property that contradicts another", func(o *Options) {
+			o.Properties["session.timeout.ms"] = "1"
+			o.Properties["heartbeat.interval.ms"] = "x"
+		}, "librdkafka refuses the configuration: "},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
