@@ -89,7 +89,9 @@ func (t *topic) reach(ctx context.Context) error {
 		case errors.As(err, &missing):
 			return err
 		}
-		t.poll(0)
+		if _, err := t.poll(0); err != nil {
+			return err
+		}
 		if t.complaints.Hopeless() || ctx.Err() != nil {
 			return errors.New(t.complaints.Why(t.mechanism))
 		}
@@ -134,7 +136,9 @@ func (t *topic) ends(ctx context.Context, ends map[int32]int64) error {
 				ends[p] = end
 				break
 			}
-			t.poll(pollMillis)
+			if _, err := t.poll(pollMillis); err != nil {
+				return err
+			}
 			if ctx.Err() != nil {
 				return fmt.Errorf("the end of partition %d cannot be asked for: %s", p, complaint.Text(err))
 			}
@@ -243,7 +247,9 @@ func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Dura
 // grow asks for the partitions' ends, also of partitions that are new.
 func (t *topic) grow(ctx context.Context, known map[int32]int64) error {
 	for t.find() != nil && ctx.Err() == nil {
-		t.poll(pollMillis)
+		if _, err := t.poll(pollMillis); err != nil {
+			return err
+		}
 	}
 	for p := range int32(t.partitions) {
 		if _, old := t.next[p]; !old {
