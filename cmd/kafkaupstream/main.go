@@ -23,6 +23,7 @@ const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing
   kafkaupstream check      say what is wrong with a route's configuration and its way to Kafka
   kafkaupstream route      print the route for APISIX around a configuration
   kafkaupstream spool      show and handle the records that durable routes keep on disk
+  kafkaupstream verify     send records through a gateway, read the topic, and say what was lost
   kafkaupstream version    print the version
 
 A command's flags: kafkaupstream COMMAND -h
@@ -49,8 +50,11 @@ type environment struct {
 	stdin          io.Reader
 }
 
+// endSignals tell the process to end.
+var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
 	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr, os.Stdin}))
 }
@@ -65,6 +69,7 @@ func dispatch(ctx context.Context, env environment) int {
 		"check":   checkRoute,
 		"route":   printRoute,
 		"spool":   operateSpool,
+		"verify":  verifyDelivery,
 		"version": version,
 		"help":    help,
 	}

@@ -46,7 +46,13 @@ func TestCommandLine(t *testing.T) {
 		{"check -h names its flags", "check -h", "", 0, "", "send records to this topic; without it none is sent anywhere"},
 		{"route -h names its flags", "route -h", "", 0, "", "where the Admin API is, for --curl (default \"http://127.0.0.1:9180\")"},
 
-		{"an unknown command is shown with the usage", "serve", "", 2, "", `there is no command "serve"` + "\n\n" + usage},
+		{"verify -h names its flags", "verify -h", "", 0, "", "the topic in which the records are to arrive"},
+
+		{"verify wants to know where the gateway is", "verify --brokers k:9092 --topic t", "", 2, "", "kafkaupstream verify: --url is where the gateway takes records"},
+		{"verify wants to know where Kafka is", "verify --url http://g/ --topic t", "", 2, "", "kafkaupstream verify: --brokers names the Kafka cluster"},
+		{"a header has a name", "verify --header x", "", 2, "", `invalid value "x" for flag -header: expected 'Name: value'`},
+		{"a file of properties that is not there is named", "verify --config no-such-file", "", 1, "", "kafkaupstream: --config: open no-such-file: no such file or directory\n"},
+		{"an unknown command is shown with the usage", "server", "", 2, "", `there is no command "server"` + "\n\n" + usage},
 		{"an unknown flag of run is wrong usage", "run --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
 		{"an unknown flag of dev is wrong usage", "dev --no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},
 		{"an unknown flag without a command is wrong usage", "--no-such-flag", "", 2, "", "flag provided but not defined: -no-such-flag"},

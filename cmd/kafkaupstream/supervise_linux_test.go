@@ -33,6 +33,9 @@ type supervised struct {
 	t *testing.T
 }
 
+// patient has a worker wait for its successor, however busy the machine is.
+var patient = []string{"--takeover-timeout", "5m"}
+
 func startSupervised(t *testing.T, socket string, args ...string) *supervised {
 	t.Helper()
 	p := program.Start(t, binary, program.Options{Args: append([]string{"run"}, args...), Env: []string{"APISIX_LISTEN_ADDRESS=unix:" + socket}})
@@ -105,7 +108,9 @@ type clients struct {
 	http   *http.Client
 	paused chan struct{}
 	all    sync.WaitGroup
-	calls  atomic.Int64 // that were answered
+	// disconnect closes their connections: a worker without a supervisor waits for that.
+	disconnect func()
+	calls      atomic.Int64 // that were answered
 
 	mu       sync.Mutex
 	promised map[string]bool // records that were answered 200
@@ -126,11 +131,11 @@ func startClients(t *testing.T, socket string) *clients {
 	server := httptest.NewServer(g)
 	c.url = server.URL
 	c.begin()
-	t.Cleanup(func() {
-		c.stop()
+	c.disconnect = func() {
 		server.Close()
 		client.Close()
-	})
+	}
+	t.Cleanup(c.stop)
 	return c
 }
 
@@ -142,10 +147,8 @@ func startHTTPClients(t *testing.T, b *kfake.Cluster, socket string) *clients {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}}
 	c.begin()
-	t.Cleanup(func() {
-		c.stop()
-		c.http.CloseIdleConnections()
-	})
+	c.disconnect = c.http.CloseIdleConnections
+	t.Cleanup(c.stop)
 	return c
 }
 
@@ -193,8 +196,9 @@ func (c *clients) stop() {
 	case <-c.paused:
 	default:
 		close(c.paused)
+		c.all.Wait()
+		c.disconnect()
 	}
-	c.all.Wait()
 }
 
 // judge compares what was promised with the topic. As many calls as are allowed may have failed, and
@@ -239,7 +243,7 @@ func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
 		t.Run(fmt.Sprintf("the next runner comes %v after SIGTERM", late), func(t *testing.T) {
 			t.Parallel()
 			socket := socketPath(t)
-			runner := startSupervised(t, socket)
+			runner := startSupervised(t, socket, patient...)
 			c := startClients(t, socket)
 			for range times {
 				c.more()
@@ -247,7 +251,7 @@ func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
 				old.Signal(syscall.SIGTERM)
 				kill := time.AfterFunc(time.Second, func() { old.Signal(syscall.SIGKILL) }) // as APISIX does
 				<-time.After(late)
-				next := startSupervised(t, socket)
+				next := startSupervised(t, socket, patient...)
 				c.more()
 				if complaints := old.left(); complaints != nil {
 					t.Errorf("the log: %s", complaints)
@@ -310,13 +314,13 @@ func TestSuperviseWorkerOutlivesItsSupervisor(t *testing.T) {
 	t.Run("and serves until the next one does", func(t *testing.T) {
 		t.Parallel()
 		socket := socketPath(t)
-		runner := startSupervised(t, socket)
+		runner := startSupervised(t, socket, patient...)
 		clients := startClients(t, socket)
 		clients.more()
 		runner.Signal(syscall.SIGKILL)
 		runner.supervisorEnded()
 		clients.more()
-		next := startSupervised(t, socket)
+		next := startSupervised(t, socket, patient...)
 		clients.more()
 		runner.left()
 		clients.stop()

@@ -2,13 +2,12 @@ package check
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/check/complaint"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 )
 
@@ -20,8 +19,7 @@ type client struct {
 
 	calls sync.WaitGroup // that may outlast the step that made them
 
-	mu   sync.Mutex
-	seen map[kafka.ErrorCode]string // the last error of each code
+	complaints complaint.Log
 }
 
 // newClient makes a producer with the properties, which connects to the cluster on its
@@ -46,7 +44,7 @@ func newClient(props kafkaconf.Properties) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{Producer: p, mechanism: props["sasl.mechanisms"], seen: map[kafka.ErrorCode]string{}}
+	c := &client{Producer: p, mechanism: props["sasl.mechanisms"]}
 	if c.admin, err = kafka.NewAdminClientFromProducer(p); err != nil {
 		return nil, err
 	}
@@ -107,30 +105,10 @@ func (c *client) listen() {
 		case *kafka.Message:
 			e.Opaque.(chan delivered) <- delivered{e.TopicPartition.Partition, int64(e.TopicPartition.Offset), e.TopicPartition.Error, true}
 		case kafka.Error:
-			c.mu.Lock()
-			c.seen[e.Code()] = e.Error()
-			c.mu.Unlock()
+			c.complaints.Note(e)
 		}
 	}
 }
-
-// complaint returns the last error of the first of the codes that there was.
-func (c *client) complaint(codes ...kafka.ErrorCode) (kafka.ErrorCode, string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, code := range codes {
-		if text, ok := c.seen[code]; ok {
-			return code, text
-		}
-	}
-	return kafka.ErrNoError, ""
-}
-
-// refused are the errors that no patience mends.
-var refused = []kafka.ErrorCode{kafka.ErrSaslAuthenticationFailed, kafka.ErrAuthentication, kafka.ErrSsl}
-
-// causes are those that explain why no broker answers, the most telling first.
-var causes = append(slices.Clone(refused), kafka.ErrResolve, kafka.ErrTransport, kafka.ErrTimedOut)
 
 // pollMillis is how often a wait for the cluster looks at the complaints.
 const pollMillis = 250
@@ -142,51 +120,19 @@ func (c *client) answer(ctx context.Context) (*kafka.Metadata, error) {
 		if err == nil {
 			return m, nil
 		}
-		if code, _ := c.complaint(refused...); code != kafka.ErrNoError || ctx.Err() != nil {
+		if c.complaints.Hopeless() || ctx.Err() != nil {
 			return nil, err
 		}
 	}
 }
 
 // why says what keeps the cluster from answering.
-func (c *client) why() string {
-	code, text := c.complaint(causes...)
-	text = withoutPrefix(text)
-	switch code {
-	case kafka.ErrNoError:
-		return "no broker answers"
-	case kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed:
-		if c.mechanism == "OAUTHBEARER" {
-			return "no token was got, or the cluster refuses it: " + text
-		}
-		return "the cluster refuses the log-in; wrong user or password: " + text
-	case kafka.ErrSsl:
-		return "the TLS handshake fails: " + text
-	}
-	return "no broker answers: " + text
-}
-
-// withoutPrefix takes off what librdkafka puts before a broker's error: its own name of
-// the broker, whose address the step has.
-func withoutPrefix(text string) string {
-	if i := strings.Index(text, "/bootstrap: "); i >= 0 {
-		text = text[i+len("/bootstrap: "):]
-	}
-	return text
-}
+func (c *client) why() string { return c.complaints.Why(c.mechanism) }
 
 // millisOf is what is left of a step, for librdkafka.
 func millisOf(ctx context.Context) int {
 	deadline, _ := ctx.Deadline()
 	return max(int(time.Until(deadline)/time.Millisecond), 1)
-}
-
-// errorText is an error without the code that kafka.Error writes into it.
-func errorText(err error) string {
-	if e, ok := err.(kafka.Error); ok {
-		return e.String()
-	}
-	return err.Error()
 }
 
 // noTopic is what is said where a topic is missing.
@@ -198,7 +144,7 @@ const transactionPrefix = "kafkaupstream-"
 // cause says in an operator's words why Kafka refused something.
 func (c *client) cause(err error) string {
 	if err == context.DeadlineExceeded {
-		if code, _ := c.complaint(causes...); code != kafka.ErrNoError {
+		if c.complaints.Any() {
 			return "no answer in time; " + c.why()
 		}
 		return "no answer in time"
@@ -223,7 +169,7 @@ func (c *client) cause(err error) string {
 	case kafka.ErrMsgSizeTooLarge:
 		return "it is larger than the topic takes (max.message.bytes), or the producer (message.max.bytes)"
 	case kafka.ErrMsgTimedOut, kafka.ErrTimedOut:
-		if code, _ := c.complaint(causes...); code != kafka.ErrNoError {
+		if c.complaints.Any() {
 			return c.why()
 		}
 		return "no acknowledgement in time"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/check/complaint"
 	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
 )
 
@@ -25,7 +26,7 @@ const advertisedWait = 2 * time.Second
 // noAnswer says why the cluster does not answer. As soon as it has told its brokers'
 // addresses, librdkafka asks there, and one of them may be the cause.
 func (w *way) noAnswer() outcome {
-	_, text := w.kafka.complaint(kafka.ErrResolve, kafka.ErrSsl, kafka.ErrTransport)
+	_, text := w.kafka.complaints.Last(kafka.ErrResolve, kafka.ErrSsl, kafka.ErrTransport)
 	if m := numbered.FindStringSubmatch(text); m != nil {
 		a := port.Address{Host: port.Printable(m[1]), Port: m[2]}
 		if !slices.Contains(w.bootstrap(), a) {
@@ -43,7 +44,7 @@ func (w *way) noAnswer() outcome {
 func (w *way) open(ctx context.Context) outcome {
 	c, err := await(ctx, func() (*client, error) { return newClient(w.props) })
 	if err != nil {
-		return fail("librdkafka refuses the configuration: %s", errorText(err))
+		return fail("librdkafka refuses the configuration: %s", complaint.Text(err))
 	}
 	w.kafka = c
 	_, version := kafka.LibraryVersion()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/check/complaint"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
@@ -114,7 +115,7 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 	}
 	c, err := await(ctx, func() (*client, error) { return newClient(props) })
 	if err != nil {
-		return fail("librdkafka refuses it: %s", errorText(err))
+		return fail("librdkafka refuses it: %s", complaint.Text(err))
 	}
 	defer c.end()
 	var took []time.Duration

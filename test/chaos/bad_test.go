@@ -3,6 +3,8 @@ package chaos
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
 
 // badRecords are faults of clients: some of the records are such that Kafka can never
@@ -24,7 +26,7 @@ var badRecords = []scenario{
 }
 
 // clients is a scenario whose fault is in the records, as far as it says nothing else.
-func clients(fault string, contents func(*rand.Rand) content, s scenario) scenario {
+func clients(fault string, contents func(*rand.Rand) ledger.Content, s scenario) scenario {
 	s.fault, s.contents, s.letters, s.neighbour = fault, contents, true, true
 	if s.lasts == 0 {
 		s.lasts = 2 * time.Second
@@ -45,31 +47,31 @@ var (
 // timestamps lets clients say when a record is from.
 const timestamps = `"timeout_ms":2000,"overrides":["timestamp"]`
 
-func keyless(r *rand.Rand) content {
-	return content{nature: bad, size: 200 + r.IntN(100), keyless: true}
+func keyless(r *rand.Rand) ledger.Content {
+	return ledger.Content{Nature: ledger.Bad, Size: 200 + r.Int32N(100), Keyless: true}
 }
-func future(r *rand.Rand) content {
-	return content{nature: bad, size: 200 + r.IntN(100), future: true}
+func future(r *rand.Rand) ledger.Content {
+	return ledger.Content{Nature: ledger.Bad, Size: 200 + r.Int32N(100), Future: true}
 }
-func large(*rand.Rand) content { return content{nature: bad, size: 3000} }
-func huge(*rand.Rand) content  { return content{nature: bad, size: 250_000} }
+func large(*rand.Rand) ledger.Content { return ledger.Content{Nature: ledger.Bad, Size: 3000} }
+func huge(*rand.Rand) ledger.Content  { return ledger.Content{Nature: ledger.Bad, Size: 250_000} }
 
 // some makes a share of the records bad, in one of the ways. The others are innocent.
-func some(percent int, ways ...func(*rand.Rand) content) func(*rand.Rand) content {
-	return func(r *rand.Rand) content {
+func some(percent int, ways ...func(*rand.Rand) ledger.Content) func(*rand.Rand) ledger.Content {
+	return func(r *rand.Rand) ledger.Content {
 		if r.IntN(100) < percent {
 			return ways[r.IntN(len(ways))](r)
 		}
-		return content{nature: innocent, size: 200 + r.IntN(100)}
+		return ledger.Content{Nature: ledger.Innocent, Size: 200 + r.Int32N(100)}
 	}
 }
 
 // mixedSizes are of records that every limit takes, and some that only the higher takes.
-func mixedSizes(r *rand.Rand) content {
+func mixedSizes(r *rand.Rand) ledger.Content {
 	if r.IntN(10) == 0 {
-		return content{size: 5000}
+		return ledger.Content{Size: 5000}
 	}
-	return content{nature: innocent, size: 200 + r.IntN(100)}
+	return ledger.Content{Nature: ledger.Innocent, Size: 200 + r.Int32N(100)}
 }
 
 // underLoad strikes nothing: the records do.

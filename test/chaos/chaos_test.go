@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,7 +23,7 @@ func again() int {
 }
 
 // replaced notes that the runner is about to be followed by another.
-func (l *lane) replaced() { l.terms.unordered = l.mode == "async" }
+func (l *lane) replaced() { l.terms.Unordered = l.mode == "async" }
 
 // pairs are two replicas for each of six partitions, every broker leading two.
 var pairs = [][]int{{1, 2}, {2, 3}, {3, 1}, {1, 3}, {2, 1}, {3, 2}}
@@ -133,7 +134,7 @@ const manyWorkers = 128
 // the next leader already, which refuses it when it comes again.
 func rollingRestart(s *scene) {
 	for node := 1; node <= s.nodes; node++ {
-		s.each(func(l *lane) { l.pace.grant(10 * manyWorkers) })
+		s.each(func(l *lane) { l.pace.Grant(10 * manyWorkers) })
 		s.after(manyWorkers)
 		s.must(s.Stop(node))
 		s.must(s.Restart(node))
@@ -191,7 +192,7 @@ func runnerKilled(s *scene) {
 		})
 		s.each(func(l *lane) {
 			l.kill()
-			l.terms.unlogged = true
+			l.terms.Unlogged = true
 		})
 		s.exit()
 		for l, topic := range arrived {
@@ -287,8 +288,8 @@ func (s *scene) stopAndStart(arrived arrival) {
 // been sent, and what is under way can be put on disk, without a mark. What had arrived
 // in the topic before is marked.
 func (l *lane) grantPending(arrived []kafkatest.Record) {
-	a := settle(l.ledger.snapshot(), arrived, evidence{})
-	l.terms.duplicates += workers + a.absent[kept]
+	a := settle(l.ledger.Entries(), arrived, ledger.Evidence{})
+	l.terms.Duplicates += workers + a.Absent[ledger.Kept]
 }
 
 // grantUnderWay grants duplicates when the runner was stopped while the brokers did not
@@ -297,11 +298,11 @@ func (l *lane) grantPending(arrived []kafkatest.Record) {
 // arrived while they still answered, and what may have been answered late.
 func (l *lane) grantUnderWay(arrived arrival) {
 	if l.mode != "async" {
-		l.terms.duplicates += workers
+		l.terms.Duplicates += workers
 		return
 	}
-	a := settle(l.ledger.snapshot(), arrived.topics[l], evidence{})
-	l.terms.duplicates += a.absent[queued] + l.ledger.count(func(e *entry) bool {
-		return e.outcome() == queued && e.sent.Before(arrived.at) && !e.sent.Before(arrived.at.Add(-time.Second))
+	a := settle(l.ledger.Entries(), arrived.topics[l], ledger.Evidence{})
+	l.terms.Duplicates += a.Absent[ledger.Queued] + l.ledger.Count(func(e *ledger.Entry) bool {
+		return e.Outcome() == ledger.Queued && e.Sent().Before(arrived.at) && !e.Sent().Before(arrived.at.Add(-time.Second))
 	})
 }

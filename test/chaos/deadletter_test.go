@@ -1,6 +1,10 @@
 package chaos
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
+)
 
 // rightWithdrawnMeanwhile takes the right away while records wait on disk for another
 // reason. They become dead letters; an operator sends them again when it is back.
@@ -9,7 +13,9 @@ func rightWithdrawnMeanwhile(t *testing.T, secrets string) func(*scene) {
 		s.must(s.SetPassword(user, "the-third-password"))
 		s.network.cut()
 		s.each(func(l *lane) {
-			s.within("records are kept", func() bool { return l.ledger.count(func(e *entry) bool { return e.outcome() == kept }) > 5*workers })
+			s.within("records are kept", func() bool {
+				return l.ledger.Count(func(e *ledger.Entry) bool { return e.Outcome() == ledger.Kept }) > 5*workers
+			})
 			s.must(s.RevokeWrite(user, l.topic))
 		})
 		writeSecret(t, secrets, "the-third-password")
@@ -22,9 +28,9 @@ func rightWithdrawnMeanwhile(t *testing.T, secrets string) func(*scene) {
 		s.outage()
 		s.each(func(l *lane) {
 			s.must(s.AllowWrite(user, l.topic))
-			l.terms.unordered = true // what comes later has overtaken them
+			l.terms.Unordered = true // what comes later has overtaken them
 			// Of those under way when the connection broke some had arrived.
-			l.terms.duplicates += workers
+			l.terms.Duplicates += workers
 			s.within("all dead letters are sent again", func() bool {
 				dead, pending := l.onDisk()
 				for stream, n := range dead {

@@ -16,12 +16,27 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
 // workers is how many clients a lane has where the scenario says nothing else; each
 // waits for its answer before it sends the next record.
 const workers = 16
+
+// run is in all records: nobody else writes to the topics.
+const run = ledger.Run("chaos")
+
+// settle holds entries against a topic, in which all is to be as it was sent.
+func settle(entries []ledger.Entry, topic []kafkatest.Record, known ledger.Evidence) *ledger.Account {
+	s := ledger.NewSettlement(run, entries, true)
+	for i := range topic {
+		r := &topic[i]
+		at := ledger.Place{Partition: int32(r.Partition), Offset: r.Offset, Producer: r.ProducerID, Epoch: r.ProducerEpoch}
+		s.Read(ledger.Record{Place: at, Key: r.Key, Value: r.Value})
+	}
+	return s.Account(known)
+}
 
 // lane is one delivery mode under a scenario's load: a topic, a runner, a gateway
 // in front of it, clients, and what they wrote down. The lanes of a scenario see
@@ -32,21 +47,22 @@ type lane struct {
 	mode     string
 	name     string // the mode, in the table
 	topic    string
-	contents func(*rand.Rand) content
+	contents func(*rand.Rand) ledger.Content
 	workers  int
 	batch    int // the most records of a request; 0: one, and not as a batch
 
 	url    string
 	client *http.Client
 
-	ledger   ledger
-	pace     *pace
+	ledger   ledger.Ledger
+	pace     *ledger.Pace
 	answered atomic.Int64
 	clients  sync.WaitGroup
 
-	terms terms
+	terms  ledger.Terms
+	losses losses // what the runners' logs say, once it is judged
 	// seen are records that were in the topic before it was deleted.
-	seen map[id]bool
+	seen map[ledger.ID]bool
 	// emptied is when the files on disk were taken away; zero: they were not.
 	emptied time.Time
 }
@@ -65,10 +81,10 @@ func (l *lane) serve(conf string, seed uint64) {
 	l.url, l.client = server.URL+"/r", &http.Client{Transport: transport}
 	for worker := range l.workers {
 		random := rand.New(rand.NewPCG(seed, uint64(worker)))
-		l.clients.Go(func() { l.work(worker, random) })
+		l.clients.Go(func() { l.work(int32(worker), random) })
 	}
 	l.t.Cleanup(func() {
-		l.pace.end()
+		l.pace.End()
 		l.clients.Wait()
 		transport.CloseIdleConnections()
 		server.Close()
@@ -77,70 +93,52 @@ func (l *lane) serve(conf string, seed uint64) {
 }
 
 // work is one client: it sends a number once, whatever becomes of it.
-func (l *lane) work(worker int, random *rand.Rand) {
-	for number := 1; ; {
+func (l *lane) work(worker int32, random *rand.Rand) {
+	for number := int32(1); ; {
 		most := 1
 		if l.batch > 0 {
 			most += random.IntN(l.batch)
 		}
-		n := l.pace.take(most)
+		n := l.pace.Take(most)
 		if n == 0 {
 			return
 		}
-		request := make([]entry, n)
+		request := make([]ledger.Entry, n)
 		for i := range request {
-			request[i] = entry{id: id{worker, number}, content: l.contents(random)}
+			request[i] = ledger.Entry{ID: ledger.ID{Key: worker, Number: number}, Content: l.contents(random)}
 			number++
 		}
 		l.send(request)
-		l.ledger.write(request...)
+		l.ledger.Write(request...)
 		l.answered.Add(int64(n))
-	}
-}
-
-// reply is the body of an answer of the plugin's.
-type reply struct {
-	Code      int
-	Delivered string
-	Receipt   string
-	Partition *int
-	Offset    *int64
-	Records   []reply
-}
-
-func (r *reply) enter(e *entry) {
-	e.status, e.delivered, e.receipt, e.partition, e.offset = r.Code, r.Delivered, r.Receipt, -1, -1
-	if r.Partition != nil {
-		e.partition = *r.Partition
-	}
-	if r.Offset != nil {
-		e.offset = *r.Offset
 	}
 }
 
 // send posts a request and enters the reply, for each record its own. What is not a
 // reply of the plugin's leaves the entries without a status.
-func (l *lane) send(request []entry) {
-	sent := time.Now()
+func (l *lane) send(request []ledger.Entry) {
+	for i := range request {
+		request[i].Send()
+	}
 	answer := l.post(request)
 	for i := range request {
 		e := &request[i]
-		e.sent, e.wait = sent, time.Since(sent)
+		e.Answered()
 		switch {
 		case answer == nil:
 		case l.batch > 0 && len(answer.Records) == len(request):
-			answer.Records[i].enter(e)
+			answer.Records[i].Enter(e)
 		default:
-			answer.enter(e)
+			answer.Enter(e)
 		}
 	}
 }
 
 // post is the reply to a request; nil: none of the plugin's.
-func (l *lane) post(request []entry) *reply {
+func (l *lane) post(request []ledger.Entry) *ledger.Reply {
 	var body bytes.Buffer
 	for i := range request {
-		body.Write(append(request[i].value(request[i].content), '\n'))
+		body.Write(append(run.Value(request[i].ID, request[i].Content), '\n'))
 	}
 	req, err := http.NewRequest(http.MethodPost, l.url, &body)
 	if err != nil {
@@ -150,7 +148,7 @@ func (l *lane) post(request []entry) *reply {
 	if l.batch > 0 {
 		req.Header.Set("content-type", "application/x-ndjson")
 	}
-	if request[0].future { // 11 days ahead; brokers take an hour
+	if request[0].Future { // 11 days ahead; brokers take an hour
 		req.Header.Set("timestamp", fmt.Sprint(time.Now().UnixMilli()+1_000_000_000))
 	}
 	resp, err := l.client.Do(req)
@@ -159,8 +157,8 @@ func (l *lane) post(request []entry) *reply {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	var r reply
-	if err != nil || json.Unmarshal(text, &r) != nil || r.Code != resp.StatusCode || r.Delivered == "" {
+	var r ledger.Reply
+	if err != nil || json.Unmarshal(text, &r) != nil || int(r.Code) != resp.StatusCode || r.Delivered == "" {
 		return nil
 	}
 	return &r
@@ -179,9 +177,9 @@ func (l *lane) awaitArrival(s *scene) {
 	missing, since := -1, time.Now()
 	for time.Since(since) < arrivalLimit {
 		topic, known := l.read(s.Cluster), l.evidence(s)
-		lost := settle(l.ledger.snapshot(), topic, known).lost
-		lost = slices.DeleteFunc(lost, func(i id) bool { return known.dead[i] }) // it is clear what became of them
-		if l.terms.unlogged && l.mode == "async" || len(lost) <= l.logged(l.topic).atMost() {
+		lost := settle(l.ledger.Entries(), topic, known).Lost
+		lost = slices.DeleteFunc(lost, func(i ledger.ID) bool { return known.Dead[i] }) // it is clear what became of them
+		if l.terms.Unlogged && l.mode == "async" || len(lost) <= l.logged(l.topic).atMost() {
 			return
 		}
 		if len(lost) != missing {
@@ -208,55 +206,56 @@ func (l *lane) read(k *kafkatest.Cluster) []kafkatest.Record {
 }
 
 // evidence is what is known of the lane's records beside replies and topic.
-func (l *lane) evidence(s *scene) evidence {
-	v := evidence{seen: l.seen, excused: func(e *entry) bool {
-		return e.sent.Before(s.fresh) || e.outcome() == kept && e.sent.Before(l.emptied)
+func (l *lane) evidence(s *scene) ledger.Evidence {
+	v := ledger.Evidence{Seen: l.seen, Excused: func(e *ledger.Entry) bool {
+		return e.Sent().Before(s.fresh) || e.Outcome() == ledger.Kept && e.Sent().Before(l.emptied)
 	}}
 	if s.letters {
-		v.dead = l.deadLetters(l.topic)
+		v.Dead = l.deadLetters(l.topic)
 	}
 	return v
 }
 
 // explainLost says what the replies to lost records were, and what is in their places.
-func (l *lane) explainLost(entries []entry, topic []kafkatest.Record, lost []id) {
+func (l *lane) explainLost(entries []ledger.Entry, topic []kafkatest.Record, lost []ledger.ID) {
 	for _, e := range entries {
-		if l.mode == "async" || !slices.Contains(lost, e.id) {
+		if l.mode == "async" || !slices.Contains(lost, e.ID) {
 			continue
 		}
 		there := "nothing"
 		for i := range topic {
-			if r := &topic[i]; e.outcome() == acknowledged && int(r.Partition) == e.partition && r.Offset == int64(e.offset) {
+			if r := &topic[i]; e.Outcome() == ledger.Acknowledged && r.Partition == int(e.Partition) && r.Offset == e.Offset {
 				there = string(r.Value)
 			}
 		}
 		l.t.Logf("%s: lost: %v, sent %s, answered %d %s after %v: partition %d offset %d, where %.60s is; receipt %q",
-			l.name, e.id, e.sent.UTC().Format("15:04:05.000"), e.status, e.delivered, e.wait, e.partition, e.offset, there, e.receipt)
+			l.name, e.ID, e.Sent().UTC().Format("15:04:05.000"), e.Status, e.Delivered, e.Wait, e.Partition, e.Offset, there, e.Receipt)
 	}
 }
 
 // judge compares the ledger with the topic and adds a row to the table.
 func (l *lane) judge(s *scene) {
-	topic, entries := l.read(s.Cluster), l.ledger.snapshot()
-	l.terms.logged = l.logged(l.topic)
-	l.terms.duplicates += l.terms.logged.underWay + l.workers*l.terms.logged.replaced
+	topic, entries := l.read(s.Cluster), l.ledger.Entries()
+	l.losses = l.logged(l.topic)
+	l.terms.Logged = l.losses.ledger()
+	l.terms.Duplicates += l.losses.underWay + l.workers*l.losses.replaced
 	if s.renumbered { // what Kafka may have taken before it refused the batch is sent again by the next producer
-		l.terms.duplicates += l.workers * l.terms.logged.refused
+		l.terms.Duplicates += l.workers * l.losses.refused
 	}
-	l.terms.renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
+	l.terms.Renumbered = s.renumbered || l.mode != "durable" // which has one batch under way
 	a := settle(entries, topic, l.evidence(s))
-	for _, violation := range a.violations(l.terms) {
+	for _, violation := range a.Violations(l.terms) {
 		l.t.Errorf("%s: %s", l.name, violation)
 	}
-	if !l.emptied.IsZero() && a.excused > 0 && !saysFilesAreGone(l.all) {
-		l.t.Errorf("%s: %d kept records are lost with their files, and the log does not say so", l.name, a.excused)
+	if !l.emptied.IsZero() && a.Excused > 0 && !saysFilesAreGone(l.all) {
+		l.t.Errorf("%s: %d kept records are lost with their files, and the log does not say so", l.name, a.Excused)
 	}
-	l.explainLost(entries, topic, a.lost[:min(len(a.lost), 20)])
-	for _, text := range slices.Concat(a.elsewhere[:min(len(a.elsewhere), 20)], a.copies[:min(len(a.copies), 20)]) {
+	l.explainLost(entries, topic, a.Lost[:min(len(a.Lost), 20)])
+	for _, text := range slices.Concat(a.Elsewhere, a.Copies) {
 		l.t.Logf("%s: %s", l.name, text)
 	}
-	r := newRow(s.fault, l, len(entries), &a)
+	r := newRow(s.fault, l, len(entries), a)
 	results.add(r)
 	l.t.Logf("%s: %s; of the unknown %d are there, of those without a reply %d; excused %d, duplicates granted %d, out of order %d",
-		l.name, r.words(), a.found[unknown], a.found[noReply], a.excused, l.terms.duplicates, len(a.swapped))
+		l.name, r.words(), a.Found[ledger.Unknown], a.Found[ledger.NoReply], a.Excused, l.terms.Duplicates, len(a.Swapped))
 }

@@ -1,6 +1,10 @@
 package chaos
 
-import "time"
+import (
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
+)
 
 // brokenLinks are faults of the network between the runner and one of several brokers.
 // librdkafka reports no lost connection while others are open.
@@ -50,7 +54,7 @@ func oneCutWhileOthersRefuse(s *scene) {
 func (s *scene) answeredOtherwise(start time.Time) {
 	s.each(func(l *lane) {
 		if l.mode != "async" {
-			s.within("a record is refused or kept", func() bool { return l.ledger.count(since(start, refused, kept)) > 0 })
+			s.within("a record is refused or kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Refused, ledger.Kept)) > 0 })
 		}
 	})
 }
@@ -116,9 +120,9 @@ func swallowedAndThenDeleted(s *scene) {
 	start := time.Now()
 	s.swallow(s.anyNode())
 	s.each(func(l *lane) {
-		l.seen = map[id]bool{}
+		l.seen = map[ledger.ID]bool{}
 		for _, record := range l.read(s.Cluster) {
-			if i, ok := readID(record.Value); ok {
+			if i, ok := run.ReadID(record.Value); ok {
 				l.seen[i] = true
 			}
 		}

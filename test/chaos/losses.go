@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
 
 // losses are what a runner's log says of records that it had queued.
@@ -76,4 +78,9 @@ func (l losses) plus(m losses) losses {
 // a drain are purged then and reported once more, as unconfirmed.
 func (l losses) atMost() int {
 	return l.undelivered + l.unconfirmed + max(l.stillQueued-l.purged, 0)
+}
+
+// ledger is the losses as the account compares them with what is missing.
+func (l losses) ledger() *ledger.Logged {
+	return &ledger.Logged{Undelivered: l.undelivered, AtMost: l.atMost()}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -76,7 +77,7 @@ func spoolFilled(s *scene) {
 	start := time.Now()
 	s.each(func(l *lane) {
 		s.within("a record that the disk has no room for is refused", func() bool {
-			return l.ledger.count(since(start, refused)) > 0
+			return l.ledger.Count(ledger.Since(start, ledger.Refused)) > 0
 		})
 	})
 	s.outage()
@@ -89,8 +90,8 @@ func spoolReadOnly(s *scene) {
 	s.network.become(stalled)
 	start := time.Now()
 	s.each(func(l *lane) {
-		s.within("records are kept", func() bool { return l.ledger.count(since(start, kept)) > workers })
-		l.terms.duplicates += workers // under way on the broken network
+		s.within("records are kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Kept)) > workers })
+		l.terms.Duplicates += workers // under way on the broken network
 		l.term()
 		ended(s.t, l.process)
 		s.setReadOnly(l, true)
@@ -99,8 +100,8 @@ func spoolReadOnly(s *scene) {
 	start = time.Now()
 	s.outage()
 	s.each(func(l *lane) {
-		s.within("a record is refused", func() bool { return l.ledger.count(since(start, refused)) > 0 })
-		if l.ledger.count(since(start, kept)) > 0 {
+		s.within("a record is refused", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Refused)) > 0 })
+		if l.ledger.Count(ledger.Since(start, ledger.Kept)) > 0 {
 			s.t.Error("records are kept on a read-only disk")
 		}
 		s.setReadOnly(l, false)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
@@ -130,9 +131,9 @@ func (r *runner) onDisk() (dead map[string]int64, pending int64) {
 }
 
 // deadLetters are the records of a topic that became dead letters.
-func (r *runner) deadLetters(topic string) map[id]bool {
+func (r *runner) deadLetters(topic string) map[ledger.ID]bool {
 	r.t.Helper()
-	letters := map[id]bool{}
+	letters := map[ledger.ID]bool{}
 	if r.spool == "" {
 		return letters
 	}
@@ -143,7 +144,7 @@ func (r *runner) deadLetters(topic string) map[id]bool {
 			if err := json.Unmarshal([]byte(line), &letter); err != nil {
 				r.t.Fatalf("%v in %s", err, line)
 			}
-			if i, ok := readID([]byte(letter.Value)); ok && letter.Topic == topic {
+			if i, ok := run.ReadID([]byte(letter.Value)); ok && letter.Topic == topic {
 				letters[i] = true
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
@@ -44,7 +45,7 @@ type scenario struct {
 	// batch is the most records of a request; 0: one, and not as a batch.
 	batch int
 	// contents are the records'; nil: ordinary ones of a few hundred bytes.
-	contents func(*rand.Rand) content
+	contents func(*rand.Rand) ledger.Content
 	// renumbered says that a batch is refused for good while what it, or another partition,
 	// has taken is not acknowledged: librdkafka may number records of durable routes anew, too,
 	// and what nobody knows of is sent again by another producer.
@@ -127,7 +128,7 @@ func (g *ground) scene(t *testing.T, sc scenario, modes []string, repetition int
 }
 
 func (s *scene) newLane(mode, topic string) *lane {
-	l := &lane{t: s.t, mode: mode, name: mode, topic: topic, runner: newRunner(s.t, s.env), pace: newPace(),
+	l := &lane{t: s.t, mode: mode, name: mode, topic: topic, runner: newRunner(s.t, s.env), pace: ledger.NewPace(),
 		contents: s.contents, batch: s.batch, workers: cmp.Or(s.workers, workers)}
 	if l.contents == nil {
 		l.contents = ordinaryContents
@@ -145,14 +146,16 @@ func (s *scene) newLane(mode, topic string) *lane {
 	return l
 }
 
-func ordinaryContents(r *rand.Rand) content { return content{size: 200 + r.IntN(400)} }
+func ordinaryContents(r *rand.Rand) ledger.Content { return ledger.Content{Size: 200 + r.Int32N(400)} }
 
 // newNeighbour is a lane with the runner and the connection of another, and a healthy
 // topic of its own.
 func (s *scene) newNeighbour(l *lane) *lane {
-	beside := &lane{t: s.t, mode: l.mode, name: l.mode + ", beside it", topic: l.topic + ".beside", runner: l.runner, pace: newPace(),
+	beside := &lane{t: s.t, mode: l.mode, name: l.mode + ", beside it", topic: l.topic + ".beside", runner: l.runner, pace: ledger.NewPace(),
 		batch: l.batch, workers: l.workers}
-	beside.contents = func(r *rand.Rand) content { return content{nature: innocent, size: 200 + r.IntN(400)} }
+	beside.contents = func(r *rand.Rand) ledger.Content {
+		return ledger.Content{Nature: ledger.Innocent, Size: 200 + r.Int32N(400)}
+	}
 	s.must(s.CreateTopic(beside.topic, 6, s.nodes, nil))
 	return beside
 }
@@ -174,7 +177,7 @@ func (s *scene) conf(l *lane) string {
 	if s.network != nil {
 		bootstrap = s.network.addrs()
 	}
-	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q%s%s},"topic":%q,"delivery":%q,"jsonkey":"worker"`,
+	conf := fmt.Sprintf(`{"config":{"bootstrap.servers":%q%s%s},"topic":%q,"delivery":%q,"jsonkey":"key"`,
 		bootstrap, s.login, s.properties, l.topic, l.mode)
 	if l.batch > 0 {
 		conf += `,"batch":true`
@@ -201,24 +204,24 @@ func (s *scene) run() {
 	s.each((*lane).start)
 	s.all(func(l *lane) {
 		l.serve(s.conf(l), s.random.Uint64())
-		l.pace.grant(n * 4 / 10)
+		l.pace.Grant(n * 4 / 10)
 	})
 	s.after(n * 2 / 10)
 	span := max(s.lasts+time.Duration(s.outages*float64(*flagOutage)), time.Second)
-	s.all(func(l *lane) { l.pace.feed(float64(n) * 4 / 10 / span.Seconds()) })
+	s.all(func(l *lane) { l.pace.Feed(float64(n) * 4 / 10 / span.Seconds()) })
 	struck := time.Now()
 	s.strike(s)
 	healed := time.Now()
 	s.recover(healed)
 	recovered := time.Now()
 	s.all(func(l *lane) {
-		l.pace.steady()
-		l.pace.grant(max(n*2/10, n-l.pace.grant(0)))
+		l.pace.Steady()
+		l.pace.Grant(max(n*2/10, n-l.pace.Grant(0)))
 	})
 	s.all(func(l *lane) {
-		granted := l.pace.grant(0)
+		granted := l.pace.Grant(0)
 		s.until("the last answer", func() int { return granted - int(l.answered.Load()) })
-		l.pace.end()
+		l.pace.End()
 		if n := int(l.answered.Load()); n != granted {
 			s.t.Errorf("%s: %d answers for %d granted records: the pace was outrun", l.name, n, granted)
 		}
@@ -235,7 +238,7 @@ func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 func (s *scene) recover(healed time.Time) {
 	s.all(func(l *lane) {
 		s.within("a record is taken after the fault", func() bool {
-			return l.ledger.count(since(healed, acknowledged, queued, kept)) > 0
+			return l.ledger.Count(ledger.Since(healed, ledger.Acknowledged, ledger.Queued, ledger.Kept)) > 0
 		})
 	})
 }
@@ -276,7 +279,7 @@ func (s *scene) until(what string, left func() int) {
 func (s *scene) explain() {
 	s.each(func(l *lane) {
 		s.t.Logf("%s: %d records granted, %d waiting to be sent, %d answered, the last outcomes %v", l.mode,
-			l.pace.grant(0), l.pace.waiting(), l.answered.Load(), l.ledger.last(20))
+			l.pace.Grant(0), l.pace.Waiting(), l.answered.Load(), l.ledger.Last(20))
 		l.process.Signal(syscall.SIGQUIT)
 		l.process.Exit()
 	})

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
@@ -26,7 +27,7 @@ var brokenSpools = []scenario{
 
 // someKilobytes are records of which some dozen fill a small disk, so that it is full in
 // the middle of a batch.
-func someKilobytes(r *rand.Rand) content { return content{size: 5000 + r.IntN(15_000)} }
+func someKilobytes(r *rand.Rand) ledger.Content { return ledger.Content{Size: 5000 + r.Int32N(15_000)} }
 
 // smallSegments makes the files on a small disk so small that a batch needs two: what is
 // in the first is safe when there is no room for the second.
@@ -42,13 +43,13 @@ func spoolFilledAgain(s *scene) {
 		s.network.become(stalled)
 		s.each(func(l *lane) {
 			s.within("a record that the disk has no room for is refused", func() bool {
-				return l.ledger.count(since(start, refused)) > workers
+				return l.ledger.Count(ledger.Since(start, ledger.Refused)) > workers
 			})
 		})
 		s.network.become(fair)
 		fair := time.Now()
 		s.each(func(l *lane) {
-			s.within("a record goes straight to Kafka", func() bool { return l.ledger.count(since(fair, acknowledged)) > 0 })
+			s.within("a record goes straight to Kafka", func() bool { return l.ledger.Count(ledger.Since(fair, ledger.Acknowledged)) > 0 })
 		})
 	}
 }
@@ -60,19 +61,19 @@ func spoolGone(take func(dir string) error) func(*scene) {
 		s.network.become(stalled)
 		start := time.Now()
 		s.each(func(l *lane) {
-			s.within("records are kept", func() bool { return l.ledger.count(since(start, kept)) > 2*workers })
+			s.within("records are kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Kept)) > 2*workers })
 			connections, err := filepath.Glob(filepath.Join(l.spool, "*", "connection.json"))
 			s.must(err)
 			for _, connection := range connections {
 				s.must(take(filepath.Dir(connection)))
 			}
 			l.emptied = time.Now()
-			s.within("later records are kept or refused", func() bool { return l.ledger.count(since(l.emptied, kept, refused)) > 2*workers })
+			s.within("later records are kept or refused", func() bool { return l.ledger.Count(ledger.Since(l.emptied, ledger.Kept, ledger.Refused)) > 2*workers })
 		})
 		s.outage()
 		s.each((*lane).term)
 		s.exit()
-		s.each(func(l *lane) { l.terms.duplicates += workers })
+		s.each(func(l *lane) { l.terms.Duplicates += workers })
 		s.each((*lane).start)
 		s.after(10)
 		s.network.become(fair)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
 
 // row is a line of the table: a fault and a mode, in one scene or in several that
@@ -22,15 +24,15 @@ type row struct {
 	longest                                         time.Duration
 }
 
-func newRow(fault string, l *lane, records int, a *account) row {
+func newRow(fault string, l *lane, records int, a *ledger.Account) row {
 	return row{
 		fault: fault, mode: l.name, async: l.mode == "async", records: records,
-		taken: a.replies[acknowledged] + a.replies[queued], kept: a.replies[kept], refused: a.replies[refused],
-		unknown: a.replies[unknown], noReply: a.replies[noReply],
-		lost: len(a.lost), logged: l.terms.logged.undelivered, loggedAtMost: l.terms.logged.atMost(),
-		refusedFound: len(a.foundRefused),
-		bad:          a.bad, condemned: len(a.condemned), dead: a.dead,
-		again: len(a.again), renumbered: a.renumbered, longest: a.longestWait,
+		taken: a.Replies[ledger.Acknowledged] + a.Replies[ledger.Queued], kept: a.Replies[ledger.Kept], refused: a.Replies[ledger.Refused],
+		unknown: a.Replies[ledger.Unknown], noReply: a.Replies[ledger.NoReply],
+		lost: len(a.Lost), logged: l.losses.undelivered, loggedAtMost: l.losses.atMost(),
+		refusedFound: len(a.FoundRefused),
+		bad:          a.Bad, condemned: len(a.Condemned), dead: a.Dead,
+		again: len(a.Again), renumbered: a.Renumbered, longest: a.LongestWait,
 	}
 }
 

@@ -1,13 +1,13 @@
-package chaos
+package ledger
 
 import (
 	"sync"
 	"time"
 )
 
-// pace lets workers send as many records as it has granted, so that a load lasts as
+// Pace lets workers send as many records as it has granted, so that a load lasts as
 // long as the fault it is meant for, however quick the answers are.
-type pace struct {
+type Pace struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	tokens  int
@@ -17,15 +17,16 @@ type pace struct {
 	stopFeeding func()
 }
 
-func newPace() *pace {
-	p := &pace{stopFeeding: func() {}}
+// NewPace returns a pace that has granted nothing.
+func NewPace() *Pace {
+	p := &Pace{stopFeeding: func() {}}
 	p.changed.L = &p.mu
 	return p
 }
 
-// take waits for leave to send at least one record, and takes it for most of them at
+// Take waits for leave to send at least one record, and takes it for most of them at
 // most. It returns for how many; 0: the load is over.
-func (p *pace) take(most int) int {
+func (p *Pace) Take(most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.tokens == 0 && !p.over {
@@ -39,9 +40,9 @@ func (p *pace) take(most int) int {
 	return n
 }
 
-// grant lets n more records be sent, at once; n is 0 or more. It returns how many
+// Grant lets n more records be sent, at once; n is 0 or more. It returns how many
 // were granted in all.
-func (p *pace) grant(n int) int {
+func (p *Pace) Grant(n int) int {
 	if n < 0 {
 		panic("a pace takes nothing back")
 	}
@@ -53,19 +54,19 @@ func (p *pace) grant(n int) int {
 	return p.granted
 }
 
-// waiting is how many granted records nobody has begun to send.
-func (p *pace) waiting() int {
+// Waiting is how many granted records nobody has begun to send.
+func (p *Pace) Waiting() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tokens
 }
 
-// feedInterval is the grain of feed.
+// feedInterval is the grain of Feed.
 const feedInterval = 10 * time.Millisecond
 
-// feed grants records at a rate until steady is called. What the workers do not
+// Feed grants records at a rate until Steady is called. What the workers do not
 // take within a second is not saved up for later.
-func (p *pace) feed(perSecond float64) {
+func (p *Pace) Feed(perSecond float64) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	p.stopFeeding = sync.OnceFunc(func() {
 		close(stop)
@@ -90,7 +91,7 @@ func (p *pace) feed(perSecond float64) {
 
 // feeder grants records at a rate.
 type feeder struct {
-	pace      *pace
+	pace      *Pace
 	perSecond float64
 	due       int // records that were due so far, granted or not
 }
@@ -106,14 +107,14 @@ func (f *feeder) at(elapsed time.Duration) {
 	}
 	more := due - f.due
 	f.due = due
-	f.pace.grant(min(more, max(int(f.perSecond)-f.pace.waiting(), 0)))
+	f.pace.Grant(min(more, max(max(int(f.perSecond), 1)-f.pace.Waiting(), 0)))
 }
 
-// steady ends the feeding.
-func (p *pace) steady() { p.stopFeeding() }
+// Steady ends the feeding.
+func (p *Pace) Steady() { p.stopFeeding() }
 
-// end makes every take return 0.
-func (p *pace) end() {
+// End makes every Take return 0.
+func (p *Pace) End() {
 	p.stopFeeding()
 	p.mu.Lock()
 	defer p.mu.Unlock()
