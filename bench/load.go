@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -35,11 +38,62 @@ type tally struct {
 // load calls a runner in a closed loop: on each connection the next call is made
 // when the one before is answered.
 type load struct {
-	client      *gateway.Client
-	token       uint32
 	connections int
-	body        []byte
-	contentType string
+	// connect opens a connection; call returns the status and the body of a reply.
+	connect func() (call func() (status int, body []byte, err error), err error)
+	close   func()
+}
+
+// pluginLoad calls as APISIX does.
+func pluginLoad(socket string, token uint32, connections int, body []byte, contentType string) *load {
+	client := gateway.NewClient(socket, gateway.ClientOptions{MaxIdle: connections, Timeout: callTimeout})
+	return &load{connections, func() (func() (int, []byte, error), error) {
+		request := newRequest(body, contentType)
+		return func() (int, []byte, error) {
+			// Not the run's context: to be cancellable costs the client time in every call.
+			r, err := client.Call(context.Background(), token, request)
+			if err == nil && r.Action != gateway.ActionStop {
+				err = errPassed
+			}
+			if err != nil {
+				return 0, nil, err
+			}
+			return r.Status, r.Body, nil
+		}, nil
+	}, func() { client.Close() }}
+}
+
+// httpLoad calls as a gateway does that keeps its connections to an upstream.
+func httpLoad(socket string, connections int, body []byte, contentType string) *load {
+	request := fmt.Appendf(nil, "POST /orders HTTP/1.1\r\nHost: 127.0.0.1:9080\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		contentType, len(body), body)
+	var mu sync.Mutex
+	var open []net.Conn
+	return &load{connections, func() (func() (int, []byte, error), error) {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			return nil, err
+		}
+		mu.Lock()
+		open = append(open, c)
+		mu.Unlock()
+		reader := bufio.NewReader(c)
+		return func() (int, []byte, error) {
+			if _, err := c.Write(request); err != nil {
+				return 0, nil, err
+			}
+			r, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				return 0, nil, err
+			}
+			reply, err := io.ReadAll(r.Body)
+			return r.StatusCode, reply, err
+		}, nil
+	}, func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}}
 }
 
 // run calls for the time d, or until ctx ends.
@@ -58,23 +112,23 @@ func (l *load) run(ctx context.Context, d time.Duration) tally {
 	begin := time.Now()
 	for range l.connections {
 		done.Go(func() {
-			request := newRequest(l.body, l.contentType)
-			for !stop.Load() {
-				// Not ctx: to be cancellable costs the client time in every call.
-				response, err := l.client.Call(context.Background(), l.token, request)
-				switch {
-				case err == nil && response.Action == gateway.ActionStop && response.Status == http.StatusOK:
+			call, err := l.connect()
+			for err == nil && !stop.Load() {
+				status, body, wrong := call()
+				if wrong == nil && status == http.StatusOK {
 					answered.Add(1)
 					continue
-				case err == nil && response.Action != gateway.ActionStop:
-					err = errPassed
-				case err == nil:
-					err = fmt.Errorf("status %d: %s", response.Status, response.Body)
-					if response.Status == http.StatusServiceUnavailable {
+				}
+				if wrong == nil {
+					wrong = fmt.Errorf("status %d: %s", status, body)
+					if status == http.StatusServiceUnavailable {
 						time.Sleep(backOff)
 					}
 				}
 				failed.Add(1)
+				first.Do(func() { failure = wrong })
+			}
+			if err != nil {
 				first.Do(func() { failure = err })
 			}
 		})

@@ -57,7 +57,7 @@ func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) 
 			continue
 		}
 		kafka := b
-		if s.mode != "plugin" {
+		if s.mode != "plugin" && s.mode != modeServe {
 			kafka = nil
 		}
 		started, err := begin(ctx, dir, binary, s.name, s.mode, o.profiles, kafka)
@@ -89,7 +89,7 @@ func measureCell(ctx context.Context, o options, c cell, running []*subject) ([]
 	loads := make([]*load, len(running))
 	for i, s := range running {
 		loads[i] = s.loadFor(c, body, o.contentType)
-		defer loads[i].client.Close()
+		defer loads[i].close()
 		if _, err := s.measure(ctx, loads[i], o.warmUp); err != nil {
 			return nil, err
 		}

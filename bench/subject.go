@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
@@ -15,10 +16,15 @@ const (
 	stock  = "stock" // the stock runner with that plugin
 	async  = "async" // this project's host with the Kafka plugin, answering what is queued
 	synced = "sync"  // the same, answering what is acknowledged
+	// The plugin's core behind plain HTTP.
+	serveAsync  = "serve-async"
+	serveSynced = "serve-sync"
 )
 
 // subjects are all of them, in the order of a round, with the mode of the runner.
-var subjects = []subjectMode{{host, "host"}, {stock, "stock"}, {async, "plugin"}, {synced, "plugin"}}
+var subjects = []subjectMode{{host, "host"}, {stock, "stock"}, {async, "plugin"}, {synced, "plugin"}, {serveAsync, modeServe}, {serveSynced, modeServe}}
+
+const modeServe = "serve"
 
 type subjectMode struct{ name, mode string }
 
@@ -27,9 +33,10 @@ const settle = 10 * time.Millisecond
 
 // subject is a runner under measurement.
 type subject struct {
-	name  string
-	proc  *process
-	token uint32
+	name   string
+	serves bool // plain HTTP
+	proc   *process
+	token  uint32
 
 	// Of those that produce; broker is nil for the others.
 	broker   *broker
@@ -40,15 +47,18 @@ type subject struct {
 // begin starts the subject's process and configures it. broker is nil for a
 // subject that does not produce.
 func begin(ctx context.Context, dir, binary, name, mode, profiles string, b *broker) (*subject, error) {
-	proc, err := startProcess(ctx, dir, binary, name, "-profiles="+profiles, mode)
-	if err != nil {
-		return nil, err
-	}
-	s := &subject{name: name, proc: proc, broker: b}
+	s := &subject{name: name, serves: mode == modeServe, broker: b}
 	conf := "{}"
 	if b != nil {
 		s.topic = "bench-" + name
-		conf = fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":%q,"delivery":%q}`, b.embedded.Address(), s.topic, name)
+		conf = fmt.Sprintf(`{"config":{"bootstrap.servers":%q},"topic":%q,"delivery":%q}`, b.embedded.Address(), s.topic, strings.TrimPrefix(name, "serve-"))
+	}
+	proc, err := startProcess(ctx, dir, binary, name, "-profiles="+profiles, "-conf="+conf, mode)
+	if err != nil {
+		return nil, err
+	}
+	if s.proc = proc; s.serves {
+		return s, nil
 	}
 	client := gateway.NewClient(proc.socket, gateway.ClientOptions{})
 	defer client.Close()
@@ -62,8 +72,10 @@ func begin(ctx context.Context, dir, binary, name, mode, profiles string, b *bro
 
 // loadFor makes the load of a cell on this subject.
 func (s *subject) loadFor(c cell, body []byte, contentType string) *load {
-	client := gateway.NewClient(s.proc.socket, gateway.ClientOptions{MaxIdle: c.Connections, Timeout: callTimeout})
-	return &load{client: client, token: s.token, connections: c.Connections, body: body, contentType: contentType}
+	if s.serves {
+		return httpLoad(s.proc.socket, c.Connections, body, contentType)
+	}
+	return pluginLoad(s.proc.socket, s.token, c.Connections, body, contentType)
 }
 
 // sample is one run of one subject.

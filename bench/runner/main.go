@@ -4,6 +4,7 @@
 //	host    this project's host with a plugin that reads the body and answers
 //	stock   the runner of apisix-go-plugin-runner with the same plugin
 //	plugin  this project's host with the Kafka plugin
+//	serve   the plugin's core behind plain HTTP, with the configuration that -conf has
 //
 // It listens where APISIX_LISTEN_ADDRESS says, logs little, and ends on SIGTERM
 // or at the end of its standard input: bench holds the other end, so no runner
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -29,7 +31,9 @@ import (
 	"github.com/apache/apisix-go-plugin-runner/pkg/runner"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -39,18 +43,19 @@ const drainTimeout = 2 * time.Second
 
 func main() {
 	profiles := flag.String("profiles", "", "directory for a CPU and an allocation profile of the whole life of the process")
+	conf := flag.String("conf", "", "the route's configuration, of serve")
 	flag.Parse()
-	if err := run(flag.Arg(0), *profiles); err != nil {
+	if err := run(flag.Arg(0), *profiles, *conf); err != nil {
 		fmt.Fprintln(os.Stderr, "runner:", err)
 		os.Exit(1)
 	}
 }
 
-func run(mode, profiles string) (err error) {
-	modes := map[string]func() error{"host": host, "stock": stock, "plugin": kafka}
+func run(mode, profiles, conf string) (err error) {
+	modes := map[string]func() error{"host": host, "stock": stock, "plugin": kafka, "serve": func() error { return plainHTTP(conf) }}
 	serve, ok := modes[mode]
 	if !ok {
-		return fmt.Errorf("expected host, stock or plugin, got %q", mode)
+		return fmt.Errorf("expected host, stock, plugin or serve, got %q", mode)
 	}
 	go endWithParent()
 	if profiles != "" {
@@ -78,6 +83,42 @@ func kafka() error {
 	err := serve(apisix.New(kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log}), log))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
+	pool.Close(ctx)
+	return err
+}
+
+// plainHTTP serves the route to all paths, as `kafkaupstream serve` does.
+func plainHTTP(conf string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	path, err := extplugin.SocketPath(os.Getenv(extplugin.EnvListenAddress))
+	if err != nil {
+		return err
+	}
+	log, trust := logger(), &httpfront.Trust{Socket: true}
+	pool := producer.NewPool(producer.Options{Log: log})
+	handler := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log})
+	match := routefile.Match{Paths: []string{"/{path...}"}}
+	routes, _, err := httpfront.Build([]routefile.Route{{Place: "-conf", ID: "bench", Match: match, Conf: conf}}, handler, trust, nil)
+	if err != nil {
+		return err
+	}
+	bounds := httpfront.Bounds{HeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: time.Minute, HeaderBytes: 32 << 10, Connections: 10000}
+	server := httpfront.New(httpfront.Options{Handler: handler, Trust: trust, Bounds: bounds, Log: log}, routes)
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	err = server.Shutdown(ctx)
 	pool.Close(ctx)
 	return err
 }

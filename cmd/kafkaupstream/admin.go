@@ -23,14 +23,19 @@ func (o *runnerOptions) checkAdmin() (err error) {
 	return nil
 }
 
-// serveAdmin ties the metrics to what runs, and begins to serve them.
-func (r *runner) serveAdmin(m *metrics.Metrics, opts runnerOptions) {
+// serveAdmin ties the metrics to what runs, and begins to serve them where they are asked for. front is the sources of the
+// front's numbers.
+func (r *inner) serveAdmin(opts runnerOptions, ready func() admin.Readiness, front metrics.Sources) {
+	if r.metrics == nil {
+		return
+	}
 	r.admin = admin.New(admin.Options{
-		Address: opts.admin, Metrics: m.Handler(opts.log), Ready: r.readiness, Profiles: opts.pprof, Log: opts.log,
+		Address: opts.admin, Metrics: r.metrics.Handler(opts.log), Ready: ready, Profiles: opts.pprof, Log: opts.log,
 	})
 	sources := r.core.Sources()
-	sources.Host, sources.LogLinesDropped, sources.AdminAttempts = r.server.Stats, opts.linesDropped, r.admin.Attempts
-	m.Watch(sources)
+	sources.Host, sources.Front = front.Host, front.Front
+	sources.LogLinesDropped, sources.AdminAttempts = opts.linesDropped, r.admin.Attempts
+	r.metrics.Watch(sources)
 	r.admin.Start()
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -20,6 +19,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
@@ -171,8 +171,8 @@ func (o *devOptions) gateway(client *gateway.Client, tail *devbroker.Tail, page 
 // serveHTTP serves until ctx ends, and then finishes the requests under way; those
 // that take longer than devStop are cut off. endStreams ends those that would last.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams func()) error {
-	unused := unusedConns{ctx: ctx, conns: map[net.Conn]struct{}{}}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: unused.note}
+	var unused httpfront.Unused
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: unused.Note}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -180,7 +180,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams f
 		return err
 	case <-ctx.Done():
 	}
-	unused.close()
+	unused.Close()
 	endStreams()
 	stop, cancel := context.WithTimeout(context.Background(), devStop)
 	defer cancel()
@@ -188,35 +188,6 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams f
 		server.Close()
 	}
 	return nil
-}
-
-// unusedConns are the connections on which no request has come yet. Browsers open
-// them ahead, and http.Server.Shutdown waits five seconds for a request.
-type unusedConns struct {
-	ctx   context.Context
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-}
-
-func (u *unusedConns) note(c net.Conn, state http.ConnState) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.conns, c)
-	switch {
-	case state != http.StateNew:
-	case u.ctx.Err() != nil:
-		c.Close()
-	default:
-		u.conns[c] = struct{}{}
-	}
-}
-
-func (u *unusedConns) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for c := range u.conns {
-		c.Close()
-	}
 }
 
 // watchTopics shows the records of the topics that the route names.

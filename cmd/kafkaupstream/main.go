@@ -18,6 +18,7 @@ import (
 const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing them to Kafka.
 
   kafkaupstream [run]      serve APISIX on the socket that APISIX_LISTEN_ADDRESS names
+  kafkaupstream serve      serve the routes of a file over plain HTTP, for any gateway
   kafkaupstream dev        HTTP gateway, plugin and broker in one process, for trying out
   kafkaupstream check      say what is wrong with a route's configuration and its way to Kafka
   kafkaupstream route      print the route for APISIX around a configuration
@@ -63,6 +64,7 @@ func dispatch(ctx context.Context, env environment) int {
 	commands := map[string]func(context.Context, environment) error{
 		"run":     run,
 		"worker":  work, // which run starts
+		"serve":   serve,
 		"dev":     dev,
 		"check":   checkRoute,
 		"route":   printRoute,

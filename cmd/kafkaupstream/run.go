@@ -59,23 +59,11 @@ type runOptions struct {
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readRunOptions(command string, env environment) (o runOptions, err error) {
 	fs := flag.NewFlagSet(command, flag.ContinueOnError)
-	levelName := fs.String("log-level", "info", "debug, info, warn or error")
-	formatName := fs.String("log-format", "text", "text, or json: an object a line")
-	fs.StringVar(&o.logFile, "log-file", "", "append the log to this file, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
+	check := o.coreFlags(fs)
 	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
 	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
 	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
-	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
-	fs.Int64Var(&o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
-	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
-	fs.Int64Var(&o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
-	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
-	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
 	socketUsers := fs.String("socket-users", "", "users beside APISIX's that may speak to the socket: names or ids, * for everybody")
-	fs.StringVar(&o.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
-	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
-	fs.StringVar(&o.core.Notify.Command, "notify-command", "", "shell command to run when a stream stops or a dead letter appears; it gets JSON on standard input")
-	fs.StringVar(&o.core.Notify.Webhook, "notify-webhook", "", "URL to POST the same JSON to")
 	if err := parseFlags(fs, env, true); err != nil {
 		return o, err
 	}
@@ -84,7 +72,12 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 			o.drain = supervisedDrain
 		}
 	}
-	if err := o.checkFlags(*levelName, *formatName, *letters, *secretsEnv, *socketUsers); err != nil {
+	if err = check(); err == nil {
+		if o.peers, err = extplugin.ParsePeers(*socketUsers); err != nil {
+			err = fmt.Errorf("--socket-users: %w", err)
+		}
+	}
+	if err != nil {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return o, errUsage
 	}
@@ -95,8 +88,27 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 	return o, err
 }
 
+// coreFlags are the flags that do not depend on the front. check says what is wrong with the first wrong value of
+// those, once they are parsed.
+func (o *runOptions) coreFlags(fs *flag.FlagSet) (check func() error) {
+	level := fs.String("log-level", "info", "debug, info, warn or error")
+	format := fs.String("log-format", "text", "text, or json: an object a line")
+	fs.StringVar(&o.logFile, "log-file", "", "append the log to this file, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
+	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
+	fs.Int64Var(&o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
+	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
+	fs.Int64Var(&o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
+	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
+	fs.StringVar(&o.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
+	fs.StringVar(&o.core.Notify.Command, "notify-command", "", "shell command to run when a stream stops or a dead letter appears; it gets JSON on standard input")
+	fs.StringVar(&o.core.Notify.Webhook, "notify-webhook", "", "URL to POST the same JSON to")
+	return func() error { return o.checkFlags(*level, *format, *letters, *secretsEnv) }
+}
+
 // checkFlags reads the values of the flags that are texts, and says what is wrong with the first wrong one.
-func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers string) (err error) {
+func (o *runOptions) checkFlags(level, format, letters, secretsEnv string) (err error) {
 	if o.drain < 0 || o.takeover < 0 {
 		return errors.New("--drain-timeout and --takeover-timeout cannot be negative")
 	}
@@ -121,9 +133,6 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv, socketUsers 
 	if o.secretNames, err = secrets.ParseNames(secretsEnv); err != nil {
 		return fmt.Errorf("--secrets-env: %w", err)
 	}
-	if o.peers, err = extplugin.ParsePeers(socketUsers); err != nil {
-		return fmt.Errorf("--socket-users: %w", err)
-	}
 	return nil
 }
 
@@ -133,10 +142,8 @@ func run(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	if o.logFile != "" { // a worker, which is started again, has to serve without
-		if err := logging.CheckFile(o.logFile); err != nil {
-			return fmt.Errorf("--log-file: %w", err)
-		}
+	if err := o.checkLogFile(); err != nil { // a worker, which is started again, has to serve without
+		return err
 	}
 	if o.supervise {
 		return supervise(ctx, env, o)
@@ -144,14 +151,24 @@ func run(ctx context.Context, env environment) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go watchParent(ctx, cancel)
-	return serve(ctx, env, o, func(r *runner) error { return r.stop(o.drain, o.grace()) })
+	return serveAPISIX(ctx, env, o, func(r *runner) error { return r.stop(o.drain, o.grace()) })
+}
+
+func (o *runOptions) checkLogFile() error {
+	if o.logFile == "" {
+		return nil
+	}
+	if err := logging.CheckFile(o.logFile); err != nil {
+		return fmt.Errorf("--log-file: %w", err)
+	}
+	return nil
 }
 
 // grace is the part of the drain timeout in which connections may fall quiet.
 func (o *runOptions) grace() time.Duration { return min(o.drain*3/8, maxGrace) }
 
-// serve serves APISIX until ctx ends, and then stops as stop does.
-func serve(ctx context.Context, env environment, o runOptions, stop func(*runner) error) error {
+// serveAPISIX serves until ctx ends, and then stops as stop does.
+func serveAPISIX(ctx context.Context, env environment, o runOptions, stop func(*runner) error) error {
 	log := openLog(env, &o)
 	defer log.Close(logWait)
 	r, err := startRunner(o.runnerOptions)
@@ -211,30 +228,38 @@ type runnerOptions struct {
 	linesDropped func() int64 // of log
 }
 
-// runner is the core with APISIX's way in.
-type runner struct {
-	log    *slog.Logger
-	core   *core.Core
-	server *extplugin.Server
-	admin  *admin.Server // nil without --admin
+// inner is the core with what shows it to its operator; a front is to be added.
+type inner struct {
+	log     *slog.Logger
+	core    *core.Core
+	metrics *metrics.Metrics // nil without --admin
+	admin   *admin.Server    // nil without --admin, and before serveAdmin
 }
 
-func startRunner(opts runnerOptions) (_ *runner, err error) {
+func startInner(opts runnerOptions) inner {
 	c := opts.core
 	c.Secrets, c.Getenv = secrets.New(opts.secretsDir, opts.getenv, opts.secretNames), opts.getenv
 	c.Version, c.Log = build().Version, opts.log
 	if opts.admin != "" {
 		c.Metrics = metrics.New(build())
 	}
-	r := &runner{log: opts.log, core: core.New(c)}
+	return inner{log: opts.log, core: core.New(c), metrics: c.Metrics}
+}
+
+// runner is the core with APISIX's way in.
+type runner struct {
+	inner
+	server *extplugin.Server
+}
+
+func startRunner(opts runnerOptions) (_ *runner, err error) {
+	r := &runner{inner: startInner(opts)}
 	host := extplugin.Options{SocketPath: opts.socket, Socket: opts.inherited, ConfTTL: opts.confTTL, Peers: opts.peers, Log: opts.log, Memory: r.core}
 	if r.server, err = extplugin.Listen(host, apisix.New(r.core.Handler, opts.log)); err != nil {
 		r.core.Drain(context.Background()) // nothing was served
 		return nil, err
 	}
-	if c.Metrics != nil {
-		r.serveAdmin(c.Metrics, opts)
-	}
+	r.serveAdmin(opts, r.readiness, metrics.Sources{Host: r.server.Stats})
 	return r, nil
 }
 
@@ -254,23 +279,31 @@ func (r *runner) awaitSuccessor(takeover, idle time.Duration) {
 	r.server.AwaitSuccessor(ctx, idle)
 }
 
-// end finishes calls and delivers or keeps queued records, until drain after start. Calls get five
-// eighths of the time, and grace to use their connections; the rest is for delivering or keeping what
-// they have queued.
+// end is inner's, with grace for calls to use their connections.
 func (r *runner) end(start time.Time, drain, grace time.Duration) error {
+	return r.inner.end(start, drain, func(ctx context.Context) (calls int, err error) {
+		err = r.server.Shutdown(ctx, grace)
+		var cut extplugin.CutOffError
+		if errors.As(err, &cut) {
+			r.log.Error("calls of APISIX were cut off", "error", err)
+		}
+		return cut.Calls, err
+	})
+}
+
+// end finishes requests and delivers or keeps queued records, until drain after start. Requests get five
+// eighths of the time; the rest is for delivering or keeping what they have queued. shutdown ends the front, and
+// returns how many requests it had to cut off.
+func (r *inner) end(start time.Time, drain time.Duration, shutdown func(context.Context) (cut int, err error)) error {
 	ctx, cancel := context.WithDeadline(context.Background(), start.Add(drain))
 	defer cancel()
-	calls, cancelCalls := context.WithDeadline(ctx, start.Add(drain*5/8))
-	defer cancelCalls()
+	requests, cancelRequests := context.WithDeadline(ctx, start.Add(drain*5/8))
+	defer cancelRequests()
 	r.core.Hurry(start.Add(drain * 3 / 8))
-	err := r.server.Shutdown(calls, grace)
-	var cut extplugin.CutOffError
-	if errors.As(err, &cut) {
-		r.log.Error("calls of APISIX were cut off", "error", err)
-	}
+	cut, err := shutdown(requests)
 	left := r.core.Drain(ctx)
 	r.log.Info("kafkaupstream stopped", "after", time.Since(start).Round(time.Millisecond),
-		"calls_cut_off", cut.Calls, "records_lost", left.Lost, "records_on_disk", left.Kept)
+		"calls_cut_off", cut, "records_lost", left.Lost, "records_on_disk", left.Kept)
 	if err != nil || left.Lost > 0 || left.Err != nil {
 		return errUnclean
 	}

@@ -75,7 +75,7 @@ func (p person) streams() (infos []durable.StreamInfo) {
 func startDurable(t *testing.T, dir string) (*program.Process, string, person) {
 	t.Helper()
 	socket := socketPath(t)
-	r := startRun(t, socket, program.Options{Args: []string{"--spool-dir", dir}})
+	r := startRun(t, socket, program.Options{Args: append([]string{"--spool-dir", dir}, unhurried...)})
 	program.Until(t, "it has the spool", func() bool { return listens(filepath.Join(dir, "control.sock")) })
 	return r, socket, person{t, dir}
 }

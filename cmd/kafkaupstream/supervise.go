@@ -108,7 +108,7 @@ func work(ctx context.Context, env environment) error {
 		case <-ctx.Done():
 		}
 	}()
-	return serve(ctx, env, o, func(r *runner) error {
+	return serveAPISIX(ctx, env, o, func(r *runner) error {
 		if in.Orphaned() {
 			r.awaitSuccessor(o.takeover, noConnection)
 		} else { // what connects from now on waits for the next worker

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,6 +32,9 @@ type supervised struct {
 	*program.Process
 	t *testing.T
 }
+
+// patient has a worker wait for its successor, however busy the machine is.
+var patient = []string{"--takeover-timeout", "5m"}
 
 func startSupervised(t *testing.T, socket string, args ...string) *supervised {
 	t.Helper()
@@ -101,9 +105,12 @@ type clients struct {
 	t      *testing.T
 	broker *kfake.Cluster
 	url    string
+	http   *http.Client
 	paused chan struct{}
 	all    sync.WaitGroup
-	calls  atomic.Int64 // that were answered
+	// disconnect closes their connections: a worker without a supervisor waits for that.
+	disconnect func()
+	calls      atomic.Int64 // that were answered
 
 	mu       sync.Mutex
 	promised map[string]bool // records that were answered 200
@@ -112,7 +119,7 @@ type clients struct {
 
 func startClients(t *testing.T, socket string) *clients {
 	t.Helper()
-	c := &clients{t: t, broker: startBroker(t), paused: make(chan struct{}), promised: map[string]bool{}}
+	c := &clients{t: t, broker: startBroker(t), http: http.DefaultClient, paused: make(chan struct{}), promised: map[string]bool{}}
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
 	g := gateway.New(client, gateway.Options{})
 	for _, mode := range []string{"sync", "async"} {
@@ -123,15 +130,32 @@ func startClients(t *testing.T, socket string) *clients {
 	}
 	server := httptest.NewServer(g)
 	c.url = server.URL
+	c.begin()
+	c.disconnect = func() {
+		server.Close()
+		client.Close()
+	}
+	t.Cleanup(c.stop)
+	return c
+}
+
+// startHTTPClients are clients of `serve` at the socket.
+func startHTTPClients(t *testing.T, b *kfake.Cluster, socket string) *clients {
+	t.Helper()
+	c := &clients{t: t, broker: b, url: "http://serve", paused: make(chan struct{}), promised: map[string]bool{}}
+	c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	c.begin()
+	c.disconnect = c.http.CloseIdleConnections
+	t.Cleanup(c.stop)
+	return c
+}
+
+func (c *clients) begin() {
 	for i := range 32 {
 		c.all.Go(func() { c.send(i) })
 	}
-	t.Cleanup(func() {
-		c.stop()
-		server.Close()
-		client.Close()
-	})
-	return c
 }
 
 func (c *clients) send(client int) {
@@ -144,7 +168,7 @@ func (c *clients) send(client int) {
 		}
 		value := fmt.Sprintf("%d-%d", client, n)
 		status := 0
-		resp, err := http.Post(path, "text/plain", strings.NewReader(value))
+		resp, err := c.http.Post(path, "text/plain", strings.NewReader(value))
 		if err == nil {
 			status = resp.StatusCode
 			resp.Body.Close()
@@ -172,8 +196,9 @@ func (c *clients) stop() {
 	case <-c.paused:
 	default:
 		close(c.paused)
+		c.all.Wait()
+		c.disconnect()
 	}
-	c.all.Wait()
 }
 
 // judge compares what was promised with the topic. As many calls as are allowed may have failed, and
@@ -218,7 +243,7 @@ func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
 		t.Run(fmt.Sprintf("the next runner comes %v after SIGTERM", late), func(t *testing.T) {
 			t.Parallel()
 			socket := socketPath(t)
-			runner := startSupervised(t, socket)
+			runner := startSupervised(t, socket, patient...)
 			c := startClients(t, socket)
 			for range times {
 				c.more()
@@ -226,7 +251,7 @@ func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
 				old.Signal(syscall.SIGTERM)
 				kill := time.AfterFunc(time.Second, func() { old.Signal(syscall.SIGKILL) }) // as APISIX does
 				<-time.After(late)
-				next := startSupervised(t, socket)
+				next := startSupervised(t, socket, patient...)
 				c.more()
 				if complaints := old.left(); complaints != nil {
 					t.Errorf("the log: %s", complaints)
@@ -289,13 +314,13 @@ func TestSuperviseWorkerOutlivesItsSupervisor(t *testing.T) {
 	t.Run("and serves until the next one does", func(t *testing.T) {
 		t.Parallel()
 		socket := socketPath(t)
-		runner := startSupervised(t, socket)
+		runner := startSupervised(t, socket, patient...)
 		clients := startClients(t, socket)
 		clients.more()
 		runner.Signal(syscall.SIGKILL)
 		runner.supervisorEnded()
 		clients.more()
-		next := startSupervised(t, socket)
+		next := startSupervised(t, socket, patient...)
 		clients.more()
 		runner.left()
 		clients.stop()

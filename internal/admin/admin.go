@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
 )
 
 const (
@@ -115,7 +117,7 @@ func (s *Server) Start() {
 			return
 		}
 		s.opts.Log.Info("metrics and health are served", "address", l.Addr().String(), "attempts", s.attempts.Load())
-		if err := s.http.Serve(bounded(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(bounded.Listener(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 			s.opts.Log.Error("metrics and health are no longer served", "error", err)
 		}
 	}()

@@ -11,12 +11,16 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 )
 
 // Lint looks at a document: a plugin's configuration, or a route of APISIX around it.
 // It connects to nothing, and of the environment it has what env returns.
 func Lint(text []byte, limits routeconf.Limits, env apisixroute.Environment) ([]Finding, []Config) {
 	l := &linter{limits: limits}
+	if routefile.Own(text) {
+		return l.routeFile(text, env)
+	}
 	doc, err := apisixroute.Read(text, env)
 	if err != nil {
 		l.problem("", "%s", err)
@@ -37,6 +41,21 @@ func LintConfig(text []byte, limits routeconf.Limits) ([]Finding, *routeconf.Rou
 	l := &linter{limits: limits}
 	route := l.config("", text)
 	return l.findings, route
+}
+
+// routeFile looks at a file of `serve`, which has none of APISIX's limits.
+func (l *linter) routeFile(text []byte, env apisixroute.Environment) (_ []Finding, configs []Config) {
+	l.limits = routeconf.Limits{}
+	routes, err := routefile.Read(text, env)
+	for _, p := range routefile.Problems(err) {
+		l.problem(p.Place, "%s", p.Message)
+	}
+	for _, r := range routes {
+		l.within = "route " + r.ID
+		configs = append(configs, Config{Resource: l.within, Path: r.Place, Route: l.config(r.Place, []byte(r.Conf))})
+	}
+	l.within = ""
+	return l.findings, configs
 }
 
 // document looks at a document with resources.

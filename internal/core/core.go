@@ -1,7 +1,7 @@
 // Package core is the program without a way in: all that is between a request and Kafka. [New]
 // builds it. A front is the way in: it listens, hands requests to [Core.Handler], and ends the core
-// when it has ended itself. There is one front, APISIX's ext-plugin protocol (internal/extplugin
-// with plugins/kafkaupstream/apisix); cmd/kafkaupstream puts the two together.
+// when it has ended itself. There are two: APISIX's ext-plugin protocol (internal/extplugin
+// with plugins/kafkaupstream/apisix), and plain HTTP (internal/httpfront). cmd/kafkaupstream puts a front and the core together.
 package core
 
 import (

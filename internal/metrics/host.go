@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 )
 
 // host collects what the host of the plugin says of itself.
@@ -20,5 +21,18 @@ func host(look func() extplugin.Stats) prometheus.Collector {
 		gaugeOf("configurations", texts, prometheus.Labels{"state": "valid"}, func(s *stats) int64 { return s.Configurations - s.Invalid }),
 		gaugeOf("configurations", texts, prometheus.Labels{"state": "invalid"}, func(s *stats) int64 { return s.Invalid }),
 		counterOf("configurations_invalid_total", "Configuration texts that came and cannot be used.", nil, func(s *stats) int64 { return s.InvalidParsed }),
+	}}
+}
+
+// front collects what serve's HTTP server says of itself.
+func front(look func() httpfront.Stats) prometheus.Collector {
+	type stats = httpfront.Stats
+	return numbers[stats]{look, []number[stats]{
+		gaugeOf("http_connections", "Connections of clients that are open.", nil, func(s *stats) int64 { return s.Connections }),
+		counterOf("http_requests_unrouted_total", "Requests that no route takes.", nil, func(s *stats) int64 { return s.Unrouted }),
+		counterOf("http_requests_unproven_total", "Requests that only the gateway may send, and somebody else did.", nil, func(s *stats) int64 { return s.Unproven }),
+		gaugeOf("http_routes", "Routes that are served.", nil, func(s *stats) int64 { return s.Routes }),
+		gaugeOf("http_routes_valid", "1: the file's routes are served; 0: it has errors, and the routes from before are served.", nil, func(s *stats) int64 { return s.Valid }),
+		counterOf("http_routes_read_total", "Times that a changed file's routes were read.", nil, func(s *stats) int64 { return s.Reads }),
 	}}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
 )
@@ -52,7 +53,9 @@ func (m *Metrics) Acknowledgements() *Acknowledgements { return m.acks }
 // Sources are where numbers are taken from, each time that somebody asks for them.
 type Sources struct {
 	Producers func() producer.Stats
-	Host      func() extplugin.Stats
+	// Host and Front are nil for what is not the program's front.
+	Host  func() extplugin.Stats
+	Front func() httpfront.Stats
 	// Spool is nil where there is none.
 	Spool func() (durable.Stats, error)
 	// LogLinesDropped is since the beginning.
@@ -65,7 +68,13 @@ type Sources struct {
 
 // Watch begins to take numbers from the sources.
 func (m *Metrics) Watch(s Sources) {
-	m.registry.MustRegister(producers(s.Producers), host(s.Host))
+	m.registry.MustRegister(producers(s.Producers))
+	if s.Host != nil {
+		m.registry.MustRegister(host(s.Host))
+	}
+	if s.Front != nil {
+		m.registry.MustRegister(front(s.Front))
+	}
 	if s.Spool != nil {
 		m.registry.MustRegister(newSpool(s.Spool).numbers())
 	}

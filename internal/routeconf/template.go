@@ -77,6 +77,16 @@ func nameLen(s string) int {
 // Variable reports whether the text depends on the request.
 func (t *Template) Variable() bool { return t.parts != nil }
 
+// variables are the names of the variables in the text.
+func (t *Template) variables() (names []string) {
+	for _, p := range t.parts {
+		if p.variable != "" {
+			names = append(names, p.variable)
+		}
+	}
+	return names
+}
+
 // Expand returns the text with the variables' values, which value finds. A variable without
 // a value is named as missing: it never is an empty piece.
 func (t *Template) Expand(value func(name string) string) (text, missing string) {

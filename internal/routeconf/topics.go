@@ -34,6 +34,23 @@ func InvalidTopic(name string) string {
 	return ""
 }
 
+// Variables returns the names of the variables that the route's texts have, each once.
+func (r *Route) Variables() []string {
+	texts := []*Template{&r.TopicText, &r.Key}
+	for i := range r.RecordHeaders {
+		texts = append(texts, &r.RecordHeaders[i].Value)
+	}
+	if r.Idempotency != nil && r.Idempotency.Scope != nil {
+		texts = append(texts, r.Idempotency.Scope)
+	}
+	var names []string
+	for _, t := range texts {
+		names = append(names, t.variables()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func (c *configReader) readEnvelope(path string, v any) {
 	choices := map[string]func(){}
 	for name, e := range envelope.Named() {

@@ -73,6 +73,10 @@ func bodyFailed(err error) *Reply {
 		return noRoom()
 	case errors.Is(err, ErrBodyLost):
 		return unavailable(ErrBodyLost.Error())
+	case errors.Is(err, ErrBodySlow):
+		return refuse(408, ErrBodySlow.Error())
+	case errors.Is(err, ErrBodyCutOff):
+		return refuse(400, ErrBodyCutOff.Error())
 	}
 	return unavailable("the gateway did not hand the body over")
 }

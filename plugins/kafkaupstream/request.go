@@ -34,7 +34,8 @@ type Request interface {
 	// Body returns the body, which stays valid until the request has been answered, and nil where
 	// it has none. It is asked for at most once. Room is asked for memory before it is taken, as far
 	// as the length is known by then, and its error returned. Other errors are [*BodyTooLarge],
-	// [ErrBodyLost], and any for a body that did not come to its end. What was read comes with them.
+	// [ErrBodySlow], [ErrBodyCutOff], [ErrBodyLost], and any where the gateway has failed. What was read comes
+	// with them.
 	Body(limit int, room Room) ([]byte, error)
 	// Route returns the route's id for the log, "" when it is not known.
 	Route() string
@@ -54,5 +55,11 @@ func (e *BodyTooLarge) Error() string {
 	return fmt.Sprintf("the body has %d bytes, the limit is %d", e.Size, e.Limit)
 }
 
-// ErrBodyLost is the error of a body that the gateway had and could not read.
-var ErrBodyLost = errors.New("the gateway could not read the body")
+var (
+	// ErrBodyLost is the error of a body that the gateway had and could not read.
+	ErrBodyLost = errors.New("the gateway could not read the body")
+	// ErrBodySlow is the error of a body that did not come to its end in time.
+	ErrBodySlow = errors.New("the body did not come to its end in time")
+	// ErrBodyCutOff is the error of a body that ended before its end, or is framed wrongly.
+	ErrBodyCutOff = errors.New("the body did not come to its end")
+)

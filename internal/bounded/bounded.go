@@ -1,12 +1,13 @@
-package admin
+// Package bounded bounds what a listener lets in.
+package bounded
 
 import (
 	"net"
 	"sync"
 )
 
-// bounded returns a listener that closes connections beyond the limit as they come.
-func bounded(l net.Listener, limit int) net.Listener {
+// Listener returns a listener that closes connections beyond the limit as they come.
+func Listener(l net.Listener, limit int) net.Listener {
 	return &boundedListener{l, make(chan struct{}, limit)}
 }
 
@@ -34,6 +35,15 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 type boundedConn struct {
 	net.Conn
 	release func()
+}
+
+// CloseWrite tells the peer that nothing more comes. net/http does so where it closes a connection of which it has not
+// read everything: without that the peer may not see the last reply.
+func (c *boundedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close closes the connection and makes room.

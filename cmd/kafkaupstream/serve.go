@@ -1,0 +1,387 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/textproto"
+	"os"
+	"os/signal"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
+)
+
+const (
+	defaultServeListen = "127.0.0.1:8080"
+	// defaultLeave is more than load balancers take to notice that a server is not ready: Kubernetes asks every
+	// second or more rarely, and takes a moment to tell every node.
+	defaultLeave = 5 * time.Second
+	// watchInterval is how often serve looks whether its files have changed.
+	watchInterval = time.Second
+)
+
+// serveOptions are serve's flags and environment.
+type serveOptions struct {
+	runOptions
+	file, listen string
+	group        string // of the Unix socket; "": the process's own
+	leave        time.Duration
+	bounds       httpfront.Bounds
+	certificates httpfront.Certificates
+	trust        httpfront.Trust
+}
+
+// readServeOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
+func readServeOptions(env environment) (o *serveOptions, err error) {
+	o = &serveOptions{}
+	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	fs.StringVar(&o.file, "f", "", "the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
+	fs.StringVar(&o.listen, "listen", defaultServeListen, "host:port, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
+	fs.StringVar(&o.group, "socket-group", "", "the group that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
+	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "file with the certificate, PEM; read again when it changes")
+	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "file with its key, PEM")
+	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "file with certificates, PEM: every client needs one of theirs, and is the gateway")
+	secretFile := fs.String("gateway-secret-file", "", "file with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
+	variables := variablesFlag{"consumer_name": "X-Consumer-Username"}
+	fs.Var(variables, "variable", "NAME=HEADER: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
+	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
+	fs.DurationVar(&o.bounds.ReadTimeout, "read-timeout", time.Minute, "how long a whole request may take to arrive")
+	fs.DurationVar(&o.bounds.IdleTimeout, "idle-timeout", 3*time.Minute, "how long a connection may wait for its next request")
+	fs.IntVar(&o.bounds.HeaderBytes, "max-header-bytes", 32<<10, "the largest header")
+	fs.IntVar(&o.bounds.Connections, "max-connections", 10000, "how many clients may be connected")
+	fs.DurationVar(&o.drain, "drain-timeout", supervisedDrain, "how long requests and queued records may take at the end")
+	fs.DurationVar(&o.leave, "leave-timeout", defaultLeave, "how long it serves on after SIGTERM, not ready, until load balancers have noticed")
+	check := o.coreFlags(fs)
+	if err := parseFlags(fs, env, true); err != nil {
+		return o, err
+	}
+	o.trust.Variables = variables
+	o.trust.Certificate = o.certificates.ClientCAFile != ""
+	o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix)
+	if err = check(); err == nil {
+		err = o.checkServeFlags()
+	}
+	if err != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream serve:", err)
+		return o, errUsage
+	}
+	if *secretFile != "" {
+		text, err := os.ReadFile(*secretFile)
+		if err != nil {
+			return o, fmt.Errorf("--gateway-secret-file: %w", err)
+		}
+		if o.trust.Secret = strings.TrimSpace(string(text)); o.trust.Secret == "" {
+			return o, fmt.Errorf("--gateway-secret-file: %s is empty", *secretFile)
+		}
+	}
+	return o, o.checkLogFile()
+}
+
+func (o *serveOptions) checkServeFlags() error {
+	c, b := &o.certificates, &o.bounds
+	switch {
+	case o.file == "":
+		return errors.New("-f names the file with the routes")
+	case (c.CertFile == "") != (c.KeyFile == ""):
+		return errors.New("--tls-cert and --tls-key belong together")
+	case c.ClientCAFile != "" && c.CertFile == "":
+		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
+	case o.group != "" && !o.trust.Socket:
+		return errors.New("--socket-group is of a unix: socket, see --listen")
+	case o.leave < 0:
+		return errors.New("--leave-timeout cannot be negative")
+	case b.HeaderTimeout <= 0 || b.ReadTimeout <= 0 || b.IdleTimeout <= 0 || b.HeaderBytes <= 0 || b.Connections <= 0:
+		return errors.New("--header-timeout, --read-timeout, --idle-timeout, --max-header-bytes and --max-connections are more than 0")
+	}
+	return nil
+}
+
+// variablesFlag is NAME=HEADER, several times.
+type variablesFlag map[string]string
+
+// String is the flag's default.
+func (v variablesFlag) String() string { return "" }
+
+// Set takes one.
+func (v variablesFlag) Set(text string) error {
+	name, header, ok := strings.Cut(text, "=")
+	if !ok || name == "" || header == "" {
+		return errors.New("it has the form NAME=HEADER")
+	}
+	v[name] = textproto.CanonicalMIMEHeaderKey(header)
+	return nil
+}
+
+// httpServer is the core with plain HTTP as its way in.
+type httpServer struct {
+	inner
+	variable apisixroute.Environment // of an apisix.yaml
+	opts     *serveOptions
+	server   *httpfront.Server
+}
+
+// serve serves HTTP until a signal comes.
+func serve(ctx context.Context, env environment) error {
+	o, err := readServeOptions(env)
+	if err != nil {
+		return err
+	}
+	log := openLog(env, &o.runOptions)
+	defer log.Close(logWait)
+	again := make(chan os.Signal, 1)
+	signal.Reset(syscall.SIGHUP) // which ends other commands
+	signal.Notify(again, syscall.SIGHUP)
+	if o.certificates.CertFile != "" {
+		if err := o.certificates.Read(); err != nil {
+			return err
+		}
+	}
+	seen := o.fingerprint()
+	listener, err := listenHTTP(o.listen, o.group, env)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	if _, unix := listener.Addr().(*net.UnixAddr); unix != o.trust.Socket {
+		o.trust.Socket = unix // systemd's
+	}
+	s, err := startHTTP(o)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.server.Serve(listener) }()
+	b := build()
+	o.log.Info("kafkaupstream serves", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka, "address", listener.Addr().String(),
+		"routes", s.server.Routes().Count, "pid", os.Getpid())
+	go s.watch(ctx, again, seen)
+	select {
+	case err = <-failed:
+		o.log.Error("connections can no longer be accepted", "error", err)
+	case <-ctx.Done():
+		s.leave(ctx)
+	}
+	unclean := s.end(time.Now(), o.drain, func(ctx context.Context) (int, error) { return 0, s.server.Shutdown(ctx) })
+	s.admin.Close()
+	return errors.Join(err, unclean)
+}
+
+// startHTTP reads the routes and starts a core for them.
+func startHTTP(o *serveOptions) (*httpServer, error) {
+	s := &httpServer{opts: o, variable: secrets.New(o.secretsDir, o.getenv, o.secretNames).Variable}
+	list, err := s.readFile()
+	if err != nil {
+		return nil, err
+	}
+	s.inner = startInner(o.runnerOptions)
+	routes, err := s.build(list, nil)
+	if err != nil {
+		s.core.Drain(context.Background()) // nothing was served
+		return nil, err
+	}
+	front := httpfront.Options{Handler: s.core.Handler, Trust: &o.trust, Bounds: o.bounds, Log: o.log}
+	if o.certificates.CertFile != "" {
+		front.TLS = o.certificates.Config()
+	}
+	s.server = httpfront.New(front, routes)
+	s.serveAdmin(o.runnerOptions, s.readiness, metrics.Sources{Front: s.server.Stats})
+	return s, nil
+}
+
+func (s *httpServer) readFile() ([]routefile.Route, error) {
+	text, err := os.ReadFile(s.opts.file)
+	if err != nil {
+		return nil, err
+	}
+	list, err := routefile.Read(text, s.variable)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.opts.file, err)
+	}
+	return list, nil
+}
+
+// build makes the routes ready, and logs doubts.
+func (s *httpServer) build(list []routefile.Route, before *httpfront.Routes) (*httpfront.Routes, error) {
+	routes, doubts, err := httpfront.Build(list, s.core.Handler, &s.opts.trust, before)
+	for _, d := range doubts {
+		s.log.Warn("a route is doubtful", "warning", d)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.opts.file, err)
+	}
+	return routes, nil
+}
+
+// leave has load balancers notice that the server goes, and serves meanwhile. Somebody at a terminal does not wait for that.
+func (s *httpServer) leave(ctx context.Context) {
+	reason := context.Cause(ctx)
+	s.log.Info("kafkaupstream is stopping", "reason", reason, "leave_timeout", s.opts.leave, "drain_timeout", s.opts.drain)
+	s.server.Leave()
+	if !strings.HasPrefix(reason.Error(), os.Interrupt.String()) {
+		time.Sleep(s.opts.leave)
+	}
+}
+
+// readiness is the core's, until the server leaves.
+func (s *httpServer) readiness() admin.Readiness {
+	out := s.core.Readiness()
+	if s.server.Leaving() {
+		out.Refuse("the server is stopping")
+	}
+	if s.server.Invalid() {
+		out.Warn("the routes' file has errors, which the log has: the routes from before are served")
+	}
+	out.Ready = len(out.Reasons) == 0
+	return out
+}
+
+// watch reads files again that have changed, and all of them on a signal, until ctx ends.
+func (s *httpServer) watch(ctx context.Context, again <-chan os.Signal, seen string) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		case <-tick.C:
+			if s.opts.fingerprint() == seen {
+				continue
+			}
+		}
+		seen = s.opts.fingerprint()
+		s.reload()
+	}
+}
+
+// fingerprint changes when a file does, also when a symbolic link on the way to it does, as Kubernetes does it.
+func (o *serveOptions) fingerprint() string {
+	files := []string{o.file}
+	if o.certificates.CertFile != "" {
+		files = append(files, o.certificates.Files()...)
+	}
+	var b strings.Builder
+	for _, name := range files {
+		info, err := os.Stat(name)
+		if err != nil {
+			fmt.Fprintln(&b, err)
+			continue
+		}
+		fmt.Fprintln(&b, info.Size(), info.ModTime().UnixNano(), info.Sys().(*syscall.Stat_t).Ino)
+	}
+	return b.String()
+}
+
+func (s *httpServer) reload() {
+	if s.opts.certificates.CertFile != "" {
+		if err := s.opts.certificates.Read(); err != nil {
+			s.log.Error("the certificate cannot be read again; the one from before is used", "error", err)
+		}
+	}
+	list, err := s.readFile()
+	var routes *httpfront.Routes
+	if err == nil {
+		routes, err = s.build(list, s.server.Routes())
+	}
+	s.server.SetRoutes(routes)
+	if err != nil {
+		s.log.ErrorContext(logging.Every, "the routes' file has errors; the routes from before are served", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+	s.log.InfoContext(logging.Every, "the routes were read again", "routes", routes.Count)
+}
+
+const unixPrefix = "unix:"
+
+// listenHTTP listens on the address, or returns the socket that systemd has opened for this process.
+func listenHTTP(address, group string, env environment) (net.Listener, error) {
+	if env.getenv("LISTEN_PID") == fmt.Sprint(os.Getpid()) && env.getenv("LISTEN_FDS") == "1" {
+		const firstPassed = 3 // sd_listen_fds(3)
+		file := os.NewFile(firstPassed, "systemd's socket")
+		defer file.Close()
+		return net.FileListener(file)
+	}
+	path, unix := strings.CutPrefix(address, unixPrefix)
+	if !unix {
+		return net.Listen("tcp", address)
+	}
+	return listenUnix(path, group)
+}
+
+// unixMode lets the group in: the gateway's, which usually is another user.
+const unixMode = 0o660
+
+// changeGroup gives the file to a group.
+func changeGroup(path, group string) error {
+	id, err := strconv.Atoi(group)
+	if err != nil {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return fmt.Errorf("--socket-group: %w", err)
+		}
+		if id, err = strconv.Atoi(g.Gid); err != nil {
+			return fmt.Errorf("--socket-group: %w", err)
+		}
+	}
+	if err := os.Chown(path, -1, id); err != nil {
+		return fmt.Errorf("--socket-group: %w", err)
+	}
+	return nil
+}
+
+// listenUnix listens at the path, from which an earlier process's socket is taken away at once and never missing.
+func listenUnix(path, group string) (net.Listener, error) {
+	own := fmt.Sprintf("%s.%d", path, os.Getpid())
+	_ = os.Remove(own) // of a process that had this id and was killed
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if group != "" {
+		err = changeGroup(own, group)
+	}
+	if err == nil {
+		if err = os.Chmod(own, unixMode); err == nil {
+			err = os.Rename(own, path)
+		}
+	}
+	if err != nil {
+		l.Close()
+		_ = os.Remove(own)
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	return &unixListener{l, path, info}, err
+}
+
+// unixListener removes its path at its end, if that is still its own.
+type unixListener struct {
+	*net.UnixListener
+	path string
+	info os.FileInfo
+}
+
+// Addr returns the socket's path.
+func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
+// Close closes the socket.
+func (l *unixListener) Close() error {
+	if now, err := os.Stat(l.path); err == nil && l.info != nil && os.SameFile(now, l.info) {
+		_ = os.Remove(l.path)
+	}
+	return l.UnixListener.Close()
+}

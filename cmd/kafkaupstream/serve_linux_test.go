@@ -1,0 +1,483 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+)
+
+// served is a `kafkaupstream serve`.
+type served struct {
+	*program.Process
+	t    *testing.T
+	file string // with its routes
+}
+
+// startServe starts it with routes, whose broker is b, and waits until it serves.
+func startServe(t *testing.T, b *kfake.Cluster, routes string, args ...string) *served {
+	t.Helper()
+	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
+	s.write(b, routes)
+	s.Process = program.Start(t, binary, program.Options{Args: append([]string{"serve", "-f", s.file, "--leave-timeout", "0"}, args...)})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	return s
+}
+
+func (s *served) write(b *kfake.Cluster, routes string) {
+	s.t.Helper()
+	text := fmt.Sprintf("defaults: {delivery: sync, config: {bootstrap.servers: %q}}\nroutes:\n%s", b.ListenAddrs()[0], routes)
+	next := s.file + ".next"
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(next, s.file); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// says is how many lines of its log have the text.
+func (s *served) says(text string) int { return strings.Count(s.Stderr.String(), text) }
+
+// post posts to a path on a connection of its own, and returns the status and the reply.
+func (s *served) post(address, path, body string) (int, string) {
+	s.t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		network := "tcp"
+		if strings.HasPrefix(address, "/") {
+			network = "unix"
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}}
+	r, err := client.Post("http://serve"+path, "text/plain", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r.StatusCode, string(text)
+}
+
+func (s *served) ended(code int) {
+	s.t.Helper()
+	if got := s.Exit(); got != code {
+		s.t.Errorf("exit code %d\n%s", got, s.Stderr)
+	}
+}
+
+const oneRoute = "  - {id: one, match: {path: /one}, topic: t}\n"
+
+func TestServeProducesAndEnds(t *testing.T) {
+	t.Parallel()
+	b, address := startBroker(t), program.FreeAddress(t)
+	s := startServe(t, b, oneRoute+"  - {id: later, match: {path: /later}, topic: t, delivery: async, config: {linger.ms: 60000}}\n", "--listen", address)
+	if status, reply := s.post(address, "/one", "v"); status != 200 || !strings.Contains(reply, `"delivered":"yes"`) {
+		t.Error(status, reply)
+	}
+	if status, reply := s.post(address, "/later", "queued"); status != 200 {
+		t.Error(status, reply)
+	}
+	s.Signal(syscall.SIGTERM)
+	s.ended(0)
+	waitForValue(t, b, "queued")
+	if lines := complaints(s.Stderr); lines != nil {
+		t.Error(lines)
+	}
+}
+
+func TestServeReadsItsRoutesAgain(t *testing.T) {
+	t.Parallel()
+	b, address, admin := startBroker(t), program.FreeAddress(t), program.FreeAddress(t)
+	s := startServe(t, b, oneRoute, "--listen", address, "--admin", admin)
+	s.write(b, "  - {id: two, match: {path: /two}, topic: t}\n")
+	s.Signal(syscall.SIGHUP)
+	program.Until(t, "the second file is served", func() bool { status, _ := s.post(address, "/two", "x"); return status == 200 })
+	if status, _ := s.post(address, "/one", "x"); status != 404 {
+		t.Error(status)
+	}
+	s.write(b, "  - {id: two, match: {path: /two}, topik: t}\n  - {id: 3}\n")
+	program.Until(t, "the errors are logged", func() bool { return s.says("the routes' file has errors") > 0 })
+	program.Until(t, "they are seen at --admin", func() bool {
+		return strings.Contains(s.admin(admin, "/readyz"), "the routes' file has errors") &&
+			strings.Contains(s.admin(admin, "/metrics"), "kafkaupstream_http_routes_valid 0\n")
+	})
+	if status, _ := s.post(address, "/two", "x"); status != 200 {
+		t.Error(status)
+	}
+	s.write(b, "  - {id: three, match: {path: /three}, topic: t}\n") // without a signal
+	program.Until(t, "the third file is served", func() bool { status, _ := s.post(address, "/three", "x"); return status == 200 })
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+	for _, line := range complaints(s.Stderr) {
+		if !strings.Contains(line, "the routes' file has errors") {
+			t.Error(line)
+		}
+	}
+}
+
+func (s *served) admin(address, path string) string {
+	_, body := fetch(address, path)
+	return body
+}
+
+// Kubernetes exchanges a symbolic link to a directory.
+func TestServeFollowsSymbolicLinks(t *testing.T) {
+	t.Parallel()
+	b, address, dir := startBroker(t), program.FreeAddress(t), t.TempDir()
+	s := &served{t: t}
+	for i, name := range []string{"one", "two"} {
+		version := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.Mkdir(version, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s.file = filepath.Join(version, "routes.yaml")
+		s.write(b, fmt.Sprintf("  - {id: a, match: {path: /%s}, topic: t}\n", name))
+	}
+	link := func(to string) {
+		t.Helper()
+		next := filepath.Join(dir, "next")
+		if err := os.Symlink(to, next); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(next, filepath.Join(dir, "data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("0")
+	if err := os.Symlink("data/routes.yaml", filepath.Join(dir, "routes.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	s.Process = program.Start(t, binary, program.Options{Args: []string{"serve", "-f", filepath.Join(dir, "routes.yaml"), "--listen", address}})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	if status, _ := s.post(address, "/one", "x"); status != 200 {
+		t.Error(status)
+	}
+	link("1")
+	program.Until(t, "the other version is served", func() bool { status, _ := s.post(address, "/two", "x"); return status == 200 })
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+func TestServeLosesNothingWhileRoutesAreExchanged(t *testing.T) {
+	t.Parallel()
+	b, socket := startBroker(t), socketPath(t)
+	routes := "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
+	s := startServe(t, b, routes, "--listen", "unix:"+socket)
+	c := startHTTPClients(t, b, socket)
+	for i := range 5 {
+		c.more()
+		s.write(b, fmt.Sprintf("%s  - {id: other, match: {path: /other}, topic: t%d}\n", routes, i))
+		s.Signal(syscall.SIGHUP)
+		program.Until(t, "they are read again", func() bool { return s.says("the routes were read again") > i })
+	}
+	c.more()
+	c.stop()
+	s.Signal(syscall.SIGTERM)
+	s.ended(0)
+	c.judge(0, 0)
+}
+
+// The next process takes the socket's path; the one before serves its connections on until it has told each client to go.
+func TestServeHandsItsSocketOver(t *testing.T) {
+	t.Parallel()
+	b, socket := startBroker(t), socketPath(t)
+	routes := "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
+	s := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
+	c := startHTTPClients(t, b, socket)
+	for range 3 {
+		c.more()
+		next := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
+		s.Signal(syscall.SIGTERM)
+		c.more()
+		s.ended(0)
+		s = next
+	}
+	c.stop()
+	s.Signal(syscall.SIGTERM)
+	s.ended(0)
+	c.judge(0, 0)
+	if !missing(socket) {
+		t.Error("the socket is still there")
+	}
+}
+
+func TestServeLeavesBeforeItEnds(t *testing.T) {
+	t.Parallel()
+	b, address, admin := startBroker(t), program.FreeAddress(t), program.FreeAddress(t)
+	s := startServe(t, b, oneRoute, "--listen", address, "--admin", admin, "--leave-timeout", "1h")
+	program.Until(t, "it is ready", func() bool { return strings.Contains(s.admin(admin, "/readyz"), `"ready": true`) })
+	s.Signal(syscall.SIGTERM)
+	program.Until(t, "it is not ready", func() bool { return strings.Contains(s.admin(admin, "/readyz"), "the server is stopping") })
+	if status, _ := s.post(address, "/one", "x"); status != 200 {
+		t.Error(status)
+	}
+}
+
+func TestServeTakesASocketFromSystemd(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
+	s.write(b, oneRoute)
+	s.Process = program.Start(t, "/bin/sh", program.Options{ // standard input, as the third
+		Args:  []string{"-c", `exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve -f "$1" --listen 127.0.0.1:1`, binary, s.file},
+		Stdin: file,
+	})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	if status, reply := s.post(l.Addr().String(), "/one", "x"); status != 200 {
+		t.Error(status, reply)
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+func TestServeSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	wrong, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "right.yaml")
+	for path, text := range map[string]string{
+		wrong: "routes:\n  - {id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}\n  - {id: b, match: {path: /b}, topic: $consumer_name, config: {bootstrap.servers: k}}\n",
+		right: "routes:\n  - {id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", 2, "-f names the file with the routes"},
+		{"-f " + right + " --tls-cert x", 2, "--tls-cert and --tls-key belong together"},
+		{"-f " + right + " --tls-client-ca x", 2, "--tls-client-ca needs --tls-cert and --tls-key"},
+		{"-f " + right + " --variable x", 2, "it has the form NAME=HEADER"},
+		{"-f " + right + " --socket-group 1", 2, "--socket-group is of a unix: socket"},
+		{"-f " + right + " --listen unix:" + dir + "/s --socket-group nobody-has-it", 1, "--socket-group: group: unknown group nobody-has-it"},
+		{"-f " + right + " --max-connections 0", 2, "are more than 0"},
+		{"-f " + right + " --gateway-secret-file /missing", 1, "--gateway-secret-file: open /missing"},
+		{"-f " + right + " --tls-cert /missing --tls-key /missing", 1, "--tls-cert, --tls-key: open /missing"},
+		{"-f " + right + " --listen 127.0.0.1:1", 1, "permission denied|address"},
+		{"-f /missing", 1, "open /missing"},
+		{"-f " + wrong, 1, `routes[0] (a): topik: unknown key; did you mean "topic"?`},
+		{"-f " + wrong, 1, "routes[1] (b): the variable $consumer_name is what X-Consumer-Username says"},
+	} {
+		if c.says == "permission denied|address" && os.Getuid() == 0 {
+			continue // root may listen there
+		}
+		p := program.Start(t, binary, program.Options{Args: append([]string{"serve"}, strings.Fields(c.args)...)})
+		if code := p.Exit(); code != c.code || !strings.Contains(p.Stderr.String(), c.says) {
+			t.Errorf("%s: exit code %d\n%s", c.args, code, p.Stderr)
+		}
+	}
+}
+
+// authority makes certificates.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	n    atomic.Int64
+}
+
+func newAuthority(t *testing.T) *authority {
+	a := &authority{t: t}
+	a.cert, a.key, _ = a.make("authority", true)
+	return a
+}
+
+// make returns a certificate for the loopback address, with its key and as PEM.
+func (a *authority) make(name string, ca bool) (*x509.Certificate, *ecdsa.PrivateKey, []byte) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(a.n.Add(1)), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	parent, signer := template, key
+	if a.cert != nil {
+		parent, signer = a.cert, a.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// write makes a certificate and writes it and its key to files of that name.
+func (a *authority) write(path, name string) tls.Certificate {
+	a.t.Helper()
+	_, key, cert := a.make(name, false)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	for suffix, text := range map[string][]byte{".key": private, ".crt": cert} {
+		if err := os.WriteFile(path+suffix, text, 0o600); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	pair, err := tls.X509KeyPair(cert, private)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return pair
+}
+
+func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
+	t.Parallel()
+	b, address, dir, ca := startBroker(t), program.FreeAddress(t), t.TempDir(), newAuthority(t)
+	ca.write(filepath.Join(dir, "server"), "first")
+	gateway := ca.write(filepath.Join(dir, "gateway"), "gateway")
+	stranger := newAuthority(t).write(filepath.Join(dir, "stranger"), "stranger")
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServe(t, b, "  - {id: a, match: {path: /a}, topic: t, key: $consumer_name}\n", "--listen", address,
+		"--tls-cert", dir+"/server.crt", "--tls-key", dir+"/server.key", "--tls-client-ca", dir+"/ca.crt")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	ask := func(client ...tls.Certificate) (name string, err error) {
+		transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: client}}
+		defer transport.CloseIdleConnections()
+		r, err := http.NewRequest("POST", "https://"+address+"/a", bytes.NewReader([]byte("x")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Consumer-Username", "joe")
+		reply, err := transport.RoundTrip(r)
+		if err != nil {
+			return "", err
+		}
+		defer reply.Body.Close()
+		if reply.StatusCode != 200 || reply.ProtoMajor != 2 {
+			t.Error(reply.Status, reply.Proto)
+		}
+		return reply.TLS.PeerCertificates[0].Subject.CommonName, nil
+	}
+	if name, err := ask(gateway); err != nil || name != "first" {
+		t.Error(name, err)
+	}
+	if _, err := ask(stranger); err == nil {
+		t.Error("a stranger was let in")
+	}
+	if _, err := ask(); err == nil {
+		t.Error("somebody without a certificate was let in")
+	}
+	ca.write(filepath.Join(dir, "server"), "second")
+	program.Until(t, "the second certificate is used", func() bool { name, _ := ask(gateway); return name == "second" })
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+// TestServeDoesWhatItsPageSays takes routes and metrics from docs/serve.md.
+func TestServeDoesWhatItsPageSays(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/serve.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	_, routes, _ := strings.Cut(page, "```yaml\n")
+	routes, _, _ = strings.Cut(routes, "```")
+	b, dir, address, admin := startBroker(t), t.TempDir(), program.FreeAddress(t), program.FreeAddress(t)
+	s := &served{t: t, file: filepath.Join(dir, "routes.yaml")}
+	routes = strings.NewReplacer("kafka:9092", b.ListenAddrs()[0], "topic: orders", "topic: t").Replace(routes) +
+		"  - {id: proven, match: {path: /proven}, topic: $consumer_name}\n"
+	for path, text := range map[string]string{s.file: routes, filepath.Join(dir, "secret"): "s3cret\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Process = program.Start(t, binary, program.Options{Args: []string{"serve", "-f", s.file, "--spool-dir", filepath.Join(dir, "spool"),
+		"--listen", address, "--admin", admin, "--gateway-secret-file", filepath.Join(dir, "secret")}})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	for path, want := range map[string]int{"/orders/": 200, "/orders/7": 200, "/orders": 404, "/audit": 404, "/proven": 403} {
+		if status, reply := s.post(address, path, `{"id": 7}`); status != want {
+			t.Error(path, status, reply)
+		}
+	}
+	open, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	s.Signal(syscall.SIGHUP)
+	want := map[string]float64{
+		"kafkaupstream_http_connections": 1, "kafkaupstream_http_requests_unrouted_total": 2, "kafkaupstream_http_requests_unproven_total": 1,
+		"kafkaupstream_http_routes": 3, "kafkaupstream_http_routes_valid": 1, "kafkaupstream_http_routes_read_total": 1,
+	}
+	var now map[string]float64
+	program.Until(t, fmt.Sprint("the series are ", want), func() bool {
+		now = samplesOf(admin)
+		for series, value := range want {
+			if now[series] != value {
+				return false
+			}
+		}
+		return true
+	})
+	for series := range now {
+		_, moves := want[series]
+		if own := strings.HasPrefix(series, "kafkaupstream_http_"); own && !(moves && strings.Contains(page, "| `"+series+"` |")) {
+			t.Errorf("%s is not in the table, or has no event", series)
+		}
+	}
+	env, _, usage := fakeProcess(nil, "--help")
+	if _, err := readServeOptions(env); err == nil {
+		t.Fatal("no help")
+	}
+	for _, line := range strings.Split(usage.String(), "\n") {
+		name, isFlag := strings.CutPrefix(line, "  -")
+		name, _, _ = strings.Cut(name, " ")
+		readme, _ := os.ReadFile("../../README.md")
+		if flag := "`--" + name + "`"; isFlag && name != "f" && !strings.Contains(page, flag) && !strings.Contains(string(readme), flag) {
+			t.Errorf("the flag --%s is in neither page", name)
+		}
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}

@@ -1,0 +1,243 @@
+package httpfront
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+const (
+	// firstBytes is what is taken at first for a body of unknown length, and keptBytes how large a buffer for
+	// bodies may be to be used again.
+	firstBytes = 4 << 10
+	keptBytes  = 64 << 10
+)
+
+// request is a request as the core sees it, and memory for bodies. The next request uses its memory again.
+type request struct {
+	http   *http.Request
+	reply  http.ResponseWriter
+	route  *route
+	trust  *Trust
+	proven bool // the peer is the gateway
+
+	query url.Values // nil: not read yet
+	body  []byte
+	text  []byte // the reply's body
+}
+
+var requests = sync.Pool{New: func() any { return &request{} }}
+
+// release ends the use of the request.
+func (r *request) release() {
+	body, text := r.body, r.text
+	if cap(body) > keptBytes {
+		body = nil
+	}
+	if cap(text) > keptBytes {
+		text = nil
+	}
+	*r = request{body: body[:0], text: text[:0]}
+	requests.Put(r)
+}
+
+// Method returns the method.
+func (r *request) Method() string { return r.http.Method }
+
+// Path returns the path, decoded.
+func (r *request) Path() string { return r.http.URL.Path }
+
+// SourceIP returns the client's address: the peer's, or the one that the gateway says, which is what it has added at
+// the end of X-Forwarded-For.
+func (r *request) SourceIP() string {
+	if r.proven {
+		if list := r.http.Header["X-Forwarded-For"]; len(list) > 0 {
+			last := list[len(list)-1]
+			if ip := net.ParseIP(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); ip != nil {
+				return ip.String()
+			}
+		}
+	}
+	host, _, err := net.SplitHostPort(r.http.RemoteAddr)
+	if err != nil { // of a Unix socket
+		return ""
+	}
+	return host
+}
+
+func (r *request) arguments() url.Values {
+	if r.query == nil {
+		r.query = r.http.URL.Query()
+	}
+	return r.query
+}
+
+// Argument returns the first value of an argument of the query string.
+func (r *request) Argument(name string) string { return r.arguments().Get(name) }
+
+// Arguments calls f for each argument of the query string and each of its values, in the order of names.
+func (r *request) Arguments(f func(name, value string)) {
+	each(r.arguments(), f)
+}
+
+// Header returns the first value of a header.
+func (r *request) Header(name string) string {
+	if name == "host" {
+		return r.http.Host
+	}
+	return r.http.Header.Get(name)
+}
+
+// Values returns all values of a header.
+func (r *request) Values(name string) []string {
+	return r.http.Header[textproto.CanonicalMIMEHeaderKey(name)]
+}
+
+// Headers calls f for each header and value, in the order of names.
+func (r *request) Headers(f func(name, value string)) {
+	each(r.http.Header, func(name, value string) { f(strings.ToLower(name), value) })
+}
+
+func each(values map[string][]string, f func(name, value string)) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			f(name, value)
+		}
+	}
+}
+
+// HeadersMissing reports false: all are there.
+func (r *request) HeadersMissing() bool { return false }
+
+// Var returns the value of a variable, "" when there is none. What only the gateway can say counts only from it.
+func (r *request) Var(name string) string {
+	if of := requestVariables[name]; of != nil {
+		return of(r)
+	}
+	if cookie, ok := strings.CutPrefix(name, "cookie_"); ok {
+		if c, err := r.http.Cookie(cookie); err == nil {
+			return c.Value
+		}
+		return ""
+	}
+	if header := r.trust.Variables[name]; header != "" && r.proven {
+		return r.http.Header.Get(header)
+	}
+	return ""
+}
+
+func (r *request) scheme() string {
+	if r.http.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// Route returns the route's id.
+func (r *request) Route() string { return r.route.id }
+
+// Body returns the body. It has to come within the server's read timeout.
+func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
+	length := r.http.ContentLength
+	switch {
+	case length == 0:
+		return nil, nil
+	case length > int64(limit):
+		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
+	}
+	var err error
+	if length > 0 {
+		err = r.readKnown(int(length), room)
+	} else {
+		err = r.readUnknown(limit, room)
+	}
+	if err == nil { // the read timeout is over; net/http goes on reading while the request is answered
+		_ = http.NewResponseController(r.reply).SetReadDeadline(time.Time{}) // of net/http's own writer: cannot fail
+	}
+	if err == nil && len(r.body) == 0 {
+		return nil, nil
+	}
+	return r.body, err
+}
+
+// broken is the error of a body that could not be read to its end. The connection cannot be used again.
+func (r *request) broken(err error) error {
+	r.reply.Header().Set("Connection", "close")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return kafkaupstream.ErrBodySlow
+	}
+	return kafkaupstream.ErrBodyCutOff
+}
+
+func (r *request) readKnown(length int, room kafkaupstream.Room) error {
+	if err := room.Hold(length); err != nil {
+		return err
+	}
+	r.body = slices.Grow(r.body[:0], length)[:length]
+	n, err := io.ReadFull(r.http.Body, r.body)
+	if r.body = r.body[:n]; err != nil {
+		return r.broken(err)
+	}
+	return nil
+}
+
+// readUnknown asks for room before it takes it.
+func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
+	r.body = r.body[:0]
+	for size := 0; ; {
+		if len(r.body) == size {
+			size = max(firstBytes, 2*size)
+			if err := room.Hold(size); err != nil {
+				return err
+			}
+			r.body = slices.Grow(r.body, size-len(r.body))
+		}
+		n, err := r.http.Body.Read(r.body[len(r.body):size])
+		r.body = r.body[:len(r.body)+n]
+		switch {
+		case len(r.body) > limit:
+			return &kafkaupstream.BodyTooLarge{Size: int64(len(r.body)), Limit: limit}
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return r.broken(err)
+		}
+	}
+}
+
+// write answers the request.
+func (r *request) write(reply kafkaupstream.Reply) {
+	h := r.reply.Header()
+	h["Content-Type"] = jsonContentType
+	if reply.Allow != "" {
+		h.Set("Allow", reply.Allow)
+	}
+	if reply.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
+	}
+	r.reply.WriteHeader(reply.Status)
+	r.text = reply.AppendJSON(r.text[:0])
+	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
+}
+
+var jsonContentType = []string{"application/json"}
+
+// hostOf is the host that the client has asked for, without a port.
+func hostOf(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		return host
+	}
+	return r.Host
+}

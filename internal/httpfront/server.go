@@ -1,0 +1,175 @@
+package httpfront
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+)
+
+// Bounds are what clients may take of the server.
+type Bounds struct {
+	HeaderTimeout time.Duration // from a request's first byte to its header's end
+	ReadTimeout   time.Duration // from there to the body's end
+	IdleTimeout   time.Duration // between two requests of a connection
+	HeaderBytes   int
+	Connections   int
+}
+
+// Options of a server.
+type Options struct {
+	Handler *kafkaupstream.Handler
+	Trust   *Trust
+	Bounds  Bounds
+	TLS     *tls.Config // nil: none
+	Log     *slog.Logger
+}
+
+// Stats are numbers since the start, and of now.
+type Stats struct {
+	Connections int64 // that are open
+	Unrouted    int64 // requests that no route takes
+	Unproven    int64 // requests that only the gateway may send, and somebody else did
+	Routes      int64 // that are served
+	Valid       int64 // 1: they are those of the file; 0: that has errors
+	Reads       int64 // times that routes were given
+}
+
+// Server serves routes.
+type Server struct {
+	opts   Options
+	http   *http.Server
+	routes atomic.Pointer[Routes]
+	unused Unused
+
+	stopping, invalid                      atomic.Bool
+	connections, unrouted, unproven, reads atomic.Int64
+}
+
+// New makes a server.
+func New(opts Options, routes *Routes) *Server {
+	s := &Server{opts: opts}
+	s.routes.Store(routes)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.http = &http.Server{
+		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout,
+		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count,
+		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+	return s
+}
+
+// count keeps the number of open connections.
+func (s *Server) count(c net.Conn, state http.ConnState) {
+	s.unused.Note(c, state)
+	switch state {
+	case http.StateNew:
+		s.connections.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.connections.Add(-1)
+	}
+}
+
+// Serve accepts connections until Shutdown, and returns what keeps it from that.
+func (s *Server) Serve(l net.Listener) (err error) {
+	l = bounded.Listener(l, s.opts.Bounds.Connections)
+	if s.opts.TLS != nil {
+		err = s.http.ServeTLS(l, "", "")
+	} else {
+		err = s.http.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// SetRoutes exchanges the routes: requests that come from now on get the new ones. nil: there are new ones, and they
+// cannot be served.
+func (s *Server) SetRoutes(routes *Routes) {
+	s.reads.Add(1)
+	s.invalid.Store(routes == nil)
+	if routes != nil {
+		s.routes.Store(routes)
+	}
+}
+
+// Invalid reports whether the last routes that SetRoutes was given cannot be served.
+func (s *Server) Invalid() bool { return s.invalid.Load() }
+
+// Routes returns the routes that are served.
+func (s *Server) Routes() *Routes { return s.routes.Load() }
+
+// Leave tells clients to go: each connection is closed after its next reply, and not before, since a client may just be
+// sending a request. New ones are still accepted.
+func (s *Server) Leave() { s.stopping.Store(true) }
+
+// Leaving reports whether the server has been told to leave.
+func (s *Server) Leaving() bool { return s.stopping.Load() }
+
+// Shutdown accepts no more connections and waits for requests under way, until ctx ends: then they are cut off,
+// and its error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	s.unused.Close()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		_ = s.http.Close()
+	}
+	return err
+}
+
+// Stats returns what the server counts.
+func (s *Server) Stats() Stats {
+	stats := Stats{
+		Connections: s.connections.Load(), Unrouted: s.unrouted.Load(), Unproven: s.unproven.Load(),
+		Routes: int64(s.Routes().Count), Valid: 1, Reads: s.reads.Load(),
+	}
+	if s.Invalid() {
+		stats.Valid = 0
+	}
+	return stats
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req := requests.Get().(*request)
+	defer req.release()
+	req.http, req.reply, req.trust = r, w, s.opts.Trust
+	if s.stopping.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	found, allow := s.routes.Load().find(r)
+	if found == nil {
+		s.unrouted.Add(1)
+		req.write(noRoute(allow))
+		return
+	}
+	req.route, req.proven = found, s.opts.Trust.proven(r)
+	if found.gatewayOnly && !req.proven {
+		s.unproven.Add(1)
+		req.write(kafkaupstream.Reply{Status: http.StatusForbidden, Message: "this route takes requests from its gateway only", Delivered: kafkaupstream.DeliveredNo})
+		return
+	}
+	req.write(s.opts.Handler.Handle(found.served, req))
+}
+
+// noRoute is the reply to a request that no route takes: of its path, or of its path and method.
+func noRoute(allow string) kafkaupstream.Reply {
+	reply := kafkaupstream.Reply{Status: http.StatusNotFound, Message: "no route takes this path", Delivered: kafkaupstream.DeliveredNo}
+	if allow != "" {
+		reply.Status, reply.Message, reply.Allow = http.StatusMethodNotAllowed, "no route takes this method; there are some for "+allow, allow
+	}
+	return reply
+}

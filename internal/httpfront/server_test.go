@@ -1,0 +1,522 @@
+package httpfront
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// kafka takes every record, and has room for so many bytes.
+type kafka struct {
+	mu         sync.Mutex
+	records    []string // topic, key and value
+	room, held int
+	most       int
+	wait       chan struct{} // nil: records are acknowledged at once
+	asked      chan struct{} // gets one for each record, where wait is set
+}
+
+func (k *kafka) Way(*kafkaconf.Connection, bool) record.Way { return k }
+func (k *kafka) Together(*kafkaconf.Connection) record.Way  { return k }
+func (k *kafka) Transactions() bool                         { return false }
+func (k *kafka) Warm(*kafkaconf.Connection)                 {}
+func (k *kafka) Release(_ *kafkaconf.Connection, n int)     { k.take(-n) }
+func (k *kafka) Hold(_ *kafkaconf.Connection, n int) bool   { return k.take(n) }
+
+func (k *kafka) take(n int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n > 0 && k.room > 0 && k.held+n > k.room {
+		return false
+	}
+	k.held += n
+	k.most = max(k.most, k.held)
+	return true
+}
+
+func (k *kafka) Deliver(_ context.Context, b *record.Batch) {
+	for i := range b.Records {
+		r := &b.Records[i]
+		if k.wait != nil {
+			k.asked <- struct{}{}
+			<-k.wait
+		}
+		k.mu.Lock()
+		k.records = append(k.records, fmt.Sprintf("%s %s %s", r.Topic, r.Key, r.Value))
+		b.Outcomes[i].Ack = record.Ack{Offset: int64(len(k.records))}
+		k.mu.Unlock()
+	}
+}
+
+func (k *kafka) last() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.records) == 0 {
+		return ""
+	}
+	return k.records[len(k.records)-1]
+}
+
+// front is a server with routes, and a Kafka behind it.
+type front struct {
+	*Server
+	t       *testing.T
+	kafka   *kafka
+	handler *kafkaupstream.Handler
+	address string
+}
+
+func bounds() Bounds {
+	return Bounds{HeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: time.Minute, HeaderBytes: 8 << 10, Connections: 100}
+}
+
+func start(t *testing.T, opts Options, routes string) *front {
+	t.Helper()
+	f := &front{t: t, kafka: &kafka{}}
+	opts.Log = slog.New(slog.DiscardHandler)
+	f.handler = kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: f.kafka, Log: opts.Log})
+	opts.Handler = f.handler
+	if opts.Trust == nil {
+		opts.Trust = &Trust{}
+	}
+	if opts.Bounds == (Bounds{}) {
+		opts.Bounds = bounds()
+	}
+	built, err := f.build(routes, opts.Trust, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Server = New(opts, built)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.address = l.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := f.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+func (f *front) build(routes string, trust *Trust, before *Routes) (*Routes, error) {
+	list, err := routefile.Read([]byte("defaults: {delivery: sync, config: {bootstrap.servers: 'k:9092'}}\nroutes:\n"+routes), nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	built, _, err := Build(list, f.handler, trust, before)
+	return built, err
+}
+
+// ask sends a request as it stands and returns the status, the header and the body. Lines end as in HTTP.
+func (f *front) ask(text string) (int, http.Header, string) {
+	f.t.Helper()
+	c := f.dial()
+	defer c.Close()
+	return c.ask(text)
+}
+
+type conn struct {
+	net.Conn
+	t *testing.T
+	r *bufio.Reader
+}
+
+func (f *front) dial() *conn {
+	f.t.Helper()
+	c, err := net.Dial("tcp", f.address)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { c.Close() })
+	return &conn{c, f.t, bufio.NewReader(c)}
+}
+
+func (c *conn) send(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *conn) reply() (int, http.Header, string) {
+	c.t.Helper()
+	r, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r.StatusCode, r.Header, string(body)
+}
+
+func (c *conn) ask(text string) (int, http.Header, string) {
+	c.t.Helper()
+	c.send(text)
+	return c.reply()
+}
+
+const anyRoute = "  - {id: a, match: {path: /*}, topic: t, headerprefix: x-, overrides: [key, topic, headers]}\n"
+
+func TestServerTakesRequestsAsHTTPHasThem(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	for _, c := range []struct {
+		name, request string
+		status        int
+		record        string
+	}{
+		{"a body of known length", "POST /a HTTP/1.1\nHost: h\nContent-Length: 3\n\nabc", 200, "t  abc"},
+		{"a chunked body", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3\nabc\n2\nde\n0\n\n", 200, "t  abcde"},
+		{"no body", "POST /a HTTP/1.1\nHost: h\n\n", 200, "t  "},
+		{"an empty chunked body", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n0\n\n", 200, "t  "},
+		{"HTTP/1.0", "POST /a HTTP/1.0\nContent-Length: 1\n\n0", 200, "t  0"},
+		{"JSON is compacted", "POST /a HTTP/1.1\nHost: h\nContent-Type: application/json\nContent-Length: 8\n\n{\"a\": 1}", 200, `t  {"a":1}`},
+		{"override headers, in any letter case", "PUT /a HTTP/1.1\nHost: h\nX-KEY: k\nx-Topic: u\nContent-Length: 1\n\n1", 200, "u k 1"},
+		{"a path that is not clean", "POST //b/../a HTTP/1.1\nHost: h\nContent-Length: 1\n\n2", 200, "t  2"},
+		{"a length that is none", "POST /a HTTP/1.1\nHost: h\nContent-Length: -1\n\n", 400, ""},
+		{"two lengths", "POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nContent-Length: 2\n\nab", 400, ""},
+		{"a header that is too large", "POST /a HTTP/1.1\nHost: h\nX: " + strings.Repeat("x", 12<<10) + "\n\n", 431, ""},
+		{"a chunk that is none", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nxyz\n", 400, ""},
+		{"a method that produces nothing", "GET /a HTTP/1.1\nHost: h\n\n", 405, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f.kafka.records = nil
+			status, _, body := f.ask(c.request)
+			if status != c.status || f.kafka.last() != c.record {
+				t.Errorf("status %d, record %q, reply %s", status, f.kafka.last(), body)
+			}
+		})
+	}
+}
+
+func TestServerContinuesAndPipelines(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	c := f.dial()
+	c.send("POST /a HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 1\n\n")
+	line, err := textproto.NewReader(c.r).ReadLine()
+	if err != nil || line != "HTTP/1.1 100 Continue" {
+		t.Fatal(line, err)
+	}
+	if _, err := c.r.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := c.ask("x"); status != 200 {
+		t.Error(status)
+	}
+	for _, body := range []string{"1", "2", "3"} {
+		c.send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\n" + body)
+	}
+	for i := range 3 {
+		if status, _, body := c.reply(); status != 200 || !strings.Contains(body, fmt.Sprintf(`"offset":%d`, i+2)) {
+			t.Error(status, body)
+		}
+	}
+}
+
+// A body that is refused before it is read must not be taken for the next request.
+func TestServerTakesNothingOfABodyForARequest(t *testing.T) {
+	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t, max_body_bytes: 10}\n")
+	hidden := "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
+	for _, head := range []string{fmt.Sprintf("Content-Length: %d\n\n", len(hidden)), fmt.Sprintf("Transfer-Encoding: chunked\n\n%x\n", len(hidden))} {
+		c := f.dial()
+		c.send("POST /a HTTP/1.1\nHost: h\n" + head)
+		if _, err := io.WriteString(c, hidden+"\r\n0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, body := c.reply(); status != 413 {
+			t.Error(status, body)
+		}
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(c.r)
+		if err == nil && bytes.Contains(rest, []byte(" 200 ")) || f.kafka.last() != "" {
+			t.Errorf("%q, record %q", rest, f.kafka.last())
+		}
+	}
+}
+
+func TestServerSpeaksHTTP2WithoutTLS(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: &protocols}
+	defer transport.CloseIdleConnections()
+	r, err := (&http.Client{Transport: transport}).Post("http://"+f.address+"/a", "text/plain", strings.NewReader("h2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != 200 || r.ProtoMajor != 2 || f.kafka.last() != "t  h2" {
+		t.Error(r.Status, r.Proto, f.kafka.last())
+	}
+}
+
+func TestServerFindsTheRouteOfARequest(t *testing.T) {
+	f := start(t, Options{}, `
+  - {id: one, match: {path: /one, methods: [POST, PUT]}, topic: one}
+  - {id: below, match: {path: /below/*}, topic: below}
+  - {id: deeper, match: {path: "/below/{a}/deep"}, topic: deeper}
+  - {id: slash, match: {path: /slash/}, topic: slash}
+  - {id: host, match: {path: /one, host: Other.example.com}, topic: host}
+`)
+	for _, c := range []struct {
+		request string
+		status  int
+		topic   string
+		allow   string
+	}{
+		{"POST /one", 200, "one", ""},
+		{"POST /one?x=1", 200, "one", ""},
+		{"PATCH /one", 405, "", "POST, PUT"},
+		{"POST /one/", 404, "", ""},
+		{"POST /below", 404, "", ""},
+		{"POST /below/", 200, "below", ""},
+		{"POST /below/a/b", 200, "below", ""},
+		{"POST /below/a/deep", 200, "deeper", ""},
+		{"POST /below/%2e%2e/one", 200, "one", ""},
+		{"POST /slash", 404, "", ""},
+		{"POST /slash/", 200, "slash", ""},
+		{"POST /nowhere", 404, "", ""},
+		{"POST other.example.com/one", 200, "host", ""},
+		{"POST other.example.com:81/one", 200, "host", ""},
+		{"OPTIONS *", 404, "", ""},
+	} {
+		t.Run(c.request, func(t *testing.T) {
+			f.kafka.records = nil
+			method, target, _ := strings.Cut(c.request, " ")
+			host := "h"
+			if !strings.HasPrefix(target, "/") && target != "*" {
+				host, target, _ = strings.Cut(target, "/")
+				target = "/" + target
+			}
+			status, header, body := f.ask(method + " " + target + " HTTP/1.1\nHost: " + host + "\nContent-Length: 1\nConnection: close\n\nx")
+			topic, _, _ := strings.Cut(f.kafka.last(), " ")
+			if status != c.status || topic != c.topic || header.Get("Allow") != c.allow {
+				t.Errorf("status %d, topic %q, Allow %q: %s", status, topic, header.Get("Allow"), body)
+			}
+		})
+	}
+}
+
+func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	for routes, want := range map[string]string{
+		"  - {id: a, match: {path: /a}, topik: t}":                                           `routes[0] (a): topik: unknown key; did you mean "topic"?`,
+		"  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /a}, topic: t}": "routes[1] (b): match: pattern \"/a\"",
+		"  - {id: a, match: {path: '/{'}, topic: t}":                                         "routes[0] (a): match: parsing",
+		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                              "routes[0] (a): the variable $consumer_name is APISIX's",
+		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                        "routes[0] (a): delivery: ",
+	} {
+		if _, err := f.build(routes, &Trust{}, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s\n got %v\nwant %s", routes, err, want)
+		}
+	}
+}
+
+func TestSetRoutesExchangesThemBetweenRequests(t *testing.T) {
+	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /b}, topic: u}\n")
+	before := f.Routes()
+	next, err := f.build("  - {id: a, match: {path: /c}, topic: t}\n", &Trust{}, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const request = "POST /%s HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"
+	c := f.dial()
+	if status, _, _ := c.ask(fmt.Sprintf(request, "a")); status != 200 {
+		t.Error(status)
+	}
+	f.SetRoutes(next)
+	for path, want := range map[string]int{"a": 404, "b": 404, "c": 200} {
+		if status, _, _ := c.ask(fmt.Sprintf(request, path)); status != want {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	for conf, served := range next.byConf {
+		if before.byConf[conf] != served {
+			t.Error("an unchanged route was made again")
+		}
+	}
+	f.SetRoutes(nil)
+	if status, _, _ := c.ask(fmt.Sprintf(request, "c")); status != 200 || f.Stats().Valid != 0 || f.Stats().Reads != 2 {
+		t.Error(status, f.Stats())
+	}
+}
+
+func TestBodyIsBoundedAndItsMemoryCounted(t *testing.T) {
+	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t, max_body_bytes: 100000}\n")
+	big := strings.Repeat("x", 100001)
+	chunked := func(body string) string {
+		return fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n%x\n%s\n0\n\n", len(body), body)
+	}
+	if status, _, _ := f.ask(chunked(big)); status != 413 {
+		t.Error(status)
+	}
+	if status, _, _ := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 100001\n\n"+big); status != 413 {
+		t.Error(status)
+	}
+	if status, _, body := f.ask(chunked(big[1:])); status != 200 || f.kafka.most < 100000 {
+		t.Error(status, body, f.kafka.most)
+	}
+	f.kafka.mu.Lock()
+	f.kafka.room = 10000
+	f.kafka.mu.Unlock()
+	for _, request := range []string{chunked(big[1:]), "POST /a HTTP/1.1\nHost: h\nContent-Length: 10001\n\n" + big[:10001]} {
+		if status, header, body := f.ask(request); status != 503 || header.Get("Retry-After") != "1" {
+			t.Error(status, body)
+		}
+	}
+	await.Within(t, 20*time.Second, "all memory is given back", func() bool {
+		f.kafka.mu.Lock()
+		defer f.kafka.mu.Unlock()
+		return f.kafka.held == 0 && f.kafka.most <= 262144+100000
+	})
+}
+
+func TestBodyThatDoesNotComeIsAnswered(t *testing.T) {
+	b := bounds()
+	b.ReadTimeout = 50 * time.Millisecond
+	f := start(t, Options{Bounds: b}, anyRoute)
+	if status, _, body := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 9\n\nslow"); status != 408 {
+		t.Error(status, body)
+	}
+	c := f.dial()
+	c.send("POST /a HTTP/1.1\nHost: h\nContent-Length: 9\n\ncut")
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, body := c.reply(); status != 400 {
+		t.Error(status, body)
+	}
+	if f.kafka.last() != "" {
+		t.Error(f.kafka.last())
+	}
+}
+
+// The read timeout is over when the body is there: an answer may take longer.
+func TestReadTimeoutDoesNotEndAWaitForKafka(t *testing.T) {
+	b := bounds()
+	b.ReadTimeout = 20 * time.Millisecond
+	f := start(t, Options{Bounds: b}, anyRoute)
+	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 2)
+	c := f.dial()
+	for range 2 {
+		c.send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx")
+		<-f.kafka.asked
+		<-time.After(3 * b.ReadTimeout)
+		f.kafka.wait <- struct{}{}
+		if status, _, body := c.reply(); status != 200 {
+			t.Error(status, body)
+		}
+	}
+}
+
+func TestShutdownFinishesRequests(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 1)
+	c := f.dial()
+	c.send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx")
+	<-f.kafka.asked
+	f.Leave()
+	ended := make(chan error)
+	go func() { ended <- f.Shutdown(context.Background()) }()
+	await.Within(t, 20*time.Second, "no connection is accepted", func() bool {
+		c, err := net.Dial("tcp", f.address)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	f.kafka.wait <- struct{}{}
+	if status, _, _ := c.reply(); status != 200 {
+		t.Error(status)
+	}
+	if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Error("the connection goes on:", err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 1)
+	f.dial().send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx")
+	<-f.kafka.asked
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := f.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(f.kafka.wait)
+}
+
+func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
+	trust := &Trust{Secret: "s3cret", Variables: map[string]string{"consumer_name": "X-Consumer-Username"}}
+	f := start(t, Options{Trust: trust}, `
+  - {id: a, match: {path: /a}, topic: t.$consumer_name}
+  - {id: b, match: {path: /b}, topic: t, key: "$src_ip $host $request_uri $cookie_c $scheme $args $request_method $route_id"}
+`)
+	for _, c := range []struct {
+		name, request string
+		status        int
+		record        string
+	}{
+		{"the gateway says who it is", "POST /a HTTP/1.1\nX-Gateway-Secret: s3cret\nX-Consumer-Username: joe\n", 200, "t.joe  x"},
+		{"the gateway says nothing", "POST /a HTTP/1.1\nX-Gateway-Secret: s3cret\n", 500, ""},
+		{"a client says who it is", "POST /a HTTP/1.1\nX-Consumer-Username: joe\n", 403, ""},
+		{"a client guesses", "POST /a HTTP/1.1\nX-Gateway-Secret: s3cre\nX-Consumer-Username: joe\n", 403, ""},
+		{"a client says where it is", "POST /b?q=1 HTTP/1.1\nX-Forwarded-For: 9.9.9.9\nCookie: c=d\n", 200, "t 127.0.0.1 h /b?q=1 d http q=1 POST b x"},
+		{"the gateway says where it is", "POST /b?q=1 HTTP/1.1\nX-Gateway-Secret: s3cret\nX-Forwarded-For: 6.6.6.6, 9.9.9.9\nCookie: c=d\n", 200, "t 9.9.9.9 h /b?q=1 d http q=1 POST b x"},
+		{"the gateway says nonsense", "POST /b?q=1 HTTP/1.1\nX-Gateway-Secret: s3cret\nX-Forwarded-For: joe\nCookie: c=d\n", 200, "t 127.0.0.1 h /b?q=1 d http q=1 POST b x"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f.kafka.records = nil
+			if status, _, body := f.ask(c.request + "Host: h:80\nContent-Length: 1\n\nx"); status != c.status || f.kafka.last() != c.record {
+				t.Errorf("status %d, record %q, reply %s", status, f.kafka.last(), body)
+			}
+		})
+	}
+	if n := f.Stats().Unproven; n != 2 {
+		t.Error(n, "requests from others than the gateway")
+	}
+}
+
+func TestShutdownDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	f.dial()
+	await.Within(t, 20*time.Second, "the connection is accepted", func() bool { return f.Stats().Connections == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // net/http waits five for a request
+	defer cancel()
+	if err := f.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,79 @@
+package httpfront
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+)
+
+// SecretHeader carries the secret by which a gateway proves itself.
+const SecretHeader = "X-Gateway-Secret"
+
+// Trust says which peers are the gateway, whose word counts on who the client is.
+type Trust struct {
+	Socket      bool   // all peers: they have come through a Unix socket, which only the gateway may open
+	Certificate bool   // peers with a client certificate, which TLS has verified
+	Secret      string // peers that send it in SecretHeader; "": none
+	// Variables are the headers, in canonical form, in which the gateway says a variable's value, by the
+	// variable's name.
+	Variables map[string]string
+}
+
+// possible reports whether a peer can prove to be the gateway.
+func (t *Trust) possible() bool { return t.Socket || t.Certificate || t.Secret != "" }
+
+// proven reports whether the request's peer is the gateway.
+func (t *Trust) proven(r *http.Request) bool {
+	switch {
+	case t.Socket, t.Certificate && r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
+		return true
+	case t.Secret == "":
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get(SecretHeader)), []byte(t.Secret)) == 1
+}
+
+// requestVariables are the variables that the request has, or that the program makes of it.
+var requestVariables = map[string]func(*request) string{
+	"args":           func(r *request) string { return r.http.URL.RawQuery },
+	"query_string":   func(r *request) string { return r.http.URL.RawQuery },
+	"uri":            func(r *request) string { return r.http.URL.Path },
+	"request_uri":    func(r *request) string { return r.http.RequestURI },
+	"request_method": func(r *request) string { return r.http.Method },
+	"host":           func(r *request) string { return hostOf(r.http) },
+	"content_type":   func(r *request) string { return r.http.Header.Get("Content-Type") },
+	"content_length": func(r *request) string { return r.http.Header.Get("Content-Length") },
+	"remote_addr":    func(r *request) string { return r.SourceIP() },
+	"scheme":         (*request).scheme,
+	"route_id":       func(r *request) string { return r.route.id },
+}
+
+// inRequest are the names that the core takes from the request by itself, and prefixes of such names.
+var (
+	inRequest       = []string{"method", "path", "src_ip"}
+	inRequestPrefix = []string{"arg_", "http_", "cookie_"}
+)
+
+// check says whether the route's requests must come from the gateway, or why they can never have their variables.
+func (t *Trust) check(r *routeconf.Route) (gatewayOnly bool, err error) {
+	for _, name := range r.Variables() {
+		_, known := requestVariables[name]
+		if known || slices.Contains(inRequest, name) || slices.ContainsFunc(inRequestPrefix, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			continue
+		}
+		header, given := t.Variables[name]
+		switch {
+		case !given:
+			return false, fmt.Errorf("the variable $%s is APISIX's; name the header in which the gateway says it: --variable %s=X-NAME", name, name)
+		case !t.possible():
+			return false, fmt.Errorf("the variable $%s is what %s says, and any client could send that: serve on a Unix socket, or with --tls-client-ca or --gateway-secret-file, "+
+				"so that the gateway can prove itself", name, header)
+		}
+		gatewayOnly = true
+	}
+	return gatewayOnly, nil
+}

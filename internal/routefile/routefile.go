@@ -1,0 +1,316 @@
+// Package routefile reads the file of `serve`'s routes: YAML or JSON with defaults and routes, or an
+// apisix.yaml with this plugin in it. It knows the files' forms only: what a route's configuration
+// means is internal/routeconf's, which path a request takes internal/httpfront's.
+package routefile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+)
+
+// MaxBytes is the size of the largest file that is read.
+const MaxBytes = 8 << 20
+
+// Route is a route of the file.
+type Route struct {
+	Place string // in the file, such as routes[2]
+	ID    string
+	Match
+	Conf string // the plugin's configuration, as JSON
+	// Doubts are what a reader of the file may not expect.
+	Doubts []string
+}
+
+// Match says which requests take a route.
+type Match struct {
+	Methods []string // none: all
+	Hosts   []string // in lower case, without a port; none: all
+	// Paths are as net/http's patterns have them: {name} is a segment, {name...} at the end all
+	// that follows.
+	Paths []string
+}
+
+// Problem is what is wrong at a place of the file.
+type Problem struct{ Place, Message string }
+
+func (p Problem) Error() string { return p.Place + ": " + p.Message }
+
+// Read reads a file. What an apisix.yaml takes from its environment, it takes from env. The error joins a [Problem] for
+// each thing that is wrong; what it quotes of the file is names, never values.
+func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
+	root, err := readRoot(text)
+	if err != nil {
+		return nil, err
+	}
+	var defaults object
+	if d, ok := root["defaults"]; ok {
+		if defaults, ok = asObject(d); !ok {
+			return nil, Problem{"defaults", "it must be an object: keys of a route's configuration, for all routes"}
+		}
+		for name := range defaults {
+			if name == "id" || name == "match" {
+				return nil, Problem{"defaults." + name, "each route has its own"}
+			}
+		}
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(root["routes"], &list) != nil || list == nil {
+		return nil, errors.New("the file must have routes, a list")
+	}
+	if len(list) == 0 {
+		return nil, errors.New("the file has no route")
+	}
+	if fromAPISIX(root, list) {
+		return readAPISIX(text, env)
+	}
+	return readOwn(list, defaults)
+}
+
+// Own reports whether a text is a file of serve's own form, and neither an apisix.yaml nor a route of APISIX or a plugin's
+// configuration.
+func Own(text []byte) bool {
+	root, err := readRoot(text)
+	var list []json.RawMessage
+	return err == nil && json.Unmarshal(root["routes"], &list) == nil && list != nil && !fromAPISIX(root, list)
+}
+
+// Problems are those that an error of Read's joins.
+func Problems(err error) (all []Problem) {
+	var problem Problem
+	switch joined, several := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+	case several:
+		for _, one := range joined.Unwrap() {
+			all = append(all, Problems(one)...)
+		}
+	case errors.As(err, &problem):
+		all = append(all, problem)
+	default:
+		all = append(all, Problem{"", err.Error()})
+	}
+	return all
+}
+
+// readOwn reads the routes of a file of serve's own form.
+func readOwn(list []json.RawMessage, defaults object) (routes []Route, err error) {
+	var problems []error
+	ids := map[string]string{}
+	for i, one := range list {
+		r, err := readRoute(one, defaults)
+		r.Place = fmt.Sprintf("routes[%d]", i)
+		if err == nil && ids[r.ID] != "" {
+			err = fmt.Errorf("id: %s has the id %q, too", ids[r.ID], r.ID)
+		}
+		if err != nil {
+			problems = append(problems, Problem{r.Place, err.Error()})
+			continue
+		}
+		ids[r.ID] = r.Place
+		routes = append(routes, r)
+	}
+	return routes, errors.Join(problems...)
+}
+
+// object is a JSON object whose values are not read yet.
+type object = map[string]json.RawMessage
+
+func asObject(text json.RawMessage) (o object, ok bool) {
+	return o, json.Unmarshal(text, &o) == nil && o != nil
+}
+
+func readRoute(text json.RawMessage, defaults object) (r Route, err error) {
+	fields, ok := asObject(text)
+	if !ok {
+		return r, errors.New("a route is an object: id, match, and the keys of a configuration")
+	}
+	if json.Unmarshal(fields["id"], &r.ID) != nil || r.ID == "" {
+		return r, errors.New("id: a text that names the route in logs is required")
+	}
+	if r.Match, err = readMatch(fields["match"]); err != nil {
+		return r, err
+	}
+	delete(fields, "id")
+	delete(fields, "match")
+	for name, value := range defaults {
+		switch own, given := fields[name]; {
+		case !given:
+			fields[name] = value
+		case name == "config": // properties of the route's own are added to those for all
+			fields[name] = merged(value, own)
+		}
+	}
+	conf, err := json.Marshal(fields)
+	r.Conf = string(conf)
+	return r, err
+}
+
+// merged adds the members of the second object to those of the first, and replaces these.
+func merged(base, own json.RawMessage) json.RawMessage {
+	properties, ok := asObject(base)
+	others, also := asObject(own)
+	if !ok || !also {
+		return own
+	}
+	for name, value := range others {
+		properties[name] = value
+	}
+	text, _ := json.Marshal(properties) // of values that have been read: cannot fail
+	return text
+}
+
+func readMatch(text json.RawMessage) (m Match, err error) {
+	fields, ok := asObject(text)
+	if !ok {
+		return m, errors.New("match: an object with a path is required")
+	}
+	lists := map[string]*[]string{"methods": &m.Methods, "method": &m.Methods, "hosts": &m.Hosts, "host": &m.Hosts, "paths": &m.Paths, "path": &m.Paths}
+	for name, value := range fields {
+		list, ok := lists[name]
+		if !ok {
+			return m, fmt.Errorf("match.%.40s: there is methods, host and path", name)
+		}
+		texts, err := readTexts(value)
+		if err != nil {
+			return m, fmt.Errorf("match.%s: %w", name, err)
+		}
+		*list = append(*list, texts...)
+	}
+	return m, m.normalize("match.")
+}
+
+// readTexts reads a text or a list of them.
+func readTexts(value json.RawMessage) (list []string, err error) {
+	var one string
+	if json.Unmarshal(value, &one) == nil {
+		return []string{one}, nil
+	}
+	if json.Unmarshal(value, &list) != nil || len(list) == 0 {
+		return nil, errors.New("it is a text or a list of texts")
+	}
+	return list, nil
+}
+
+// normalize brings the match into net/http's form. Prefix is where the file has it.
+func (m *Match) normalize(prefix string) error {
+	if len(m.Paths) == 0 {
+		return fmt.Errorf("%spath: it is required, / and all below is /*", prefix)
+	}
+	for i, p := range m.Paths {
+		path, err := pattern(p)
+		if err != nil {
+			return fmt.Errorf("%spath: %q: %w", prefix, p, err)
+		}
+		m.Paths[i] = path
+	}
+	for i, method := range m.Methods {
+		if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return fmt.Errorf("%smethods: %q is no method: they are in upper case", prefix, method)
+		}
+		if slices.Contains(m.Methods[:i], method) {
+			return fmt.Errorf("%smethods: %s is given twice", prefix, method)
+		}
+	}
+	for i, host := range m.Hosts {
+		if host == "" || strings.ContainsAny(host, "*/: ") {
+			return fmt.Errorf("%shost: %q: a host is a whole name without a port", prefix, host)
+		}
+		m.Hosts[i] = strings.ToLower(host)
+	}
+	return nil
+}
+
+// pattern turns a path into net/http's form: * at its end is all that follows.
+func pattern(path string) (string, error) {
+	switch rest, all := strings.CutSuffix(path, "/*"); {
+	case !strings.HasPrefix(path, "/"):
+		return "", errors.New("a path begins with /")
+	case all:
+		path = rest + "/{rest...}"
+	case strings.HasSuffix(path, "/"): // which in net/http's patterns means all below it
+		path += "{$}"
+	}
+	if strings.Contains(path, "*") {
+		return "", errors.New("* stands at the end of a path only, after /")
+	}
+	return path, nil
+}
+
+// readRoot reads the file's text into its members.
+func readRoot(text []byte) (object, error) {
+	if len(text) > MaxBytes {
+		return nil, fmt.Errorf("the file has more than %d bytes", MaxBytes)
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	begin := bytes.TrimSpace(text)
+	if len(begin) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	if begin[0] == '{' {
+		if err := validJSON(text); err != nil {
+			return nil, err
+		}
+	} else {
+		var err error
+		if text, err = fromYAML(text); err != nil {
+			return nil, fmt.Errorf("the file is neither JSON nor YAML: %w", err)
+		}
+	}
+	root, ok := asObject(text)
+	if !ok {
+		return nil, errors.New("the file must be an object with routes, and defaults for all of them")
+	}
+	return root, nil
+}
+
+// validJSON says where a text stops being JSON; what encoding/json quotes of it can be part of a secret.
+func validJSON(text []byte) error {
+	var any json.RawMessage
+	err := json.Unmarshal(text, &any)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("the file is not valid JSON: error near byte %d", syntax.Offset)
+	}
+	return err
+}
+
+// withoutText keeps of a YAML error where it is: what it quotes can be part of a secret.
+func withoutText(err error) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "`")
+	return strings.TrimSpace(text)
+}
+
+// fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
+func fromYAML(text []byte) ([]byte, error) {
+	var tree yaml.Node
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return nil, errors.New(withoutText(err))
+	}
+	timesAreTexts(&tree)
+	var v any
+	if err := tree.Decode(&v); err != nil {
+		return nil, errors.New(withoutText(err))
+	}
+	out, err := json.Marshal(v)
+	if err != nil { // of keys that are no texts, and of numbers such as .inf
+		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
+	}
+	return out, nil
+}
+
+// timesAreTexts changes the tree. Aliases are of nodes that are in it.
+func timesAreTexts(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
+		n.SetString(n.Value)
+	}
+	for _, inner := range n.Content {
+		timesAreTexts(inner)
+	}
+}
