@@ -57,6 +57,7 @@ func TestThreeBrokers(t *testing.T) {
 		{fault: "SIGTERM while all brokers are dead", full: true, lasts: 10 * time.Second, outages: 1, strike: stoppedWhileDead, spool: true},
 		{fault: "SIGTERM while all brokers are silent", lasts: 4 * time.Second, outages: 1, strike: stoppedWhileSilent, spool: true},
 	})
+	direct.play(t, serveScenarios)
 	direct.play(t, badRecords)
 	behind.play(t, brokenLinks)
 	behind.play(t, brokenSpools)

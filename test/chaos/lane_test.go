@@ -67,8 +67,28 @@ type lane struct {
 	emptied time.Time
 }
 
-// serve starts the gateway with one route to the runner, and the clients.
-func (l *lane) serve(conf string, seed uint64) {
+// begin starts the clients, and what is between them and the runner.
+func (l *lane) begin(conf string, seed uint64) {
+	l.t.Helper()
+	var disconnect func()
+	if l.routes == "" {
+		disconnect = l.connectThroughGateway(conf)
+	} else {
+		disconnect = l.connect()
+	}
+	for worker := range l.workers {
+		random := rand.New(rand.NewPCG(seed, uint64(worker)))
+		l.clients.Go(func() { l.work(int32(worker), random) })
+	}
+	l.t.Cleanup(func() {
+		l.pace.End()
+		l.clients.Wait()
+		disconnect()
+	})
+}
+
+// connectThroughGateway starts the gateway with one route to the runner.
+func (l *lane) connectThroughGateway(conf string) (disconnect func()) {
 	l.t.Helper()
 	c := gateway.NewClient(l.socket, gateway.ClientOptions{})
 	g := gateway.New(c, gateway.Options{})
@@ -79,17 +99,11 @@ func (l *lane) serve(conf string, seed uint64) {
 	server := httptest.NewServer(g)
 	transport := &http.Transport{MaxIdleConnsPerHost: l.workers}
 	l.url, l.client = server.URL+"/r", &http.Client{Transport: transport}
-	for worker := range l.workers {
-		random := rand.New(rand.NewPCG(seed, uint64(worker)))
-		l.clients.Go(func() { l.work(int32(worker), random) })
-	}
-	l.t.Cleanup(func() {
-		l.pace.End()
-		l.clients.Wait()
+	return func() {
 		transport.CloseIdleConnections()
 		server.Close()
 		c.Close()
-	})
+	}
 }
 
 // work is one client: it sends a number once, whatever becomes of it.

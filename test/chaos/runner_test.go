@@ -22,6 +22,7 @@ type runner struct {
 	socket  string
 	spool   string // the directory; "": none
 	env     []string
+	routes  string // the file of `serve`'s routes; "": it is `run`, behind the development gateway
 	process *program.Process
 	all     []*program.Process // also former ones, the present one last
 }
@@ -53,7 +54,7 @@ func (r *runner) start() {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.t.Fatal(err)
 	}
-	r.process = program.Start(r.t, binary, program.Options{Args: []string{"run"}, Env: r.env})
+	r.process = program.Start(r.t, binary, program.Options{Args: r.command(), Env: r.env})
 	r.all = append(r.all, r.process)
 	await.Within(r.t, progressLimit, "the runner listens", func() bool {
 		if r.process.Ended() {
@@ -62,6 +63,14 @@ func (r *runner) start() {
 		now, err := os.Lstat(r.socket)
 		return err == nil && (before == nil || another(before, now))
 	})
+}
+
+// command is what the binary is started with.
+func (r *runner) command() []string {
+	if r.routes == "" {
+		return []string{"run"}
+	}
+	return []string{"serve", "-f", r.routes, "--listen", "unix:" + r.socket, "--leave-timeout", "500ms"}
 }
 
 // another reports whether two looks at a path saw two files. The number alone does not

@@ -55,6 +55,8 @@ type scenario struct {
 	// neighbour gives each lane another beside it, with the same runner and connection,
 	// and another route to another topic, to which all records are innocent.
 	neighbour bool
+	// serve has the lanes served by `serve`, and not by `run` behind the development gateway.
+	serve bool
 	// prepare readies a lane before its runner starts; nil: nothing.
 	prepare func(*scene, *lane)
 	// strike breaks something and heals it again.
@@ -201,9 +203,12 @@ const progressLimit = 5 * time.Minute
 func (s *scene) run() {
 	n := *flagRecords
 	began := time.Now()
+	if s.serve {
+		s.each(func(l *lane) { l.writeRoutes(s.conf(l)) })
+	}
 	s.each((*lane).start)
 	s.all(func(l *lane) {
-		l.serve(s.conf(l), s.random.Uint64())
+		l.begin(s.conf(l), s.random.Uint64())
 		l.pace.Grant(n * 4 / 10)
 	})
 	s.after(n * 2 / 10)
