@@ -316,7 +316,9 @@ func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
 	case <-ctx.Done():
 		n := 0
 		s.eachSession(func(session *session) {
-			n++
+			if session.hasCall() {
+				n++
+			}
 			_ = session.conn.Close()
 		})
 		if n == 0 {

@@ -27,11 +27,13 @@ type session struct {
 	req   request
 	rsp   reply
 
-	// busy is set while a call is served, calls counts them, and ending makes the
+	// busy is set while a call is served, until its reply is written, calls counts them, and ending makes the
 	// present or next call the last one: what Server.Shutdown sees and sets.
 	busy   atomic.Bool
 	calls  atomic.Uint64
 	ending atomic.Bool
+	// replying: what is to be written next is the call's reply.
+	replying bool
 
 	// Arguments and results of poll, which is made once so that a call allocates
 	// no closure.
@@ -78,7 +80,7 @@ func (s *session) serve() {
 		s.busy.Store(true)
 		s.calls.Add(1)
 		out, err = s.dispatch(typ, frame)
-		s.busy.Store(false)
+		s.replying = true
 		if err != nil {
 			s.srv.count.broken.Add(1)
 			s.srv.log.Info("connection of APISIX lost during a call", s.about("error", err)...)
@@ -114,6 +116,7 @@ func (s *session) exchange(out []byte, room Room) (typ byte, payload []byte, err
 					if _, err := s.conn.Write(out); err != nil {
 						return 0, nil, err
 					}
+					s.replied()
 				}
 				payload = in.buf[in.r+frameHeaderLen : in.r+need : in.r+need]
 				in.r += need
@@ -177,6 +180,7 @@ func (s *session) read(out []byte) error {
 		if _, err := s.conn.Write(rest); err != nil {
 			return err
 		}
+		s.replied()
 		return s.read(nil)
 	}
 	return nil
@@ -191,8 +195,11 @@ func (s *session) writeThenRead(fd uintptr) bool {
 			s.pollErr = err
 			return true
 		}
-		s.pollOut = s.pollOut[max(n, 0):]
-		return len(s.pollOut) > 0
+		if s.pollOut = s.pollOut[max(n, 0):]; len(s.pollOut) > 0 {
+			return true
+		}
+		s.replied()
+		return false
 	}
 	n, err := retryEINTR(sysRead, fd, s.in.buf[s.in.w:s.in.end])
 	switch {
@@ -206,6 +213,28 @@ func (s *session) writeThenRead(fd uintptr) bool {
 		s.in.w += n
 	}
 	return true
+}
+
+// replied notes that the call's reply, if it was one, is with the peer.
+func (s *session) replied() {
+	if s.replying {
+		s.replying = false
+		s.busy.Store(false)
+	}
+}
+
+// hasCall reports whether the peer waits for a reply: to a call that is served, or to one that it has sent and that
+// nobody has read, on a busy machine.
+func (s *session) hasCall() bool {
+	if s.busy.Load() {
+		return true
+	}
+	unread := false
+	_ = s.raw.Control(func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		unread = err == nil && n > 0
+	})
+	return unread
 }
 
 func retryEINTR(call func(uintptr, []byte) (int, error), fd uintptr, p []byte) (int, error) {
