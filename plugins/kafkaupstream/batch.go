@@ -45,7 +45,8 @@ func (r *Served) formOf(req Request) bodyForm {
 	}
 	media, _, _ := strings.Cut(contentType, ";")
 	switch strings.ToLower(strings.TrimSpace(media)) {
-	case "application/x-ndjson", "application/jsonl", "application/json-lines":
+	case "application/x-ndjson", "application/ndjson", "text/x-ndjson",
+		"application/jsonl", "application/json-lines", "application/jsonlines", "application/x-jsonlines":
 		return formLines
 	case "application/vnd.kafka.json.v2+json":
 		return formV2JSON
