@@ -3,6 +3,8 @@ package kafkaupstream
 import (
 	"errors"
 	"fmt"
+
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // value fetches the body and makes records of it.
@@ -10,6 +12,9 @@ func (r *Served) value(req Request, w *work) *Reply {
 	form := r.formOf(req)
 	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !form.json() && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
+	}
+	if form.json() && !r.LooseJSON && !utils.IsUTF8(req.Header("content-type")) {
+		return refuse(415, "JSON is UTF-8: content-type has another charset")
 	}
 	body, err := req.Body(r.MaxBody, w)
 	w.bodyBytes = len(body)
