@@ -68,6 +68,7 @@ type Route struct {
 	RecordHeaders []RecordHeader
 	Tombstones    bool // a DELETE is one
 	Batch         bool // a body may hold several records
+	Confluent     bool // clients of the Confluent REST Proxy may say all that they can
 	CloudEvents   bool
 	EventsOut     cloudevents.Out
 	Schema        *Schema            // nil: none
@@ -194,6 +195,7 @@ var configKeys = map[string]keyReader{
 	"require":             (*configReader).readRequire,
 	"on_permanent_error":  (*configReader).readOnPermanentError,
 	"batch":               func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) },
+	"dialects":            (*configReader).readDialects,
 	"transactional":       func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) },
 	"cloudevents":         (*configReader).readCloudEvents,
 	"schema":              (*configReader).readSchema,
@@ -220,6 +222,9 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
+	if c.route.CloudEvents && c.route.Confluent {
+		c.problem("dialects", "it cannot be combined with cloudevents: a body has one form")
+	}
 	if c.route.CloudEvents && (c.route.Batch || c.route.Schema != nil && c.route.EventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
@@ -370,6 +375,11 @@ func (c *configReader) readRequire(path string, v any) {
 		"json": func() { c.route.RequireJSON = true },
 		"key":  func() { c.route.RequireKey = true },
 	}
+	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
+}
+
+func (c *configReader) readDialects(path string, v any) {
+	choices := map[string]func(){"confluent": func() { c.route.Confluent = true }}
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
 }
 

@@ -98,8 +98,13 @@ func runCase(t *testing.T, given string) string {
 	}
 	offset := int64(41)
 	sender := &fakeSender{send: func(rec *record.Record, wait bool) (record.Ack, *record.Error) {
-		if bytes.Contains(rec.Value, []byte("too-large-for-kafka")) {
+		switch has := func(text string) bool { return bytes.Contains(rec.Value, []byte(text)) }; {
+		case has("too-large-for-kafka"):
 			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
+		case has("not-acknowledged"):
+			return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}
+		case rec.Topic == "missing":
+			return record.Ack{}, &record.Error{Kind: record.KindTopicNotFound}
 		}
 		if !wait {
 			return record.Ack{}, nil
@@ -117,7 +122,10 @@ func runCase(t *testing.T, given string) string {
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])
 	}
-	fmt.Fprintf(&out, "reply %s\n", reply.AppendJSON(nil))
+	if out.WriteString("reply "); reply.ContentType != "" {
+		fmt.Fprintf(&out, "%d %s ", reply.Status, reply.ContentType)
+	}
+	fmt.Fprintf(&out, "%s\n", reply.AppendJSON(nil))
 	if route.Envelope == nil {
 		return out.String()
 	}

@@ -35,10 +35,13 @@ type Reply struct {
 	Allow string
 	// Detail is further members of the body, as JSON: each begins with a comma.
 	Detail []byte
+	// ContentType is the header, "" for application/json.
+	ContentType string
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
 
 	cause       string // for the log
+	proxyCode   int    // the REST Proxy's error code, 0: that of failure or status
 	failure     string // the kind of it, for traces; "": there is none
 	body        []byte // the whole body, instead of what the fields come to
 	several     bool   // about several records, whose own replies are in Detail
@@ -76,6 +79,20 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, r.Detail...)
 	return append(dst, '}')
+}
+
+// present gives the reply to a request the form that its client expects.
+func (w *work) present(reply Reply) Reply {
+	if w.asked == nil {
+		return reply
+	}
+	if reply.Status >= 400 && reply.body == nil {
+		reply.body = append(appendProxyError([]byte{'{'}, &reply), '}')
+	}
+	if reply.body != nil { // otherwise it is the reply to a dry run
+		reply.ContentType = w.asked.contentType()
+	}
+	return reply
 }
 
 func appendJSONString(dst []byte, s string) []byte {

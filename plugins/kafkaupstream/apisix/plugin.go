@@ -253,6 +253,9 @@ var jsonContentType = []string{"application/json"}
 func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
 	header := w.Header()
 	header["Content-Type"] = jsonContentType
+	if reply.ContentType != "" {
+		header.Set("Content-Type", reply.ContentType)
+	}
 	if reply.Allow != "" {
 		header.Set("Allow", reply.Allow)
 	}
