@@ -10,5 +10,5 @@
 // its body is), record.go (where the records go), body.go (what is in them) and batch.go (if there
 // are several), deliver.go, reply.go, and restproxy.go for clients of the REST Proxy. What a route
 // can have besides has a file each: headers.go, events.go, envelopes.go, schemas.go,
-// idempotent.go, traced.go, dryrun.go.
+// idempotent.go, traced.go, dryrun.go. Errors that clients want in another form: problem.go.
 package kafkaupstream

@@ -37,7 +37,7 @@ func FuzzRequest(f *testing.F) {
 		handler := newHandler(sender, nil)
 		req := &fakeRequest{method: "POST", path: paths[path%uint(len(paths))], body: string(body), headers: h{
 			"content-type": contentTypes[contentType%uint(len(contentTypes))], "content-encoding": encodings[encoding%uint(len(encodings))],
-			"header-x-bin": value, "timestamp": value, "idempotency-key": value, "ce-id": value,
+			"header-x-bin": value, "timestamp": value, "idempotency-key": value, "ce-id": value, "accept": value,
 		}}
 		reply := serve(t, handler, route, req)
 		texts := json.NewDecoder(bytes.NewReader(reply.AppendJSON(nil))) // v3's clients get one for each record

@@ -125,8 +125,9 @@ func (h *Handler) way(r *routeconf.Route) record.Way {
 
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
-func (h *Handler) InvalidRoute() Reply {
+func (h *Handler) InvalidRoute(req Request) Reply {
 	reply := *failed(&record.Error{Kind: record.KindConfig})
+	asProblem(req, &reply)
 	h.observe.Refused(reply.Status)
 	return reply
 }

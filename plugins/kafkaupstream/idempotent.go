@@ -17,8 +17,8 @@ const (
 // The replies to a repetition where the outcome of the first request is not known: yet, or
 // for good.
 var (
-	underWay = Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
-	lost     = Reply{Status: 410, Delivered: DeliveredUnknown,
+	underWay = Reply{Status: 409, failure: "idempotency_key_in_progress", Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
+	lost     = Reply{Status: 410, failure: "idempotency_key_outcome_lost", Delivered: DeliveredUnknown,
 		Message: "the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again"}
 )
 
@@ -28,7 +28,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
 		if r.Idempotency.Required {
-			return *refuse(400, "the header "+idempotencyHeader+" is required")
+			return *refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
 		}
 		return h.traced(r, req, w)
 	}
@@ -43,7 +43,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	case idempotency.Replay:
 		return storedReply(ticket.Reply())
 	case idempotency.Mismatch:
-		return *refuse(422, "the idempotency key belongs to another request")
+		return *refuse(422, "the idempotency key belongs to another request").as("idempotency_key_reused")
 	case idempotency.InFlight:
 		return underWay
 	case idempotency.Interrupted:

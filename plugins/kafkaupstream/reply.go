@@ -42,7 +42,7 @@ type Reply struct {
 
 	cause       string // for the log
 	proxyCode   int    // the REST Proxy's error code, 0: that of failure or status
-	failure     string // the kind of it, for traces; "": there is none
+	failure     string // the kind of it, for traces and as a problem's type; "": there is none
 	body        []byte // the whole body, instead of what the fields come to
 	several     bool   // about several records, whose own replies are in Detail
 	unconfirmed bool   // some record may be in Kafka or not
@@ -84,6 +84,7 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 // present gives the reply to a request the form that its client expects.
 func (w *work) present(reply Reply) Reply {
 	if w.asked == nil {
+		asProblem(w.req, &reply)
 		return reply
 	}
 	if reply.Status >= 400 && reply.body == nil {

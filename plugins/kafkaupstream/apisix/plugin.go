@@ -80,7 +80,7 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	if served, ok := conf.(*kafkaupstream.Served); ok {
 		c.write(w, p.handler.Handle(served, c))
 	} else {
-		c.write(w, p.handler.InvalidRoute())
+		c.write(w, p.handler.InvalidRoute(c))
 	}
 	c.Request = nil
 	calls.Put(c)
