@@ -19,6 +19,9 @@ type Call struct {
 // ParsePath reads a path, which may begin with anything. Those that produce end in /topics/TOPIC (also with /records behind
 // it), /topics/TOPIC/partitions/N, /v3/clusters/ID/topics/TOPIC/records or /v3/clusters/ID/topics/TOPIC/records:batch.
 func ParsePath(path string) Call {
+	if !slices.ContainsFunc(words[:], func(word string) bool { return strings.Contains(path, word) }) {
+		return Call{Partition: -1} // as of most requests, which are not to pay for a list
+	}
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	for i := range len(parts) - 1 {
 		if parts[i] == "v3" && parts[i+1] == "clusters" {
@@ -27,6 +30,9 @@ func ParsePath(path string) Call {
 	}
 	return parseV2(parts)
 }
+
+// words are parts of the proxy's paths: none of them is without one.
+var words = [...]string{"topics", "consumers", "brokers", "v3/clusters"}
 
 // parseV3 reads what stands behind /v3/clusters.
 func parseV3(parts []string) Call {
@@ -57,7 +63,7 @@ func parseV2(parts []string) Call {
 	switch {
 	case topic >= 0 && parts[topic] != "":
 		return Call{Version: 2, Offered: true, Topic: parts[topic], Partition: partition}
-	case slices.ContainsFunc(parts, func(p string) bool { return p == "topics" || p == "consumers" || p == "brokers" }):
+	case slices.ContainsFunc(parts, func(part string) bool { return slices.Contains(words[:], part) }):
 		return Call{Version: 2, Partition: -1}
 	}
 	return Call{Partition: -1}

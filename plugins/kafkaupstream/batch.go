@@ -66,13 +66,14 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 
 // refusal is the reply to a request whose records could not be read for this reason.
 func refusal(failed error) *Reply {
-	var reply *Reply
-	if failed == nil || errors.As(failed, &reply) {
+	if failed == nil {
+		return nil
+	}
+	if reply, ok := errors.AsType[*Reply](failed); ok {
 		return reply
 	}
-	var proxys *restproxy.Error
-	if errors.As(failed, &proxys) {
-		reply = refuse(proxys.Code/100, failed.Error())
+	if proxys, ok := errors.AsType[*restproxy.Error](failed); ok {
+		reply := refuse(proxys.Code/100, failed.Error())
 		reply.proxyCode = proxys.Code
 		return reply
 	}
