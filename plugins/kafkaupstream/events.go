@@ -31,7 +31,7 @@ func (r *Served) events(req Request, body []byte, w *work) *Reply {
 			return refuse(400, err.Error())
 		}
 		if len(all) == 0 {
-			return refuse(400, "the batch has no events")
+			return &noEvents
 		}
 		w.isBatch = true
 		for i := range all {
@@ -62,6 +62,9 @@ func (r *Served) events(req Request, body []byte, w *work) *Reply {
 	}
 	return r.event(req, &event, w)
 }
+
+// noEvents is the reply to a batch without events, of which nothing is to be produced.
+var noEvents = Reply{Status: 200, Message: "the batch has no events", Delivered: DeliveredYes, Detail: []byte(`,"records":[]`), several: true}
 
 // event makes a record of an event. Its partitionkey is the key, unless the
 // client gives one in a header.

@@ -27,7 +27,7 @@ func FuzzRequest(f *testing.F) {
 	for i, body := range []string{`{"a":1}`, "1\n2\n", `[1,{"a":2}]`, `{"records":[{"key":"k","value":null,"partition":1}]}`,
 		`{"key":{"type":"STRING","data":"k"},"value":{"type":"BINARY","data":"AA=="},"headers":[{"name":"h","value":null}]}`,
 		`{"entries":[{"id":"1","value":{"type":"JSON","data":1}}]}`, `{"value":{"type":"JSON","data":1}} {"value":{"type":"STRING","data":""}}`,
-		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, `{"entries":[{"url":"u"}]}`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, `{"entries":[{"url":"u"}]}`, "[]",
 		`[{"event_type":"e","publisher_id":"p","payload":1,"priority":"warn"}]`, "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
 		f.Add(uint(i), uint(i), uint(i), uint(i), "k", []byte(body))
 	}
@@ -51,7 +51,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		switch reply.Status {
 		case 200, 207:
-			if len(sender.sent) == 0 {
+			if len(sender.sent) == 0 && reply.Message != noEvents.Message {
 				t.Errorf("nothing was produced: %+v", reply)
 			}
 		case 400, 403, 404, 413, 415, 422:
