@@ -137,6 +137,8 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"an unknown key of idempotency", `{` + brokers + `,"idempotency":{"ttl":5}}`, "idempotency.ttl: unknown key"},
 		{"a timeout of nothing", `{` + brokers + `,"timeout_ms":0}`, "timeout_ms: expected an integer from 1 to 55000"},
 		{"a timeout beyond APISIX's", `{` + brokers + `,"timeout_ms":60000}`, "timeout_ms: expected an integer from 1 to 55000"},
+		{"senders of events where there are none", `{` + brokers + `,"webhook_origins":["*"]}`, "webhook_origins: it is for cloudevents"},
+		{"a sender's pattern that is none", `{` + brokers + `,"cloudevents":true,"webhook_origins":["[a"]}`, "webhook_origins[0]: it is not a pattern"},
 		{"a dialect that there is not", `{` + brokers + `,"dialects":["confluence"]}`, `dialects[0]: expected one of "confluent", got "confluence"; did you mean "confluent"?`},
 		{"dialects that are no list", `{` + brokers + `,"dialects":"confluent"}`, "dialects: expected a list, got a string"},
 		{"a dialect and events", `{` + brokers + `,"dialects":["confluent"],"cloudevents":true}`, "dialects: it cannot be combined with cloudevents"},

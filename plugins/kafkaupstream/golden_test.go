@@ -122,6 +122,9 @@ func runCase(t *testing.T, given string) string {
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])
 	}
+	for _, h := range reply.Headers {
+		fmt.Fprintf(&out, "header %s: %s\n", h[0], h[1])
+	}
 	if out.WriteString("reply "); reply.ContentType != "" {
 		fmt.Fprintf(&out, "%d %s ", reply.Status, reply.ContentType)
 	}

@@ -161,6 +161,9 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		return *refused
 	}
 	method := req.Method()
+	if method == "OPTIONS" && r.WebHooks != nil && req.Header("webhook-request-origin") != "" {
+		return r.handshake(req)
+	}
 	tombstone := method == "DELETE" && r.Tombstones
 	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
 		return r.notAllowed()

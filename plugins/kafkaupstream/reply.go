@@ -35,6 +35,8 @@ type Reply struct {
 	Allow string
 	// Detail is further members of the body, as JSON: each begins with a comma.
 	Detail []byte
+	// Headers are further ones: names and values.
+	Headers [][2]string
 	// ContentType is the header, "" for application/json.
 	ContentType string
 	// RetryAfter is the header in seconds, 0: none.

@@ -256,6 +256,9 @@ func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
 	if reply.ContentType != "" {
 		header.Set("Content-Type", reply.ContentType)
 	}
+	for _, h := range reply.Headers {
+		header.Set(h[0], h[1])
+	}
 	if reply.Allow != "" {
 		header.Set("Allow", reply.Allow)
 	}
