@@ -10,15 +10,14 @@ import (
 // bodyForm is how a body holds its records.
 type bodyForm struct {
 	json bool // in one form or another
-	// read calls add with each record of a body; nil: it is one record. JSON is compact, but for lines and
-	// concatenated objects.
+	// read calls add with each record of a body; nil: it is one record.
 	read func(r *Served, body []byte, w *work, add adder) error
 }
 
 var (
 	formOpaque = &bodyForm{}                           // one record, as it came
 	formJSON   = &bodyForm{json: true}                 // one record, compacted
-	formArray  = &bodyForm{json: true, read: elements} // an array's elements, or one record
+	formArray  = &bodyForm{json: true, read: elements} // an array's elements, or one record: comes compact
 	formLines  = &bodyForm{json: true, read: lines}    // a line each
 
 	// The Confluent REST Proxy's.

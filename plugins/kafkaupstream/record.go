@@ -68,6 +68,9 @@ func (r *Served) path(w *work) *Reply {
 	if !r.lets(routeconf.OverridePartition) {
 		return refuse(403, "the route does not let the path set the partition")
 	}
+	if w.base.from[routeconf.OverridePartition] == fromHeader && w.base.Partition != w.path.Partition {
+		return refuse(400, "the path and the header name different partitions")
+	}
 	w.base.Partition, w.base.from[routeconf.OverridePartition] = w.path.Partition, fromPath
 	return nil
 }
