@@ -1,6 +1,9 @@
 package utils
 
-import "strings"
+import (
+	"mime"
+	"strings"
+)
 
 // IsJSONMediaType reports whether contentType, the value of a Content-Type header, names JSON: it is application/json,
 // or its subtype ends in +json with a name before that (RFC 6839, section 3.1). So application/ld+json and
@@ -31,4 +34,16 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// IsUTF8 reports whether contentType, the value of a Content-Type header, names no other charset than UTF-8. Parameters that
+// are not well-formed name none.
+func IsUTF8(contentType string) bool {
+	_, parameters, _ := strings.Cut(contentType, ";")
+	if parameters = strings.Trim(parameters, " \t"); parameters == "" || strings.EqualFold(parameters, "charset=utf-8") {
+		return true // as nearly all are
+	}
+	_, named, err := mime.ParseMediaType(contentType)
+	charset, given := named["charset"]
+	return err != nil || !given || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }

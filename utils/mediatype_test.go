@@ -101,3 +101,36 @@ func lowerASCII(s string) string {
 	}
 	return string(lower)
 }
+
+func TestIsUTF8(t *testing.T) {
+	cases := []struct {
+		rule        string
+		contentType string
+		want        bool
+	}{
+		{"no parameter names no charset", "application/json", true},
+		{"nothing names no charset", "", true},
+		{"UTF-8 is UTF-8", "application/json; charset=utf-8", true},
+		{"letter case makes no difference", "application/json;Charset=UTF-8", true},
+		{"quotes make no difference", `application/json; charset="utf-8"`, true},
+		{"utf8 is what people write", "application/json; charset=utf8", true},
+		{"another parameter is no charset", "application/json; version=latin1", true},
+		{"a charset in another parameter's value is none", `application/json; a="; charset=latin1"`, true},
+		{"a malformed parameter names none", "application/json; charset", true},
+		{"latin 1 is not UTF-8", "application/json; charset=iso-8859-1", false},
+		{"behind another parameter neither", "application/json; a=b; charset=utf-16", false},
+		{"ASCII is not UTF-8", "application/json; charset=us-ascii", false},
+	}
+	for _, c := range cases {
+		t.Run(c.rule, func(t *testing.T) {
+			if got := utils.IsUTF8(c.contentType); got != c.want {
+				t.Errorf("IsUTF8(%q) = %v, want %v", c.contentType, got, c.want)
+			}
+		})
+	}
+	for _, usual := range []string{"application/json", "application/json; charset=utf-8"} {
+		if allocs := testing.AllocsPerRun(100, func() { utils.IsUTF8(usual) }); allocs != 0 {
+			t.Errorf("IsUTF8(%q) allocates %v times, want 0", usual, allocs)
+		}
+	}
+}

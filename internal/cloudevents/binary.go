@@ -49,17 +49,16 @@ func (e *Event) setHeader(seen *names, name, value string) *Error {
 	if failed := seen.add(name, where); failed != nil {
 		return failed
 	}
-	decoded, what := decodeHeader(value)
+	text, what := headerText(value)
 	if what != "" {
 		return wrong(where, "%s", what)
 	}
-	return e.set(name, decoded, where)
+	return e.setDecoded(name, text, where)
 }
 
-// decodeHeader undoes the encoding of a header's value: quotes around it, which older
-// senders make, then one round of percent-encoding (http 3.1.3.2). what says why that
-// is not possible. Whether the bytes are UTF-8 is checked with the attribute.
-func decodeHeader(value string) (decoded, what string) {
+// headerText returns a header's value without the quotes that older senders put around it; what says what is wrong
+// with it. Whether the text can be the attribute's is checked with that.
+func headerText(value string) (text, what string) {
 	value = strings.Trim(value, " \t")
 	for i := range len(value) {
 		if c := value[i]; c != '\t' && (c < ' ' || c > '~') {
@@ -67,29 +66,49 @@ func decodeHeader(value string) (decoded, what string) {
 		}
 	}
 	if strings.HasPrefix(value, `"`) {
-		if value, what = unquoteHeader(value); what != "" {
-			return "", what
-		}
+		return unquoteHeader(value)
 	}
-	if !strings.Contains(value, "%") {
-		return value, ""
+	return value, ""
+}
+
+// setDecoded undoes one round of percent-encoding (http 3.1.3.2) and sets the attribute. The SDKs for Java (4), JavaScript (10) and
+// Python (1) send values as they are: a value that decoding would make invalid, or another URI, is taken for one of these.
+func (e *Event) setDecoded(name, text, where string) *Error {
+	decoded, reserved, ok := percentDecode(text)
+	if !ok || reserved && (name == source || name == dataSchema) {
+		return e.set(name, text, where)
+	}
+	failed := e.set(name, decoded, where)
+	if failed != nil && decoded != text && e.set(name, text, where) == nil {
+		return nil
+	}
+	return failed
+}
+
+// percentDecode undoes one round of percent-encoding. reserved reports whether it was one of a character that is reserved in
+// URIs, where the two are not the same (RFC 3986, 2.2); ok is false if there is a percent sign of another meaning.
+func percentDecode(s string) (decoded string, reserved, ok bool) {
+	if !strings.Contains(s, "%") {
+		return s, false, true
 	}
 	var b strings.Builder
-	b.Grow(len(value))
-	for i := 0; i < len(value); i++ {
-		if value[i] != '%' {
-			b.WriteByte(value[i])
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
 			continue
 		}
-		if !escapedByte(value, i) {
-			return "", "a percent sign must be followed by two hexadecimal digits, or be %25"
+		if !escapedByte(s, i) {
+			return "", false, false
 		}
-		high, _ := hexValue(value[i+1])
-		low, _ := hexValue(value[i+2])
-		b.WriteByte(high<<4 | low)
+		high, _ := hexValue(s[i+1])
+		low, _ := hexValue(s[i+2])
+		c := high<<4 | low
+		reserved = reserved || strings.IndexByte(":/?#[]@"+subDelimiters, c) >= 0
+		b.WriteByte(c)
 		i += 2
 	}
-	return b.String(), ""
+	return b.String(), reserved, true
 }
 
 // unquoteHeader undoes a quoted string (RFC 9110, section 5.6.4).

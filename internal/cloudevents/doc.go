@@ -17,7 +17,7 @@
 // The sections that comments name are those of CloudEvents 1.0.2 (spec), of its JSON
 // event format (json), and of its bindings to HTTP (http) and Kafka (kafka). The rules
 // are kept strictly: what this package lets through, another implementation reads as
-// the same event.
+// the same event. The one exception is for the SDKs that do not percent-encode headers.
 //
 // # Which mode goes out
 //

@@ -112,10 +112,11 @@ func (b *builder) may(override string) bool {
 	return slices.Contains(b.route.Summary.Overrides, override)
 }
 
-// ok is the status of a request that is taken. Whether a record fits a schema or a list of topics, is not known here.
+// ok is the status of a request that is taken. Whether a record fits a schema or a list of topics, is not known here, nor whether
+// the path is the REST Proxy's.
 func (b *builder) ok() int {
 	s := b.route.Summary
-	if s.Schema || s.Topics != nil || strings.Contains(s.Topic+s.Key, "$") {
+	if s.Schema || s.Confluent || s.Topics != nil || strings.Contains(s.Topic+s.Key, "$") {
 		return 0
 	}
 	return 200
@@ -145,6 +146,10 @@ func (b *builder) bodies() {
 	if s.Batch {
 		b.add("Batch", "A line is a record: three of them, and an answer for each.", b.ok(),
 			b.line(espresso)+b.line(tea)+b.line(water), "content-type", "application/x-ndjson")
+	}
+	if s.Confluent {
+		b.add("REST Proxy", "A request of the Confluent REST Proxy's clients, and their reply.", 0,
+			`{"records": [{"key": "k", "value": `+b.sample()+`}]}`, "content-type", "application/vnd.kafka.json.v2+json")
 	}
 	if s.Idempotency {
 		b.add("Repeat", "The same Idempotency-Key again gets the first answer again, and makes no second record: send it twice.", b.ok(),

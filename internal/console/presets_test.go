@@ -43,6 +43,8 @@ func TestPresetsFitTheRoute(t *testing.T) {
 			"CloudEvent, Structured event, No event 400"},
 		{"a schema decides", `{"config":{},"topic":"t","schema":{"inline":{}},"overrides":[]}`, []string{"/e"}, []string{"POST"},
 			"JSON 0, Text 415, Invalid JSON 400, Other topic 403"},
+		{"the REST Proxy's clients", `{"config":{},"topic":"t","dialects":["confluent"],"overrides":[]}`, []string{"/t"}, []string{"POST"},
+			"JSON 0, Text 0, Invalid JSON 400, REST Proxy 0, Other topic 403"},
 		{"nothing that produces", `{"config":{},"topic":"t"}`, []string{"/e"}, []string{"GET"}, "GET 405"},
 	}
 	for _, c := range cases {

@@ -48,7 +48,7 @@ func (r *Route) shown() shownRoute {
 		name string
 		on   bool
 	}{
-		{"batch", s.Batch}, {"transactional", s.Transactional}, {"tombstones", s.Tombstones},
+		{"batch", s.Batch}, {"REST Proxy", s.Confluent}, {"transactional", s.Transactional}, {"tombstones", s.Tombstones},
 		{"cloudevents", s.CloudEvents}, {"schema", s.Schema}, {"idempotency", s.Idempotency},
 		{"JSON only", s.RequireJSON}, {"key required", s.RequireKey},
 	} {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -219,20 +218,11 @@ func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
 
 // write answers the request.
 func (r *request) write(reply kafkaupstream.Reply) {
-	h := r.reply.Header()
-	h["Content-Type"] = jsonContentType
-	if reply.Allow != "" {
-		h.Set("Allow", reply.Allow)
-	}
-	if reply.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
-	}
+	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)
 	r.text = reply.AppendJSON(r.text[:0])
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
-
-var jsonContentType = []string{"application/json"}
 
 // hostOf is the host that the client has asked for, without a port.
 func hostOf(r *http.Request) string {

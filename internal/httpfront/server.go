@@ -153,23 +153,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found, allow := s.routes.Load().find(r)
 	if found == nil {
 		s.unrouted.Add(1)
-		req.write(noRoute(allow))
+		status, message := http.StatusNotFound, "no route takes this path"
+		if allow != "" {
+			status, message = http.StatusMethodNotAllowed, "no route takes this method; there are some for "+allow
+		}
+		req.write(s.opts.Handler.Refuse(req, status, message, allow))
 		return
 	}
 	req.route, req.proven = found, s.opts.Trust.proven(r)
 	if found.gatewayOnly && !req.proven {
 		s.unproven.Add(1)
-		req.write(kafkaupstream.Reply{Status: http.StatusForbidden, Message: "this route takes requests from its gateway only", Delivered: kafkaupstream.DeliveredNo})
+		req.write(s.opts.Handler.Refuse(req, http.StatusForbidden, "this route takes requests from its gateway only", ""))
 		return
 	}
 	req.write(s.opts.Handler.Handle(found.served, req))
-}
-
-// noRoute is the reply to a request that no route takes: of its path, or of its path and method.
-func noRoute(allow string) kafkaupstream.Reply {
-	reply := kafkaupstream.Reply{Status: http.StatusNotFound, Message: "no route takes this path", Delivered: kafkaupstream.DeliveredNo}
-	if allow != "" {
-		reply.Status, reply.Message, reply.Allow = http.StatusMethodNotAllowed, "no route takes this method; there are some for "+allow, allow
-	}
-	return reply
 }

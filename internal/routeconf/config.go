@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,8 +69,10 @@ type Route struct {
 	RecordHeaders []RecordHeader
 	Tombstones    bool // a DELETE is one
 	Batch         bool // a body may hold several records
+	Confluent     bool // clients of the Confluent REST Proxy may say all that they can
 	CloudEvents   bool
 	EventsOut     cloudevents.Out
+	WebHooks      []string           // patterns of senders that may deliver events; nil: none asks
 	Schema        *Schema            // nil: none
 	Envelope      *envelope.Envelope // nil: none
 	EnvelopeName  string
@@ -95,7 +98,7 @@ func (r *Route) Topic() string {
 	return r.TopicText.Text
 }
 
-// Methods returns the request methods that produce a record.
+// Methods returns the request methods that the route takes.
 func (r *Route) Methods() []string { return strings.Split(r.Allow(), ", ") }
 
 // Problem is one thing wrong with a configuration.
@@ -191,11 +194,16 @@ var configKeys = map[string]keyReader{
 			c.route.MaxBody, c.maxBodySet = int(n), true
 		}
 	},
-	"require":             (*configReader).readRequire,
-	"on_permanent_error":  (*configReader).readOnPermanentError,
-	"batch":               func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) },
-	"transactional":       func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) },
-	"cloudevents":         (*configReader).readCloudEvents,
+	"require":            (*configReader).readRequire,
+	"on_permanent_error": (*configReader).readOnPermanentError,
+	"batch":              func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) },
+	"dialects":           (*configReader).readDialects,
+	"transactional":      func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) },
+	"cloudevents":        (*configReader).readCloudEvents,
+	"webhook_origins": func(c *configReader, path string, v any) {
+		c.route.WebHooks = []string{}
+		c.eachPattern(path, v, func(pattern string) { c.route.WebHooks = append(c.route.WebHooks, strings.ToLower(pattern)) })
+	},
 	"schema":              (*configReader).readSchema,
 	"envelope":            (*configReader).readEnvelope,
 	"transport_url":       (*configReader).readTransportURL,
@@ -220,6 +228,12 @@ func (c *configReader) finish() {
 	c.mergeTransport()
 	c.checkTopics()
 	c.checkEnvelope()
+	if c.route.CloudEvents && c.route.Confluent {
+		c.problem("dialects", "it cannot be combined with cloudevents: a body has one form")
+	}
+	if c.route.WebHooks != nil && !c.route.CloudEvents {
+		c.problem("webhook_origins", "it is for cloudevents")
+	}
 	if c.route.CloudEvents && (c.route.Batch || c.route.Schema != nil && c.route.EventsOut == cloudevents.OutStructured) {
 		c.problem("cloudevents", "it cannot be combined with batch, since it has batches of its own, nor with schema where structured events are produced")
 	}
@@ -350,9 +364,14 @@ func (c *configReader) readOverrides(path string, v any) {
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
 }
 
-func (c *configReader) readTopics(route string, v any) {
+func (c *configReader) readTopics(path string, v any) {
 	c.route.Patterns = []string{}
-	c.each(route, v, func(at string, v any) {
+	c.eachPattern(path, v, func(pattern string) { c.route.Patterns = append(c.route.Patterns, pattern) })
+}
+
+// eachPattern reads a list of patterns.
+func (c *configReader) eachPattern(list string, v any, add func(pattern string)) {
+	c.each(list, v, func(at string, v any) {
 		pattern, ok := c.text(at, v)
 		if !ok {
 			return
@@ -361,7 +380,7 @@ func (c *configReader) readTopics(route string, v any) {
 			c.problem(at, "it is not a pattern: * stands for any characters, ? for one, [a-z] for one of a range")
 			return
 		}
-		c.route.Patterns = append(c.route.Patterns, pattern)
+		add(pattern)
 	})
 }
 
@@ -370,6 +389,11 @@ func (c *configReader) readRequire(path string, v any) {
 		"json": func() { c.route.RequireJSON = true },
 		"key":  func() { c.route.RequireKey = true },
 	}
+	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
+}
+
+func (c *configReader) readDialects(path string, v any) {
+	choices := map[string]func(){"confluent": func() { c.route.Confluent = true }}
 	c.each(path, v, func(path string, v any) { c.oneOf(path, v, choices) })
 }
 
@@ -445,15 +469,19 @@ func (c *configReader) each(path string, v any, f func(path string, v any)) {
 
 // TopicAllowed reports whether the route's topics let the topic through.
 func (r *Route) TopicAllowed(topic string) bool {
-	if r.Patterns == nil {
-		return true
-	}
-	for _, pattern := range r.Patterns {
-		if ok, _ := path.Match(pattern, topic); ok {
-			return true
-		}
-	}
-	return false
+	return r.Patterns == nil || matches(r.Patterns, topic)
+}
+
+// OriginAllowed reports whether a sender of CloudEvents of this name, of a host, may deliver them.
+func (r *Route) OriginAllowed(origin string) bool {
+	return matches(r.WebHooks, strings.ToLower(origin))
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name)
+		return ok
+	})
 }
 
 // isTokenByte tells of the characters of an HTTP field name (RFC 9110, 5.6.2).

@@ -194,16 +194,14 @@ const (
 	KeyTransactional = "transactional"
 )
 
-// methods are those that produce a record, as the Allow header has them.
-const (
-	methods           = "POST, PUT, PATCH"
-	methodsWithDelete = methods + ", DELETE"
-)
-
-// Allow is the Allow header.
+// Allow is the Allow header: the methods that produce a record, and OPTIONS where senders of events ask by it.
 func (r *Route) Allow() string {
+	allow := "POST, PUT, PATCH"
 	if r.Tombstones {
-		return methodsWithDelete
+		allow += ", DELETE"
 	}
-	return methods
+	if r.WebHooks != nil {
+		allow += ", OPTIONS"
+	}
+	return allow
 }

@@ -16,15 +16,15 @@ type Summary struct {
 	// Delivery is async, sync or durable.
 	Delivery string
 
-	Batch, Transactional, Tombstones, CloudEvents, Schema, Idempotency bool
-	RequireJSON, RequireKey                                            bool
+	Batch, Confluent, Transactional, Tombstones, CloudEvents, Schema, Idempotency bool
+	RequireJSON, RequireKey                                                       bool
 }
 
 // Summary describes the route.
 func (r *Route) Summary() Summary {
 	s := Summary{
 		Topic: r.TopicText.Text, Key: r.Key.Text, JSONKey: r.JSONKey, HeaderPrefix: r.Prefix, Topics: r.Patterns,
-		Delivery: r.Mode.Delivery.String(), Batch: r.Batch, Transactional: r.Mode.Transactional, Tombstones: r.Tombstones,
+		Delivery: r.Mode.Delivery.String(), Batch: r.Batch, Confluent: r.Confluent, Transactional: r.Mode.Transactional, Tombstones: r.Tombstones,
 		CloudEvents: r.CloudEvents, Schema: r.Schema != nil, Idempotency: r.Idempotency != nil,
 		RequireJSON: r.RequireJSON, RequireKey: r.RequireKey,
 	}

@@ -24,6 +24,7 @@ func TestASummarySaysWhatARouteDoes(t *testing.T) {
 			func(s *Summary) { s.Delivery, s.Batch, s.RequireJSON, s.RequireKey = "sync", true, true, true }},
 		{"durable tombstones", `{"config":{},"delivery":"durable","tombstone_on_delete":true,"idempotency":{}}`,
 			func(s *Summary) { s.Delivery, s.Tombstones, s.Idempotency = "durable", true, true }},
+		{"a dialect", `{"config":{},"dialects":["confluent"]}`, func(s *Summary) { s.Confluent = true }},
 		{"a transaction is acknowledged", `{"config":{},"transactional":true}`,
 			func(s *Summary) { s.Delivery, s.Transactional = "sync", true }},
 		{"events, and a schema", `{"config":{},"cloudevents":true,"schema":{"inline":{}}}`,

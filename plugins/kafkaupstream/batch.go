@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -12,63 +11,33 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
-	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // maxBatch bounds the records of one request.
 const maxBatch = 10000
 
-// bodyForm is how a body holds its records.
-type bodyForm int
-
-const (
-	formOpaque   bodyForm = iota // one record, as it came
-	formJSON                     // one record, compacted
-	formArray                    // JSON: an array's elements, or one record
-	formLines                    // JSON, a line each
-	formV2JSON                   // Confluent REST Proxy, v2
-	formV2Binary                 // the same, base64
-	formV3                       // Confluent REST Proxy, v3
-)
-
-// json reports whether the body is JSON in one form or another.
-func (f bodyForm) json() bool { return f != formOpaque }
-
-// formOf returns how the body of a request with this content-type holds its records.
-func (r *Served) formOf(req Request) bodyForm {
-	contentType := req.Header("content-type")
-	if !r.Batch {
-		if utils.IsJSONMediaType(contentType) {
-			return formJSON
-		}
-		return formOpaque
-	}
-	media, _, _ := strings.Cut(contentType, ";")
-	switch strings.ToLower(strings.TrimSpace(media)) {
-	case "application/x-ndjson", "application/jsonl", "application/json-lines":
-		return formLines
-	case "application/vnd.kafka.json.v2+json":
-		return formV2JSON
-	case "application/vnd.kafka.binary.v2+json":
-		return formV2Binary
-	}
-	switch {
-	case !utils.IsJSONMediaType(contentType):
-		return formOpaque
-	case restproxy.IsV3(req.Path()):
-		return formV3
-	}
-	return formArray
-}
-
 // recordMemory is what a record of a batch takes beside its bytes, with its reply, in
 // bytes.
 const recordMemory = 1 << 10
 
+// adder adds a record of a batch to the request's.
+type adder = func(*restproxy.Record) error
+
 // batchOf makes the request's records of its body. If one of them is refused, none is
 // produced.
-func (r *Served) batchOf(req Request, body []byte, form bodyForm, w *work) *Reply {
-	add := func(e *restproxy.Record) error {
+func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
+	if w.form == formArray {
+		compact, refused := r.compactBody(body, w)
+		if refused != nil {
+			return refused
+		}
+		if compact[0] != '[' {
+			return r.only(req, w, compact, true)
+		}
+		body = compact
+	}
+	w.isBatch = true
+	failed := w.form.read(r, body, w, func(e *restproxy.Record) error {
 		number := len(w.batch.Records) + 1
 		if number > maxBatch {
 			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
@@ -84,39 +53,28 @@ func (r *Served) batchOf(req Request, body []byte, form bodyForm, w *work) *Repl
 		if refused != nil {
 			return refused.of("record", number)
 		}
+		if w.asked != nil {
+			w.asked.note(e, &d.Record)
+		}
 		return nil
-	}
-	var failed error
-	switch form {
-	case formLines:
-		failed = r.lines(body, add)
-	case formV3:
-		failed = restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add)
-	default:
-		compact, wrong := r.compactBody(body, w)
-		if wrong != nil {
-			return wrong
-		}
-		switch {
-		case form != formArray:
-			failed = restproxy.V2(compact, form == formV2Binary, add)
-		case compact[0] != '[':
-			return r.only(req, w, compact, true)
-		default:
-			failed = elements(compact, add)
-		}
-	}
+	})
 	if failed == nil && len(w.batch.Records) == 0 {
 		failed = refuse(400, "the batch has no records")
 	}
-	w.isBatch, w.form = true, form
 	return refusal(failed)
 }
 
 // refusal is the reply to a request whose records could not be read for this reason.
 func refusal(failed error) *Reply {
-	var reply *Reply
-	if failed == nil || errors.As(failed, &reply) {
+	if failed == nil {
+		return nil
+	}
+	if reply, ok := errors.AsType[*Reply](failed); ok {
+		return reply
+	}
+	if proxys, ok := errors.AsType[*restproxy.Error](failed); ok {
+		reply := refuse(proxys.Code/100, failed.Error())
+		reply.proxyCode = proxys.Code
 		return reply
 	}
 	return refuse(400, failed.Error())
@@ -129,7 +87,7 @@ func (r *Reply) of(what string, number int) *Reply {
 }
 
 // lines reads a record from each line that is not empty.
-func (r *Served) lines(body []byte, add func(*restproxy.Record) error) error {
+func lines(r *Served, body []byte, _ *work, add adder) error {
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
@@ -148,7 +106,7 @@ func (r *Served) lines(body []byte, add func(*restproxy.Record) error) error {
 }
 
 // elements reads a record from each element of a valid, compact JSON array.
-func elements(array []byte, add func(*restproxy.Record) error) (failed error) {
+func elements(_ *Served, array []byte, _ *work, add adder) (failed error) {
 	gjson.ParseBytes(array).ForEach(func(_, v gjson.Result) bool {
 		failed = add(&restproxy.Record{Value: []byte(v.Raw), JSON: true})
 		return failed == nil
@@ -163,14 +121,16 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 		return refuse(403, fmt.Sprintf("the route does not let the %s be set", routeconf.OverrideNames[what]))
 	}
 	switch {
-	case e.Key != nil && !r.Allowed[routeconf.OverrideKey]:
+	case e.Key != nil && !r.lets(routeconf.OverrideKey):
 		return forbidden(routeconf.OverrideKey)
-	case e.Partition != nil && !r.Allowed[routeconf.OverridePartition]:
+	case e.Partition != nil && !r.lets(routeconf.OverridePartition):
 		return forbidden(routeconf.OverridePartition)
-	case e.Headers != nil && !r.Allowed[routeconf.OverrideHeaders]:
+	case e.Headers != nil && !r.lets(routeconf.OverrideHeaders):
 		return forbidden(routeconf.OverrideHeaders)
-	case e.Timestamp != nil && !r.Allowed[routeconf.OverrideTimestamp]:
+	case e.Timestamp != nil && !r.lets(routeconf.OverrideTimestamp):
 		return forbidden(routeconf.OverrideTimestamp)
+	case e.Partition != nil && d.from[routeconf.OverridePartition] == fromPath && d.Partition != *e.Partition:
+		return refuse(422, "it names another partition than the path")
 	}
 	d.Value, d.tombstone = e.Value, e.Value == nil
 	if e.Key != nil {
@@ -189,6 +149,9 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 	return nil
 }
 
+// lets reports whether the path and the body of a client may say this of a record.
+func (r *Served) lets(what routeconf.Override) bool { return r.Allowed[what] || r.Confluent }
+
 // unmixed refuses the records of a transaction where some are tombstones and some have
 // values: a consumer that rebuilds a state from transactions takes each for a change or for a
 // removal.
@@ -204,7 +167,24 @@ func unmixed(recs []record.Record) *Reply {
 }
 
 // several is the reply to a batch with these replies to its records.
-func several(replies []Reply, form bodyForm) Reply {
+func several(replies []Reply, asked *asked) Reply {
+	all := summary(replies)
+	if asked != nil {
+		return asked.reply(all, replies)
+	}
+	detail := []byte(`,"records":[`)
+	for i := range replies {
+		if i > 0 {
+			detail = append(detail, ',')
+		}
+		detail = replies[i].AppendJSON(detail)
+	}
+	all.Detail = append(detail, ']')
+	return all
+}
+
+// summary is what these replies come to, without what is said of each.
+func summary(replies []Reply) Reply {
 	all := replies[0]
 	all.several = true
 	same, unconfirmed := true, false
@@ -217,23 +197,5 @@ func several(replies []Reply, form bodyForm) Reply {
 		all = Reply{Status: 207, Message: "the records' outcomes differ: see records", Delivered: DeliveredUnknown, several: true, failure: "outcomes_differ"}
 	}
 	all.unconfirmed = unconfirmed
-	detail := []byte(`,"records":[`)
-	for i := range replies {
-		if i > 0 {
-			detail = append(detail, ',')
-		}
-		if form == formV3 {
-			replies[i].Detail = appendResultV3(nil, &replies[i])
-		}
-		detail = replies[i].AppendJSON(detail)
-	}
-	all.Detail = append(detail, ']')
-	switch {
-	case form == formV2JSON, form == formV2Binary:
-		all.Detail = appendOffsets(all.Detail, replies)
-	case form == formV3 && len(replies) == 1:
-		all.several = false
-		all.Detail = append(all.Detail, replies[0].Detail...)
-	}
 	return all
 }

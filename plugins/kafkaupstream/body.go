@@ -3,13 +3,17 @@ package kafkaupstream
 import (
 	"errors"
 	"fmt"
+
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // value fetches the body and makes records of it.
 func (r *Served) value(req Request, w *work) *Reply {
-	form := r.formOf(req)
-	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !form.json() && !r.CloudEvents {
+	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !w.form.json && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
+	}
+	if w.form.json && !r.LooseJSON && !utils.IsUTF8(req.Header("content-type")) {
+		return refuse(415, "JSON is UTF-8: content-type has another charset")
 	}
 	body, err := req.Body(r.MaxBody, w)
 	w.bodyBytes = len(body)
@@ -20,7 +24,7 @@ func (r *Served) value(req Request, w *work) *Reply {
 	if r.CloudEvents {
 		return r.events(req, body, w)
 	}
-	if !form.json() {
+	if !w.form.json {
 		if body == nil {
 			body = []byte{} // empty, which is not null
 		}
@@ -30,8 +34,8 @@ func (r *Served) value(req Request, w *work) *Reply {
 	if refused != nil {
 		return refused
 	}
-	if form != formJSON {
-		return r.batchOf(req, body, form, w)
+	if w.form.read != nil {
+		return r.batchOf(req, body, w)
 	}
 	if body, refused = r.compactBody(body, w); refused != nil {
 		return refused

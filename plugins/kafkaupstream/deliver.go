@@ -23,7 +23,7 @@ func (h *Handler) produce(r *Served, w *work) Reply {
 	for i := range replies {
 		replies[i] = h.outcome(r, w, i)
 	}
-	return several(replies, w.form)
+	return several(replies, w.asked)
 }
 
 // outcome is the reply to one of the request's records, which it counts and, where it
@@ -69,6 +69,9 @@ func (h *Handler) together(r *Served, w *work) Reply {
 			}
 			h.observe.Record(r.Mode, reply.Delivered)
 		}
+		if b.Err == nil && w.asked != nil {
+			return w.asked.accepted(reply)
+		}
 		return reply
 	}
 	replies := make([]Reply, len(b.Records))
@@ -87,7 +90,7 @@ func (h *Handler) together(r *Served, w *work) Reply {
 	if !w.isBatch && b.Err == nil {
 		return replies[0]
 	}
-	reply := several(replies, w.form)
+	reply := several(replies, w.asked)
 	if b.Err == nil {
 		if reply.Receipt != "" {
 			reply.several = false // the receipt is that of all, and stands in front, too

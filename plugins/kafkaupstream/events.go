@@ -1,6 +1,9 @@
 package kafkaupstream
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
@@ -31,7 +34,7 @@ func (r *Served) events(req Request, body []byte, w *work) *Reply {
 			return refuse(400, err.Error())
 		}
 		if len(all) == 0 {
-			return refuse(400, "the batch has no events")
+			return &noEvents
 		}
 		w.isBatch = true
 		for i := range all {
@@ -63,6 +66,9 @@ func (r *Served) events(req Request, body []byte, w *work) *Reply {
 	return r.event(req, &event, w)
 }
 
+// noEvents is the reply to a batch without events, of which nothing is to be produced.
+var noEvents = Reply{Status: 200, Message: "the batch has no events", Delivered: DeliveredYes, Detail: []byte(`,"records":[]`), several: true}
+
 // event makes a record of an event. Its partitionkey is the key, unless the
 // client gives one in a header.
 func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
@@ -86,4 +92,27 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	}
 	isJSON := r.EventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)
 	return r.add(req, w, d, isJSON)
+}
+
+// handshake answers a sender of CloudEvents that asks whether it may deliver them (the HTTP 1.1 Web Hooks specification,
+// 4): it is meant to keep senders from being turned against others, and authorizes nobody.
+func (r *Served) handshake(req Request) Reply {
+	origin := req.Header("webhook-request-origin")
+	if !isHost(origin) || !r.OriginAllowed(origin) {
+		return *refuse(403, "the route does not let this origin deliver events")
+	}
+	reply := Reply{Status: 200, Message: "the origin may deliver events", Delivered: DeliveredNo,
+		Headers: [][2]string{{"WebHook-Allowed-Origin", origin}}}
+	if rate := req.Header("webhook-request-rate"); rate != "" {
+		if n, err := strconv.ParseUint(rate, 10, 31); err != nil || n == 0 {
+			rate = "*" // any
+		}
+		reply.Headers = append(reply.Headers, [2]string{"WebHook-Allowed-Rate", rate})
+	}
+	return reply
+}
+
+// isHost reports whether a text has the characters of a host's name.
+func isHost(s string) bool {
+	return s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-") == ""
 }

@@ -96,17 +96,7 @@ func runCase(t *testing.T, given string) string {
 	if err != nil {
 		return "invalid " + err.Error() + "\n"
 	}
-	offset := int64(41)
-	sender := &fakeSender{send: func(rec *record.Record, wait bool) (record.Ack, *record.Error) {
-		if bytes.Contains(rec.Value, []byte("too-large-for-kafka")) {
-			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
-		}
-		if !wait {
-			return record.Ack{}, nil
-		}
-		offset++
-		return record.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
-	}}
+	sender := goldenSender()
 	handler := newHandler(sender, &goldenDisk{sender})
 	served, err := handler.Prepare(route)
 	if err != nil {
@@ -117,11 +107,37 @@ func runCase(t *testing.T, given string) string {
 	for i := range sender.sent {
 		writeRecord(&out, &sender.sent[i])
 	}
-	fmt.Fprintf(&out, "reply %s\n", reply.AppendJSON(nil))
+	for _, h := range reply.Headers {
+		fmt.Fprintf(&out, "header %s: %s\n", h[0], h[1])
+	}
+	if out.WriteString("reply "); reply.ContentType != "" {
+		fmt.Fprintf(&out, "%d %s ", reply.Status, reply.ContentType)
+	}
+	fmt.Fprintf(&out, "%s\n", reply.AppendJSON(nil))
 	if route.Envelope == nil {
 		return out.String()
 	}
 	return newEachTime.ReplaceAllString(out.String(), "N")
+}
+
+// goldenSender acknowledges records at offsets from 42 on, but for those whose value or topic says what becomes of them.
+func goldenSender() *fakeSender {
+	offset := int64(41)
+	return &fakeSender{send: func(rec *record.Record, wait bool) (record.Ack, *record.Error) {
+		switch has := func(text string) bool { return bytes.Contains(rec.Value, []byte(text)) }; {
+		case has("too-large-for-kafka"):
+			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
+		case has("not-acknowledged"):
+			return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}
+		case rec.Topic == "missing":
+			return record.Ack{}, &record.Error{Kind: record.KindTopicNotFound}
+		}
+		if !wait {
+			return record.Ack{}, nil
+		}
+		offset++
+		return record.Ack{Partition: max(rec.Partition, 0), Offset: offset, Timestamp: time.UnixMilli(1795341600123)}, nil
+	}}
 }
 
 // goldenDisk keeps a unit of which a value says so, and sends others.

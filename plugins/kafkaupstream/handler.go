@@ -14,6 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
@@ -124,9 +125,19 @@ func (h *Handler) way(r *routeconf.Route) record.Way {
 
 // InvalidRoute is the reply to every request of a route whose configuration
 // cannot be used. What is wrong with it is in the log only.
-func (h *Handler) InvalidRoute() Reply {
+func (h *Handler) InvalidRoute(req Request) Reply {
 	reply := *failed(&record.Error{Kind: record.KindConfig})
+	asProblem(req, &reply)
 	h.observe.Refused(reply.Status)
+	return reply
+}
+
+// Refuse is the reply to a request that the front gives to no route; allow is the header of a 405.
+func (h *Handler) Refuse(req Request, status int, message, allow string) Reply {
+	reply := *refuse(status, message)
+	reply.Allow = allow
+	asProblem(req, &reply)
+	h.observe.Refused(status)
 	return reply
 }
 
@@ -138,10 +149,10 @@ func (h *Handler) Handle(r *Served, req Request) Reply {
 	w := newWork(ctx, h.opts.Producers, r.Conn, req)
 	defer w.release()
 	if h.opts.Observer == nil {
-		return h.handle(r, req, w)
+		return w.present(h.handle(r, req, w))
 	}
 	h.observe.Began()
-	reply := h.handle(r, req, w)
+	reply := w.present(h.handle(r, req, w))
 	h.observe.Ended(r.Mode, reply.Status, time.Since(began), w.bodyBytes)
 	return reply
 }
@@ -155,7 +166,13 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 			reply = *failed(&record.Error{Kind: record.KindInternal, Unconfirmed: handedOver})
 		}
 	}()
+	if refused := r.understand(req, w); refused != nil {
+		return *refused
+	}
 	method := req.Method()
+	if method == "OPTIONS" && r.WebHooks != nil && req.Header("webhook-request-origin") != "" {
+		return r.handshake(req)
+	}
 	tombstone := method == "DELETE" && r.Tombstones
 	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
 		return r.notAllowed()
@@ -186,7 +203,7 @@ func (r *Served) notAllowed() Reply {
 
 // records makes the records of the request, in w.
 func (r *Served) records(req Request, w *work, tombstone bool) *Reply {
-	if refused := r.target(req, &w.base); refused != nil {
+	if refused := r.target(req, w); refused != nil {
 		return refused
 	}
 	w.topic = w.base.Topic
@@ -213,10 +230,12 @@ type work struct {
 	froms     []origins    // theirs, for a dry run
 	topic     string       // of the request, without the suffix of an envelope or virtual host
 	isBatch   bool         // the reply is about several
-	form      bodyForm
-	body      []byte // as the client sent it
-	bodyBytes int    // of it, as the gateway handed it over
-	scratch   []byte // of the compacted body
+	form      *bodyForm
+	path      restproxy.Call // what the path asks for, on routes that know the REST Proxy
+	asked     *asked         // nil: the request is none to the REST Proxy
+	body      []byte         // as the client sent it
+	bodyBytes int            // of it, as the gateway handed it over
+	scratch   []byte         // of the compacted body
 
 	// The memory of a batch of one record.
 	record  [1]record.Record

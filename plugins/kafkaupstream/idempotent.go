@@ -17,8 +17,8 @@ const (
 // The replies to a repetition where the outcome of the first request is not known: yet, or
 // for good.
 var (
-	underWay = Reply{Status: 409, Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
-	lost     = Reply{Status: 410, Delivered: DeliveredUnknown,
+	underWay = Reply{Status: 409, failure: "idempotency_key_in_progress", Message: "the first request with this idempotency key is still under way", Delivered: DeliveredUnknown}
+	lost     = Reply{Status: 410, failure: "idempotency_key_outcome_lost", Delivered: DeliveredUnknown,
 		Message: "the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again"}
 )
 
@@ -28,7 +28,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	text := req.Header(idempotencyHeader)
 	if text == "" {
 		if r.Idempotency.Required {
-			return *refuse(400, "the header "+idempotencyHeader+" is required")
+			return *refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
 		}
 		return h.traced(r, req, w)
 	}
@@ -43,7 +43,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 	case idempotency.Replay:
 		return storedReply(ticket.Reply())
 	case idempotency.Mismatch:
-		return *refuse(422, "the idempotency key belongs to another request")
+		return *refuse(422, "the idempotency key belongs to another request").as("idempotency_key_reused")
 	case idempotency.InFlight:
 		return underWay
 	case idempotency.Interrupted:
@@ -128,7 +128,7 @@ func (r *Served) speaksOfRecord(name string) bool {
 // settleLate returns a function for the outcomes of records that were not acknowledged in
 // time. The request's memory is used for another by then.
 func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.Outcome) {
-	isBatch, form, name := w.isBatch, w.form, strings.Clone(w.req.Route())
+	isBatch, asked, name := w.isBatch, w.asked, strings.Clone(w.req.Route())
 	topics := make([]string, len(w.batch.Records))
 	for i := range topics {
 		topics[i] = strings.Clone(w.batch.Records[i].Topic)
@@ -142,7 +142,7 @@ func (h *Handler) settleLate(w *work, ticket *idempotency.Ticket) func([]record.
 		}
 		reply := replies[0]
 		if isBatch {
-			reply = several(replies, form)
+			reply = several(replies, asked)
 		}
 		h.remember(name, ticket, reply)
 	}
@@ -168,11 +168,11 @@ func (h *Handler) remember(name string, ticket *idempotency.Ticket, reply Reply)
 }
 
 // toStore is a reply as the store has it: its status, two bytes, and its body. Of one that
-// is too large, what is said of each record is left out.
+// is too large, what is said of each record is left out: it is a form of this plugin's own then.
 func toStore(reply Reply) []byte {
 	stored := reply.AppendJSON([]byte{byte(reply.Status >> 8), byte(reply.Status)})
 	if len(stored) > idempotency.MaxReply {
-		reply.Detail = nil
+		reply.Detail, reply.body = nil, nil
 		stored = reply.AppendJSON(stored[:2])
 	}
 	return stored

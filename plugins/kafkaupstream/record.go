@@ -8,7 +8,6 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/tidwall/gjson"
 )
@@ -22,7 +21,8 @@ type draft struct {
 
 // target resolves where the records go, and what they have besides key and value: a
 // header's value over the configuration's.
-func (r *Served) target(req Request, d *draft) *Reply {
+func (r *Served) target(req Request, w *work) *Reply {
+	d := &w.base
 	var given [routeconf.StrictOverrides]string
 	for o := range routeconf.StrictOverrides {
 		given[o] = req.Header(r.HeaderNames[o])
@@ -39,7 +39,10 @@ func (r *Served) target(req Request, d *draft) *Reply {
 		d.Partition = int32(n)
 		d.from[routeconf.OverridePartition] = fromHeader
 	}
-	if refused := r.topicOf(req, given[routeconf.OverrideTopic], d); refused != nil {
+	if refused := r.path(w); refused != nil {
+		return refused
+	}
+	if refused := r.topicOf(req, given[routeconf.OverrideTopic], w); refused != nil {
 		return refused
 	}
 	if k := given[routeconf.OverrideKey]; k != "" {
@@ -57,7 +60,23 @@ func (r *Served) target(req Request, d *draft) *Reply {
 	return nil
 }
 
-func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
+// path takes the partition of a path of the REST Proxy.
+func (r *Served) path(w *work) *Reply {
+	if w.asked == nil || w.path.Version != 2 || w.path.Partition < 0 {
+		return nil
+	}
+	if !r.lets(routeconf.OverridePartition) {
+		return refuse(403, "the route does not let the path set the partition")
+	}
+	if w.base.from[routeconf.OverridePartition] == fromHeader && w.base.Partition != w.path.Partition {
+		return refuse(400, "the path and the header name different partitions")
+	}
+	w.base.Partition, w.base.from[routeconf.OverridePartition] = w.path.Partition, fromPath
+	return nil
+}
+
+func (r *Served) topicOf(req Request, given string, w *work) *Reply {
+	d := &w.base
 	switch {
 	case given != "":
 		if why := routeconf.InvalidTopic(given); why != "" {
@@ -74,11 +93,11 @@ func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
 			return refuse(400, "the topic that the route makes of this request: "+why)
 		}
 		d.Topic = topic
-	case r.TopicText.Text == "" && r.Batch && restproxy.Topic(req.Path()) != "":
-		if !r.Allowed[routeconf.OverrideTopic] { // the path is the client's word, as a header is
+	case r.TopicText.Text == "" && w.path.Topic != "":
+		if !r.lets(routeconf.OverrideTopic) { // the path is the client's word, as a header is
 			return refuse(403, "the route does not let the path set the topic")
 		}
-		d.Topic = restproxy.Topic(req.Path())
+		d.Topic = w.path.Topic
 		d.from[routeconf.OverrideTopic] = fromPath
 		if why := routeconf.InvalidTopic(d.Topic); why != "" {
 			return refuse(400, "the topic in the path: "+why)
@@ -87,10 +106,21 @@ func (r *Served) topicOf(req Request, given string, d *draft) *Reply {
 		return refuse(400, fmt.Sprintf("no topic: the route has none, and the header %s is not set", r.HeaderNames[routeconf.OverrideTopic]))
 	default: // checked with the configuration
 		d.Topic = r.TopicText.Text
-		return nil
+		return w.agrees()
+	}
+	if refused := w.agrees(); refused != nil {
+		return refused
 	}
 	if !r.Suffixed() && !r.TopicAllowed(d.Topic) { // otherwise extend looks at all of it
 		return refuse(403, "the route does not allow this topic")
+	}
+	return nil
+}
+
+// agrees refuses a request to the REST Proxy whose path names another topic than the one that its records would go to.
+func (w *work) agrees() *Reply {
+	if w.asked != nil && w.path.Topic != "" && w.path.Topic != w.base.Topic {
+		return refuse(403, "the route does not let the path set another topic than its own")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package kafkaupstream
 
 import (
 	"encoding/json"
+	"net/textproto"
 	"strconv"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -35,11 +36,16 @@ type Reply struct {
 	Allow string
 	// Detail is further members of the body, as JSON: each begins with a comma.
 	Detail []byte
+	// Headers are further ones: names and values.
+	Headers [][2]string
+	// ContentType is the header, "" for application/json.
+	ContentType string
 	// RetryAfter is the header in seconds, 0: none.
 	RetryAfter int
 
 	cause       string // for the log
-	failure     string // the kind of it, for traces; "": there is none
+	proxyCode   int    // the REST Proxy's error code, 0: that of failure or status
+	failure     string // the kind of it, for traces and as a problem's type; "": there is none
 	body        []byte // the whole body, instead of what the fields come to
 	several     bool   // about several records, whose own replies are in Detail
 	unconfirmed bool   // some record may be in Kafka or not
@@ -47,6 +53,25 @@ type Reply struct {
 
 // Error makes the reply to a refused request an error, the message.
 func (r *Reply) Error() string { return r.Message }
+
+var jsonContentType = []string{"application/json"}
+
+// SetHeader sets the reply's headers, in a net/http.Header.
+func (r *Reply) SetHeader(h map[string][]string) {
+	h["Content-Type"] = jsonContentType
+	if r.ContentType != "" {
+		h["Content-Type"] = []string{r.ContentType}
+	}
+	for _, further := range r.Headers {
+		h[textproto.CanonicalMIMEHeaderKey(further[0])] = []string{further[1]}
+	}
+	if r.Allow != "" {
+		h["Allow"] = []string{r.Allow}
+	}
+	if r.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.Itoa(r.RetryAfter)}
+	}
+}
 
 // AppendJSON appends the reply's body.
 func (r *Reply) AppendJSON(dst []byte) []byte {
@@ -76,6 +101,21 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, r.Detail...)
 	return append(dst, '}')
+}
+
+// present gives the reply to a request the form that its client expects.
+func (w *work) present(reply Reply) Reply {
+	if w.asked == nil {
+		asProblem(w.req, &reply)
+		return reply
+	}
+	if reply.Status >= 400 && reply.body == nil {
+		reply.body = append(appendProxyError([]byte{'{'}, &reply), '}')
+	}
+	if reply.body != nil { // otherwise it is the reply to a dry run
+		reply.ContentType = w.asked.contentType()
+	}
+	return reply
 }
 
 func appendJSONString(dst []byte, s string) []byte {

@@ -1,43 +1,210 @@
 package kafkaupstream
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
 
-// What clients of the Confluent REST Proxy look at in a reply. Its errors are this plugin's own.
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
+)
 
-// appendOffsets appends what v2's clients look at.
-func appendOffsets(dst []byte, replies []Reply) []byte {
-	dst = append(dst, `,"offsets":[`...)
+// How clients of the Confluent REST Proxy and of its likes (Strimzi's bridge, Karapace) are answered. They know 200, or
+// 207 for records:batch, and an error code for each record: what they are not told to be an error they do not send again, and
+// what is an error they may. So:
+//
+//   - A record that is in Kafka, on disk (our 202) or queued (async) is a success. Where its place is not known yet, the offset
+//     is -1, which the proxy itself says under acks=0; a null would become the offset 0 in languages without one.
+//   - A record that is not, or may not be, in Kafka is an error, which may be repeated where its code is 50003.
+//   - The status is 200 (207) if any record of the request is a success. Otherwise all of it may be sent again, and the reply
+//     is the error of one, under our own status: that of one that may be in Kafka, if there is any.
+
+// proxyCodes is the table from what has failed to the proxy's error code (its Errors.java, and KafkaExceptionMapper.java of
+// rest-utils).
+var proxyCodes = map[string]int{
+	record.KindUnconfirmed.String():       codeRetriable,
+	record.KindTopicNotFound.String():     40401,
+	record.KindPartitionNotFound.String(): 40402,
+	record.KindTopicInvalid.String():      40002,
+	record.KindForbidden.String():         40301,
+	record.KindTooLarge.String():          413,
+	record.KindRejected.String():          codeKafka,
+	record.KindConfig.String():            codeKafka,
+	record.KindNoBroker.String():          codeRetriable,
+	record.KindAuthentication.String():    codeRetriable, // the gateway's, not the client's: not 40101
+	record.KindQueueFull.String():         codeRetriable,
+	record.KindTooFewReplicas.String():    codeRetriable,
+	record.KindUnavailable.String():       codeRetriable,
+	record.KindSpoolFull.String():         codeRetriable,
+	record.KindSpoolFailed.String():       codeRetriable,
+	record.KindAborted.String():           codeKafka,
+	record.KindInternal.String():          codeKafka,
+}
+
+// statusCodes is the same for requests that are refused for another reason; of other statuses the code is the status.
+var statusCodes = map[int]int{403: 40301, 422: restproxy.CodePayload, 503: codeRetriable, 504: codeRetriable}
+
+const (
+	codeKafka     = 50002 // not worth another attempt
+	codeRetriable = 50003
+)
+
+// errorCode is the proxy's code of a reply that is an error.
+func (r *Reply) errorCode() int {
+	for _, code := range []int{r.proxyCode, proxyCodes[r.failure], statusCodes[r.Status]} {
+		if code != 0 {
+			return code
+		}
+	}
+	return r.Status
+}
+
+// asked is a request to the REST Proxy.
+type asked struct {
+	restproxy.Call
+	records []said
+}
+
+// said is what a reply repeats of a record.
+type said struct {
+	id                 string // of an entry of records:batch
+	partition          int32
+	keyType, valueType string
+	keySize, valueSize int
+}
+
+// note keeps what the reply repeats of a record.
+func (a *asked) note(e *restproxy.Record, rec *record.Record) {
+	a.records = append(a.records, said{e.ID, rec.Partition, e.KeyType, e.ValueType, len(rec.Key), len(rec.Value)})
+}
+
+// contentType is that of all replies to the request.
+func (a *asked) contentType() string {
+	if a.Version == 3 {
+		return "application/json"
+	}
+	return "application/vnd.kafka.v2+json"
+}
+
+// accepted is the reply to a request of whose records only this is known.
+func (a *asked) accepted(all Reply) Reply {
+	return a.reply(all, slices.Repeat([]Reply{queued}, len(a.records)))
+}
+
+// reply is the reply to the request with these replies to its records, and this one to all of them.
+func (a *asked) reply(all Reply, replies []Reply) Reply {
+	if !slices.ContainsFunc(replies, func(r Reply) bool { return r.Status < 300 }) {
+		i := max(0, slices.IndexFunc(replies, func(r Reply) bool { return r.unconfirmed }))
+		if one := replies[i]; all.Status == 207 { // they differ
+			return *one.of("record", i+1)
+		} else {
+			return one
+		}
+	}
+	switch all.Status = 200; {
+	case a.Version != 3:
+		all.body = a.appendV2(nil, replies)
+	case a.Batch:
+		all.Status, all.body = 207, a.appendV3Batch(nil, replies)
+	default:
+		for i := range replies {
+			all.body = a.appendV3(all.body, &replies[i], &a.records[i])
+		}
+	}
+	return all
+}
+
+// place is the partition and the offset to say of a record that has been taken, each -1 if it is not known yet.
+func (s *said) place(r *Reply) (partition int32, offset int64) {
+	if r.Delivered == DeliveredYes {
+		return r.Ack.Partition, r.Ack.Offset
+	}
+	return s.partition, -1
+}
+
+func (a *asked) appendV2(dst []byte, replies []Reply) []byte {
+	dst = append(dst, `{"offsets":[`...)
 	for i := range replies {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		r := &replies[i]
-		if r.Delivered == DeliveredYes {
-			dst = strconv.AppendInt(append(dst, `{"partition":`...), int64(r.Ack.Partition), 10)
-			dst = strconv.AppendInt(append(dst, `,"offset":`...), r.Ack.Offset, 10)
+		if r := &replies[i]; r.Status < 300 {
+			partition, offset := a.records[i].place(r)
+			dst = appendInt(append(dst, `{"partition":`...), int64(partition))
+			dst = appendInt(append(dst, `,"offset":`...), offset)
 			dst = append(dst, `,"error_code":null,"error":null}`...)
-			continue
+		} else {
+			dst = appendInt(append(dst, `{"partition":null,"offset":null,"error_code":`...), int64(r.errorCode()))
+			dst = append(appendJSONString(append(dst, `,"error":`...), r.Message), '}')
 		}
-		if r.Status < 300 { // taken, and where it ends up is not known yet
-			dst = append(dst, `{"partition":null,"offset":null,"error_code":null,"error":null}`...)
-			continue
-		}
-		code := 1 // not to be retried
-		if r.Status >= 500 {
-			code = 2 // to be retried
-		}
-		dst = strconv.AppendInt(append(dst, `{"partition":null,"offset":null,"error_code":`...), int64(code), 10)
-		dst = append(appendText(append(dst, `,"error":`...), []byte(r.Message)), '}')
 	}
-	return append(dst, `],"key_schema_id":null,"value_schema_id":null`...)
+	return append(dst, `],"key_schema_id":null,"value_schema_id":null}`...)
 }
 
-// appendResultV3 appends what v3's clients look at, beside offset.
-func appendResultV3(dst []byte, r *Reply) []byte {
-	dst = strconv.AppendInt(append(dst, `,"error_code":`...), int64(r.Status), 10)
-	if r.Delivered == DeliveredYes {
-		dst = appendText(append(dst, `,"topic_name":`...), []byte(r.Topic))
-		dst = strconv.AppendInt(append(dst, `,"partition_id":`...), int64(r.Ack.Partition), 10)
+func (a *asked) appendV3(dst []byte, r *Reply, s *said) []byte {
+	if r.Status >= 300 {
+		return append(appendProxyError(append(dst, '{'), r), '}')
 	}
-	return dst
+	return append(a.appendPlace(append(dst, `{"error_code":200`...), r, s), '}')
 }
+
+func (a *asked) appendV3Batch(dst []byte, replies []Reply) []byte {
+	list := func(dst []byte, successes bool) []byte {
+		first := true
+		for i := range replies {
+			r, s := &replies[i], &a.records[i]
+			if r.Status < 300 != successes {
+				continue
+			}
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			dst = appendJSONString(append(dst, `{"id":`...), s.id)
+			if successes {
+				dst = a.appendPlace(dst, r, s)
+			} else {
+				dst = appendProxyError(append(dst, ','), r)
+			}
+			dst = append(dst, '}')
+		}
+		return dst
+	}
+	dst = list(append(dst, `{"successes":[`...), true)
+	dst = list(append(dst, `],"failures":[`...), false)
+	return append(dst, `]}`...)
+}
+
+// appendPlace appends where a record is, and what it is, as members of a JSON object, each after a comma.
+func (a *asked) appendPlace(dst []byte, r *Reply, s *said) []byte {
+	topic := a.Topic
+	if r.Delivered == DeliveredYes {
+		topic = r.Topic
+	}
+	dst = appendJSONString(append(dst, `,"cluster_id":`...), a.Cluster)
+	dst = appendJSONString(append(dst, `,"topic_name":`...), topic)
+	partition, offset := s.place(r)
+	dst = appendInt(append(dst, `,"partition_id":`...), int64(partition))
+	dst = appendInt(append(dst, `,"offset":`...), offset)
+	if r.Delivered == DeliveredYes && !r.Ack.Timestamp.IsZero() {
+		dst = r.Ack.Timestamp.UTC().AppendFormat(append(dst, `,"timestamp":"`...), "2006-01-02T15:04:05.000Z")
+		dst = append(dst, '"')
+	}
+	dst = appendSize(dst, "key", s.keyType, s.keySize)
+	return appendSize(dst, "value", s.valueType, s.valueSize)
+}
+
+func appendSize(dst []byte, name, kind string, size int) []byte {
+	if kind == "" {
+		return dst
+	}
+	dst = append(append(append(dst, `,"`...), name...), `":{"type":"`...)
+	return append(appendInt(append(append(dst, kind...), `","size":`...), int64(size)), '}')
+}
+
+// appendProxyError appends an error's code and message as the proxy has them.
+func appendProxyError(dst []byte, r *Reply) []byte {
+	dst = appendInt(append(dst, `"error_code":`...), int64(r.errorCode()))
+	return appendJSONString(append(dst, `,"message":`...), r.Message)
+}
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

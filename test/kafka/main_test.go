@@ -219,28 +219,34 @@ type answer struct {
 	Records   []answer
 }
 
-func (a *apisix) do(method, name string, headers map[string]string, body []byte) (answer, error) {
+// send returns the status, the headers and the body of a reply.
+func (a *apisix) send(method, name string, headers map[string]string, body []byte) (int, http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(context.Background(), method, a.url+"/"+name, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return 0, nil, nil, err
 	}
 	for k, v := range headers {
 		req.Header.Set(k, v)
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return 0, nil, nil, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header, text, err
+}
+
+func (a *apisix) do(method, name string, headers map[string]string, body []byte) (answer, error) {
+	status, header, text, err := a.send(method, name, headers, body)
 	if err != nil {
 		return answer{}, err
 	}
 	var got answer
 	if err := json.Unmarshal(text, &got); err != nil {
-		return answer{}, fmt.Errorf("status %d, body %.200q: %w", resp.StatusCode, text, err)
+		return answer{}, fmt.Errorf("status %d, body %.200q: %w", status, text, err)
 	}
-	got.Status, got.Header = resp.StatusCode, resp.Header
+	got.Status, got.Header = status, header
 	if got.Status != got.Code {
 		return got, fmt.Errorf("status %d, but code %d", got.Status, got.Code)
 	}

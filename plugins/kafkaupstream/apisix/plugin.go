@@ -80,7 +80,7 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	if served, ok := conf.(*kafkaupstream.Served); ok {
 		c.write(w, p.handler.Handle(served, c))
 	} else {
-		c.write(w, p.handler.InvalidRoute())
+		c.write(w, p.handler.InvalidRoute(c))
 	}
 	c.Request = nil
 	calls.Put(c)
@@ -248,17 +248,8 @@ func (c *call) Route() string {
 	return c.Var("route_id")
 }
 
-var jsonContentType = []string{"application/json"}
-
 func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
-	header := w.Header()
-	header["Content-Type"] = jsonContentType
-	if reply.Allow != "" {
-		header.Set("Allow", reply.Allow)
-	}
-	if reply.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
-	}
+	reply.SetHeader(w.Header())
 	w.WriteHeader(reply.Status)
 	c.body = reply.AppendJSON(c.body[:0])
 	_, _ = w.Write(c.body) // a reply writer's Write cannot fail

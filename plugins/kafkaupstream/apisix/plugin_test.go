@@ -1,6 +1,7 @@
 package apisix_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -132,6 +133,7 @@ type request struct {
 	status int
 	reply  map[string]any  // members that the reply has; 0 stands for any timestamp
 	extra  []gateway.Entry // headers beside the content type
+	media  string          // the content type; "": the plugin's own, whose replies repeat the status
 	record *record         // nil: nothing reaches the broker
 }
 
@@ -379,6 +381,14 @@ func requests() []request {
 		{name: "an override that the route does not allow is refused", conf: config(`,"topic":"orders","overrides":[]`), headers: header("key", "k"), status: 403},
 		{name: "a topic that is not there is not found", conf: sync, headers: header("topic", "absent"), status: 404, reply: members{"message": "the topic does not exist"}},
 		{name: "a partition that is not there is not found", conf: sync, headers: header("partition", "9"), status: 404},
+		{name: "a client of the REST Proxy is answered in its media type", conf: config(`,"topic":"orders","dialects":["confluent"],"partition":2,"delivery":"sync"`),
+			headers: header("content-type", "application/vnd.kafka.binary.v2+json"), body: `{"records":[{"value":"cHJveHk="}]}`, status: 200,
+			media: "application/vnd.kafka.v2+json", record: &record{"orders", 2, nil, "proxy"}},
+		{name: "and refused in it", conf: config(`,"topic":"orders","dialects":["confluent"]`), headers: header("content-type", "application/vnd.kafka.avro.v2+json"),
+			body: `{}`, status: 415, media: "application/vnd.kafka.v2+json", reply: members{"error_code": 415.0}},
+		{name: "a sender of events asks whether it may", conf: config(`,"topic":"orders","cloudevents":true,"webhook_origins":["a.example"]`), method: "OPTIONS", status: 200,
+			headers: header("webhook-request-origin", "a.example", "webhook-request-rate", "60"),
+			extra:   header("Webhook-Allowed-Origin", "a.example", "Webhook-Allowed-Rate", "60")},
 		{name: "GET is not allowed", conf: plain, method: "GET", status: 405, extra: header("Allow", "POST, PUT, PATCH")},
 		{name: "a long body is refused", conf: config(`,"topic":"orders","max_body_bytes":3`), body: "long", status: 413},
 		{name: "what is announced as too long is not even fetched", conf: config(`,"topic":"orders","max_body_bytes":3`),
@@ -423,13 +433,13 @@ func TestHostsAnswerAlike(t *testing.T) {
 
 func (r *request) verify(t *testing.T, o outcome) {
 	t.Helper()
-	want := slices.Concat(r.extra, header("Content-Type", "application/json"))
+	want := slices.Concat(r.extra, header("Content-Type", cmp.Or(r.media, "application/json")))
 	slices.SortFunc(want, byName)
 	if o.Status != r.status || !slices.Equal(o.Headers, want) {
 		t.Errorf("got %d %v; want %d %v", o.Status, o.Headers, r.status, want)
 	}
 	var reply members
-	if err := json.Unmarshal([]byte(o.Body), &reply); err != nil || reply["code"] != float64(r.status) {
+	if err := json.Unmarshal([]byte(o.Body), &reply); err != nil || r.media == "" && reply["code"] != float64(r.status) {
 		t.Errorf("%v: %s", err, o.Body)
 	}
 	for name, want := range r.reply {
