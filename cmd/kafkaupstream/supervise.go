@@ -7,16 +7,29 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/supervisor"
+	"golang.org/x/sys/unix"
 )
 
 // run is two processes. The supervisor is the one that APISIX starts, stops and, a second later,
 // kills: it opens the socket, keeps a worker that serves, and ends at once. The worker is stopped by
 // nobody. Without its supervisor it serves on until the next one's socket is at the path, and then
-// drains.
+// drains. Where APISIX stops for good there will be no next one, and in a container the kernel kills the worker
+// when APISIX has ended, which waits a second for the supervisor: so that waits for the worker.
+
+// What a supervisor that ends tells its worker.
+const (
+	wordReload = 'r' // APISIX reloads: the next runner will come
+	wordStop   = 's' // APISIX stops: no other will come, and there is little time
+	wordEnd    = 'e' // somebody else ends the supervisor: another may come
+)
+
+// stopWait is how long a supervisor waits for its worker where APISIX stops, which kills it after a second.
+const stopWait = 900 * time.Millisecond
 
 const (
 	// envSocket and envFamily tell a worker which socket it has, and who has started its supervisor.
@@ -62,7 +75,7 @@ func supervise(ctx context.Context, env environment, o runOptions) error {
 		}
 		return cmd, file, nil
 	}
-	lifeline := supervisor.Run(ctx, supervisor.Options{Command: command, Log: o.log})
+	lifeline := supervisor.Run(ctx, supervisor.Options{Command: command, Farewell: func() (byte, time.Duration) { return farewell(o.peers.Family) }, Log: o.log})
 	if lifeline == nil {
 		socket.Remove() // nobody will accept from it
 	}
@@ -104,20 +117,51 @@ func work(ctx context.Context, env environment) error {
 	go func() {
 		select {
 		case <-in.Gone():
+			if _, word := in.Orphaned(); word == 0 {
+				silence()
+			}
 			cancel(errSupervisorGone)
 		case <-ctx.Done():
 		}
 	}()
 	return serveAPISIX(ctx, env, o, func(r *runner) error {
-		if in.Orphaned() {
-			r.awaitSuccessor(o.takeover, noConnection)
-		} else { // what connects from now on waits for the next worker
+		switch orphaned, word := in.Orphaned(); {
+		case !orphaned: // what connects from now on waits for the next worker
 			r.server.LeaveSocket()
+		case word == wordStop:
+			o.drain = min(o.drain, unsupervisedDrain)
+		default:
+			idle := noConnection
+			if word == wordReload || word == 0 && alive(o.peers.Family) { // APISIX will start the next runner, busy or not
+				idle = 0
+			}
+			r.awaitSuccessor(o.takeover, idle)
 		}
 		err := r.end(time.Now(), o.drain, o.grace())
-		if in.Orphaned() { // there is no next worker
+		if orphaned, _ := in.Orphaned(); orphaned { // there is no next worker
 			o.inherited.Remove()
 		}
 		return err
 	})
+}
+
+// alive reports whether the process that started the supervisor is still there.
+func alive(f extplugin.Family) bool {
+	return len(f) > 0 && !errors.Is(syscall.Kill(f[0].Pid, 0), syscall.ESRCH)
+}
+
+// silence closes standard output and error where they are pipes. APISIX starts the next runner when it reads the end of
+// those of a runner that was killed, and this process has them too.
+func silence() {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	defer null.Close()
+	for _, fd := range []int{syscall.Stdout, syscall.Stderr} {
+		var stat unix.Stat_t
+		if unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFIFO {
+			_ = unix.Dup2(int(null.Fd()), fd) // or it stays: the next runner comes later
+		}
+	}
 }

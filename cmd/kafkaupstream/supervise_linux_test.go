@@ -67,7 +67,7 @@ func (s *supervised) worker() int {
 // supervisorEnded waits until the supervisor is gone, which its worker need not be: that holds its output.
 func (s *supervised) supervisorEnded() {
 	s.t.Helper()
-	program.Until(s.t, "the supervisor has ended", func() bool { return !alive(s.Pid) })
+	program.Until(s.t, "the supervisor has ended", func() bool { return !lives(s.Pid) })
 }
 
 // left waits until nothing of it is left, and returns what the log complains of.
@@ -75,13 +75,13 @@ func (s *supervised) left() []string {
 	s.t.Helper()
 	s.Exit()                          // and the output is closed: nobody has it any more
 	for _, pid := range s.workers() { // whose output is closed before they are gone
-		program.Until(s.t, fmt.Sprintf("the worker %d is gone", pid), func() bool { return !alive(pid) })
+		program.Until(s.t, fmt.Sprintf("the worker %d is gone", pid), func() bool { return !lives(pid) })
 	}
 	return complaints(s.Stderr)
 }
 
-// alive reports whether a process is there and no zombie.
-func alive(pid int) bool {
+// lives reports whether a process is there and no zombie.
+func lives(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return false
@@ -449,4 +449,118 @@ func TestSuperviseSaysThatItsLogFileCannotBeWritten(t *testing.T) {
 	if code := p.Exit(); code != 1 || p.Stderr.String() != "kafkaupstream: --log-file: open /missing/log: no such file or directory\n" || !missing(socket) {
 		t.Errorf("exit code %d, %s", code, p.Stderr)
 	}
+}
+
+// tree is a process that looks like nginx's master, with one that looks like its privileged agent, which has started a
+// supervisor as APISIX does. Its standard input tells it what to do.
+type tree struct {
+	*supervised
+	control *os.File
+}
+
+// A line "fork" is a new process of nginx's, as on a reload; "agent" says which process the agent is.
+const masterScript = `
+(exec -a "nginx: privileged agent process" bash -c '"$0" "$@" & echo $! >&3; wait' "$@" 3>&3) &
+while read -r line; do sleep 1000 & echo forked >&3; done
+wait
+`
+
+func startTree(t *testing.T, socket string, args ...string) *tree {
+	t.Helper()
+	commands, control, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { control.Close() })
+	defer commands.Close()
+	p := program.Start(t, "/bin/bash", program.Options{
+		Args: append([]string{"-c", "exec 3>&1 >/dev/null; " + masterScript, "master", binary, "run"}, args...),
+		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket}, Stdin: commands,
+	})
+	s := &supervised{p, t}
+	program.Until(t, "a worker serves", func() bool { return p.Ended() || len(s.workers()) > 0 && strings.Contains(p.Stdout.String(), "\n") })
+	return &tree{s, control}
+}
+
+// supervisor is the process id of the supervisor, which the agent has said.
+func (x *tree) supervisor() int {
+	pid, err := strconv.Atoi(x.Stdout.Lines()[0])
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return pid
+}
+
+// end ends what plays nginx.
+func (x *tree) end() {
+	x.t.Helper()
+	x.control.Close()
+	if err := syscall.Kill(-x.Pid, syscall.SIGKILL); err != nil { // its process group, without the worker
+		x.t.Error(err)
+	}
+}
+
+// The kernel kills a container's processes as soon as APISIX has ended, which waits a second for the supervisor.
+func TestSuperviseWaitsForItsWorkerWhereAPISIXStops(t *testing.T) {
+	t.Parallel()
+	socket, b := socketPath(t), startBroker(t)
+	x := startTree(t, socket, "--takeover-timeout", "1h")
+	a := connect(t, socket, lingering(b))
+	a.mustPost(t, "queued", 200)
+	supervisor, worker := x.supervisor(), x.worker()
+	if err := syscall.Kill(supervisor, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "the supervisor has ended", func() bool { return !lives(supervisor) })
+	if lives(worker) {
+		t.Error("the worker has not ended before")
+	}
+	waitForValue(t, b, "queued")
+	x.end()
+}
+
+func TestSuperviseKnowsAReloadFromAStop(t *testing.T) {
+	t.Parallel()
+	socket, b := socketPath(t), startBroker(t)
+	x := startTree(t, socket, "--takeover-timeout", "1h")
+	<-time.After(1100 * time.Millisecond) // nginx's processes of one start are younger than each other by less than a second
+	if _, err := x.control.WriteString("fork\n"); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "nginx has a new process", func() bool { return strings.Contains(x.Stdout.String(), "forked") })
+	supervisor, worker := x.supervisor(), x.worker()
+	if err := syscall.Kill(supervisor, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	program.Until(t, "the supervisor has ended", func() bool { return !lives(supervisor) })
+	<-time.After(2 * noConnection) // a quiet gateway's next runner comes late
+	if !lives(worker) {
+		t.Fatal("the worker has not waited for its successor")
+	}
+	connect(t, socket, route(b, "", `,"delivery":"sync"`)).mustPost(t, "v", 200)
+	next := startSupervised(t, socket)
+	program.Until(t, "the worker is gone", func() bool { return !lives(worker) })
+	next.Signal(syscall.SIGTERM)
+	next.left()
+	x.end()
+}
+
+// APISIX starts the next runner when the output of one that was killed has ended.
+func TestSuperviseWorkerClosesTheOutputOfAKilledSupervisor(t *testing.T) {
+	t.Parallel()
+	socket := socketPath(t)
+	runner := startSupervised(t, socket, patient...)
+	b := startBroker(t)
+	a := connect(t, socket, route(b, "", `,"delivery":"sync"`))
+	a.mustPost(t, "before", 200)
+	runner.Signal(syscall.SIGKILL)
+	runner.Exit() // its output has ended
+	if !lives(runner.worker()) {
+		t.Fatal("the worker has ended")
+	}
+	a.mustPost(t, "after", 200)
+	next := startSupervised(t, socket)
+	program.Until(t, "the worker is gone", func() bool { return !lives(runner.worker()) })
+	next.Signal(syscall.SIGTERM)
+	next.left()
 }

@@ -1,7 +1,7 @@
 // Package supervisor keeps a worker process running for a process that others stop and kill: the
 // worker is in a session of its own and outlives its supervisor, by as long as it wants. Each learns
 // of the other's end: the supervisor starts the next worker, and the worker's [Inheritance] says
-// that the supervisor is gone. The package knows nothing of what a worker does; cmd/kafkaupstream,
+// that the supervisor is going, and with which word, or was killed. The package knows nothing of what a worker does; cmd/kafkaupstream,
 // which uses it, has the supervisor hold the socket that workers accept from.
 package supervisor
 
@@ -27,7 +27,7 @@ const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = 5 * time.Second
 	// lastLook is how long a supervisor that ends looks whether its worker does, too.
-	lastLook = 20 * time.Millisecond
+	lastLook = 10 * time.Millisecond
 )
 
 // Options of a supervisor.
@@ -35,12 +35,14 @@ type Options struct {
 	// Command returns the command of a worker that is about to be started, without files,
 	// and the file that it inherits, which is closed then.
 	Command func() (*exec.Cmd, *os.File, error)
-	Log     *slog.Logger
+	// Farewell returns what the worker is told when the supervisor ends, which is not 0, and how long
+	// the supervisor waits for it then.
+	Farewell func() (word byte, wait time.Duration)
+	Log      *slog.Logger
 }
 
-// Run keeps a worker running until ctx ends, and returns at once then. The last worker lives on, and
-// learns of the supervisor's end when lifeline is closed, at the latest with this process. It is nil
-// where no worker was alive.
+// Run keeps a worker running until ctx ends, tells it so then, and returns. The last worker may live on;
+// lifeline is to be kept open until this process ends. It is nil where no worker is alive.
 func Run(ctx context.Context, o Options) (lifeline *os.File) {
 	pause := time.Duration(0)
 	for {
@@ -70,14 +72,16 @@ func Run(ctx context.Context, o Options) (lifeline *os.File) {
 	}
 }
 
-// leave returns the lifeline of a worker, nil if it is about to end itself.
+// leave tells the worker and returns its lifeline, nil if the worker has ended.
 func (o *Options) leave(ended <-chan error, lifeline *os.File) *os.File {
+	word, wait := o.Farewell()
+	_, _ = lifeline.Write([]byte{word}) // fails only for a worker that is gone
 	select {
 	case err := <-ended:
 		o.Log.Info("the worker has ended with its supervisor", "status", err)
 		lifeline.Close()
 		return nil
-	case <-time.After(lastLook):
+	case <-time.After(max(wait, lastLook)):
 		return lifeline
 	}
 }
@@ -115,6 +119,7 @@ func (o *Options) start() (ended <-chan error, lifeline *os.File, err error) {
 type Inheritance struct {
 	File *os.File // that Options.Command returned
 	gone chan struct{}
+	word byte
 }
 
 // Inherit returns what this process, which a supervisor has started, has of it. It is called once.
@@ -126,24 +131,27 @@ func Inherit() (*Inheritance, error) {
 		syscall.CloseOnExec(fd)
 	}
 	_ = syscall.SetNonblock(firstFile+1, true) // of a descriptor that is open: cannot fail
-	i := &Inheritance{os.NewFile(firstFile, "inherited"), make(chan struct{})}
+	i := &Inheritance{File: os.NewFile(firstFile, "inherited"), gone: make(chan struct{})}
 	lifeline := os.NewFile(firstFile+1, "supervisor")
 	go func() {
 		defer close(i.gone)
-		_, _ = lifeline.Read(make([]byte, 1)) // nothing is ever written: it returns at the other end's end
+		word := make([]byte, 1)
+		if n, _ := lifeline.Read(word); n > 0 { // or the other end has been closed
+			i.word = word[0]
+		}
 	}()
 	return i, nil
 }
 
-// Gone is closed when the supervisor has ended.
+// Gone is closed when the supervisor ends or has ended.
 func (i *Inheritance) Gone() <-chan struct{} { return i.gone }
 
-// Orphaned reports whether the supervisor has ended.
-func (i *Inheritance) Orphaned() bool {
+// Orphaned reports whether the supervisor ends or has ended, and its last word: 0 if it was killed.
+func (i *Inheritance) Orphaned() (is bool, word byte) {
 	select {
 	case <-i.gone:
-		return true
+		return true, i.word
 	default:
-		return false
+		return false, 0
 	}
 }
