@@ -199,6 +199,7 @@ func (r *replacer) reading(err error) error {
 	if len(names) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w (APISIX replaces ${{NAME}} before it reads the file; here %s: %s)", err,
+	text, _ := r.unmark(err.Error()) // YAML quotes names of anchors
+	return fmt.Errorf("%s (APISIX replaces ${{NAME}} before it reads the file; here %s: %s)", text,
 		state, strings.Join(names[:min(len(names), maxNamed)], ", "))
 }

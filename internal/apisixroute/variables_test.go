@@ -183,7 +183,7 @@ func TestReplacementsThatSpoilTheFile(t *testing.T) {
 // FuzzVariables reads a document twice: what stands for variables meanwhile may not be
 // seen in what is read.
 func FuzzVariables(f *testing.F) {
-	for _, s := range []string{yamlWith("'${{A}}${{B}}'"), yamlWith("${{ B }}"), jsonWith(`"${{A}}${{B:=x}}"`), "${{A}}: ${{B}}", yamlWith("$env://A/b"), "routes:\n- {id: ${{B}}, uri: /}"} {
+	for _, s := range []string{yamlWith("'${{A}}${{B}}'"), yamlWith("${{ B }}"), jsonWith(`"${{A}}${{B:=x}}"`), "${{A}}: ${{B}}", yamlWith("$env://A/b"), "routes:\n- {id: ${{B}}, uri: /}", "*${{B}}"} {
 		f.Add(s, `it's "a"`+"\n")
 	}
 	f.Fuzz(func(t *testing.T, text, value string) {
