@@ -14,7 +14,7 @@ import (
 func FuzzBodies(f *testing.F) {
 	for form, body := range []string{
 		`{"records":[{"key":"aw==","value":null,"partition":1}],"value_schema_id":null}`,
-		`{"records":[{"key":{"a":1},"value":"x"}]}`,
+		`{"records":[{"key":{"a":1},"value":"x"},{"key":1}]}`,
 		`{"key":{"type":"STRING","data":"k"},"headers":[{"name":"h","value":"AA=="}],"timestamp":"2026-11-22T10:00:00Z"} {"value":{"type":"JSON","data":1}}`,
 		`{"entries":[{"id":"1","value":{"type":"BINARY","data":"AA=="}},{"id":"2","value":{"type":null}}]}`,
 	} {

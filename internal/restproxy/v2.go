@@ -35,7 +35,7 @@ func recordV2(v gjson.Result, binary bool) (Record, error) {
 		}
 		return []byte(v.Raw), nil
 	}
-	e := Record{JSON: !binary}
+	var e Record
 	failed := members(v, "the record", func(name string, v gjson.Result) (failed error) {
 		switch name {
 		case "key":
@@ -49,6 +49,7 @@ func recordV2(v gjson.Result, binary bool) (Record, error) {
 		}
 		return failed
 	})
+	e.JSON = !binary && e.Value != nil // null is no JSON to look into
 	return e, failed
 }
 
