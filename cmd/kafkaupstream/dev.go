@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -47,18 +46,17 @@ type devOptions struct {
 
 // readDevOptions reads the flags; conf is the route's configuration as it is given.
 func readDevOptions(env environment) (o devOptions, conf string, err error) {
-	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
-	fs.StringVar(&o.listen, "listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
-	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
-	file := fs.String("f", "", "the route's configuration, JSON; bootstrap.servers is filled in when absent")
-	fs.StringVar(&o.allowOrigin, "allow-origin", "", "origins of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
-	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
-	if err := parseFlags(fs, env, false); err != nil {
+	fs := flagsOf("dev")
+	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; port 0 picks a free one")
+	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
+	file := fs.String("f", "", "`file` with the route's configuration, JSON; bootstrap.servers is filled in when absent")
+	fs.StringVar(&o.allowOrigin, "allow-origin", "", "`origins` of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
+	levelName := fs.String("log-level", "warn", "the least `level` that is logged: debug, info, warn or error")
+	if err := fs.parse(env, false); err != nil {
 		return o, "", err
 	}
 	if o.level, err = logging.ParseLevel(*levelName); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return o, "", errUsage
+		return o, "", fs.misused(env, "%v", err)
 	}
 	o.embedded = o.brokers == ""
 	if *file == "" {

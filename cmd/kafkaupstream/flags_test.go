@@ -30,11 +30,11 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			fs := flag.NewFlagSet("run", flag.ContinueOnError)
+			fs := flagsOf("run")
 			level := fs.String("log-level", "warn", "")
 			drain := fs.Duration("drain-timeout", time.Second, "")
 			env, _, stderr := fakeProcess(c.vars, strings.Fields(c.args)...)
-			if err := parseFlags(fs, env, true); err != nil {
+			if err := fs.parse(env, true); err != nil {
 				t.Fatalf("%v\n%s", err, stderr)
 			}
 			if *level != c.level || *drain != c.drain {
@@ -45,19 +45,19 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 }
 
 func TestCommandWithoutVariablesReadsNone(t *testing.T) {
-	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
+	fs := flagsOf("dev")
 	listen := fs.String("listen", "here", "")
 	env, _, _ := fakeProcess(map[string]string{"KAFKAUPSTREAM_LISTEN": "there"})
-	if err := parseFlags(fs, env, false); err != nil || *listen != "here" {
+	if err := fs.parse(env, false); err != nil || *listen != "here" {
 		t.Errorf("%v, %s", err, *listen)
 	}
 }
 
 func TestWrongVariableIsWrongUsage(t *testing.T) {
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs := flagsOf("run")
 	fs.Duration("drain-timeout", 0, "")
 	env, _, stderr := fakeProcess(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"})
-	if err := parseFlags(fs, env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
+	if err := fs.parse(env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
 		t.Errorf("%v, stderr %q", err, stderr)
 	}
 }
@@ -75,7 +75,7 @@ func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
 }
 
 func TestFlagsOfRunReachThePluginInTheExamples(t *testing.T) {
-	env, _, usage := fakeProcess(nil, "--help")
+	env, usage, _ := fakeProcess(nil, "--help")
 	if _, err := readRunOptions("run", env); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}

@@ -25,11 +25,11 @@ func verifyDocs(t *testing.T) string {
 
 func TestVerifyDocsNameEachFlagAndEachMember(t *testing.T) {
 	text := verifyDocs(t)
-	env, _, stderr := fakeProcess(nil, "-h")
+	env, stdout, _ := fakeProcess(nil, "-h")
 	if _, err := readVerifyOptions(env); err != flag.ErrHelp {
 		t.Fatal(err)
 	}
-	flags := regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllStringSubmatch(stderr.String(), -1)
+	flags := regexp.MustCompile(`(?m)^  --([a-z-]+)`).FindAllStringSubmatch(stdout.String(), -1)
 	if len(flags) < 10 {
 		t.Errorf("flags %q", flags)
 	}

@@ -14,8 +14,16 @@ import (
 // Set by the linker: -ldflags "-X main.buildVersion=… -X main.buildCommit=…".
 var buildVersion, buildCommit string
 
-// version prints the version, the commit and librdkafka's version.
+// version prints what this binary is.
 func version(_ context.Context, env environment) error {
+	if err := flagsOf("version").parse(env, false); err != nil {
+		return err
+	}
+	return printVersion(env)
+}
+
+// printVersion prints the version, the commit and librdkafka's version.
+func printVersion(env environment) error {
 	b := build()
 	_, err := fmt.Fprintf(env.stdout, "kafkaupstream %s\ncommit %s\nlibrdkafka %s\n", b.Version, b.Commit, b.Librdkafka)
 	return err
