@@ -196,7 +196,7 @@ func TestFullSpoolIsOneLineInTheLog(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			o := observe(t, "--log-level", "error", "--spool-max-bytes", "1048576")
+			o := observe(t, "--log-level", "error", "--spool-max-bytes", "1MiB")
 			o.start()
 			a := o.prepared(away(c.rest + `,"timeout_ms":300`))
 			large := strings.Repeat("x", 900000)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
@@ -45,6 +46,34 @@ func (f *flags) section(title string) {
 	before := map[string]bool{}
 	f.VisitAll(func(one *flag.Flag) { before[one.Name] = true })
 	f.sections = append(f.sections, section{title, before})
+}
+
+// sizeFlag is a number of bytes, with a unit or without.
+type sizeFlag[T int | int64] struct{ bytes *T }
+
+// String is also asked of the zero value.
+func (s sizeFlag[T]) String() string {
+	if s.bytes == nil {
+		return ""
+	}
+	return bytesize.Format(int64(*s.bytes))
+}
+
+func (s sizeFlag[T]) Set(text string) error {
+	n, err := bytesize.Parse(text)
+	if err == nil && int64(T(n)) != n {
+		err = errors.New("it is too large")
+	}
+	if err == nil {
+		*s.bytes = T(n)
+	}
+	return err
+}
+
+// sizeVar is a flag for a size.
+func sizeVar[T int | int64](f *flags, bytes *T, name string, value T, usage string) {
+	*bytes = value
+	f.Var(sizeFlag[T]{bytes}, name, usage)
 }
 
 // parse reads flags: an argument wins over its environment variable, which wins over the

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
@@ -95,9 +96,9 @@ func (o *runOptions) coreFlags(fs *flags) (check func() error) {
 	fs.StringVar(&o.logFile, "log-file", "", "append the log to this `file`, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
 	fs.section("Records on disk and in memory")
 	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "`directory` on a local disk for durable delivery, and for records still queued at SIGTERM")
-	fs.Int64Var(&o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
+	sizeVar(fs, &o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the `size` that --spool-dir may have at most")
 	letters := fs.String("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
-	fs.Int64Var(&o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
+	sizeVar(fs, &o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the `size` that requests and queued records may have in memory at most")
 	fs.section("Secrets")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references in a route's config are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a `list`, * at the end of a name for any ending")
@@ -121,7 +122,7 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv string) (err 
 		return err
 	}
 	if o.core.SpoolMaxBytes < minSpoolBytes || o.core.MaxInflightBytes < minInflightBytes {
-		return fmt.Errorf("--spool-max-bytes is at least %d, --max-inflight-bytes at least %d", minSpoolBytes, minInflightBytes)
+		return fmt.Errorf("--spool-max-bytes is at least %s, --max-inflight-bytes at least %s", bytesize.Format(minSpoolBytes), bytesize.Format(minInflightBytes))
 	}
 	if o.core.DropLetters, err = dropsLetters(letters); err != nil {
 		return err

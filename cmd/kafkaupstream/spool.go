@@ -96,7 +96,7 @@ func (c *spoolCommand) showFlags() {
 	c.fs.BoolVar(&c.dead, "dead", false, "dead letters instead of the records that wait")
 	c.fs.StringVar(&c.from, "from", "", "begin at this `receipt`")
 	c.fs.IntVar(&c.limit, "limit", operator.DefaultShown, "how many records")
-	c.fs.IntVar(&c.bytes, "bytes", defaultShownBytes, "how much of each value, 0: all; with --json all where nothing is said")
+	sizeVar(c.fs, &c.bytes, "bytes", defaultShownBytes, "the `size` that is shown of each value, 0: all; with --json all where nothing is said")
 }
 
 func (c *spoolCommand) replayFlags() {

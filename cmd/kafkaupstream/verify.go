@@ -49,7 +49,7 @@ func readVerifyOptions(env environment) (o verifyOptions, err error) {
 	fs.Float64Var(&o.Rate, "rate", 0, "records per second, a `number`; 0 is as quickly as they are answered")
 	fs.IntVar(&o.Connections, "connections", 16, "how many requests are under way at a time")
 	fs.IntVar(&o.Keys, "keys", 64, "how many keys the records have")
-	fs.IntVar(&o.Size, "size", 300, "bytes of a record's value")
+	sizeVar(fs, &o.Size, "size", 300, "the `size` of a record's value")
 	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body, a `text` around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
 	fs.Var(headerFlag{&o.Headers}, "header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark)
 	fs.DurationVar(&o.Timeout, "timeout", 60*time.Second, "how long a reply may take")
