@@ -48,7 +48,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
 	fs := flagsOf("serve")
 	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
-	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
+	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port, a port alone for the loopback interface, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
 	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
 	fs.section("TLS, and what a gateway in front says")
 	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "`file` with the certificate, PEM; read again when it changes")
@@ -69,6 +69,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	if err := fs.parse(env, true); err != nil {
 		return o, err
 	}
+	o.listen = listenAddress(o.listen)
 	o.trust.Variables = variables
 	o.trust.Certificate = o.certificates.ClientCAFile != ""
 	o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix)
