@@ -208,6 +208,9 @@ func TestFullSpoolIsOneLineInTheLog(t *testing.T) {
 			if n := strings.Count(o.process.Stderr.String(), c.line); n != 1 {
 				t.Errorf("%d lines:\n%s", n, o.process.Stderr)
 			}
+			if want := "--spool-max-bytes is 1MiB, of which records may have 896KiB"; !strings.Contains(o.process.Stderr.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, o.process.Stderr)
+			}
 		})
 	}
 }
