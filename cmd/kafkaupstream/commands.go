@@ -35,7 +35,7 @@ func commands() []command {
 		{"spool", "COMMAND", "show and handle the records that durable routes keep on disk", nil, false, operateSpool},
 		{"verify", "", "send records through a gateway, read the topic, and say what was lost", []string{
 			"verify --url http://127.0.0.1:9080/orders --brokers localhost:9092 --topic orders"}, false, verifyDelivery},
-		{"version", "", "print the version", []string{"version"}, false, version},
+		{"version", "", "print the version, and those of librdkafka and OpenSSL, which are linked in", []string{"version"}, false, version},
 		{"help", "[COMMAND]", "show what a command does, and its flags", nil, false, help},
 	}
 }
