@@ -201,7 +201,7 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := send(t, c.method, d.URL+"/any/path", c.body, c.headers...)
-			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType {
+			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType || !strings.HasSuffix(got.body, "}\n") {
 				t.Errorf("got %+v", got)
 			}
 			if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "POST, PUT, PATCH") {

@@ -228,7 +228,7 @@ func (r *request) write(reply kafkaupstream.Reply) {
 		h.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
 	}
 	r.reply.WriteHeader(reply.Status)
-	r.text = reply.AppendJSON(r.text[:0])
+	r.text = reply.AppendBody(r.text[:0])
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 

@@ -48,7 +48,10 @@ type Reply struct {
 // Error makes the reply to a refused request an error, the message.
 func (r *Reply) Error() string { return r.Message }
 
-// AppendJSON appends the reply's body.
+// AppendBody appends the reply's body: its JSON and a line break, since people read it on terminals.
+func (r *Reply) AppendBody(dst []byte) []byte { return append(r.AppendJSON(dst), '\n') }
+
+// AppendJSON appends the reply as JSON.
 func (r *Reply) AppendJSON(dst []byte) []byte {
 	if r.body != nil {
 		return append(dst, r.body...)

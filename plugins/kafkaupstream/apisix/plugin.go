@@ -260,6 +260,6 @@ func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
 		header.Set("Retry-After", strconv.Itoa(reply.RetryAfter))
 	}
 	w.WriteHeader(reply.Status)
-	c.body = reply.AppendJSON(c.body[:0])
+	c.body = reply.AppendBody(c.body[:0])
 	_, _ = w.Write(c.body) // a reply writer's Write cannot fail
 }
