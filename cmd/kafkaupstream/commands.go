@@ -70,6 +70,14 @@ func help(ctx context.Context, env environment) error {
 	return nil
 }
 
+// version prints what this binary is.
+func version(_ context.Context, env environment) error {
+	if err := flagsOf("version").parse(env, false); err != nil {
+		return err
+	}
+	return printVersion(env)
+}
+
 const (
 	moreHelp = "\nkafkaupstream help COMMAND shows a command's flags. --help and --version stand behind any command.\n"
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -12,14 +11,6 @@ import (
 
 // Set by the linker: -ldflags "-X main.buildVersion=… -X main.buildCommit=…".
 var buildVersion, buildCommit string
-
-// version prints what this binary is.
-func version(_ context.Context, env environment) error {
-	if err := flagsOf("version").parse(env, false); err != nil {
-		return err
-	}
-	return printVersion(env)
-}
 
 // printVersion prints the version, the commit and what is linked in.
 func printVersion(env environment) error {

@@ -382,7 +382,7 @@ func TestBodyIsBoundedAndItsMemoryCounted(t *testing.T) {
 	if status, _, _ := f.ask(chunked(big)); status != 413 {
 		t.Error(status)
 	}
-	if status, _, _ := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 100001\n\n"+big); status != 413 {
+	if status, _, _ := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 100001\n\n" + big); status != 413 {
 		t.Error(status)
 	}
 	if status, _, body := f.ask(chunked(big[1:])); status != 200 || f.kafka.most < 100000 {
