@@ -13,7 +13,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/routefile FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute FuzzVariables@internal/apisixroute \
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzRecord@internal/console FuzzExtract@internal/tracing \
-	FuzzSettlement@internal/ledger FuzzReply@internal/ledger
+	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
 .PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot deps
 

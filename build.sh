@@ -4,7 +4,7 @@
 # Builds the image of the Dockerfile with docker, buildah or podman, whichever works here first (ENGINE=… chooses), and
 # tags it IMAGE:VERSION and IMAGE:latest. The options go to the engine's build command:
 #
-#   ./build.sh --build-arg APISIX_IMAGE=apache/apisix:3.18.0-ubuntu
+#   ./build.sh --build-arg APISIX_IMAGE=docker.io/apache/apisix:3.18.0-ubuntu
 #   ./build.sh --platform linux/amd64,linux/arm64 --push        # docker with buildx
 #
 # IMAGE (kafkaupstream/apisix), VERSION and COMMIT (both from git) can be set in the environment.

@@ -196,7 +196,7 @@ func TestFullSpoolIsOneLineInTheLog(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			o := observe(t, "--log-level", "error", "--spool-max-bytes", "1048576")
+			o := observe(t, "--log-level", "error", "--spool-max-bytes", "1MiB")
 			o.start()
 			a := o.prepared(away(c.rest + `,"timeout_ms":300`))
 			large := strings.Repeat("x", 900000)
@@ -207,6 +207,9 @@ func TestFullSpoolIsOneLineInTheLog(t *testing.T) {
 			// More only if the test takes longer than the log's ten seconds.
 			if n := strings.Count(o.process.Stderr.String(), c.line); n != 1 {
 				t.Errorf("%d lines:\n%s", n, o.process.Stderr)
+			}
+			if want := "--spool-max-bytes is 1MiB, of which records may have 896KiB"; !strings.Contains(o.process.Stderr.String(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, o.process.Stderr)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,28 +20,26 @@ const checkTimeout = 10 * time.Second
 
 // checkRoute says what is wrong with a configuration and with its way to Kafka.
 func checkRoute(ctx context.Context, env environment) error {
-	fs := flag.NewFlagSet("check", flag.ContinueOnError)
-	file := fs.String("f", "", "what to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
+	fs := flagsOf("check")
+	file := fs.String("f", "", "`file` to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
 	asJSON := fs.Bool("json", false, "print one JSON document")
-	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "where $file:// references are looked up")
-	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that references may name, those of APISIX too; $env:// as in run")
+	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "`directory` where $file:// references are looked up")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that references may name, a `list`, those of APISIX too; $env:// as in run")
 	o := check.Options{Limits: apisix.Limits}
 	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
-	fs.StringVar(&o.Topic, "topic", "", "send records to this topic; without it none is sent anywhere")
+	fs.StringVar(&o.Topic, "topic", "", "send records to this `topic`; without it none is sent anywhere")
 	fs.BoolVar(&o.Large, "large", false, "send one record that is as large as the route allows (with --topic)")
 	fs.BoolVar(&o.Transactions, "transactions", false, "send one record in a transaction (with --topic)")
 	fs.DurationVar(&o.Timeout, "timeout", checkTimeout, "how long each step may take")
-	if err := parseFlags(fs, env, false); err != nil {
+	if err := fs.parse(env, false); err != nil {
 		return err
 	}
 	if wrong := wrongCheck(*file, o); wrong != "" {
-		fmt.Fprintln(env.stderr, "kafkaupstream check:", wrong)
-		return errUsage
+		return fs.misused(env, "%s", wrong)
 	}
 	names, err := secrets.ParseNames(*secretsEnv)
 	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream check: --secrets-env:", err)
-		return errUsage
+		return fs.misused(env, "--secrets-env: %v", err)
 	}
 	if o.Text, err = readConf(*file, env); err != nil {
 		return err

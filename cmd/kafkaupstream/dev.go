@@ -3,18 +3,21 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/console"
 	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
@@ -30,7 +33,7 @@ import (
 const (
 	defaultListen = "127.0.0.1:9080"
 	// defaultRoute is dev's route without -f.
-	defaultRoute = `{"config":{},"topic":"kafkaupstream"}`
+	defaultRoute = `{"config":{},"topic":"kafkaupstream","delivery":"sync"}`
 	// devStop is how long requests under way may take after Ctrl-C, and how long
 	// their records may take after that.
 	devStop = time.Second
@@ -39,38 +42,80 @@ const (
 // devOptions are dev's flags and what is made of them.
 type devOptions struct {
 	listen, brokers, allowOrigin string
+	admin                        string // "": metrics and health are not served
 	embedded                     bool   // the broker is dev's own
-	text                         string // the route's configuration, with brokers
-	route                        *routeconf.Route
+	file                         string // "": there is none
+	text                         []byte // of the file
+	routes                       []gateway.Route
+	connection                   *routeconf.Route // whose connection reads the records back
 	level                        slog.Level
+	secrets                      *secrets.Resolver
+	secretNames                  secrets.Names
 }
 
-// readDevOptions reads the flags; conf is the route's configuration as it is given.
-func readDevOptions(env environment) (o devOptions, conf string, err error) {
-	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
-	fs.StringVar(&o.listen, "listen", defaultListen, "address of the HTTP gateway; port 0 picks a free one")
-	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, host:port,…; without it a broker is embedded")
-	file := fs.String("f", "", "the route's configuration, JSON; bootstrap.servers is filled in when absent")
-	fs.StringVar(&o.allowOrigin, "allow-origin", "", "origins of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
-	levelName := fs.String("log-level", "warn", "debug, info, warn or error")
-	if err := parseFlags(fs, env, false); err != nil {
-		return o, "", err
+// readDevOptions reads the flags, and the file that they name.
+func readDevOptions(env environment) (o devOptions, err error) {
+	fs := flagsOf("dev")
+	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
+	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
+	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")
+	fs.StringVar(&o.allowOrigin, "allow-origin", "", "`origins` of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
+	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	levelName := fs.String("log-level", "warn", "the least `level` that is logged: debug, info, warn or error")
+	if err := fs.parse(env, false); err != nil {
+		return o, err
 	}
 	if o.level, err = logging.ParseLevel(*levelName); err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return o, "", errUsage
+		return o, fs.misused(env, "%v", err)
 	}
-	o.embedded = o.brokers == ""
-	if *file == "" {
-		return o, defaultRoute, nil
+	if o.admin != "" {
+		if o.admin, err = admin.ParseAddress(o.admin); err != nil {
+			return o, fs.misused(env, "--admin: %v", err)
+		}
 	}
-	text, err := os.ReadFile(*file)
-	return o, string(text), err
+	o.listen, o.embedded = listenAddress(o.listen), o.brokers == ""
+	o.secretNames, _ = secrets.ParseNames(secrets.DefaultNames) // which is a list of names
+	o.secrets = secrets.New(defaultSecretsDir, env.getenv, o.secretNames)
+	if o.text = []byte(defaultRoute); o.file != "" {
+		o.text, err = readConf(o.file, env)
+	}
+	return o, err
+}
+
+// readRoutes reads the routes, gives them brokers where they name none, and says what is wrong with them.
+func (o *devOptions) readRoutes(stderr io.Writer) error {
+	file, err := readDevFile(o.text, o.secrets.Variable)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.file, err)
+	}
+	for _, doubt := range file.doubts {
+		fmt.Fprintln(stderr, "kafkaupstream dev:", doubt)
+	}
+	var problems []error
+	for i, r := range file.routes {
+		r.Conf[0].Value = withBrokers(r.Conf[0].Value, o.brokers)
+		conf, err := routeconf.ParseRoute([]byte(r.Conf[0].Value), apisix.Limits)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: the route's configuration is invalid:\n%w", strings.TrimSpace(o.file+" "+file.places[i]), err))
+		} else if o.connection == nil {
+			o.connection = conf
+		}
+	}
+	o.routes = file.routes
+	return errors.Join(problems...)
+}
+
+// listenAddress is an address to listen on: a port alone is on the loopback interface.
+func listenAddress(text string) string {
+	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
+		return text
+	}
+	return net.JoinHostPort("127.0.0.1", text)
 }
 
 // dev serves HTTP with the plugin behind it, and a broker unless there is one.
 func dev(ctx context.Context, env environment) error {
-	o, conf, err := readDevOptions(env)
+	o, err := readDevOptions(env)
 	if err != nil {
 		return err
 	}
@@ -84,9 +129,8 @@ func dev(ctx context.Context, env environment) error {
 	}
 	log := logging.New(env.stderr, o.level)
 	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
-	o.text = withBrokers(conf, o.brokers)
-	if o.route, err = routeconf.ParseRoute([]byte(o.text), apisix.Limits); err != nil {
-		return fmt.Errorf("the route's configuration is invalid:\n%w", err)
+	if err := o.readRoutes(env.stderr); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -96,19 +140,18 @@ func dev(ctx context.Context, env environment) error {
 	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		fmt.Fprintf(env.stderr, "kafkaupstream: %s is open to other machines: whoever reaches it can produce records and change routes\n", listener.Addr())
 	}
-	return serveDev(ctx, env, o, listener, log.Logger)
+	return serveDev(ctx, env, o, listener, log)
 }
 
 // serveDev runs the plugin and a gateway in front of it until ctx ends.
-func serveDev(ctx context.Context, env environment, o devOptions, listener net.Listener, log *slog.Logger) error {
+func serveDev(ctx context.Context, env environment, o devOptions, listener net.Listener, log *logging.Logger) error {
 	dir, err := os.MkdirTemp("", "kafkaupstream-dev-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "runner.sock")
-	names, _ := secrets.ParseNames(secrets.DefaultNames) // which is a list of names
-	access, err := o.route.Conn.Access(secrets.New(defaultSecretsDir, env.getenv, names).Resolve)
+	access, err := o.connection.Conn.Access(o.secrets.Resolve)
 	if err != nil {
 		return err
 	}
@@ -129,20 +172,28 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	defer tail.Close() // after the runner, which delivers what it has at its end
 	r, err := startRunner(runnerOptions{
 		core:   core.Options{SpoolDir: filepath.Join(dir, "spool")},
-		socket: socket, secretsDir: defaultSecretsDir, secretNames: names,
-		getenv: env.getenv, log: log,
+		socket: socket, secretsDir: defaultSecretsDir, secretNames: o.secretNames,
+		admin: o.admin, getenv: env.getenv, log: log.Logger, linesDropped: log.Dropped,
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.stdout, "gateway %s\nbroker %s\nconsole %s%s\n", url, o.brokers, url, console.Path)
+	if o.admin != "" {
+		fmt.Fprintf(env.stdout, "metrics http://%s/metrics\n", o.admin)
+	}
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
-	front = o.gateway(client, tail, page, log)
-	err = front.PutRoute(gateway.Route{ID: "dev", URIs: []string{"/*"}, Conf: []gateway.ConfEntry{{Name: apisix.Name, Value: o.text}}})
+	front = o.gateway(client, tail, page, log.Logger)
+	for _, r := range o.routes {
+		if err = front.PutRoute(r); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		err = serveHTTP(ctx, listener, page.Before(front), page.Close)
 	}
 	client.Close()
+	r.admin.Close()
 	if unclean := r.stop(devStop, 0); err == nil {
 		err = unclean
 	}
@@ -203,8 +254,12 @@ func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 
 // withBrokers puts bootstrap.servers into a plugin's configuration that names no broker,
 // neither under config nor in its transport_url. Everything else stays as it is written:
-// what is wrong with it, such as a key given twice, is the plugin's to say.
+// what is wrong with it, such as a key given twice, is the plugin's to say. What is no JSON
+// is left alone, so that the place of the error is one in the text as it is written.
 func withBrokers(text, brokers string) string {
+	if !json.Valid([]byte(text)) {
+		return text
+	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
 		return text

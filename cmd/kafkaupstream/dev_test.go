@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -187,7 +188,7 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 		record  []string // parts of its line; nil: there is none
 	}{
 		{"JSON is compacted", "POST", `{"a": 1}`, []string{"content-type", jsonType}, 200,
-			`{"code":200,"message":"queued for Kafka","delivered":"unknown"}`,
+			`{"code":200,"message":"written to Kafka","delivered":"yes","topic":"kafkaupstream","partition":`,
 			[]string{"record kafkaupstream partition=", "offset=", "key=null", `value={"a":1}`}},
 		{"a header sets the key", "POST", `{"b":2}`, []string{"content-type", jsonType, "key", "k-1"}, 200, "",
 			[]string{"record kafkaupstream ", "key=k-1", `value={"b":2}`}},
@@ -200,7 +201,7 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := send(t, c.method, d.URL+"/any/path", c.body, c.headers...)
-			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType {
+			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType || !strings.HasSuffix(got.body, "}\n") {
 				t.Errorf("got %+v", got)
 			}
 			if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "POST, PUT, PATCH") {
@@ -262,6 +263,101 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 	}
 	d.waitForRecord(t, "record filed ", "key=fixed", "value=v")
 	d.interrupt(t)
+}
+
+const (
+	ordersConf = `{"config":{},"topic":"orders","delivery":"sync"}`
+	ordersYAML = "routes:\n  - id: orders\n    uri: /orders/*\n    methods: [POST]\n    plugins:\n      key-auth: {}\n      ext-plugin-post-req:\n        conf: [{name: kafkaupstream, value: '" + ordersConf + "'}]\n"
+	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, method: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
+)
+
+func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
+	quoted, _ := json.Marshal(ordersConf)
+	plugins := `"plugins":{"ext-plugin-post-req":{"conf":[{"name":"other","value":"x"},{"name":"kafkaupstream","value":` + string(quoted) + `}]}}`
+	for _, c := range []struct{ name, text, want string }{
+		{"the plugin's configuration", ordersConf, "dev [] [/*]"},
+		{"a route of APISIX", `{"id":"o","uris":["/a","/b"],"methods":["PUT"],` + plugins + `}`, "o [PUT] [/a /b]"},
+		{"a route whose path is its name", `{"uri":"/a",` + plugins + `}`, "dev-0 [] [/a]"},
+		{"an answer of the Admin API", `{"key":"/apisix/routes/1","value":{"uri":"/a",` + plugins + `}}`, "1 [] [/a]"},
+		{"a service, which has no path", `{"key":"/apisix/services/1","value":{` + plugins + `}}`, "1 [] [/*]"},
+		{"plugins that were cut out", `{` + plugins + `}`, "dev [] [/*]"},
+		{"a list, of which one is disabled", `{"list":[{"value":{"id":"x","status":0,"uri":"/x",` + plugins + `}},{"value":{"id":"a","uri":"/a",` + plugins + `}}]}`, "a [] [/a]"},
+		{"two of the same name", `[{"id":"a","uri":"/a",` + plugins + `},{"id":"a","uri":"/b",` + plugins + `}]`, "a [] [/a], dev-1 [] [/b]"},
+		{"apisix.yaml", ordersYAML + "#END", "orders [POST] [/orders/*]; route orders: dev does without plugins.key-auth"},
+		{"a file of serve's", ownFile, "orders [POST] [/orders/*], refunds [] [/refunds] [a.example]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, err := readDevFile([]byte(c.text), func(string) (string, error) { return "", errors.New("no variable") })
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range f.routes {
+				got = append(got, strings.TrimSuffix(fmt.Sprint(r.ID, " ", r.Methods, " ", r.URIs, " ", r.Hosts), " []"))
+				if err := r.Validate(); err != nil {
+					t.Error(err)
+				}
+			}
+			if all := strings.Join(append([]string{strings.Join(got, ", ")}, f.doubts...), "; "); all != c.want {
+				t.Errorf("got  %s\nwant %s", all, c.want)
+			}
+		})
+	}
+}
+
+func TestDevPointsIntoTheFile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, text, want string }{
+		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error near byte 14\n"},
+		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end at byte 16\n"},
+		{"a wrong key of a file of serve's", strings.Replace(ownFile, "topic: refunds", "topicc: refunds", 1), "FILE routes[1]: the route's configuration is invalid:\ntopicc: unknown key"},
+		{"a route of apisix.yaml", strings.Replace(ordersYAML, `"topic"`, `"topicc"`, 1) + "#END", "FILE routes[0].plugins.ext-plugin-post-req.conf[0].value: the route's configuration is invalid:\ntopicc: unknown key"},
+		{"a path that dev does not have", strings.Replace(ownFile, "path: /refunds", "path: '/r/{id}'", 1), "FILE: routes[1]: match.path: \"/r/{id}\": dev's gateway has no names in paths"},
+		{"no plugin of this name", `{"uri":"/a","plugins":{}}`, "FILE: no route in it has the plugin kafkaupstream\n"},
+		{"nothing", "", "FILE: it is empty\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := write(t, c.text)
+			p, code := program.Run(t, binary, program.Options{Args: []string{"dev", "--listen", "127.0.0.1:0", "-f", file}})
+			if want := "kafkaupstream: " + strings.Replace(c.want, "FILE", file, 1); code != 1 || !strings.HasSuffix(p.Stderr.String(), want) && !strings.Contains(p.Stderr.String(), want) {
+				t.Errorf("exit code %d, stderr %s\nwant %s", code, p.Stderr, want)
+			}
+		})
+	}
+}
+
+func TestDevTakesRoutesFromStandardInputAndServesMetrics(t *testing.T) {
+	t.Parallel()
+	address := program.FreeAddress(t)
+	d := &devProcess{devtest.Start(t, binary, program.Options{Args: []string{"-f", "-", "--admin", address}, Stdin: strings.NewReader(ownFile)}), ""}
+	for path, want := range map[string]int{"/orders/1": 200, "/elsewhere": 404} {
+		if got := send(t, "POST", d.URL+path, "v"); got.status != want {
+			t.Errorf("%s: %+v, want %d", path, got, want)
+		}
+	}
+	d.waitForRecord(t, "record orders ", "value=v")
+	waitForMetric(t, address, `kafkaupstream_requests_total{code="200"}`, 1)
+	if want := "metrics http://" + address + "/metrics"; !slices.Contains(d.Stdout.Lines(), want) {
+		t.Errorf("it does not say %s:\n%s", want, d.Stdout)
+	}
+}
+
+func TestPortAloneIsOnTheLoopbackInterface(t *testing.T) {
+	for given, want := range map[string]string{
+		"9081": "127.0.0.1:9081", "0": "127.0.0.1:0", ":9081": ":9081", "0.0.0.0:1": "0.0.0.0:1", "unix:/s": "unix:/s", "65536": "65536", "": "",
+	} {
+		if got := listenAddress(given); got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
+		}
+	}
+	env, _, _ := fakeProcess(nil, "--listen", "9081")
+	if o, err := readDevOptions(env); err != nil || o.listen != "127.0.0.1:9081" {
+		t.Errorf("dev: %v, %v", o.listen, err)
+	}
+	env, _, _ = fakeProcess(nil, "-f", "r", "--listen", "9081")
+	if o, err := readServeOptions(env); err != nil || o.listen != "127.0.0.1:9081" {
+		t.Errorf("serve: %v, %v", o.listen, err)
+	}
 }
 
 func TestDevOnAPortThatIsTaken(t *testing.T) {
@@ -376,7 +472,7 @@ func TestBrokersAreFilledInWhereThereAreNone(t *testing.T) {
 		{"null is no config", `{"config":null}`, `{"config":null}`},
 		{"a list is no config", `{"config":[]}`, `{"config":[]}`},
 		{"a list is no configuration", `[{"config":{}}]`, `[{"config":{}}]`},
-		{"invalid JSON is left to be refused", `{"config":{}`, `{"config":{"bootstrap.servers":"b:1"}`},
+		{"invalid JSON is left to be refused", `{"config":{}`, `{"config":{}`},
 		{"nothing is left to be refused", ``, ``},
 		{"not beside a transport URL's", `{"config":{},"transport_url":"kafka://a"}`, `{"config":{},"transport_url":"kafka://a"}`},
 		{"nor for one that is left to be refused", `{"config":{},"transport_url":"a"}`, `{"config":{},"transport_url":"a"}`},

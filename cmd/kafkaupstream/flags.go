@@ -1,50 +1,248 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // envPrefix begins the name of the environment variable of each flag of run.
 const envPrefix = "KAFKAUPSTREAM_"
 
-// parseFlags reads flags: an argument wins over its environment variable, which
-// wins over the default. withEnv is false for commands that have no variables.
-func parseFlags(fs *flag.FlagSet, env environment, withEnv bool) error {
-	fs.SetOutput(env.stderr)
-	if withEnv {
-		var err error
-		fs.VisitAll(func(f *flag.Flag) {
-			name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-			f.Usage += " [" + name + "]"
-			if v := env.getenv(name); v != "" && err == nil {
-				if e := fs.Set(f.Name, v); e != nil {
-					err = fmt.Errorf("%s: %w", name, e)
-				}
-			}
-		})
-		if err != nil {
-			fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-			return errUsage
-		}
+// flags are the flags of a command, and what its help shows.
+type flags struct {
+	*flag.FlagSet
+	command  command
+	sections []section
+	version  bool
+	// variables reports that each flag is an environment variable, too.
+	variables bool
+}
+
+// section has the flags that help lists under a title.
+type section struct {
+	title string
+	after map[string]bool // the flags before it
+}
+
+// newFlags makes the flags of a command, which has --version and --help from here.
+func newFlags(c command) *flags {
+	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c}
+	f.SetOutput(io.Discard) // the package prints each error with all flags
+	f.Usage = func() {}
+	f.BoolVar(&f.version, "version", false, "")
+	f.section("Flags")
+	return f
+}
+
+// section has help list the flags that follow under a title.
+func (f *flags) section(title string) {
+	before := map[string]bool{}
+	f.VisitAll(func(one *flag.Flag) { before[one.Name] = true })
+	f.sections = append(f.sections, section{title, before})
+}
+
+// sizeFlag is a number of bytes, with a unit or without.
+type sizeFlag[T int | int64] struct{ bytes *T }
+
+// String is also asked of the zero value.
+func (s sizeFlag[T]) String() string {
+	if s.bytes == nil {
+		return ""
 	}
-	if err := fs.Parse(env.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
+	return bytesize.Format(int64(*s.bytes))
+}
+
+func (s sizeFlag[T]) Set(text string) error {
+	n, err := bytesize.Parse(text)
+	if err == nil && int64(T(n)) != n {
+		err = errors.New("it is too large")
+	}
+	if err == nil {
+		*s.bytes = T(n)
+	}
+	return err
+}
+
+// sizeVar is a flag for a size.
+func sizeVar[T int | int64](f *flags, bytes *T, name string, value T, usage string) {
+	*bytes = value
+	f.Var(sizeFlag[T]{bytes}, name, usage)
+}
+
+// parse reads flags: an argument wins over its environment variable, which wins over the
+// default. withEnv is false for commands that have no variables. What is wrong is printed
+// where the error is errUsage, and what was asked for where it is [flag.ErrHelp].
+func (f *flags) parse(env environment, withEnv bool) error {
+	var wrong error
+	if f.variables = withEnv; withEnv {
+		wrong = f.readVariables(env)
+	}
+	if err := f.parseArgs(env, env.args); err != nil {
+		return err
+	}
+	if wrong != nil {
+		fmt.Fprintln(env.stderr, "kafkaupstream:", wrong)
 		return errUsage
 	}
-	if fs.NArg() > 0 {
-		fmt.Fprintf(env.stderr, "kafkaupstream %s: unexpected argument %q\n", fs.Name(), fs.Arg(0))
-		return errUsage
+	if f.NArg() > 0 {
+		return f.misused(env, "unexpected argument %q", f.Arg(0))
 	}
 	return nil
 }
 
+// readVariables sets flags to their variables' values.
+func (f *flags) readVariables(env environment) (err error) {
+	f.VisitAll(func(one *flag.Flag) {
+		if one.Name == "version" {
+			return
+		}
+		name := variable(one.Name)
+		if v := env.getenv(name); v != "" && err == nil {
+			if e := f.Set(one.Name, v); e != nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	return err
+}
+
+// variable is the environment variable of a flag.
+func variable(name string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// parseArgs reads the flags at the beginning of args.
+func (f *flags) parseArgs(env environment, args []string) error {
+	err := f.Parse(args)
+	switch {
+	case err == nil && f.version:
+		if err := printVersion(env); err != nil {
+			return err
+		}
+		return flag.ErrHelp
+	case errors.Is(err, flag.ErrHelp):
+		f.printHelp(env.stdout)
+	case err != nil:
+		return f.misused(env, "%s\nkafkaupstream %s --help shows its flags", f.explain(err), f.Name())
+	}
+	return err
+}
+
+// misused prints what is wrong with the arguments.
+func (f *flags) misused(env environment, format string, args ...any) error {
+	fmt.Fprintf(env.stderr, "kafkaupstream %s: %s\n", f.Name(), fmt.Sprintf(format, args...))
+	return errUsage
+}
+
 // given reports whether an argument or a variable has set the flag.
-func given(fs *flag.FlagSet, name string) (is bool) {
-	fs.Visit(func(f *flag.Flag) { is = is || f.Name == name })
+func (f *flags) given(name string) (is bool) {
+	f.Visit(func(one *flag.Flag) { is = is || one.Name == name })
 	return is
+}
+
+const notDefined = "flag provided but not defined: -"
+
+// singleDash finds a flag's name of more than a letter where the package's errors have it.
+var singleDash = regexp.MustCompile(`^(flag needs an argument: |invalid (?:boolean )?value .* for (?:flag )?)-(\w[\w-]+)`)
+
+// explain names flags as they are typed.
+func (f *flags) explain(err error) string {
+	given, unknown := strings.CutPrefix(err.Error(), notDefined)
+	if !unknown {
+		return singleDash.ReplaceAllString(err.Error(), "$1--$2")
+	}
+	var names []string
+	f.VisitAll(func(one *flag.Flag) { names = append(names, one.Name) })
+	text := "there is no flag " + dashed(given)
+	if meant := nearest.Name(given, names, 3); meant != "" {
+		text += "; did you mean " + dashed(meant) + "?"
+	}
+	return text
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+const (
+	helpWidth  = 100 // of a line, where no word is longer
+	helpIndent = "        "
+)
+
+// printHelp prints what the command does, its examples, and its flags by section.
+func (f *flags) printHelp(w io.Writer) {
+	c := f.command
+	fmt.Fprintf(w, "kafkaupstream %s: %s\n\nUsage: kafkaupstream %s\n", c.name, c.does, strings.Join(strings.Fields(c.name+" "+c.args+" [FLAGS]"), " "))
+	if len(c.examples) > 0 {
+		fmt.Fprintf(w, "\nExamples:\n")
+	}
+	for _, example := range c.examples {
+		fmt.Fprintf(w, "  kafkaupstream %s\n", example)
+	}
+	for i, s := range f.sections {
+		last := i == len(f.sections)-1
+		title := s.title
+		f.VisitAll(func(one *flag.Flag) {
+			if s.after[one.Name] || !last && !f.sections[i+1].after[one.Name] {
+				return
+			}
+			if title != "" {
+				fmt.Fprintf(w, "\n%s:\n", title)
+				title = ""
+			}
+			f.printFlag(w, one)
+		})
+	}
+	fmt.Fprint(w, "\n  -h, --help; --version\n"+helpIndent+"show this, or the version, and end\n")
+}
+
+// kinds are what values are called that have no name of their own.
+var kinds = map[string]string{"int": "number", "float": "number"}
+
+// printFlag prints a flag, and below it what it means, its default and its variable.
+func (f *flags) printFlag(w io.Writer, one *flag.Flag) {
+	kind, text := flag.UnquoteUsage(one)
+	kind = cmp.Or(kinds[kind], kind)
+	fmt.Fprintf(w, "  %s\n", strings.TrimSpace(dashed(one.Name)+" "+strings.ToUpper(kind)))
+	switch minutes, whole := strings.CutSuffix(one.DefValue, "m0s"); {
+	case one.DefValue == "", one.DefValue == "0", one.DefValue == "0s", one.DefValue == "false":
+	case whole:
+		text += " (default " + minutes + "m)"
+	default:
+		text += " (default " + one.DefValue + ")"
+	}
+	if f.variables {
+		text += " [" + variable(one.Name) + "]"
+	}
+	for line := range wrapped(text, helpWidth-len(helpIndent)) {
+		fmt.Fprintf(w, "%s%s\n", helpIndent, line)
+	}
+}
+
+// wrapped yields the lines of a text.
+func wrapped(text string, width int) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		line := ""
+		for _, word := range strings.Fields(text) {
+			if line != "" && len(line)+1+len(word) > width {
+				if !yield(line) {
+					return
+				}
+				line = ""
+			}
+			line = strings.TrimSpace(line + " " + word)
+		}
+		yield(line)
+	}
 }

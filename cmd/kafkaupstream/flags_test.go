@@ -30,11 +30,11 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			fs := flag.NewFlagSet("run", flag.ContinueOnError)
+			fs := flagsOf("run")
 			level := fs.String("log-level", "warn", "")
 			drain := fs.Duration("drain-timeout", time.Second, "")
 			env, _, stderr := fakeProcess(c.vars, strings.Fields(c.args)...)
-			if err := parseFlags(fs, env, true); err != nil {
+			if err := fs.parse(env, true); err != nil {
 				t.Fatalf("%v\n%s", err, stderr)
 			}
 			if *level != c.level || *drain != c.drain {
@@ -45,19 +45,57 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 }
 
 func TestCommandWithoutVariablesReadsNone(t *testing.T) {
-	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
+	fs := flagsOf("dev")
 	listen := fs.String("listen", "here", "")
 	env, _, _ := fakeProcess(map[string]string{"KAFKAUPSTREAM_LISTEN": "there"})
-	if err := parseFlags(fs, env, false); err != nil || *listen != "here" {
+	if err := fs.parse(env, false); err != nil || *listen != "here" {
 		t.Errorf("%v, %s", err, *listen)
 	}
 }
 
+func TestSizesHaveUnitsInFlagsAndVariables(t *testing.T) {
+	const variable = "KAFKAUPSTREAM_SPOOL_MAX_BYTES"
+	for _, c := range []struct {
+		variable, args string
+		want           int64
+	}{
+		{"", "", 1 << 30},
+		{"", "--spool-max-bytes 4GiB", 4 << 30},
+		{"", "--spool-max-bytes 1048576", 1 << 20},
+		{"10MB", "", 10_000_000},
+		{"10MB", "--spool-max-bytes=2MiB", 2 << 20},
+	} {
+		env, _, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/s", variable: c.variable}, strings.Fields(c.args)...)
+		if o, err := readRunOptions("run", env); err != nil || o.core.SpoolMaxBytes != c.want {
+			t.Errorf("%+v: %d, %v\n%s", c, o.core.SpoolMaxBytes, err, stderr)
+		}
+	}
+	for _, c := range []struct{ args, wrong string }{
+		{"run --spool-max-bytes 1G", "kafkaupstream run: invalid value \"1G\" for flag --spool-max-bytes: \"1G\" is no size: G is no unit"},
+		{"run --max-inflight-bytes 1MB", "kafkaupstream run: --spool-max-bytes is at least 1MiB, --max-inflight-bytes at least 1MiB\n"},
+		{"serve -f r --max-header-bytes 32KX", "\"32KX\" is no size"},
+		{"verify --size many", "\"many\" is no size"},
+		{"spool show a --bytes -3", "\"-3\" is no size"},
+	} {
+		if code, _, stderr := runHere(nil, strings.Fields(c.args)...); code != exitUsage || !strings.Contains(stderr, c.wrong) {
+			t.Errorf("%s: exit code %d, %s", c.args, code, stderr)
+		}
+	}
+	for command, want := range map[string]string{
+		"run": "--max-inflight-bytes SIZE the size that requests and queued records may have in memory at most (default 256MiB) [KAFKAUPSTREAM_MAX_INFLIGHT_BYTES]", "serve": "--max-header-bytes SIZE the size of the largest header (default 32KiB)",
+		"verify": "--size SIZE ", "spool show": "--bytes SIZE ",
+	} {
+		if _, stdout, _ := runHere(nil, append(strings.Fields(command), "--help")...); !strings.Contains(strings.Join(strings.Fields(stdout), " "), want) || strings.Contains(stdout, "bytes NUMBER") {
+			t.Errorf("%s: %s", command, stdout)
+		}
+	}
+}
+
 func TestWrongVariableIsWrongUsage(t *testing.T) {
-	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs := flagsOf("run")
 	fs.Duration("drain-timeout", 0, "")
 	env, _, stderr := fakeProcess(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"})
-	if err := parseFlags(fs, env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
+	if err := fs.parse(env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
 		t.Errorf("%v, stderr %q", err, stderr)
 	}
 }
@@ -75,7 +113,7 @@ func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
 }
 
 func TestFlagsOfRunReachThePluginInTheExamples(t *testing.T) {
-	env, _, usage := fakeProcess(nil, "--help")
+	env, usage, _ := fakeProcess(nil, "--help")
 	if _, err := readRunOptions("run", env); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}

@@ -15,20 +15,6 @@ import (
 	"syscall"
 )
 
-const usage = `kafkaupstream answers HTTP requests in Apache APISIX by producing them to Kafka.
-
-  kafkaupstream [run]      serve APISIX on the socket that APISIX_LISTEN_ADDRESS names
-  kafkaupstream serve      serve the routes of a file over plain HTTP, for any gateway
-  kafkaupstream dev        HTTP gateway, plugin and broker in one process, for trying out
-  kafkaupstream check      say what is wrong with a route's configuration and its way to Kafka
-  kafkaupstream route      print the route for APISIX around a configuration
-  kafkaupstream spool      show and handle the records that durable routes keep on disk
-  kafkaupstream verify     send records through a gateway, read the topic, and say what was lost
-  kafkaupstream version    print the version
-
-A command's flags: kafkaupstream COMMAND -h
-`
-
 // Exit codes.
 const (
 	exitOK      = 0
@@ -61,28 +47,22 @@ func main() {
 
 // dispatch runs the command that the arguments name and returns its exit code.
 func dispatch(ctx context.Context, env environment) int {
-	commands := map[string]func(context.Context, environment) error{
-		"run":     run,
-		"worker":  work, // which run starts
-		"serve":   serve,
-		"dev":     dev,
-		"check":   checkRoute,
-		"route":   printRoute,
-		"spool":   operateSpool,
-		"verify":  verifyDelivery,
-		"version": version,
-		"help":    help,
-	}
 	name := "run"
-	if len(env.args) > 0 && !strings.HasPrefix(env.args[0], "-") {
-		name, env.args = env.args[0], env.args[1:]
+	if len(env.args) > 0 {
+		switch first := env.args[0]; {
+		case first == "-h", first == "-help", first == "--help":
+			name, env.args = "help", nil
+		case !strings.HasPrefix(first, "-"):
+			name, env.args = first, env.args[1:]
+		}
 	}
-	command, ok := commands[name]
+	command, ok := named(commands(), name)
 	if !ok {
-		fmt.Fprintf(env.stderr, "kafkaupstream: there is no command %q\n\n%s", name, usage)
+		fmt.Fprintf(env.stderr, "kafkaupstream: there is no command %q\n\n", name)
+		_ = printUsage(env.stderr)
 		return exitUsage
 	}
-	switch err := command(ctx, env); {
+	switch err := command.run(ctx, env); {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.Is(err, errUsage):
@@ -95,9 +75,4 @@ func dispatch(ctx context.Context, env environment) int {
 		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
 		return exitProblem
 	}
-}
-
-func help(_ context.Context, env environment) error {
-	_, err := fmt.Fprint(env.stdout, usage)
-	return err
 }

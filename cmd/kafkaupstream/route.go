@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
@@ -18,24 +17,21 @@ const defaultAdminURL = "http://127.0.0.1:9180"
 
 // printRoute prints a route of APISIX with the configuration in it.
 func printRoute(_ context.Context, env environment) error {
-	fs := flag.NewFlagSet("route", flag.ContinueOnError)
-	file := fs.String("f", "", "the plugin's configuration, JSON; - is standard input")
-	phase := fs.String("phase", "post-req", "post-req, or pre-req, which runs before authentication and limits")
+	fs := flagsOf("route")
+	file := fs.String("f", "", "`file` with the plugin's configuration, JSON; - is standard input")
+	phase := fs.String("phase", "post-req", "the `phase` in which APISIX runs it: post-req, or pre-req, which runs before authentication and limits")
 	var r apisixroute.Route
-	fs.StringVar(&r.URI, "uri", "", "the route's path; a * at the end makes it a prefix (default / and the topic)")
-	fs.StringVar(&r.ID, "id", "", "the route's id (default the topic)")
-	fs.StringVar(&r.Name, "name", "", "the route's name (default none)")
-	fs.StringVar(&r.Host, "host", "", "the route's host (default any)")
+	fs.StringVar(&r.URI, "uri", "", "the route's `path`; a * at the end makes it a prefix (default / and the topic)")
+	fs.StringVar(&r.ID, "id", "", "the route's `id` (default the topic)")
+	fs.StringVar(&r.Name, "name", "", "the route's `name` (default none)")
+	fs.StringVar(&r.Host, "host", "", "the route's `host` (default any)")
 	asYAML := fs.Bool("yaml", false, "print an apisix.yaml")
 	asCurl := fs.Bool("curl", false, "print a command that puts the route at the Admin API; it takes the key from $ADMIN_KEY")
-	adminURL := fs.String("admin-url", defaultAdminURL, "where the Admin API is, for --curl")
-	if err := parseFlags(fs, env, false); err != nil {
+	adminURL := fs.String("admin-url", defaultAdminURL, "`URL` where the Admin API is, for --curl")
+	if err := fs.parse(env, false); err != nil {
 		return err
 	}
-	usage := func(format string, args ...any) error {
-		fmt.Fprintf(env.stderr, "kafkaupstream route: "+format+"\n", args...)
-		return errUsage
-	}
+	usage := func(format string, args ...any) error { return fs.misused(env, format, args...) }
 	phases := map[string]string{"post-req": apisixroute.PostReq, "pre-req": apisixroute.PreReq}
 	switch r.Phase = phases[*phase]; {
 	case *file == "":

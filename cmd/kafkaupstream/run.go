@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
@@ -58,16 +58,16 @@ type runOptions struct {
 
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readRunOptions(command string, env environment) (o runOptions, err error) {
-	fs := flag.NewFlagSet(command, flag.ContinueOnError)
-	check := o.coreFlags(fs)
+	fs := flagsOf(command)
 	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
 	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
 	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
-	socketUsers := fs.String("socket-users", "", "users beside APISIX's that may speak to the socket: names or ids, * for everybody")
-	if err := parseFlags(fs, env, true); err != nil {
+	socketUsers := fs.String("socket-users", "", "`users` beside APISIX's that may speak to the socket: names or ids, * for everybody")
+	check := o.coreFlags(fs)
+	if err := fs.parse(env, true); err != nil {
 		return o, err
 	}
-	if !given(fs, "drain-timeout") {
+	if !fs.given("drain-timeout") {
 		if o.drain = unsupervisedDrain; o.supervise {
 			o.drain = supervisedDrain
 		}
@@ -78,8 +78,7 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 		}
 	}
 	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
-		return o, errUsage
+		return o, fs.misused(env, "%v", err)
 	}
 	if o.socket, err = extplugin.SocketPath(env.getenv(extplugin.EnvListenAddress)); err != nil {
 		return o, err
@@ -90,20 +89,24 @@ func readRunOptions(command string, env environment) (o runOptions, err error) {
 
 // coreFlags are the flags that do not depend on the front. check says what is wrong with the first wrong value of
 // those, once they are parsed.
-func (o *runOptions) coreFlags(fs *flag.FlagSet) (check func() error) {
-	level := fs.String("log-level", "info", "debug, info, warn or error")
-	format := fs.String("log-format", "text", "text, or json: an object a line")
-	fs.StringVar(&o.logFile, "log-file", "", "append the log to this file, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
-	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "directory on a local disk for durable delivery, and for records still queued at SIGTERM")
-	fs.Int64Var(&o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the most that --spool-dir may hold")
-	letters := fs.String("dead-letters", "drop-oldest", "what happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
-	fs.Int64Var(&o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the most that requests and queued records may take in memory")
-	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references in a route's config are looked up")
-	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a list, * at the end of a name for any ending")
-	fs.StringVar(&o.admin, "admin", "", "address for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+func (o *runOptions) coreFlags(fs *flags) (check func() error) {
+	fs.section("Log")
+	level := fs.String("log-level", "info", "the least `level` that is logged: debug, info, warn or error")
+	format := fs.String("log-format", "text", "the log's `format`: text, or json, an object a line")
+	fs.StringVar(&o.logFile, "log-file", "", "append the log to this `file`, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
+	fs.section("Records on disk and in memory")
+	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "`directory` on a local disk for durable delivery, and for records still queued at SIGTERM")
+	sizeVar(fs, &o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the `size` that --spool-dir may have at most")
+	letters := fs.String("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
+	sizeVar(fs, &o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the `size` that requests and queued records may have in memory at most")
+	fs.section("Secrets")
+	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references in a route's config are looked up")
+	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a `list`, * at the end of a name for any ending")
+	fs.section("What an operator sees")
+	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
-	fs.StringVar(&o.core.Notify.Command, "notify-command", "", "shell command to run when a stream stops or a dead letter appears; it gets JSON on standard input")
-	fs.StringVar(&o.core.Notify.Webhook, "notify-webhook", "", "URL to POST the same JSON to")
+	fs.StringVar(&o.core.Notify.Command, "notify-command", "", "shell `command` to run when a stream stops or a dead letter appears; it gets JSON on standard input")
+	fs.StringVar(&o.core.Notify.Webhook, "notify-webhook", "", "`URL` to POST the same JSON to")
 	return func() error { return o.checkFlags(*level, *format, *letters, *secretsEnv) }
 }
 
@@ -119,7 +122,7 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv string) (err 
 		return err
 	}
 	if o.core.SpoolMaxBytes < minSpoolBytes || o.core.MaxInflightBytes < minInflightBytes {
-		return fmt.Errorf("--spool-max-bytes is at least %d, --max-inflight-bytes at least %d", minSpoolBytes, minInflightBytes)
+		return fmt.Errorf("--spool-max-bytes is at least %s, --max-inflight-bytes at least %s", bytesize.Format(minSpoolBytes), bytesize.Format(minInflightBytes))
 	}
 	if o.core.DropLetters, err = dropsLetters(letters); err != nil {
 		return err

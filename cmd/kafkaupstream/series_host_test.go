@@ -54,7 +54,7 @@ func eventsOfTheSpool() []event {
 				t.Fatal(err)
 			}
 		}, shows: map[string]float64{"kafkaupstream_spool_up": 1}},
-		{name: "an operator sets bounds", args: []string{"--spool-max-bytes", "2000000", "--max-inflight-bytes", "3000000"}, shows: map[string]float64{
+		{name: "an operator sets bounds", args: []string{"--spool-max-bytes", "2MB", "--max-inflight-bytes", "3MB"}, shows: map[string]float64{
 			"kafkaupstream_spool_bytes_max": 2000000, "kafkaupstream_spool_dead_letters_bytes_max": 250000, "kafkaupstream_inflight_bytes_max": 3000000,
 		}},
 	}

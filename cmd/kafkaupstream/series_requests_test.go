@@ -219,7 +219,7 @@ func refusals() []event {
 		}, shows: map[string]float64{
 			requests(200): 1, told("async", "unknown"): 1, requests(503): 1, told("async", "no"): 1, failures("queue_full"): 1,
 		}},
-		{name: "Kafka is away and the disk is full", args: []string{"--spool-max-bytes", "1048576"}, do: func(_ *testing.T, o *observed) {
+		{name: "Kafka is away and the disk is full", args: []string{"--spool-max-bytes", "1MiB"}, do: func(_ *testing.T, o *observed) {
 			a := o.prepared(away(`,"delivery":"durable"` + briefly))
 			o.sends(a, 202, strings.Repeat("x", 900000))
 			o.sends(a, 503, strings.Repeat("x", 900000))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/textproto"
@@ -47,27 +46,30 @@ type serveOptions struct {
 // readServeOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
-	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.StringVar(&o.file, "f", "", "the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
-	fs.StringVar(&o.listen, "listen", defaultServeListen, "host:port, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
-	fs.StringVar(&o.group, "socket-group", "", "the group that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
-	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "file with the certificate, PEM; read again when it changes")
-	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "file with its key, PEM")
-	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "file with certificates, PEM: every client needs one of theirs, and is the gateway")
-	secretFile := fs.String("gateway-secret-file", "", "file with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
+	fs := flagsOf("serve")
+	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
+	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port, a port alone for the loopback interface, :port for all addresses, or unix:/path; a socket that systemd passes on goes before it")
+	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
+	fs.section("TLS, and what a gateway in front says")
+	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "`file` with the certificate, PEM; read again when it changes")
+	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "`file` with its key, PEM")
+	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "`file` with certificates, PEM: every client needs one of theirs, and is the gateway")
+	secretFile := fs.String("gateway-secret-file", "", "`file` with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
 	variables := variablesFlag{"consumer_name": "X-Consumer-Username"}
-	fs.Var(variables, "variable", "NAME=HEADER: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
+	fs.Var(variables, "variable", "`NAME=HEADER`: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
+	fs.section("Bounds")
 	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
 	fs.DurationVar(&o.bounds.ReadTimeout, "read-timeout", time.Minute, "how long a whole request may take to arrive")
 	fs.DurationVar(&o.bounds.IdleTimeout, "idle-timeout", 3*time.Minute, "how long a connection may wait for its next request")
-	fs.IntVar(&o.bounds.HeaderBytes, "max-header-bytes", 32<<10, "the largest header")
+	sizeVar(fs, &o.bounds.HeaderBytes, "max-header-bytes", 32<<10, "the `size` of the largest header")
 	fs.IntVar(&o.bounds.Connections, "max-connections", 10000, "how many clients may be connected")
 	fs.DurationVar(&o.drain, "drain-timeout", supervisedDrain, "how long requests and queued records may take at the end")
 	fs.DurationVar(&o.leave, "leave-timeout", defaultLeave, "how long it serves on after SIGTERM, not ready, until load balancers have noticed")
 	check := o.coreFlags(fs)
-	if err := parseFlags(fs, env, true); err != nil {
+	if err := fs.parse(env, true); err != nil {
 		return o, err
 	}
+	o.listen = listenAddress(o.listen)
 	o.trust.Variables = variables
 	o.trust.Certificate = o.certificates.ClientCAFile != ""
 	o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix)
@@ -75,8 +77,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 		err = o.checkServeFlags()
 	}
 	if err != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream serve:", err)
-		return o, errUsage
+		return o, fs.misused(env, "%v", err)
 	}
 	if *secretFile != "" {
 		text, err := os.ReadFile(*secretFile)

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -14,25 +12,10 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-const spoolUsage = `kafkaupstream spool shows and handles the records that durable routes keep on disk.
-
-  kafkaupstream spool ls                        the streams: one for each connection to Kafka
-  kafkaupstream spool show STREAM [--dead]      the records of a stream that wait, or its dead letters
-  kafkaupstream spool show RECEIPT              one record
-  kafkaupstream spool replay STREAM|RECEIPT     send dead letters again; with -f elsewhere
-  kafkaupstream spool drop STREAM|RECEIPT       give dead letters up; with --pending records that wait
-  kafkaupstream spool suspend STREAM            stop sending a stream; its records are still kept
-  kafkaupstream spool resume STREAM             resume a suspended stream
-
-The beginning of a stream's name is enough where no other has it. While a runner has
-the spool, it does the work; otherwise this command does, and sends nothing itself.
-A command's flags: kafkaupstream spool COMMAND -h
-`
-
 // spoolCommand is one of the commands, with its arguments and flags read.
 type spoolCommand struct {
 	env environment
-	fs  *flag.FlagSet
+	fs  *flags
 	dir string
 
 	json, dead, pending, yes bool
@@ -42,61 +25,82 @@ type spoolCommand struct {
 	stream, receipt string
 }
 
-// spoolCommands is the table of the commands.
-var spoolCommands = map[string]struct {
-	flags func(*spoolCommand)
-	takes string // "", "STREAM" or "STREAM or RECEIPT"
-	run   func(*spoolCommand, context.Context) error
-}{
-	"ls":      {func(*spoolCommand) {}, "", (*spoolCommand).ls},
-	"show":    {(*spoolCommand).showFlags, takesRecords, (*spoolCommand).show},
-	"replay":  {(*spoolCommand).replayFlags, takesRecords, (*spoolCommand).replay},
-	"drop":    {(*spoolCommand).dropFlags, takesRecords, (*spoolCommand).drop},
-	"suspend": {func(*spoolCommand) {}, takesStream, (*spoolCommand).suspend},
-	"resume":  {func(*spoolCommand) {}, takesStream, (*spoolCommand).resume},
-}
-
 const (
 	takesStream  = "STREAM"
-	takesRecords = "STREAM or RECEIPT"
+	takesRecords = "STREAM|RECEIPT"
 )
+
+// spoolCommands is the table of spool's commands. Their args are what they take.
+func spoolCommands() []command {
+	return []command{
+		spoolAction("ls", "", "the streams: one for each connection to Kafka",
+			func(*spoolCommand) {}, (*spoolCommand).ls, "spool ls --json"),
+		spoolAction("show", takesRecords, "one record, or those of a stream that wait; its dead letters with --dead",
+			(*spoolCommand).showFlags, (*spoolCommand).show, "spool show 3f2a --dead --limit 5"),
+		spoolAction("replay", takesRecords, "send dead letters again; with -f elsewhere",
+			(*spoolCommand).replayFlags, (*spoolCommand).replay, "spool replay 3f2a", "spool replay 3f2a -f elsewhere.json"),
+		spoolAction("drop", takesRecords, "give dead letters up; with --pending records that wait",
+			(*spoolCommand).dropFlags, (*spoolCommand).drop, "spool drop 3f2a --yes"),
+		spoolAction("suspend", takesStream, "stop sending a stream; its records are still kept",
+			func(*spoolCommand) {}, (*spoolCommand).suspend, "spool suspend 3f2a"),
+		spoolAction("resume", takesStream, "resume a suspended stream",
+			func(*spoolCommand) {}, (*spoolCommand).resume, "spool resume 3f2a"),
+	}
+}
+
+// spoolAction is a row of the table, which do runs once flags and arguments are read.
+func spoolAction(name, takes, does string, flags func(*spoolCommand), do func(*spoolCommand, context.Context) error, examples ...string) command {
+	row := command{name: "spool " + name, args: takes, does: does, examples: examples}
+	row.run = func(ctx context.Context, env environment) error {
+		c := &spoolCommand{env: env, fs: newFlags(row)}
+		c.fs.StringVar(&c.dir, "spool-dir", env.getenv("KAFKAUPSTREAM_SPOOL_DIR"), "the runner's --spool-dir, a `directory` [KAFKAUPSTREAM_SPOOL_DIR]")
+		c.fs.BoolVar(&c.json, "json", false, "print JSON")
+		flags(c)
+		if err := c.parse(env.args, takes); err != nil {
+			return err
+		}
+		return do(c, ctx)
+	}
+	return row
+}
 
 // operateSpool runs `kafkaupstream spool`.
 func operateSpool(ctx context.Context, env environment) error {
 	if len(env.args) == 0 {
-		fmt.Fprint(env.stderr, spoolUsage)
+		_ = printSpoolUsage(env.stderr)
 		return errUsage
 	}
-	name := env.args[0]
-	switch name {
-	case "help", "-h", "-help", "--help":
-		_, err := fmt.Fprint(env.stdout, spoolUsage)
-		return err
+	first, rest := env.args[0], env.args[1:]
+	switch {
+	case first == "-h", first == "-help", first == "--help":
+		return printSpoolUsage(env.stdout)
+	case first == "help":
+		env.args = append([]string{"spool"}, rest...)
+		return help(ctx, env)
+	case strings.HasPrefix(first, "-"):
+		if err := flagsOf("spool").parse(env, false); err != nil {
+			return err
+		}
 	}
-	command, ok := spoolCommands[name]
+	row, ok := named(spoolCommands(), "spool "+first)
 	if !ok {
-		fmt.Fprintf(env.stderr, "kafkaupstream spool: there is no command %q\n\n%s", name, spoolUsage)
+		fmt.Fprintf(env.stderr, "kafkaupstream spool: there is no command %q\n\n", first)
+		_ = printSpoolUsage(env.stderr)
 		return errUsage
 	}
-	c := &spoolCommand{env: env, fs: flag.NewFlagSet("spool "+name, flag.ContinueOnError)}
-	c.fs.StringVar(&c.dir, "spool-dir", env.getenv("KAFKAUPSTREAM_SPOOL_DIR"), "the runner's --spool-dir [KAFKAUPSTREAM_SPOOL_DIR]")
-	c.fs.BoolVar(&c.json, "json", false, "print JSON")
-	command.flags(c)
-	if err := c.parse(env.args[1:], command.takes); err != nil {
-		return err
-	}
-	return command.run(c, ctx)
+	env.args = rest
+	return row.run(ctx, env)
 }
 
 func (c *spoolCommand) showFlags() {
 	c.fs.BoolVar(&c.dead, "dead", false, "dead letters instead of the records that wait")
-	c.fs.StringVar(&c.from, "from", "", "begin at this receipt")
+	c.fs.StringVar(&c.from, "from", "", "begin at this `receipt`")
 	c.fs.IntVar(&c.limit, "limit", operator.DefaultShown, "how many records")
-	c.fs.IntVar(&c.bytes, "bytes", defaultShownBytes, "how much of each value, 0: all; with --json all where nothing is said")
+	sizeVar(c.fs, &c.bytes, "bytes", defaultShownBytes, "the `size` that is shown of each value, 0: all; with --json all where nothing is said")
 }
 
 func (c *spoolCommand) replayFlags() {
-	c.fs.StringVar(&c.file, "f", "", "file of a durable route's configuration, to send the records there")
+	c.fs.StringVar(&c.file, "f", "", "`file` of a durable route's configuration, to send the records there")
 	c.fs.BoolVar(&c.pending, "pending", false, "with -f: also the records that wait, of a suspended stream or while no runner has the spool")
 }
 
@@ -107,13 +111,10 @@ func (c *spoolCommand) dropFlags() {
 
 // parse reads flags and arguments, in any order.
 func (c *spoolCommand) parse(args []string, takes string) error {
-	c.fs.SetOutput(c.env.stderr)
 	var rest []string
 	for {
-		if err := c.fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		if err := c.fs.parseArgs(c.env, args); err != nil {
 			return err
-		} else if err != nil {
-			return errUsage
 		}
 		if c.fs.NArg() == 0 {
 			break
@@ -129,7 +130,7 @@ func (c *spoolCommand) parse(args []string, takes string) error {
 		return c.misused("unexpected argument %q", rest[len(rest)-1])
 	case c.dir == "":
 		return c.misused("which spool? --spool-dir or KAFKAUPSTREAM_SPOOL_DIR names the runner's")
-	case c.limit < 0 || c.bytes < 0 || c.limit == 0 && c.given("limit"):
+	case c.limit < 0 || c.bytes < 0 || c.limit == 0 && c.fs.given("limit"):
 		return c.misused("--limit is at least 1, and --bytes at least 0")
 	}
 	if len(rest) > 0 {
@@ -151,14 +152,8 @@ func (c *spoolCommand) readReceipt(args []string) {
 	}
 }
 
-func (c *spoolCommand) given(name string) (found bool) {
-	c.fs.Visit(func(f *flag.Flag) { found = found || f.Name == name })
-	return found
-}
-
 func (c *spoolCommand) misused(format string, args ...any) error {
-	fmt.Fprintf(c.env.stderr, "kafkaupstream %s: %s\n", c.fs.Name(), fmt.Sprintf(format, args...))
-	return errUsage
+	return c.fs.misused(c.env, format, args...)
 }
 
 func (c *spoolCommand) selection() operator.Selection {
@@ -184,7 +179,7 @@ func (c *spoolCommand) show(ctx context.Context) error {
 	print := printRecord
 	if c.json {
 		print = printRecordJSON
-		if !c.given("bytes") {
+		if !c.fs.given("bytes") {
 			req.Bytes = 0
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -40,46 +39,41 @@ func (f headerFlag) Set(line string) error {
 }
 
 func readVerifyOptions(env environment) (o verifyOptions, err error) {
-	fs := flag.NewFlagSet("verify", flag.ContinueOnError)
-	fs.StringVar(&o.URL, "url", "", "where the gateway takes records; "+verify.KeyMark+" in it is the record's key")
-	fs.StringVar(&o.brokers, "brokers", "", "the Kafka cluster, host:port,…")
-	fs.StringVar(&o.Topic, "topic", "", "the topic in which the records are to arrive")
-	fs.StringVar(&o.config, "config", "", "a file of librdkafka's properties for reading the topic, name=value in each line")
+	fs := flagsOf("verify")
+	fs.StringVar(&o.URL, "url", "", "`URL` where the gateway takes records; "+verify.KeyMark+" in it is the record's key")
+	fs.StringVar(&o.brokers, "brokers", "", "the Kafka cluster, a `list` host:port,…")
+	fs.StringVar(&o.Topic, "topic", "", "the `topic` in which the records are to arrive")
+	fs.StringVar(&o.config, "config", "", "a `file` of librdkafka's properties for reading the topic, name=value in each line")
 	fs.IntVar(&o.Records, "records", 10_000, "how many records to send")
 	fs.DurationVar(&o.Duration, "duration", 0, "how long to send records; without --records as many as it has time for")
-	fs.Float64Var(&o.Rate, "rate", 0, "records per second; 0 is as quickly as they are answered")
+	fs.Float64Var(&o.Rate, "rate", 0, "records per second, a `number`; 0 is as quickly as they are answered")
 	fs.IntVar(&o.Connections, "connections", 16, "how many requests are under way at a time")
 	fs.IntVar(&o.Keys, "keys", 64, "how many keys the records have")
-	fs.IntVar(&o.Size, "size", 300, "bytes of a record's value")
-	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
-	fs.Var(headerFlag{&o.Headers}, "header", "a header of each request, 'Name: value'; again for each; it may have "+verify.KeyMark)
+	sizeVar(fs, &o.Size, "size", 300, "the `size` of a record's value")
+	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body, a `text` around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
+	fs.Var(headerFlag{&o.Headers}, "header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark)
 	fs.DurationVar(&o.Timeout, "timeout", 60*time.Second, "how long a reply may take")
 	fs.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last reply a promised record may take to be in the topic")
-	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "where $file:// references of --config are looked up")
-	fs.StringVar(&o.secretsEnv, "secrets-env", secrets.DefaultNames, "the variables that $env:// references of --config may name")
+	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references of --config are looked up")
+	fs.StringVar(&o.secretsEnv, "secrets-env", secrets.DefaultNames, "the variables, a `list`, that $env:// references of --config may name")
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object")
-	if err := parseFlags(fs, env, false); err != nil {
+	if err := fs.parse(env, false); err != nil {
 		return o, err
 	}
-	if o.Duration > 0 && !given(fs, "records") {
+	if o.Duration > 0 && !fs.given("records") {
 		o.Records = verify.MaxRecords
 	}
 	names, err := secrets.ParseNames(o.secretsEnv)
 	if err != nil {
-		return o, wrongVerify(env, "--secrets-env: "+err.Error())
+		return o, fs.misused(env, "--secrets-env: %v", err)
 	}
 	if o.Properties, err = o.properties(secrets.New(o.secretsDir, env.getenv, names)); err != nil {
 		return o, fmt.Errorf("--config: %w", err)
 	}
 	if wrong := o.Check(); wrong != "" {
-		return o, wrongVerify(env, wrong)
+		return o, fs.misused(env, "%s", wrong)
 	}
 	return o, nil
-}
-
-func wrongVerify(env environment, wrong string) error {
-	fmt.Fprintln(env.stderr, "kafkaupstream verify:", wrong)
-	return errUsage
 }
 
 // properties are those of --config, with the secrets that they refer to, and --brokers.

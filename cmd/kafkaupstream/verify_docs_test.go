@@ -25,11 +25,11 @@ func verifyDocs(t *testing.T) string {
 
 func TestVerifyDocsNameEachFlagAndEachMember(t *testing.T) {
 	text := verifyDocs(t)
-	env, _, stderr := fakeProcess(nil, "-h")
+	env, stdout, _ := fakeProcess(nil, "-h")
 	if _, err := readVerifyOptions(env); err != flag.ErrHelp {
 		t.Fatal(err)
 	}
-	flags := regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllStringSubmatch(stderr.String(), -1)
+	flags := regexp.MustCompile(`(?m)^  --([a-z-]+)`).FindAllStringSubmatch(stdout.String(), -1)
 	if len(flags) < 10 {
 		t.Errorf("flags %q", flags)
 	}
@@ -80,7 +80,7 @@ func TestVerifyDocsCommandsRun(t *testing.T) {
 			continue
 		}
 		p, code := program.Run(t, binary, program.Options{Args: args})
-		if out := p.Stdout.String(); code != 0 || !strings.Contains(out, "promised     2000: 0 acknowledged, 0 on disk (202), 2000 queued, 0 with") ||
+		if out := p.Stdout.String(); code != 0 || !strings.Contains(out, "promised     2000: 2000 acknowledged, 0 on disk (202), 0 queued, 0 with") ||
 			strings.Contains(out, "without a key") {
 			t.Errorf("exit code %d: %s%s", code, out, p.Stderr)
 		}

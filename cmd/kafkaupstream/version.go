@@ -2,28 +2,26 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"runtime/debug"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 )
 
 // Set by the linker: -ldflags "-X main.buildVersion=… -X main.buildCommit=…".
 var buildVersion, buildCommit string
 
-// version prints the version, the commit and librdkafka's version.
-func version(_ context.Context, env environment) error {
-	b := build()
-	_, err := fmt.Fprintf(env.stdout, "kafkaupstream %s\ncommit %s\nlibrdkafka %s\n", b.Version, b.Commit, b.Librdkafka)
+// printVersion prints the version, the commit and what is linked in.
+func printVersion(env environment) error {
+	b, linked := build(), librdkafka.LinkedIn()
+	_, err := fmt.Fprintf(env.stdout, "kafkaupstream %s\ncommit %s\nlibrdkafka %s\n%s\nfeatures %s\n",
+		b.Version, b.Commit, b.Librdkafka, cmp.Or(linked.OpenSSL, "OpenSSL (unknown)"), linked.Features)
 	return err
 }
 
 // build says what this binary is.
 func build() metrics.Build {
-	_, librdkafka := kafka.LibraryVersion()
 	commit := buildCommit
 	if info, ok := debug.ReadBuildInfo(); ok && commit == "" {
 		for _, s := range info.Settings {
@@ -32,5 +30,5 @@ func build() metrics.Build {
 			}
 		}
 	}
-	return metrics.Build{Version: cmp.Or(buildVersion, "(development)"), Commit: cmp.Or(commit, "(unknown)"), Librdkafka: librdkafka}
+	return metrics.Build{Version: cmp.Or(buildVersion, "(development)"), Commit: cmp.Or(commit, "(unknown)"), Librdkafka: librdkafka.LinkedIn().Librdkafka}
 }

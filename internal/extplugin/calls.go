@@ -11,8 +11,8 @@ import (
 // Bodies of the two answers that the host gives itself, in the form that the
 // plugin's replies have.
 const (
-	badConfBody = `{"code":500,"message":"the route's configuration is invalid; the gateway's log says why","delivered":"no"}`
-	panicBody   = `{"code":500,"message":"internal error; the gateway's log has the details","delivered":"unknown"}`
+	badConfBody = `{"code":500,"message":"the route's configuration is invalid; the gateway's log says why","delivered":"no"}` + "\n"
+	panicBody   = `{"code":500,"message":"internal error; the gateway's log has the details","delivered":"unknown"}` + "\n"
 )
 
 // prepareConf answers PrepareConf: a token for the configuration.

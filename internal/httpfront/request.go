@@ -220,7 +220,7 @@ func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
 func (r *request) write(reply kafkaupstream.Reply) {
 	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)
-	r.text = reply.AppendJSON(r.text[:0])
+	r.text = reply.AppendBody(r.text[:0])
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 

@@ -174,6 +174,9 @@ func (c *conn) reply() (int, http.Header, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	if text := string(body); strings.HasPrefix(text, "{") && !strings.HasSuffix(text, "}\n") {
+		c.t.Errorf("a reply without a line break at its end: %q", text)
+	}
 	return r.StatusCode, r.Header, string(body)
 }
 

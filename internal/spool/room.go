@@ -3,6 +3,8 @@ package spool
 import (
 	"fmt"
 	"sync"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 )
 
 const (
@@ -53,6 +55,9 @@ func (c *charge) merge(other charge) {
 // lettersMax is how much dead letters may take.
 func (r *room) lettersMax() int64 { return r.max / lettersPart }
 
+// bound names the bound as an operator sets it.
+func (r *room) bound() string { return "--spool-max-bytes is " + bytesize.Format(r.max) }
+
 func (r *room) used() (all, letters int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,12 +69,13 @@ func (r *room) used() (all, letters int64) {
 func (r *room) takeRecord(n int64, holder any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	free := r.max - max(r.lettersMax(), r.letters) - r.records
-	if n > free {
-		return ErrFull
+	share := r.max - max(r.lettersMax(), r.letters)
+	free := share - r.records
+	if n > free { // the same text each time, so that the log counts it as one
+		return fmt.Errorf("%w: %s, of which records may have %s", ErrFull, r.bound(), bytesize.Format(share))
 	}
 	if held := r.held[holder]; held > 0 && (held+n)/holderTimes > free {
-		return fmt.Errorf("%w for this route: it has %d bytes, and %d are left for all", ErrFull, held, free)
+		return fmt.Errorf("%w for this route: it has %d bytes, and %d are left for all (%s)", ErrFull, held, free, r.bound())
 	}
 	r.records += n
 	if holder != nil {
@@ -117,7 +123,7 @@ func (s *Spool) takeLetter(n int64) error {
 	_, before := s.room.used()
 	for !s.room.takeLetter(n, before) {
 		if !s.opts.DropLetters || !s.dropLetters() {
-			return fmt.Errorf("%w of dead letters: they have %d bytes", ErrFull, before)
+			return fmt.Errorf("%w of dead letters: they have %d bytes, and may have %s (%s)", ErrFull, before, bytesize.Format(s.room.lettersMax()), s.room.bound())
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 )
 
 // Stream is a sequence of records. Its methods may be called from any goroutine.
@@ -170,6 +172,7 @@ func (st *Stream) dropOldest() bool {
 	st.pending.Add(dropped)
 	st.spool.dropped.Add(-dropped)
 	st.spool.log.Error("the dead letters' share of the spool is full: the oldest were dropped",
-		"stream", st.id, "segment", seg.id.String(), "records", -dropped)
+		"stream", st.id, "segment", seg.id.String(), "records", -dropped,
+		"share", bytesize.Format(st.spool.room.lettersMax()), "bound", st.spool.room.bound())
 	return true
 }

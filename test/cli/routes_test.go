@@ -58,7 +58,7 @@ func TestExamplesOfRoutesMdDoWhatTheySay(t *testing.T) {
 				if code != 0 {
 					t.Fatalf("%s: exit code %d\n%s", command, code, p.Stderr)
 				}
-				got.WriteString(p.Stdout.String() + "\n")
+				got.WriteString(p.Stdout.String())
 			}
 			replies, records, _ := strings.Cut(e.want, "\nrecord ")
 			matches(t, replies, strings.TrimSpace(got.String()))

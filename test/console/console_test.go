@@ -67,7 +67,7 @@ func TestKeyboardAloneIsEnough(t *testing.T) {
 	p.press(kb.Enter, chromedp.ModifierCtrl)
 	p.untilValues(`{"typed":"by hand"}`)
 	p.until("the reply is shown", `document.getElementById("status")?.innerText === "200 OK"`)
-	if reply := p.text("#reply"); !strings.Contains(reply, `"message": "queued for Kafka"`) || !strings.Contains(p.text("#took"), " ms") {
+	if reply := p.text("#reply"); !strings.Contains(reply, `"message": "written to Kafka"`) || !strings.Contains(p.text("#took"), " ms") {
 		t.Errorf("the reply is %s", reply)
 	}
 	p.until("the reply is told to those who listen", `/Reply: 200 OK|One record arrived/.test(document.getElementById("said").textContent)`)

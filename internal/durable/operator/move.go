@@ -163,7 +163,7 @@ func (m *move) take(entries []spool.Entry) (n int64, err error) {
 	if m.to != nil {
 		written, writeErr := m.to.Append(entries)
 		if errors.Is(writeErr, spool.ErrFull) {
-			writeErr = fmt.Errorf("%w: drop records, or let it hold more (--spool-max-bytes)", writeErr)
+			writeErr = fmt.Errorf("%w: drop records, or let it hold more", writeErr)
 		}
 		entries, err = entries[:written], errors.Join(writeErr, err)
 	}

@@ -251,6 +251,6 @@ func (c *call) Route() string {
 func (c *call) write(w http.ResponseWriter, reply kafkaupstream.Reply) {
 	reply.SetHeader(w.Header())
 	w.WriteHeader(reply.Status)
-	c.body = reply.AppendJSON(c.body[:0])
+	c.body = reply.AppendBody(c.body[:0])
 	_, _ = w.Write(c.body) // a reply writer's Write cannot fail
 }

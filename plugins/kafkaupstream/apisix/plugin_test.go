@@ -488,7 +488,7 @@ func TestInvalidConfigurationNeverFailsOpen(t *testing.T) {
 					r := request{conf: c.conf, body: "x", status: 500}
 					o := h.do(t, &r)
 					r.verify(t, o)
-					if want := `{"code":500,"message":"the route's configuration is invalid","delivered":"no"}`; o.Body != want {
+					if want := `{"code":500,"message":"the route's configuration is invalid","delivered":"no"}` + "\n"; o.Body != want {
 						t.Errorf("got %s", o.Body)
 					}
 					program.Until(t, "the reason is logged: "+c.reason, func() bool { return strings.Contains(h.log.String(), c.reason) })

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// callable are the names of all commands that help shows, those of spool included.
+func callable() (names []string) {
+	for _, c := range slices.Concat(commands(), spoolCommands()) {
+		if !c.hidden {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// runHere starts a command in this process.
+func runHere(vars map[string]string, args ...string) (code int, stdout, stderr string) {
+	env, out, err := fakeProcess(vars, args...)
+	code = dispatch(context.Background(), env)
+	return code, out.String(), err.String()
+}
+
+func TestHelpOfEveryCommandIsOnStandardOutputHoweverItIsAskedFor(t *testing.T) {
+	for _, name := range callable() {
+		words := strings.Fields(name)
+		_, want, _ := runHere(nil, append(words, "--help")...)
+		for _, args := range [][]string{append(words, "--help"), append(words, "-h"), append(words, "-help"), append([]string{"help"}, words...)} {
+			code, stdout, stderr := runHere(nil, args...)
+			if code != exitOK || stderr != "" || stdout != want || !strings.Contains(stdout, "kafkaupstream "+name) {
+				t.Errorf("%q: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+			}
+		}
+		if !strings.Contains(want, "Examples:\n  kafkaupstream "+words[0]) && name != "help" && name != "spool" {
+			t.Errorf("%s: no example in\n%s", name, want)
+		}
+		if single := regexp.MustCompile(`(?m)(^|[ (])-[a-z][a-z]`).FindString(want); single != "" {
+			t.Errorf("%s: a flag with one dash, %q, in\n%s", name, single, want)
+		}
+		for line := range strings.Lines(want) {
+			if len([]rune(line)) > helpWidth+1 && !strings.Contains(line, "kafkaupstream ") {
+				t.Errorf("%s: a long line: %s", name, line)
+			}
+		}
+	}
+}
+
+func TestVersionCanBeAskedOfEveryCommand(t *testing.T) {
+	_, want, _ := runHere(nil, "version")
+	for _, name := range append(callable(), "") {
+		args := append(strings.Fields(name), "--version")
+		if code, stdout, stderr := runHere(nil, args...); code != exitOK || stdout != want || stderr != "" {
+			t.Errorf("%q: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestHelpNeedsNoVariableToBeRight(t *testing.T) {
+	code, stdout, stderr := runHere(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"}, "run", "--help")
+	if code != exitOK || stderr != "" || !strings.Contains(stdout, "--drain-timeout DURATION") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+func TestWhatAWorkerIsNobodyNeedsToKnow(t *testing.T) {
+	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "run"}} {
+		if _, stdout, _ := runHere(nil, args...); strings.Contains(stdout, "kafkaupstream worker") || strings.Contains(stdout, "\n  worker") {
+			t.Errorf("%q: %s", args, stdout)
+		}
+	}
+}
+
+// A script that calls a command wrongly logs a line or two, and not every flag.
+func TestWrongFlagIsNamedAsItIsTyped(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"run --drain-timeuot 5s", "kafkaupstream run: there is no flag --drain-timeuot; did you mean --drain-timeout?\nkafkaupstream run --help shows its flags\n"},
+		{"run --no-such", "kafkaupstream run: there is no flag --no-such\nkafkaupstream run --help shows its flags\n"},
+		{"run --drain-timeout", "kafkaupstream run: flag needs an argument: --drain-timeout\nkafkaupstream run --help shows its flags\n"},
+		{"check -f", "kafkaupstream check: flag needs an argument: -f\nkafkaupstream check --help shows its flags\n"},
+		{"run --supervise=perhaps", "kafkaupstream run: invalid boolean value \"perhaps\" for --supervise: parse error\nkafkaupstream run --help shows its flags\n"},
+		{"spool ls --no-such", "kafkaupstream spool ls: there is no flag --no-such\nkafkaupstream spool ls --help shows its flags\n"},
+	} {
+		if code, stdout, stderr := runHere(nil, strings.Fields(c.args)...); code != exitUsage || stdout != "" || stderr != c.want {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", c.args, code, stdout, stderr)
+		}
+	}
+}
