@@ -3,7 +3,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ERRCHECK = github.com/kisielk/errcheck@v1.30.0
 # Runs, not seconds: the end of a time is sometimes reported as a failure ("context deadline
 # exceeded", golang/go#75804).
-FUZZTIME   ?= 10000x
+FUZZTIME   ?= 5000x
 
 # Each fuzz test and its package.
 DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
