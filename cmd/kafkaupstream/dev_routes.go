@@ -114,9 +114,7 @@ func (f *devFile) readAPISIX(doc *apisixroute.Document) error {
 // routeOf returns what of a resource chooses requests.
 func routeOf(r *apisixroute.Resource) gateway.Route {
 	route := gateway.Route{
-		ID:   strings.TrimPrefix(r.Name(), r.Kind+" "),
-		URIs: append(textsOf(r.Fields["uri"]), textsOf(r.Fields["uris"])...), Hosts: append(textsOf(r.Fields["host"]), textsOf(r.Fields["hosts"])...),
-		Methods: textsOf(r.Fields["methods"]),
+		ID: r.ID(), URIs: r.Texts("uri", "uris"), Hosts: r.Texts("host", "hosts"), Methods: r.Texts("methods"),
 	}
 	if len(route.URIs) == 0 {
 		route.URIs = everyPath() // of a service, or of plugins that were cut out of a route
@@ -132,10 +130,8 @@ func (f *devFile) doubt(r *apisixroute.Resource) {
 			names = append(names, name)
 		}
 	}
-	for name := range maps.Keys(r.Plugins()) {
-		if !slices.Contains(apisixroute.Phases(), name) {
-			names = append(names, "plugins."+name)
-		}
+	for _, name := range r.OtherPlugins() {
+		names = append(names, "plugins."+name)
 	}
 	if len(names) > 0 {
 		slices.Sort(names)
@@ -153,18 +149,4 @@ func confOf(e apisixroute.Entry) (string, error) {
 		return "", errors.New("expected the configuration as a JSON string; `kafkaupstream route` prints it as APISIX wants it")
 	}
 	return conf, nil
-}
-
-// textsOf are a text or those of a list.
-func textsOf(v any) (list []string) {
-	if text, ok := v.(string); ok {
-		return []string{text}
-	}
-	all, _ := v.([]any)
-	for _, one := range all {
-		if text, ok := one.(string); ok {
-			list = append(list, text)
-		}
-	}
-	return list
 }

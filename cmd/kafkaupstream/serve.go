@@ -16,6 +16,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
@@ -156,9 +157,7 @@ func serve(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
-	if _, unix := listener.Addr().(*net.UnixAddr); unix != o.trust.Socket {
-		o.trust.Socket = unix // systemd's
-	}
+	_, o.trust.Socket = listener.Addr().(*net.UnixAddr) // systemd's may be another than --listen says
 	s, err := startHTTP(o)
 	if err != nil {
 		return err
@@ -319,70 +318,43 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	if !unix {
 		return net.Listen("tcp", address)
 	}
-	return listenUnix(path, group)
-}
-
-// unixMode lets the group in: the gateway's, which usually is another user.
-const unixMode = 0o660
-
-// changeGroup gives the file to a group.
-func changeGroup(path, group string) error {
-	id, err := strconv.Atoi(group)
-	if err != nil {
-		g, err := user.LookupGroup(group)
-		if err != nil {
-			return fmt.Errorf("--socket-group: %w", err)
-		}
-		if id, err = strconv.Atoi(g.Gid); err != nil {
-			return fmt.Errorf("--socket-group: %w", err)
-		}
-	}
-	if err := os.Chown(path, -1, id); err != nil {
-		return fmt.Errorf("--socket-group: %w", err)
-	}
-	return nil
-}
-
-// listenUnix listens at the path, from which an earlier process's socket is taken away at once and never missing.
-func listenUnix(path, group string) (net.Listener, error) {
-	own := fmt.Sprintf("%s.%d", path, os.Getpid())
-	_ = os.Remove(own) // of a process that had this id and was killed
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: own, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
+	id := -1
 	if group != "" {
-		err = changeGroup(own, group)
-	}
-	if err == nil {
-		if err = os.Chmod(own, unixMode); err == nil {
-			err = os.Rename(own, path)
+		var err error
+		if id, err = groupID(group); err != nil {
+			return nil, fmt.Errorf("--socket-group: %w", err)
 		}
 	}
+	socket, err := extplugin.OpenGroupSocket(path, id)
 	if err != nil {
-		l.Close()
-		_ = os.Remove(own)
 		return nil, err
 	}
-	info, err := os.Stat(path)
-	return &unixListener{l, path, info}, err
+	return unixListener{socket, path}, nil
+}
+
+// groupID reads a group's name or id.
+func groupID(group string) (int, error) {
+	if id, err := strconv.Atoi(group); err == nil {
+		return id, nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(g.Gid)
 }
 
 // unixListener removes its path at its end, if that is still its own.
 type unixListener struct {
-	*net.UnixListener
+	*extplugin.Socket
 	path string
-	info os.FileInfo
 }
 
 // Addr returns the socket's path.
-func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+func (l unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close closes the socket.
-func (l *unixListener) Close() error {
-	if now, err := os.Stat(l.path); err == nil && l.info != nil && os.SameFile(now, l.info) {
-		_ = os.Remove(l.path)
-	}
-	return l.UnixListener.Close()
+func (l unixListener) Close() error {
+	l.Remove()
+	return l.Socket.Close()
 }

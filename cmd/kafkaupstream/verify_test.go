@@ -101,7 +101,7 @@ func TestVerifyOfDev(t *testing.T) {
 	}
 }
 
-// A gateway that lies is found out, and the exit code says so.
+// Verify reports what a gateway does not keep, and exits with 1.
 func TestVerifyOfALiar(t *testing.T) {
 	t.Parallel()
 	d := startVerified(t)

@@ -47,6 +47,34 @@ func (r *Resource) Plugins() map[string]any {
 	return plugins
 }
 
+// PluginName is this plugin's name in an external plugin's conf.
+const PluginName = "kafkaupstream"
+
+// ID is the resource's id as Name has it.
+func (r *Resource) ID() string { return strings.TrimPrefix(r.Name(), r.Kind+" ") }
+
+// Texts are those of the properties of these names, each a text or a list of them.
+func (r *Resource) Texts(names ...string) (texts []string) {
+	for _, name := range names {
+		all, isList := r.Fields[name].([]any)
+		if !isList {
+			all = []any{r.Fields[name]}
+		}
+		for _, one := range all {
+			if text, ok := one.(string); ok {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return texts
+}
+
+// OtherPlugins are the names of the resource's plugins that are not external ones, sorted.
+func (r *Resource) OtherPlugins() []string {
+	names := slices.Sorted(maps.Keys(r.Plugins()))
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(Phases(), name) })
+}
+
 // maxNameBytes bounds what is repeated of an id, in bytes.
 const maxNameBytes = 64
 
@@ -166,7 +194,7 @@ func readYAML(text string, r *replacer) (any, error) {
 	}
 	var root any
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
-		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", withoutText(err)))
+		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", YAMLError(err)))
 	}
 	if root = r.yaml(root); !isDocument(root) {
 		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))
@@ -188,8 +216,8 @@ func readJSON(text []byte) any {
 	return root
 }
 
-// withoutText keeps of an error where it is: what it quotes can be part of a secret.
-func withoutText(err error) string {
+// YAMLError keeps of yaml's error where it is: what it quotes can be part of a secret.
+func YAMLError(err error) string {
 	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "`")
 	return strings.TrimSpace(text)
 }

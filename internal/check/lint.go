@@ -75,7 +75,7 @@ func (l *linter) document(doc *apisixroute.Document) (_ []Finding, configs []Con
 			case e.NameErr != nil:
 				unknown = true
 				l.add(Skipped, namePath(e), e.NameErr.Error()+"; what plugin it is, is not known")
-			case e.Name != pluginName:
+			case e.Name != apisixroute.PluginName:
 				others = append(others, e.Name)
 			default:
 				here = append(here, l.entry(e))

@@ -10,9 +10,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
-// pluginName is the plugin's name in APISIX's configuration.
-const pluginName = "kafkaupstream"
-
 // Config is a configuration of the plugin that was found in a document.
 type Config struct {
 	Resource string           // what it is in, such as "route orders"; "" for the document itself
@@ -44,7 +41,7 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 		if e.NameErr != nil {
 			continue
 		}
-		if e.Name != pluginName {
+		if e.Name != apisixroute.PluginName {
 			l.neighbour(e, first)
 			continue
 		}
@@ -66,10 +63,10 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 func (l *linter) neighbour(e apisixroute.Entry, before bool) {
 	path := namePath(e)
 	if before {
-		l.problem(path, "%.40q runs before %s, which is the only plugin of this runner: every request is answered 500; remove it", e.Name, pluginName)
+		l.problem(path, "%.40q runs before %s, which is the only plugin of this runner: every request is answered 500; remove it", e.Name, apisixroute.PluginName)
 		return
 	}
-	l.warn(path, "%.40q is never reached: %s answers every request; remove it", e.Name, pluginName)
+	l.warn(path, "%.40q is never reached: %s answers every request; remove it", e.Name, apisixroute.PluginName)
 }
 
 // namePath is the path of an entry's name.
@@ -112,7 +109,7 @@ func (l *linter) openings(r *apisixroute.Resource) {
 	degrade := ""
 	for _, e := range r.Entries {
 		plugin, _ := r.Plugins()[e.Phase].(map[string]any)
-		if e.Name == pluginName && plugin["allow_degradation"] == true {
+		if e.Name == apisixroute.PluginName && plugin["allow_degradation"] == true {
 			degrade = join(r.Path, "plugins."+e.Phase+".allow_degradation")
 		}
 	}

@@ -24,14 +24,29 @@ type Socket struct {
 // OpenSocket listens at the path, at most about 90 bytes: Linux allows 107, and the socket is
 // made under a longer name first. The peers' Family is set.
 func OpenSocket(path string, peers Peers) (*Socket, error) {
-	s, err := openSocket(path, peers.mode())
+	return openNamed(path, peers.mode(), ownGroup)
+}
+
+// OpenGroupSocket is OpenSocket for a socket that a group may open and nobody else: that of this id, or the process's
+// own with -1.
+func OpenGroupSocket(path string, group int) (*Socket, error) {
+	return openNamed(path, groupMode, group)
+}
+
+const (
+	groupMode = 0o660
+	ownGroup  = -1
+)
+
+func openNamed(path string, mode fs.FileMode, group int) (*Socket, error) {
+	s, err := openSocket(path, mode, group)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	return s, nil
 }
 
-func openSocket(path string, mode fs.FileMode) (*Socket, error) {
+func openSocket(path string, mode fs.FileMode, group int) (*Socket, error) {
 	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
 	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err // left by a process that had this pid before
@@ -48,6 +63,11 @@ func openSocket(path string, mode fs.FileMode) (*Socket, error) {
 	}
 	if err := os.Chmod(beside, mode); err != nil {
 		return fail(err)
+	}
+	if group != ownGroup {
+		if err := os.Lchown(beside, -1, group); err != nil {
+			return fail(err)
+		}
 	}
 	id, err := fileID(beside)
 	if err != nil {

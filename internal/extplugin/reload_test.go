@@ -81,7 +81,7 @@ func TestTakeOverUnderLoadLosesNoCall(t *testing.T) {
 }
 
 func TestConnectionsThatWaitWhenTheTimeToAcceptIsOverAreServed(t *testing.T) {
-	l, err := openSocket(filepath.Join(t.TempDir(), "runner.sock"), ownMode)
+	l, err := openSocket(filepath.Join(t.TempDir(), "runner.sock"), ownMode, ownGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestShutdownCutsOffACallThatOutlastsIt(t *testing.T) {
 }
 
 func TestConnectionsWaitingInTheBacklogAreServedAtShutdown(t *testing.T) {
-	l, err := openSocket(filepath.Join(t.TempDir(), "s"), ownMode)
+	l, err := openSocket(filepath.Join(t.TempDir(), "s"), ownMode, ownGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,11 +247,11 @@ func TestSocketSurvivesAReloadInEitherOrder(t *testing.T) {
 	}
 	t.Run("the old one ends after the new one began", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := openSocket(path, ownMode)
+		old, err := openSocket(path, ownMode, ownGroup)
 		if err != nil {
 			t.Fatal(err)
 		}
-		next, err := openSocket(path, ownMode)
+		next, err := openSocket(path, ownMode, ownGroup)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,25 +265,25 @@ func TestSocketSurvivesAReloadInEitherOrder(t *testing.T) {
 	})
 	t.Run("the old one ends before", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := openSocket(path, ownMode)
+		old, err := openSocket(path, ownMode, ownGroup)
 		if err != nil {
 			t.Fatal(err)
 		}
 		old.retire(false)
 		old.Close()
-		if _, err := openSocket(path, ownMode); err != nil {
+		if _, err := openSocket(path, ownMode, ownGroup); err != nil {
 			t.Fatal(err)
 		}
 		dial(t, path)
 	})
 	t.Run("a killed one left its socket", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
-		old, err := openSocket(path, ownMode)
+		old, err := openSocket(path, ownMode, ownGroup)
 		if err != nil {
 			t.Fatal(err)
 		}
 		old.Close() // the path stays
-		if _, err := openSocket(path, ownMode); err != nil {
+		if _, err := openSocket(path, ownMode, ownGroup); err != nil {
 			t.Fatal(err)
 		}
 		dial(t, path)

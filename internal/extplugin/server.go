@@ -227,7 +227,7 @@ func (s *Server) restoreSocket() {
 	if len(listeners) == 0 || !listeners[0].missing() {
 		return
 	}
-	l, err := openSocket(listeners[0].path, s.peers.mode())
+	l, err := openSocket(listeners[0].path, s.peers.mode(), ownGroup)
 	if err != nil {
 		s.log.Error("the socket was removed and cannot be made again", "error", err)
 		return

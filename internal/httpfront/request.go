@@ -3,7 +3,6 @@ package httpfront
 import (
 	"errors"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -88,7 +87,7 @@ func (r *request) Argument(name string) string { return r.arguments().Get(name) 
 
 // Arguments calls f for each argument of the query string and each of its values, in the order of names.
 func (r *request) Arguments(f func(name, value string)) {
-	each(r.arguments(), f)
+	kafkaupstream.Each(r.arguments(), f)
 }
 
 // Header returns the first value of a header.
@@ -106,26 +105,21 @@ func (r *request) Values(name string) []string {
 
 // Headers calls f for each header and value, in the order of names.
 func (r *request) Headers(f func(name, value string)) {
-	each(r.http.Header, func(name, value string) { f(strings.ToLower(name), value) })
-}
-
-func each(values map[string][]string, f func(name, value string)) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		for _, value := range values[name] {
-			f(name, value)
-		}
-	}
+	kafkaupstream.Each(r.http.Header, func(name, value string) { f(strings.ToLower(name), value) })
 }
 
 // HeadersMissing reports false: all are there.
 func (r *request) HeadersMissing() bool { return false }
+
+// cookiePrefix begins the name of a variable that is a cookie's value.
+const cookiePrefix = "cookie_"
 
 // Var returns the value of a variable, "" when there is none. What only the gateway can say counts only from it.
 func (r *request) Var(name string) string {
 	if of := requestVariables[name]; of != nil {
 		return of(r)
 	}
-	if cookie, ok := strings.CutPrefix(name, "cookie_"); ok {
+	if cookie, ok := strings.CutPrefix(name, cookiePrefix); ok {
 		if c, err := r.http.Cookie(cookie); err == nil {
 			return c.Value
 		}

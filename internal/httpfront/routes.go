@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
@@ -101,7 +100,7 @@ func (t *Routes) prepare(conf string, parsed *routeconf.Route, handler *kafkaups
 // add enters a route under each of its patterns.
 func (t *Routes) add(r *routefile.Route, to *route) (err error) {
 	defer func() {
-		if p := recover(); p != nil { // the mux says so of a pattern that is wrong or taken
+		if p := recover(); p != nil { // the mux panics where a pattern is wrong or taken
 			text, _, _ := strings.Cut(fmt.Sprint(p), " (registered at")
 			err = fmt.Errorf("match: %s", text)
 		}
@@ -143,7 +142,7 @@ func (t *Routes) find(r *http.Request) (found *route, allow string) {
 
 // cleaned is the path without empty and . and .. segments.
 func cleaned(p string) string {
-	if !strings.HasPrefix(p, "/") || !slices.ContainsFunc([]string{"//", "/./", "/../"}, func(s string) bool { return strings.Contains(p+"/", s) }) {
+	if !strings.HasPrefix(p, "/") || !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
 		return p
 	}
 	clean := path.Clean(p)

@@ -4,10 +4,10 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
 // SecretHeader carries the secret by which a gateway proves itself.
@@ -52,17 +52,11 @@ var requestVariables = map[string]func(*request) string{
 	"route_id":       func(r *request) string { return r.route.id },
 }
 
-// inRequest are the names that the core takes from the request by itself, and prefixes of such names.
-var (
-	inRequest       = []string{"method", "path", "src_ip"}
-	inRequestPrefix = []string{"arg_", "http_", "cookie_"}
-)
-
 // check says whether the route's requests must come from the gateway, or why they can never have their variables.
 func (t *Trust) check(r *routeconf.Route) (gatewayOnly bool, err error) {
 	for _, name := range r.Variables() {
 		_, known := requestVariables[name]
-		if known || slices.Contains(inRequest, name) || slices.ContainsFunc(inRequestPrefix, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if known || kafkaupstream.OfRequest(name) || strings.HasPrefix(name, cookiePrefix) {
 			continue
 		}
 		header, given := t.Variables[name]

@@ -16,7 +16,7 @@ func (i ID) String() string { return fmt.Sprintf("%s number %d", KeyText(i.Key),
 
 const keyPrefix = "key-"
 
-// KeyText is the text of a key: that of its records in Kafka, if the gateway is told so.
+// KeyText is the text of a key. Its records have it as their key in Kafka where the gateway is configured to take it.
 func KeyText(key int32) string { return keyPrefix + strconv.Itoa(int(key)) }
 
 // Nature is what Kafka can say of a record for the record's own sake.

@@ -75,12 +75,10 @@ func TestGatewayThatSaysNothingOfDeliveryPromisesByItsStatus(t *testing.T) {
 // FuzzReply: whatever a gateway answers, it has an outcome, and only a success is a promise.
 func FuzzReply(f *testing.F) {
 	for _, seed := range []string{`{"delivered":"yes","partition":1,"offset":2}`, `{"records":[{"delivered":"no"}]}`, `{"offsets":[{"error_code":1}]}`, "", "null"} {
-		f.Add(200, []byte(seed))
+		f.Add(uint16(100), []byte(seed)) // 200
 	}
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		if status < 100 || status > 999 {
-			t.Skip() // net/http lets none through
-		}
+	f.Fuzz(func(t *testing.T, n uint16, body []byte) {
+		status := 100 + int(n)%900 // net/http lets no others through
 		var e Entry
 		e.Send()
 		e.Enter(status, body)

@@ -4,15 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 )
-
-// pluginName is this plugin's name in APISIX's documents.
-const pluginName = "kafkaupstream"
 
 // fromAPISIX reports whether the file is an apisix.yaml: its routes have a uri, and not a match.
 func fromAPISIX(root object, list []json.RawMessage) bool {
@@ -42,7 +37,7 @@ func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err e
 	for i := range doc.Resources {
 		r := &doc.Resources[i]
 		for _, e := range r.Entries {
-			if e.Name != pluginName {
+			if e.Name != apisixroute.PluginName {
 				continue
 			}
 			route, err := routeOf(r, &e)
@@ -54,13 +49,13 @@ func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err e
 		}
 	}
 	if len(routes) == 0 && len(problems) == 0 {
-		return nil, fmt.Errorf("no route of the file has the plugin %s", pluginName)
+		return nil, fmt.Errorf("no route of the file has the plugin %s", apisixroute.PluginName)
 	}
 	return routes, errors.Join(problems...)
 }
 
 func routeOf(r *apisixroute.Resource, e *apisixroute.Entry) (Route, error) {
-	route := Route{Place: r.Path, ID: strings.TrimPrefix(r.Name(), r.Kind+" ")}
+	route := Route{Place: r.Path, ID: r.ID()}
 	if e.ValueErr != nil {
 		return route, fmt.Errorf("the plugin's value: %w", e.ValueErr)
 	}
@@ -77,29 +72,9 @@ func routeOf(r *apisixroute.Resource, e *apisixroute.Entry) (Route, error) {
 			return route, fmt.Errorf("%s: serve does not know it; a gateway in front can", name)
 		}
 	}
-	for name := range maps.Keys(r.Plugins()) {
-		if !slices.Contains(apisixroute.Phases(), name) {
-			route.Doubts = append(route.Doubts, fmt.Sprintf("plugins.%s: serve does not run APISIX's plugins; a gateway in front of it has to", name))
-		}
+	for _, name := range r.OtherPlugins() {
+		route.Doubts = append(route.Doubts, fmt.Sprintf("plugins.%s: serve does not run APISIX's plugins; a gateway in front of it has to", name))
 	}
-	slices.Sort(route.Doubts)
-	route.Paths = append(texts(r.Fields["uri"]), texts(r.Fields["uris"])...)
-	route.Hosts = append(texts(r.Fields["host"]), texts(r.Fields["hosts"])...)
-	route.Methods = texts(r.Fields["methods"])
+	route.Match = Match{Methods: r.Texts("methods"), Hosts: r.Texts("host", "hosts"), Paths: r.Texts("uri", "uris")}
 	return route, route.normalize("")
-}
-
-// texts are a text or those of a list.
-func texts(v any) (list []string) {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		for _, one := range v {
-			if text, ok := one.(string); ok {
-				list = append(list, text)
-			}
-		}
-	}
-	return list
 }

@@ -281,22 +281,16 @@ func validJSON(text []byte) error {
 	return err
 }
 
-// withoutText keeps of a YAML error where it is: what it quotes can be part of a secret.
-func withoutText(err error) string {
-	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), "`")
-	return strings.TrimSpace(text)
-}
-
 // fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
 func fromYAML(text []byte) ([]byte, error) {
 	var tree yaml.Node
 	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return nil, errors.New(withoutText(err))
+		return nil, errors.New(apisixroute.YAMLError(err))
 	}
 	timesAreTexts(&tree)
 	var v any
 	if err := tree.Decode(&v); err != nil {
-		return nil, errors.New(withoutText(err))
+		return nil, errors.New(apisixroute.YAMLError(err))
 	}
 	out, err := json.Marshal(v)
 	if err != nil { // of keys that are no texts, and of numbers such as .inf

@@ -3,6 +3,8 @@ package kafkaupstream
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Request is what the core sees of an HTTP request.
@@ -39,6 +41,15 @@ type Request interface {
 	Body(limit int, room Room) ([]byte, error)
 	// Route returns the route's id for the log, "" when it is not known.
 	Route() string
+}
+
+// Each calls f for each name and each of its values, in the order of names.
+func Each(values map[string][]string, f func(name, value string)) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			f(name, value)
+		}
+	}
 }
 
 // Room is asked before memory is taken: for so many bytes in all, what it has given

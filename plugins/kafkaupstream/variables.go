@@ -21,6 +21,11 @@ func expand(t *routeconf.Template, req Request) (string, *Reply) {
 	return text, nil
 }
 
+// OfRequest reports whether a variable is one that is taken from the request itself, and not asked of the front.
+func OfRequest(name string) bool {
+	return name == "method" || name == "path" || name == "src_ip" || strings.HasPrefix(name, "arg_") || strings.HasPrefix(name, "http_")
+}
+
 func variableValue(req Request, name string) string {
 	switch {
 	case name == "method":

@@ -6,9 +6,7 @@ package apisix
 
 import (
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -166,20 +164,11 @@ func (c *call) SourceIP() string {
 func (c *call) Argument(name string) string { return c.Request.Args().Get(name) }
 
 // Arguments calls f for each argument of the query string and each of its values.
-func (c *call) Arguments(f func(name, value string)) { each(c.Request.Args(), f) }
+func (c *call) Arguments(f func(name, value string)) { kafkaupstream.Each(c.Request.Args(), f) }
 
 // Headers calls f for each header and value.
 func (c *call) Headers(f func(name, value string)) {
-	each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
-}
-
-// each calls f for each name and each of its values, in the order of names.
-func each(values map[string][]string, f func(name, value string)) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		for _, value := range values[name] {
-			f(name, value)
-		}
-	}
+	kafkaupstream.Each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
 }
 
 // Var returns the value of a variable, "" when there is none or it cannot be had.
