@@ -494,10 +494,10 @@ func (x *tree) supervisor() int {
 // end ends what plays nginx.
 func (x *tree) end() {
 	x.t.Helper()
-	x.control.Close()
-	if err := syscall.Kill(-x.Pid, syscall.SIGKILL); err != nil { // its process group, without the worker
+	if err := syscall.Kill(-x.Pid, syscall.SIGKILL); err != nil { // its process group, without the worker; it lives for as long as its input is open
 		x.t.Error(err)
 	}
+	x.control.Close()
 }
 
 // The kernel kills a container's processes as soon as APISIX has ended, which waits a second for the supervisor.
