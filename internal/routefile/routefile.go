@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -292,11 +293,81 @@ func fromYAML(text []byte) ([]byte, error) {
 	if err := tree.Decode(&v); err != nil {
 		return nil, errors.New(apisixroute.YAMLError(err))
 	}
-	out, err := json.Marshal(v)
+	if len(tree.Content) == 0 { // comments alone
+		return []byte("null"), nil
+	}
+	out, err := appendJSON(nil, tree.Content[0], v)
 	if err != nil { // of keys that are no texts, and of numbers such as .inf
 		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
 	}
 	return out, nil
+}
+
+// appendJSON appends the value of a node, whose members stay in their order: record headers have one. nil: any order.
+func appendJSON(out []byte, n *yaml.Node, v any) (_ []byte, err error) {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	object, isObject := v.(map[string]any)
+	list, isList := v.([]any)
+	switch {
+	case n != nil && isObject:
+		return appendObject(out, n, object)
+	case n != nil && isList && len(n.Content) == len(list):
+		out = append(out, '[')
+		for i := range list {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if out, err = appendJSON(out, n.Content[i], list[i]); err != nil {
+				return nil, err
+			}
+		}
+		return append(out, ']'), nil
+	}
+	text, err := json.Marshal(v)
+	return append(out, text...), err
+}
+
+// appendObject appends the members of a mapping: those written in it, and then those of others that it takes in by <<.
+func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err error) {
+	var names []string
+	values := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.ShortTag() == "!!merge" {
+			continue
+		}
+		if values[key.Value] == nil {
+			names = append(names, key.Value)
+		}
+		values[key.Value] = n.Content[i+1] // of one that an alias gives again, the last counts
+	}
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if values[name] == nil {
+			names = append(names, name)
+		}
+	}
+	begin := len(out)
+	for _, name := range names {
+		value, ok := v[name]
+		if !ok {
+			continue // the name is written in base64
+		}
+		quoted, _ := json.Marshal(name) // of a string: cannot fail
+		out = append(append(append(out, ','), quoted...), ':')
+		if out, err = appendJSON(out, values[name], value); err != nil {
+			return nil, err
+		}
+	}
+	if len(out) == begin {
+		out = append(out, ',')
+	}
+	out[begin] = '{'
+	return append(out, '}'), nil
 }
 
 // timesAreTexts changes the tree. Aliases are of nodes that are in it.

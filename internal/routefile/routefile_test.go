@@ -53,6 +53,10 @@ routes[1] audit [] [audit.example.com] [/audit /a/{tenant}/x] {"config":{"bootst
 routes:
   - {id: a, match: {path: /}, topic: 2026-01-01, key: "yes", partition: 9007199254740993, batch: true, config: {a: .5, b: 0x10, c: null}}
 `, `routes[0] a [] [] [/{$}] {"batch":true,"config":{"a":0.5,"b":16,"c":null},"key":"yes","partition":9007199254740993,"topic":"2026-01-01"}` + "\n"},
+		{"members in their order", `
+routes:
+  - {id: a, match: {path: /a}, record_headers: {b: 1, a: &a {y: [{d: 1, c: 2}], x: 2}}, config: {<<: {q: 1, b: 1}, b: *a, 'c"': {}}}
+`, `routes[0] a [] [] [/a] {"config":{"b":{"y":[{"d":1,"c":2}],"x":2},"c\"":{},"q":1},"record_headers":{"b":1,"a":{"y":[{"d":1,"c":2}],"x":2}}}` + "\n"},
 		{"anchors and merges", `
 x: &x {topic: t}
 routes:
@@ -99,6 +103,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"":                                      "the file is empty",
 		"{":                                     "the file is not valid JSON: error near byte 1",
 		"a: b: secret":                          "the file is neither JSON nor YAML: mapping values are not allowed in this context",
+		"# nothing":                             "the file must be an object with routes, and defaults for all of them",
 		"[1]":                                   "the file must be an object with routes, and defaults for all of them",
 		"x: 1":                                  "the file must have routes, a list",
 		"routes: []":                            "the file has no route",
@@ -132,6 +137,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("routes: [{id: a, match: {path: /a/*, host: b, methods: [POST]}, topic: t}]\ndefaults: {config: {x: 1}}")
 	f.Add(`{"routes":[{"id":"a","uri":"/a","plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`)
 	f.Add("a: &a [*a]")
+	f.Add("routes: [{id: a, match: {path: /a}, <<: {b: 1}, &x b: !!binary aGk=, *x : !!set {c}, ? d : [1, e: 2]}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		routes, err := Read([]byte(text), variables)
 		if err != nil {
