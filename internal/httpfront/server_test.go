@@ -92,13 +92,21 @@ func start(t *testing.T, opts Options, routes string) *front {
 	f := &front{t: t, kafka: &kafka{}}
 	opts.Log = slog.New(slog.DiscardHandler)
 	f.handler = kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: f.kafka, Log: opts.Log})
-	opts.Handler = f.handler
 	if opts.Trust == nil {
 		opts.Trust = &Trust{}
 	}
 	if opts.Bounds == (Bounds{}) {
 		opts.Bounds = bounds()
 	}
+	f.serve(opts, routes)
+	return f
+}
+
+// serve serves the routes with the front's handler until the test ends.
+func (f *front) serve(opts Options, routes string) {
+	t := f.t
+	t.Helper()
+	opts.Handler = f.handler
 	built, err := f.build(routes, opts.Trust, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +129,6 @@ func start(t *testing.T, opts Options, routes string) *front {
 			t.Error(err)
 		}
 	})
-	return f
 }
 
 func (f *front) build(routes string, trust *Trust, before *Routes) (*Routes, error) {
