@@ -174,7 +174,7 @@ func serve(ctx context.Context, env environment) error {
 	case <-ctx.Done():
 		s.leave(ctx)
 	}
-	unclean := s.end(time.Now(), o.drain, func(ctx context.Context) (int, error) { return 0, s.server.Shutdown(ctx) })
+	unclean := s.end(time.Now(), o.drain, s.shutdown)
 	s.admin.Close()
 	return errors.Join(err, unclean)
 }
@@ -233,6 +233,14 @@ func (s *httpServer) leave(ctx context.Context) {
 	if !strings.HasPrefix(reason.Error(), os.Interrupt.String()) {
 		time.Sleep(s.opts.leave)
 	}
+}
+
+// shutdown ends the front, and returns how many requests it had to cut off.
+func (s *httpServer) shutdown(ctx context.Context) (cut int, err error) {
+	if cut, err = s.server.Shutdown(ctx); cut > 0 {
+		s.log.Error("requests were cut off: they were not finished in time", "requests", cut)
+	}
+	return cut, err
 }
 
 // readiness is the core's, until the server leaves.

@@ -276,10 +276,49 @@ func validJSON(text []byte) error {
 	var any json.RawMessage
 	err := json.Unmarshal(text, &any)
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	switch {
+	case errors.As(err, &syntax):
 		return fmt.Errorf("the file is not valid JSON: error near byte %d", syntax.Offset)
+	case err != nil:
+		return err
 	}
-	return err
+	return givenOnce(text)
+}
+
+// givenOnce is an error where an object of a valid JSON text has a name twice: readers of JSON take the last one and
+// say nothing, and YAML refuses it.
+func givenOnce(text []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var open []map[string]bool // the names of each object and list around; nil of a list
+	name := false              // the next token of the innermost object is a name
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return nil // the end
+		}
+		inner := len(open) - 1
+		switch token {
+		case json.Delim('{'):
+			open, name = append(open, map[string]bool{}), true
+			continue
+		case json.Delim('['):
+			open, name = append(open, nil), false
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:inner]
+			name = inner > 0 && open[inner-1] != nil
+			continue
+		}
+		if text, isText := token.(string); isText && name {
+			if open[inner][text] {
+				return fmt.Errorf("%.40q is given twice in one object, near byte %d", text, dec.InputOffset())
+			}
+			open[inner][text], name = true, false
+			continue
+		}
+		name = inner >= 0 && open[inner] != nil
+	}
 }
 
 // fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
@@ -296,11 +335,7 @@ func fromYAML(text []byte) ([]byte, error) {
 	if len(tree.Content) == 0 { // comments alone
 		return []byte("null"), nil
 	}
-	out, err := appendJSON(nil, tree.Content[0], v)
-	if err != nil { // of keys that are no texts, and of numbers such as .inf
-		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
-	}
-	return out, nil
+	return appendJSON(nil, tree.Content[0], v)
 }
 
 // appendJSON appends the value of a node, whose members stay in their order: record headers have one. nil: any order.
@@ -326,7 +361,10 @@ func appendJSON(out []byte, n *yaml.Node, v any) (_ []byte, err error) {
 		return append(out, ']'), nil
 	}
 	text, err := json.Marshal(v)
-	return append(out, text...), err
+	if err != nil { // of keys that are no texts, and of numbers such as .inf
+		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
+	}
+	return append(out, text...), nil
 }
 
 // appendObject appends the members of a mapping: those written in it, and then those of others that it takes in by <<.
@@ -341,10 +379,10 @@ func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err err
 		if key.ShortTag() == "!!merge" {
 			continue
 		}
-		if values[key.Value] == nil {
-			names = append(names, key.Value)
+		if values[key.Value] != nil { // YAML's reader sees those that are written out
+			return nil, fmt.Errorf("%.40q is given twice in one object", key.Value)
 		}
-		values[key.Value] = n.Content[i+1] // of one that an alias gives again, the last counts
+		names, values[key.Value] = append(names, key.Value), n.Content[i+1]
 	}
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		if values[name] == nil {

@@ -86,7 +86,7 @@ func throughHTTP(t *testing.T, c *kafkaupstream.GoldenCase) string {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	defer func() {
-		if err := server.Shutdown(context.Background()); err != nil {
+		if _, err := server.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 		if err := <-served; err != nil {
