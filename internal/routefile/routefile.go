@@ -199,6 +199,12 @@ func readTexts(value json.RawMessage) (list []string, err error) {
 	return list, nil
 }
 
+// New returns a route that comes from elsewhere: paths are as a file has them, /a/* for all below /a.
+func New(place, id string, match Match, conf string) (Route, error) {
+	r := Route{Place: place, ID: id, Match: Match{slices.Clone(match.Methods), slices.Clone(match.Hosts), slices.Clone(match.Paths)}, Conf: conf}
+	return r, r.normalize("")
+}
+
 // normalize brings the match into net/http's form. Prefix is where the file has it.
 func (m *Match) normalize(prefix string) error {
 	if len(m.Paths) == 0 {
