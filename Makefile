@@ -15,7 +15,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot release reproducible deps
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,7 +31,7 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/promtool
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
 	done
@@ -63,6 +63,12 @@ bench: ## the host against the stock runner
 
 screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
 	go test -count=1 -run Screenshot ./test/console -args -screenshot
+
+release: ## static binaries for amd64 and arm64 as archives, deb and rpm, with bills of materials, in ./dist (Linux, python3 with pip)
+	release/release.sh
+
+reproducible: ## the release twice, in two folders: the same bytes
+	release/reproducible.sh
 
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
