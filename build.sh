@@ -2,7 +2,7 @@
 # Usage: build.sh [BUILD OPTION…]
 #
 # Builds the image of the Dockerfile with docker, buildah or podman, whichever works here first (ENGINE=… chooses), and
-# tags it IMAGE:VERSION and IMAGE:latest. The options go to the engine's build command:
+# tags it IMAGE:VERSION and IMAGE:latest, or not latest with LATEST= (empty). The options go to the engine's build command:
 #
 #   ./build.sh --build-arg APISIX_IMAGE=docker.io/apache/apisix:3.18.0-ubuntu
 #   ./build.sh --platform linux/amd64,linux/arm64 --push        # docker with buildx
@@ -38,7 +38,9 @@ image=${IMAGE:-kafkaupstream/apisix}
 source release/version.sh
 
 tag=$image:${VERSION//+/-}
+tags=(--tag "$tag")
+[ -z "${LATEST-yes}" ] || tags+=(--tag "$image:latest")
 
 echo "building $tag with $engine"
 exec "$engine" build --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
-  --tag "$tag" --tag "$image:latest" "$@" .
+  --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${tags[@]}" "$@" .
