@@ -34,6 +34,7 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
 	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \

@@ -25,6 +25,7 @@ release() {
   go run ./release/bom -binary "$tree/kafkaupstream" -version "$VERSION" \
     -notices "$tree/THIRD_PARTY_NOTICES" -sbom "dist/$name.cdx.json"
   cp LICENSE README.md CHANGELOG.md "$tree"
+  cp -r dist/man dist/completion "$tree"
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   tar --create --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
     --directory=dist "$name" | gzip -n -9 >"$tree.tar.gz"
@@ -34,7 +35,14 @@ release() {
   rm -r "$tree"
 }
 
+# The manual and the shells' scripts are the same for both, and the binary writes them: the one that runs here.
+release/build.sh "$(go env GOARCH)" dist/own
+mkdir dist/man dist/completion
+dist/own man dist/man
+for shell in bash zsh fish; do dist/own completion "$shell" >"dist/completion/$shell"; done
+gzip -n -9 dist/man/*
 [ $# -gt 0 ] || set -- amd64 arm64
 for arch; do release "$arch"; done
+rm -r dist/own dist/man dist/completion
 (cd dist && sha256sum -- * >SHA256SUMS)
 ls -l dist
