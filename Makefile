@@ -33,7 +33,7 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/promtool
 	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
@@ -82,5 +82,5 @@ reproducible: ## the release twice, in two folders: the same bytes
 
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends chromium curl jq kcat shellcheck
+	apt-get install -y -qq --no-install-recommends chromium curl jq kcat nginx-light shellcheck
 	.ci/promtool
