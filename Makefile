@@ -25,7 +25,7 @@ help: ## this list
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
 
-test: lint unit fuzz kafka interop ## everything, as CI does
+test: deps lint unit fuzz kafka interop ## everything, as CI does: what is missing first, then from the cheap to the dear
 
 lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errcheck (exceptions in .errcheck), shellcheck, actionlint, the list of decoders
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
@@ -33,7 +33,7 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
 	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
 	cd test/manifests && go mod tidy -diff && go vet ./... && go test ./... # examples/kubernetes; a module of its own
@@ -81,7 +81,5 @@ release: ## static binaries for amd64 and arm64 as archives, deb and rpm, with b
 reproducible: ## the release twice, in two folders: the same bytes
 	release/reproducible.sh
 
-deps: ## Debian's packages that the tests need (as root)
-	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends chromium curl jq kcat nginx-light shellcheck
-	.ci/promtool
+deps: ## what the tests need: installed on Debian as root, elsewhere named with the command
+	.ci/needs

@@ -17,8 +17,9 @@ case ${1-} in
 esac
 release=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 zig=$release/../.cache/zig/ziglang/zig
+export PIP_ROOT_USER_ACTION=ignore # as root, in a container
 [ -x "$zig" ] ||
-  python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target "$release/../.cache/zig" \
+  python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$release/../.cache/zig" \
     --require-hashes --only-binary :all: --requirement "$release/requirements.txt"
 
 # A binary records these: they must not be the environment's.

@@ -26,7 +26,14 @@ var late = []time.Duration{300 * time.Millisecond, time.Second, 3 * time.Second}
 const patience = "2m"
 
 // supervise has the runner started as APISIX does. Its log is a file, since a worker outlives its output.
-func (r *runner) supervise() { r.logFile = filepath.Join(filepath.Dir(r.socket), "log") }
+func (r *runner) supervise() {
+	r.logFile = filepath.Join(filepath.Dir(r.socket), "log")
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("%s:\n%s", r.logFile, r.log())
+		}
+	})
+}
 
 // log is what all processes of a supervised runner have logged.
 func (r *runner) log() string {
