@@ -17,6 +17,7 @@ type bodyForm struct {
 var (
 	formOpaque = &bodyForm{}                           // one record, as it came
 	formJSON   = &bodyForm{json: true}                 // one record, compacted
+	formFields = &bodyForm{json: true}                 // one record, of the fields of an HTML form
 	formArray  = &bodyForm{json: true, read: elements} // an array's elements, or one record: comes compact
 	formLines  = &bodyForm{json: true, read: lines}    // a line each
 
@@ -26,6 +27,9 @@ var (
 	formV3       = &bodyForm{json: true, read: recordsV3}
 	formV3Batch  = &bodyForm{json: true, read: entriesV3}
 )
+
+// formMedia is the media type of HTML forms.
+const formMedia = "application/x-www-form-urlencoded"
 
 // batchForms are those of a body with several records, by media type; other JSON is formArray.
 var batchForms = map[string]*bodyForm{
@@ -47,11 +51,17 @@ func (r *Served) understand(req Request, w *work) *Reply {
 	if w.form = formOpaque; isJSON {
 		w.form = formJSON
 	}
-	if !r.Batch && !r.Confluent {
+	if !r.Batch && !r.Confluent && r.Form == nil {
 		return nil
 	}
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
+	if r.Form != nil && media == formMedia {
+		w.form = formFields
+	}
+	if !r.Batch && !r.Confluent {
+		return nil
+	}
 	w.path = restproxy.ParsePath(req.Path())
 	// A path of v3's is nobody else's. /topics/NAME may be anybody's, and is the proxy's with one of its media types
 	// or where the route says so.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,9 +78,12 @@ func runCase(t *testing.T, given string) string {
 			}
 			path, query, _ := strings.Cut(target, "?")
 			req.path = path
-			for _, arg := range strings.Split(query, "&") {
-				k, v, _ := strings.Cut(arg, "=")
-				req.args[k] = v
+			args, err := url.ParseQuery(query)
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			for name := range args {
+				req.args[name] = args.Get(name)
 			}
 		case !isHeader:
 			t.Fatalf("what is this line? %s", line)

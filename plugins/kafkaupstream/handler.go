@@ -174,7 +174,8 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		return r.handshake(req)
 	}
 	tombstone := method == "DELETE" && r.Tombstones
-	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
+	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone &&
+		!(r.WholeRequest() && (method == "GET" || method == "DELETE")) {
 		return r.notAllowed()
 	}
 	if refused := r.records(req, w, tombstone); refused != nil {
@@ -233,6 +234,7 @@ type work struct {
 	form      *bodyForm
 	path      restproxy.Call // what the path asks for, on routes that know the REST Proxy
 	asked     *asked         // nil: the request is none to the REST Proxy
+	head      []byte         // of the envelope http; nil: not made yet
 	body      []byte         // as the client sent it
 	bodyBytes int            // of it, as the gateway handed it over
 	scratch   []byte         // of the compacted body

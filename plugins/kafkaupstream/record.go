@@ -177,7 +177,7 @@ func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	suffix := ""
 	if r.Envelope != nil {
 		var refused *Reply
-		if suffix, refused = r.wrap(w, rec, isJSON); refused != nil {
+		if suffix, refused = r.wrap(req, w, rec, isJSON); refused != nil {
 			return refused
 		}
 	}
