@@ -37,10 +37,14 @@ var batchForms = map[string]*bodyForm{
 	"application/jsonl": formLines, "application/json-lines": formLines, "application/jsonlines": formLines, "application/x-jsonlines": formLines,
 }
 
-// proxyForms are those of the REST Proxy's v2, by media type. Its other media types are not offered.
+// proxyForms are those of the REST Proxy's v2 and v1, by media type. Its other media types are not offered.
 var proxyForms = map[string]*bodyForm{
 	"application/vnd.kafka.json.v2+json":   formV2JSON,
 	"application/vnd.kafka.binary.v2+json": formV2Binary,
+	// v1 differs in what it consumes only; its plain type is that of binary records.
+	"application/vnd.kafka.json.v1+json":   formV2JSON,
+	"application/vnd.kafka.binary.v1+json": formV2Binary,
+	"application/vnd.kafka.v1+json":        formV2Binary,
 }
 
 // understand decides how the request's body holds its records, and whether it is a request to the
@@ -87,7 +91,7 @@ func isProxyType(media string) bool {
 // ask makes the request one to the REST Proxy, or says why it is none that is offered. What is not understood
 // is never a record.
 func (w *work) ask(method, media string) *Reply {
-	w.asked = &asked{Call: w.path}
+	w.asked = &asked{Call: w.path, v1: strings.HasSuffix(media, ".v1+json")}
 	isV3 := w.path.Version == 3
 	switch {
 	case w.path.Version != 0 && !w.path.Offered:
@@ -120,8 +124,9 @@ func recordsV2(binary bool) func(*Served, []byte, *work, adder) error {
 	}
 }
 
-func recordsV3(r *Served, body []byte, _ *work, add adder) error {
-	return restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add)
+func recordsV3(r *Served, body []byte, w *work, add adder) error {
+	return restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add,
+		func(number int, why error) error { return w.refuseRecord(number, refusal(why)) })
 }
 
 func entriesV3(r *Served, body []byte, w *work, add adder) error {

@@ -231,6 +231,7 @@ type work struct {
 	froms     []origins    // theirs, for a dry run
 	topic     string       // of the request, without the suffix of an envelope or virtual host
 	isBatch   bool         // the reply is about several
+	apart     bool         // and has a place for the refusal of each
 	form      *bodyForm
 	path      restproxy.Call // what the path asks for, on routes that know the REST Proxy
 	asked     *asked         // nil: the request is none to the REST Proxy
