@@ -12,9 +12,9 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzParseRoute@internal/routeconf FuzzTemplate@internal/routeconf FuzzRequest@plugins/kafkaupstream \
 	FuzzSegment@internal/spool FuzzDecode@internal/cloudevents FuzzScan@internal/idempotency \
 	FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzCheck@internal/secrets \
-	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzParse@internal/transporturl \
+	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzHTTP@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/routefile FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute FuzzVariables@internal/apisixroute \
-	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzRecord@internal/console FuzzExtract@internal/tracing \
+	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
 .PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot musl vulnerabilities release reproducible deps
@@ -33,9 +33,10 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
 	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
+	cd test/manifests && go mod tidy -diff && go vet ./... && go test ./... # examples/kubernetes; a module of its own
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
 	done

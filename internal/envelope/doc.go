@@ -11,6 +11,8 @@
 // the records beside it. A null value or a codec other than gzip ends OPAL's reader with its
 // health check green; a value that Python cannot read loses oslo's listener the rest of its poll.
 //
+// One envelope is no neighbour's: http, in http.go, holds the request as Kong's kafka-upstream does, and takes any body.
+//
 // plugins/kafkaupstream calls it for routes with envelope. It is not for topics, keys or
-// delivery, and knows neither Kafka's client nor HTTP.
+// delivery, and knows neither Kafka's client nor an HTTP server.
 package envelope

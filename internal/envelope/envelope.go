@@ -17,6 +17,8 @@ type Envelope struct {
 	Codecs []string
 	// Why says what becomes of a reader that gets another compression.
 	Why string
+	// Whole: the envelope is of the whole request, with a body of any kind. Its records are made by WrapRequest.
+	Whole bool
 
 	accepts func() *schema.Schema
 	// wrap is given what accepts accepts: a JSON object, compact, without a name twice
@@ -34,6 +36,7 @@ type Wrapped struct {
 
 // table has the envelopes by the name that a route's configuration has for them.
 var table = map[string]*Envelope{
+	"http": {Whole: true},
 	"opal": {Codecs: []string{"none", "gzip"}, Why: opalCodecs, accepts: opalSchema, wrap: wrapOPAL},
 	"oslo": {Suffixes: osloSuffixes(), accepts: osloSchema, wrap: wrapOslo},
 }
@@ -60,7 +63,7 @@ var ErrTooLarge = errors.New("too large in its envelope")
 // The error is a [*Refused] or ErrTooLarge.
 func (e *Envelope) Wrap(value []byte, limit int) (Wrapped, error) {
 	if value == nil {
-		return Wrapped{}, &Refused{[]schema.Problem{{Message: "is null, which its readers cannot take"}}, 0}
+		return Wrapped{}, refusedNull()
 	}
 	if found, more := e.accepts().Validate(value); len(found) > 0 {
 		return Wrapped{}, &Refused{found, more}
@@ -75,6 +78,10 @@ func (e *Envelope) Wrap(value []byte, limit int) (Wrapped, error) {
 		return Wrapped{}, ErrTooLarge
 	}
 	return w, nil
+}
+
+func refusedNull() *Refused {
+	return &Refused{[]schema.Problem{{Message: "is null, which its readers cannot take"}}, 0}
 }
 
 // compiled compiles a schema of this package's when it is needed first.

@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"encoding/json"
 	"slices"
 	"unicode/utf16"
 
@@ -50,11 +49,6 @@ func (m members) appendOthers(dst []byte, names ...string) []byte {
 		}
 	}
 	return dst
-}
-
-func appendString(dst []byte, s string) []byte {
-	quoted, _ := json.Marshal(s) // of a string: cannot fail
-	return append(dst, quoted...)
 }
 
 // appendNested appends a JSON text as a part of a JSON string, in ASCII: within, what is

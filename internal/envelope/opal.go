@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
@@ -76,7 +77,7 @@ func (c *channel) add(topic string) {
 	if len(c.topics) > 0 {
 		c.topics = append(c.topics, ',')
 	}
-	c.topics = appendString(c.topics, topic)
+	c.topics = jsonvalue.AppendQuoted(c.topics, topic)
 }
 
 func (c *channel) appendEntries(dst []byte, entries gjson.Result) (_ []byte, found []schema.Problem, err error) {
@@ -116,7 +117,7 @@ func (c *channel) appendEntry(dst []byte, entry members, number int) ([]byte, []
 			if dst[len(dst)-1] != '[' {
 				dst = append(dst, ',')
 			}
-			dst = appendString(dst, combo)
+			dst = jsonvalue.AppendQuoted(dst, combo)
 			if c.add(combo); len(dst)+len(c.topics) > c.limit {
 				return nil, nil, ErrTooLarge
 			}

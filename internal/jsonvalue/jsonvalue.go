@@ -1,5 +1,6 @@
 // Package jsonvalue reads values of valid JSON that has been compacted: as text, as
 // base64, member by member. Its errors name the value and can be shown to the client.
+// It writes texts as JSON strings, too.
 package jsonvalue
 
 import (

@@ -40,7 +40,12 @@ func FuzzBodies(f *testing.F) {
 		compact := func(src []byte) ([]byte, error) { return utils.CompactJSON(nil, src) }
 		err := errors.New("invalid")
 		if form%4 == 2 {
-			err = V3(body, compact, add)
+			err = V3(body, compact, add, func(number int, why error) error {
+				if records++; number != records || why == nil {
+					t.Errorf("record %d is the number %d: %v", records, number, why)
+				}
+				return nil
+			})
 		} else if body, wrong := compact(bytes.Clone(body)); wrong == nil {
 			switch form % 4 {
 			case 0, 1:

@@ -16,8 +16,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// V3 calls add with the record of each of one or several concatenated objects, which compact validates.
-func V3(body []byte, compact func([]byte) ([]byte, error), add func(*Record) error) error {
+// V3 calls add with the record of each of one or several concatenated objects, which compact validates. Objects that are no
+// records it gives to refuse, with their numbers: what follows one that is no JSON cannot be told apart and is not read. An
+// error of either ends it.
+func V3(body []byte, compact func([]byte) ([]byte, error), add func(*Record) error, refuse func(number int, why error) error) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	for number := 1; ; number++ {
 		var raw json.RawMessage
@@ -32,15 +34,20 @@ func V3(body []byte, compact func([]byte) ([]byte, error), add func(*Record) err
 			raw = bytes.TrimLeft(body[start:], " \t\r\n") // compact says what is wrong in it
 		}
 		compact, wrong := compact(raw)
-		if err = cmp.Or(wrong, err); err != nil {
-			return fmt.Errorf("record %d: %s", number, err)
+		if err != nil {
+			return refuse(number, errors.New(cmp.Or(wrong, err).Error()))
 		}
-		e, failed := recordV3(gjson.ParseBytes(compact), false)
-		if failed != nil {
-			return fmt.Errorf("record %d: %w", number, failed)
+		var e Record
+		if wrong == nil {
+			e, wrong = recordV3(gjson.ParseBytes(compact), false)
 		}
-		if failed := add(&e); failed != nil {
-			return failed
+		if wrong != nil {
+			wrong = refuse(number, wrong)
+		} else {
+			wrong = add(&e)
+		}
+		if wrong != nil {
+			return wrong
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
+	"github.com/kafkaupstream/kafkaupstream/internal/form"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
@@ -76,7 +77,10 @@ type Route struct {
 	Schema        *Schema            // nil: none
 	Envelope      *envelope.Envelope // nil: none
 	EnvelopeName  string
-	Idempotency   *Idempotency // nil: none
+	// EnvelopeHeaders are patterns of the headers that are in the envelope http, in lower case.
+	EnvelopeHeaders []string
+	Form            *form.Repeated // a form's fields are JSON, with this rule; nil: a form is as it came
+	Idempotency     *Idempotency   // nil: none
 
 	Mode        record.Mode
 	Suspend     bool // a durable stream stops at a record that Kafka can never take
@@ -204,8 +208,15 @@ var configKeys = map[string]keyReader{
 		c.route.WebHooks = []string{}
 		c.eachPattern(path, v, func(pattern string) { c.route.WebHooks = append(c.route.WebHooks, strings.ToLower(pattern)) })
 	},
-	"schema":              (*configReader).readSchema,
-	"envelope":            (*configReader).readEnvelope,
+	"schema":   (*configReader).readSchema,
+	"envelope": (*configReader).readEnvelope,
+	"envelope_headers": func(c *configReader, path string, v any) {
+		c.route.EnvelopeHeaders = []string{}
+		c.eachPattern(path, v, func(pattern string) {
+			c.route.EnvelopeHeaders = append(c.route.EnvelopeHeaders, strings.ToLower(pattern))
+		})
+	},
+	"form":                (*configReader).readForm,
 	"transport_url":       (*configReader).readTransportURL,
 	"idempotency":         (*configReader).readIdempotency,
 	"record_headers":      (*configReader).readRecordHeaders,
@@ -230,6 +241,9 @@ func (c *configReader) finish() {
 	c.checkEnvelope()
 	if c.route.CloudEvents && c.route.Confluent {
 		c.problem("dialects", "it cannot be combined with cloudevents: a body has one form")
+	}
+	if c.route.CloudEvents && c.route.Form != nil {
+		c.problem("form", "it cannot be combined with cloudevents: a body has one form")
 	}
 	if c.route.WebHooks != nil && !c.route.CloudEvents {
 		c.problem("webhook_origins", "it is for cloudevents")
@@ -471,6 +485,9 @@ func (c *configReader) each(path string, v any, f func(path string, v any)) {
 func (r *Route) TopicAllowed(topic string) bool {
 	return r.Patterns == nil || matches(r.Patterns, topic)
 }
+
+// InEnvelope reports whether a header, whose name is in lower case, is in the envelope http.
+func (r *Route) InEnvelope(header string) bool { return matches(r.EnvelopeHeaders, header) }
 
 // OriginAllowed reports whether a sender of CloudEvents of this name, of a host, may deliver them.
 func (r *Route) OriginAllowed(origin string) bool {

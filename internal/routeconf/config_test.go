@@ -190,6 +190,9 @@ func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
 		{"a number with a unit", `"config":{"bootstrap.servers":"h1","message.timeout.ms":"50s"}`, "config.message.timeout.ms: librdkafka reads it as 50"},
 		{"a number with an exponent", `"config":{"bootstrap.servers":"h1","retries":1e3}`, "config.retries: librdkafka reads it as 1"},
 		{"no certificate is looked at", `"config":{"bootstrap.servers":"h1","security.protocol":"SSL","enable.ssl.certificate.verification":"F"}`, "config.enable.ssl.certificate.verification: anybody can pose as the broker; name its CA in ssl.ca.location instead"},
+		{"headers with credentials in the envelope", `"envelope":"http","envelope_headers":["x-*","Auth*"]`, "envelope_headers: it takes the header authorization: whoever reads the topic can act for the client"},
+		{"all headers in the envelope", `"envelope":"http","envelope_headers":["*"]`, "envelope_headers: it takes the header authorization: whoever reads the topic can act for the client"},
+		{"other headers in the envelope", `"envelope":"http","envelope_headers":["x-*"]`, ""},
 		{"the Java client's limit", `"config":{"bootstrap.servers":"h1","max.request.size":2000000}`, ""},
 	}
 	for _, c := range cases {
@@ -225,6 +228,7 @@ func FuzzParseRoute(f *testing.F) {
 	f.Add([]byte(`{` + brokers + `,"topics":["a*"],"overrides":[]}`))
 	f.Add([]byte(`{"config":{"default.topic.config":{"a":1}},"x":[[{}]]}`))
 	f.Add([]byte(`{"transport_url":"kafka://u:p@a,[::1]:1/v?compression_codec=gzip","config":{"acks":1},"topic":"t","envelope":"opal"}`))
+	f.Add([]byte(`{` + brokers + `,"envelope":"http","envelope_headers":["x-*"],"form":{"repeated":"last"}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := ParseRoute(text, limits)
 		if (r == nil) == (err == nil) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
+	"github.com/kafkaupstream/kafkaupstream/internal/form"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
@@ -66,6 +67,23 @@ var jsonKeys = map[string]keyReader{
 
 func (c *configReader) readJSON(path string, v any) {
 	readKeys(c, path, v, jsonKeys, func(read keyReader, path string, v any) { read(c, path, v) })
+}
+
+// formKeys are those of the configuration's key form.
+var formKeys = map[string]keyReader{
+	"repeated": func(c *configReader, path string, v any) {
+		c.oneOf(path, v, map[string]func(){
+			"list":   func() { *c.route.Form = form.List },
+			"first":  func() { *c.route.Form = form.First },
+			"last":   func() { *c.route.Form = form.Last },
+			"refuse": func() { *c.route.Form = form.Refuse },
+		})
+	},
+}
+
+func (c *configReader) readForm(path string, v any) {
+	c.route.Form = new(form.List)
+	readKeys(c, path, v, formKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 }
 
 // Schema is a route's schema as its configuration has it.
@@ -197,8 +215,11 @@ const (
 // Allow is the Allow header: the methods that produce a record, and OPTIONS where senders of events ask by it.
 func (r *Route) Allow() string {
 	allow := "POST, PUT, PATCH"
-	if r.Tombstones {
+	if r.Tombstones || r.WholeRequest() {
 		allow += ", DELETE"
+	}
+	if r.WholeRequest() {
+		allow += ", GET"
 	}
 	if r.WebHooks != nil {
 		allow += ", OPTIONS"

@@ -112,6 +112,12 @@ func (c *configReader) doubts() {
 	if language, nearest := foreignPath(c.route.JSONKey); language != "" {
 		c.warn("jsonkey", "it looks like %s; jsonkey is a gjson path, and this one finds no key in most bodies%s", language, nearest)
 	}
+	for _, secret := range []string{"authorization", "cookie", "proxy-authorization"} {
+		if c.route.InEnvelope(secret) {
+			c.warn("envelope_headers", "it takes the header %s: whoever reads the topic can act for the client", secret)
+			break
+		}
+	}
 	if conn := c.route.Conn; conn != nil && c.route.MaxBody > conn.MessageMaxBytes {
 		c.warn("max_body_bytes", "the producer takes %d bytes at most (message.max.bytes): a larger body is fetched and then refused with 413", conn.MessageMaxBytes)
 	}

@@ -59,9 +59,15 @@ func (c *configReader) readEnvelope(path string, v any) {
 	c.oneOf(path, v, choices)
 }
 
+// WholeRequest reports whether a record is about the whole request, which then needs no body.
+func (r *Route) WholeRequest() bool { return r.Envelope != nil && r.Envelope.Whole }
+
 // checkEnvelope looks at what a route cannot have beside its envelope.
 func (c *configReader) checkEnvelope() {
 	e := c.route.Envelope
+	if c.route.EnvelopeHeaders != nil && !c.route.WholeRequest() {
+		c.problem("envelope_headers", "it is for \"envelope\": \"http\"")
+	}
 	if e == nil {
 		return
 	}

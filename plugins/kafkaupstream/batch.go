@@ -23,8 +23,8 @@ const recordMemory = 1 << 10
 // adder adds a record of a batch to the request's.
 type adder = func(*restproxy.Record) error
 
-// batchOf makes the request's records of its body. If one of them is refused, none is
-// produced.
+// batchOf makes the request's records of its body. If one of them is refused, none is produced, unless the reply has a
+// place for the refusal of each.
 func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 	if w.form == formArray {
 		compact, refused := r.compactBody(body, w)
@@ -37,13 +37,11 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 		body = compact
 	}
 	w.isBatch = true
+	w.apart = w.form == formV3 && !r.Mode.Transactional && !r.asksDryRun(req)
 	failed := w.form.read(r, body, w, func(e *restproxy.Record) error {
-		number := len(w.batch.Records) + 1
-		if number > maxBatch {
-			return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
-		}
-		if w.holdMore(recordMemory+len(e.Value)) != nil {
-			return noRoom()
+		number := w.numberNext()
+		if full := w.takeRecord(number, len(e.Value)); full != nil {
+			return full
 		}
 		d := w.next()
 		refused := r.fill(d, e)
@@ -51,17 +49,57 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 			refused = r.add(req, w, d, e.JSON)
 		}
 		if refused != nil {
-			return refused.of("record", number)
+			return w.keepRefusal(number, refused)
 		}
 		if w.asked != nil {
 			w.asked.note(e, &d.Record)
 		}
 		return nil
 	})
-	if failed == nil && len(w.batch.Records) == 0 {
+	switch {
+	case failed != nil || len(w.batch.Records) > 0:
+	case w.asked != nil && len(w.asked.records) > 0: // all are refused
+		failed = w.asked.records[0].refused.of("record", 1)
+	default:
 		failed = refuse(400, "the batch has no records")
 	}
 	return refusal(failed)
+}
+
+// numberNext is the number of the next record of a body, from 1.
+func (w *work) numberNext() int {
+	if w.asked != nil {
+		return len(w.asked.records) + 1 // with those that are refused
+	}
+	return len(w.batch.Records) + 1
+}
+
+// takeRecord takes the memory of another record of a batch, with a value of so many bytes.
+func (w *work) takeRecord(number, bytes int) error {
+	if number > maxBatch {
+		return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
+	}
+	if w.holdMore(recordMemory+bytes) != nil {
+		return noRoom()
+	}
+	return nil
+}
+
+// refuseRecord refuses a record that could not be read: the error ends the request.
+func (w *work) refuseRecord(number int, refused *Reply) error {
+	if full := w.takeRecord(number, 0); full != nil {
+		return full
+	}
+	return w.keepRefusal(number, refused)
+}
+
+// keepRefusal keeps the refusal of a record for its place in the reply, or returns it where it is that of the request.
+func (w *work) keepRefusal(number int, refused *Reply) error {
+	if !w.apart {
+		return refused.of("record", number)
+	}
+	w.asked.records = append(w.asked.records, said{refused: refused})
+	return nil
 }
 
 // refusal is the reply to a request whose records could not be read for this reason.

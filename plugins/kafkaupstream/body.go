@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/form"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // value fetches the body and makes records of it.
 func (r *Served) value(req Request, w *work) *Reply {
-	if (r.RequireJSON || r.schema != nil || r.Envelope != nil) && !w.form.json && !r.CloudEvents {
+	if (r.RequireJSON || r.schema != nil || r.Envelope != nil && !r.Envelope.Whole) && !w.form.json && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	if w.form.json && !r.LooseJSON && !utils.IsUTF8(req.Header("content-type")) {
@@ -37,10 +38,31 @@ func (r *Served) value(req Request, w *work) *Reply {
 	if w.form.read != nil {
 		return r.batchOf(req, body, w)
 	}
-	if body, refused = r.compactBody(body, w); refused != nil {
+	if w.form == formFields {
+		body, refused = r.fields(body, w)
+	} else {
+		body, refused = r.compactBody(body, w)
+	}
+	if refused != nil {
 		return refused
 	}
 	return r.only(req, w, body, true)
+}
+
+// fields makes JSON of a form.
+func (r *Served) fields(body []byte, w *work) ([]byte, *Reply) {
+	if w.holdMore(len(body)) != nil {
+		return nil, noRoom()
+	}
+	fields, err := form.Parse(body, *r.Form)
+	if err != nil {
+		return nil, refuse(400, err.Error())
+	}
+	size := fields.Len()
+	if w.holdMore(size) != nil {
+		return nil, noRoom()
+	}
+	return fields.AppendJSON(make([]byte, 0, size)), nil
 }
 
 // only makes the request's one record, of this value.

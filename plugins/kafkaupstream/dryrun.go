@@ -28,6 +28,11 @@ type origins [routeconf.StrictOverrides]origin
 // maxShown is how much of a value a dry run shows, in bytes.
 const maxShown = 64 << 10
 
+// asksDryRun reports whether the request asks what would be produced.
+func (r *Served) asksDryRun(req Request) bool {
+	return r.Allowed[routeconf.OverrideDryRun] && req.Header(r.HeaderNames[routeconf.OverrideDryRun]) == "true"
+}
+
 // dryRun is the reply to a request that asks what would be produced, nil to others.
 func (r *Served) dryRun(req Request, w *work) *Reply {
 	switch req.Header(r.HeaderNames[routeconf.OverrideDryRun]) {

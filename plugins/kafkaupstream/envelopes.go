@@ -11,11 +11,22 @@ import (
 
 // wrap puts the record's value into the route's envelope, and returns the suffix that this gives
 // the topic.
-func (r *Served) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, refused *Reply) {
-	if rec.Value != nil && !isJSON {
+func (r *Served) wrap(req Request, w *work, rec *record.Record, isJSON bool) (suffix string, refused *Reply) {
+	var made envelope.Wrapped
+	var err error
+	switch {
+	case r.Envelope.Whole:
+		if w.head == nil {
+			if w.head, refused = r.head(req, w); refused != nil {
+				return "", refused
+			}
+		}
+		made.Value, err = envelope.WrapRequest(w.head, rec.Value, r.Conn.MessageMaxBytes)
+	case rec.Value != nil && !isJSON:
 		return "", refuse(415, "the route takes JSON only, since it has an envelope")
+	default:
+		made, err = r.Envelope.Wrap(rec.Value, r.Conn.MessageMaxBytes)
 	}
-	made, err := r.Envelope.Wrap(rec.Value, r.Conn.MessageMaxBytes)
 	var not *envelope.Refused
 	switch {
 	case errors.As(err, &not):
@@ -27,6 +38,27 @@ func (r *Served) wrap(w *work, rec *record.Record, isJSON bool) (suffix string, 
 	}
 	rec.Value = made.Value
 	return made.Suffix, nil
+}
+
+// head is what the envelope http says of the request beside its body.
+func (r *Served) head(req Request, w *work) ([]byte, *Reply) {
+	of := envelope.Request{Method: req.Method(), Path: req.Path()}
+	req.Arguments(func(name, value string) { of.Query = append(of.Query, envelope.NameValue{Name: name, Value: value}) })
+	if len(r.EnvelopeHeaders) > 0 {
+		if req.HeadersMissing() {
+			return nil, headersMissing()
+		}
+		req.Headers(func(name, value string) {
+			if r.InEnvelope(name) {
+				of.Headers = append(of.Headers, envelope.NameValue{Name: name, Value: value})
+			}
+		})
+	}
+	head := of.AppendHead(nil)
+	if w.holdMore(len(head)) != nil {
+		return nil, noRoom()
+	}
+	return head, nil
 }
 
 // extend adds the suffixes of the envelope and of the virtual host to the record's topic, and

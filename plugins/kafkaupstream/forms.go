@@ -17,6 +17,7 @@ type bodyForm struct {
 var (
 	formOpaque = &bodyForm{}                           // one record, as it came
 	formJSON   = &bodyForm{json: true}                 // one record, compacted
+	formFields = &bodyForm{json: true}                 // one record, of the fields of an HTML form
 	formArray  = &bodyForm{json: true, read: elements} // an array's elements, or one record: comes compact
 	formLines  = &bodyForm{json: true, read: lines}    // a line each
 
@@ -27,16 +28,23 @@ var (
 	formV3Batch  = &bodyForm{json: true, read: entriesV3}
 )
 
+// formMedia is the media type of HTML forms.
+const formMedia = "application/x-www-form-urlencoded"
+
 // batchForms are those of a body with several records, by media type; other JSON is formArray.
 var batchForms = map[string]*bodyForm{
 	"application/x-ndjson": formLines, "application/ndjson": formLines, "text/x-ndjson": formLines,
 	"application/jsonl": formLines, "application/json-lines": formLines, "application/jsonlines": formLines, "application/x-jsonlines": formLines,
 }
 
-// proxyForms are those of the REST Proxy's v2, by media type. Its other media types are not offered.
+// proxyForms are those of the REST Proxy's v2 and v1, by media type. Its other media types are not offered.
 var proxyForms = map[string]*bodyForm{
 	"application/vnd.kafka.json.v2+json":   formV2JSON,
 	"application/vnd.kafka.binary.v2+json": formV2Binary,
+	// v1 differs in what it consumes only; its plain type is that of binary records.
+	"application/vnd.kafka.json.v1+json":   formV2JSON,
+	"application/vnd.kafka.binary.v1+json": formV2Binary,
+	"application/vnd.kafka.v1+json":        formV2Binary,
 }
 
 // understand decides how the request's body holds its records, and whether it is a request to the
@@ -47,11 +55,17 @@ func (r *Served) understand(req Request, w *work) *Reply {
 	if w.form = formOpaque; isJSON {
 		w.form = formJSON
 	}
-	if !r.Batch && !r.Confluent {
+	if !r.Batch && !r.Confluent && r.Form == nil {
 		return nil
 	}
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
+	if r.Form != nil && media == formMedia {
+		w.form = formFields
+	}
+	if !r.Batch && !r.Confluent {
+		return nil
+	}
 	w.path = restproxy.ParsePath(req.Path())
 	// A path of v3's is nobody else's. /topics/NAME may be anybody's, and is the proxy's with one of its media types
 	// or where the route says so.
@@ -77,7 +91,7 @@ func isProxyType(media string) bool {
 // ask makes the request one to the REST Proxy, or says why it is none that is offered. What is not understood
 // is never a record.
 func (w *work) ask(method, media string) *Reply {
-	w.asked = &asked{Call: w.path}
+	w.asked = &asked{Call: w.path, v1: strings.HasSuffix(media, ".v1+json")}
 	isV3 := w.path.Version == 3
 	switch {
 	case w.path.Version != 0 && !w.path.Offered:
@@ -110,8 +124,9 @@ func recordsV2(binary bool) func(*Served, []byte, *work, adder) error {
 	}
 }
 
-func recordsV3(r *Served, body []byte, _ *work, add adder) error {
-	return restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add)
+func recordsV3(r *Served, body []byte, w *work, add adder) error {
+	return restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add,
+		func(number int, why error) error { return w.refuseRecord(number, refusal(why)) })
 }
 
 func entriesV3(r *Served, body []byte, w *work, add adder) error {

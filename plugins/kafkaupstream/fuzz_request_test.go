@@ -13,7 +13,7 @@ import (
 func FuzzRequest(f *testing.F) {
 	contentTypes := []string{"", "application/json", "application/x-ndjson", "application/vnd.kafka.json.v2+json",
 		"application/vnd.kafka.binary.v2+json", "application/cloudevents+json", "application/cloudevents-batch+json",
-		"application/vnd.kafka.avro.v2+json", "application/json; charset=x"}
+		"application/vnd.kafka.avro.v2+json", "application/json; charset=x", "application/x-www-form-urlencoded"}
 	encodings := []string{"", "gzip", "deflate", "zstd", "br"}
 	paths := []string{"/orders", "/topics/t", "/v3/clusters/c/topics/t/records", "/v3/clusters/c/topics/t/records:batch", "/topics/t/partitions/1", "/consumers/c"}
 	confs := []string{
@@ -23,12 +23,13 @@ func FuzzRequest(f *testing.F) {
 		`{` + brokers + `,"topic":"t","batch":true,"envelope":"opal"}`,
 		`{` + brokers + `,"batch":true,"envelope":"oslo","transport_url":"kafka:///v","topics":["*.info.v"],"idempotency":{}}`,
 		`{` + brokers + `,"dialects":["confluent"],"delivery":"sync","idempotency":{}}`,
+		`{` + brokers + `,"topic":"t","batch":true,"envelope":"http","envelope_headers":["*"],"form":{"repeated":"refuse"}}`,
 	}
 	for i, body := range []string{`{"a":1}`, "1\n2\n", `[1,{"a":2}]`, `{"records":[{"key":"k","value":null,"partition":1}]}`,
 		`{"key":{"type":"STRING","data":"k"},"value":{"type":"BINARY","data":"AA=="},"headers":[{"name":"h","value":null}]}`,
 		`{"entries":[{"id":"1","value":{"type":"JSON","data":1}}]}`, `{"value":{"type":"JSON","data":1}} {"value":{"type":"STRING","data":""}}`,
 		`{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"AA=="}`, `{"entries":[{"url":"u"}]}`, "[]",
-		`[{"event_type":"e","publisher_id":"p","payload":1,"priority":"warn"}]`, "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
+		`[{"event_type":"e","publisher_id":"p","payload":1,"priority":"warn"}]`, "a=1&b=%20&a", "\x1f\x8b\x08", "\x28\xb5\x2f\xfd"} {
 		f.Add(uint(i), uint(i), uint(i), uint(i), "k", []byte(body))
 	}
 	f.Fuzz(func(t *testing.T, conf, contentType, encoding, path uint, value string, body []byte) {

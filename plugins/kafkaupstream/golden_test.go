@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -136,9 +137,9 @@ func (c *GoldenCase) runCore() string {
 	for _, pair := range c.Headers {
 		req.headers[pair[0]] = pair[1]
 	}
-	for _, arg := range strings.Split(c.Query, "&") {
-		k, v, _ := strings.Cut(arg, "=")
-		req.args[k] = v
+	args, _ := url.ParseQuery(c.Query) // of a case: valid
+	for name := range args {
+		req.args[name] = args.Get(name)
 	}
 	route, err := routeconf.ParseRoute([]byte(c.Conf), routeconf.Limits{})
 	if err != nil {

@@ -174,7 +174,8 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		return r.handshake(req)
 	}
 	tombstone := method == "DELETE" && r.Tombstones
-	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone {
+	if method != "POST" && method != "PUT" && method != "PATCH" && !tombstone &&
+		!(r.WholeRequest() && (method == "GET" || method == "DELETE")) {
 		return r.notAllowed()
 	}
 	if refused := r.records(req, w, tombstone); refused != nil {
@@ -230,9 +231,11 @@ type work struct {
 	froms     []origins    // theirs, for a dry run
 	topic     string       // of the request, without the suffix of an envelope or virtual host
 	isBatch   bool         // the reply is about several
+	apart     bool         // and has a place for the refusal of each
 	form      *bodyForm
 	path      restproxy.Call // what the path asks for, on routes that know the REST Proxy
 	asked     *asked         // nil: the request is none to the REST Proxy
+	head      []byte         // of the envelope http; nil: not made yet
 	body      []byte         // as the client sent it
 	bodyBytes int            // of it, as the gateway handed it over
 	scratch   []byte         // of the compacted body

@@ -166,6 +166,9 @@ func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	if rec.Key == nil && r.RequireKey {
 		return refuse(400, "the route takes records with a key only, and this one has none")
 	}
+	if r.RequireJSON && rec.Value != nil && !isJSON {
+		return refuse(415, "the route takes JSON only")
+	}
 	if r.schema != nil && rec.Value != nil {
 		if !isJSON {
 			return refuse(415, "the route takes JSON only, since it has a schema")
@@ -177,7 +180,7 @@ func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	suffix := ""
 	if r.Envelope != nil {
 		var refused *Reply
-		if suffix, refused = r.wrap(w, rec, isJSON); refused != nil {
+		if suffix, refused = r.wrap(req, w, rec, isJSON); refused != nil {
 			return refused
 		}
 	}

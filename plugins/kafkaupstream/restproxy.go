@@ -16,7 +16,9 @@ import (
 //     is -1, which the proxy itself says under acks=0; a null would become the offset 0 in languages without one.
 //   - A record that is not, or may not be, in Kafka is an error, which may be repeated where its code is 50003.
 //   - The status is 200 (207) if any record of the request is a success. Otherwise all of it may be sent again, and the reply
-//     is the error of one, under our own status: that of one that may be in Kafka, if there is any.
+//     is the error of one, under our own status: that of one that may be in Kafka, if there is any, and not of one that was
+//     refused before, if there is another.
+//   - A record of v3 that is refused takes no other with it: its error is in its place. After one that is no JSON nothing is read.
 
 // proxyCodes is the table from what has failed to the proxy's error code (its Errors.java, and KafkaExceptionMapper.java of
 // rest-utils).
@@ -61,11 +63,13 @@ func (r *Reply) errorCode() int {
 // asked is a request to the REST Proxy.
 type asked struct {
 	restproxy.Call
+	v1      bool
 	records []said
 }
 
 // said is what a reply repeats of a record.
 type said struct {
+	refused            *Reply // nil: it was not; others have nothing more to repeat
 	id                 string // of an entry of records:batch
 	partition          int32
 	keyType, valueType string
@@ -74,13 +78,16 @@ type said struct {
 
 // note keeps what the reply repeats of a record.
 func (a *asked) note(e *restproxy.Record, rec *record.Record) {
-	a.records = append(a.records, said{e.ID, rec.Partition, e.KeyType, e.ValueType, len(rec.Key), len(rec.Value)})
+	a.records = append(a.records, said{nil, e.ID, rec.Partition, e.KeyType, e.ValueType, len(rec.Key), len(rec.Value)})
 }
 
 // contentType is that of all replies to the request.
 func (a *asked) contentType() string {
-	if a.Version == 3 {
+	switch {
+	case a.Version == 3:
 		return "application/json"
+	case a.v1:
+		return "application/vnd.kafka.v1+json"
 	}
 	return "application/vnd.kafka.v2+json"
 }
@@ -94,12 +101,13 @@ func (a *asked) accepted(all Reply) Reply {
 func (a *asked) reply(all Reply, replies []Reply) Reply {
 	if !slices.ContainsFunc(replies, func(r Reply) bool { return r.Status < 300 }) {
 		i := max(0, slices.IndexFunc(replies, func(r Reply) bool { return r.unconfirmed }))
-		if one := replies[i]; all.Status == 207 { // they differ
-			return *one.of("record", i+1)
-		} else {
-			return one
+		one := replies[i]
+		if all.Status == 207 || len(replies) < len(a.records) { // they differ
+			return *one.of("record", a.number(i))
 		}
+		return one
 	}
+	replies = a.inPlace(replies)
 	switch all.Status = 200; {
 	case a.Version != 3:
 		all.body = a.appendV2(nil, replies)
@@ -108,6 +116,32 @@ func (a *asked) reply(all Reply, replies []Reply) Reply {
 	default:
 		for i := range replies {
 			all.body = a.appendV3(all.body, &replies[i], &a.records[i])
+		}
+	}
+	return all
+}
+
+// number is that of the record which is the i-th of those that were not refused.
+func (a *asked) number(i int) int {
+	for n := range a.records {
+		if a.records[n].refused != nil {
+			continue
+		}
+		if i--; i < 0 {
+			return n + 1
+		}
+	}
+	return len(a.records)
+}
+
+// inPlace adds the replies to the records that were refused to those to the others.
+func (a *asked) inPlace(replies []Reply) []Reply {
+	all := make([]Reply, 0, len(a.records))
+	for i := range a.records {
+		if refused := a.records[i].refused; refused != nil {
+			all = append(all, *refused)
+		} else {
+			all, replies = append(all, replies[0]), replies[1:]
 		}
 	}
 	return all
