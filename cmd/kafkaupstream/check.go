@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -44,7 +45,9 @@ func checkRoute(ctx context.Context, env environment) error {
 	if o.Text, err = readConf(*file, env); err != nil {
 		return err
 	}
-	o.Spool = env.getenv("KAFKAUPSTREAM_SPOOL_DIR") != ""
+	if dir := env.getenv("KAFKAUPSTREAM_SPOOL_DIR"); dir != "" {
+		o.Spool, o.SpoolFull = true, fullSpool(ctx, dir)
+	}
 	resolver := secrets.New(*secretsDir, env.getenv, names)
 	o.Resolve, o.AllowReference, o.Variable = resolver.Resolve, resolver.Check, resolver.Variable
 	if !*asJSON {
@@ -63,6 +66,17 @@ func checkRoute(ctx context.Context, env environment) error {
 		return errFound
 	}
 	return nil
+}
+
+// fullSpool is why the runner that has a spool refuses records; empty: it does not, or none answers.
+func fullSpool(ctx context.Context, dir string) string {
+	c, err := control.Dial(ctx, dir)
+	if err != nil {
+		return ""
+	}
+	room, _ := c.Room(ctx) // a runner that is ending has none
+	_ = c.Close()
+	return room.Full
 }
 
 // wrongCheck returns what is wrong with the flags.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
@@ -25,8 +26,9 @@ func printRoute(_ context.Context, env environment) error {
 	fs.StringVar(&r.ID, "id", "", "the route's `id` (default the topic)")
 	fs.StringVar(&r.Name, "name", "", "the route's `name` (default none)")
 	fs.StringVar(&r.Host, "host", "", "the route's `host` (default any)")
-	asYAML := fs.Bool("yaml", false, "print an apisix.yaml")
-	asCurl := fs.Bool("curl", false, "print a command that puts the route at the Admin API; it takes the key from $ADMIN_KEY")
+	output := fs.String("output", "", "the `form`: json for the Admin API, yaml, curl, or k8s for APISIX's ingress controller (default json)")
+	asYAML := fs.Bool("yaml", false, "print an apisix.yaml: --output yaml")
+	asCurl := fs.Bool("curl", false, "print a command that puts the route at the Admin API; it takes the key from $ADMIN_KEY: --output curl")
 	adminURL := fs.String("admin-url", defaultAdminURL, "`URL` where the Admin API is, for --curl")
 	if err := fs.parse(env, false); err != nil {
 		return err
@@ -38,8 +40,10 @@ func printRoute(_ context.Context, env environment) error {
 		return usage("-f names the configuration's file, - is standard input")
 	case r.Phase == "":
 		return usage("--phase is post-req or pre-req, not %q", *phase)
-	case *asYAML && *asCurl:
-		return usage("either --yaml or --curl")
+	}
+	form, ok := outputForm(*output, *asYAML, *asCurl)
+	if !ok {
+		return usage("one of --yaml, --curl and --output, which is json, yaml, curl or k8s")
 	}
 	text, err := readConf(*file, env)
 	if err != nil {
@@ -55,14 +59,11 @@ func printRoute(_ context.Context, env environment) error {
 	if err := r.Validate(); err != nil {
 		return usage("%v", err)
 	}
-	print := r.JSON
-	switch {
-	case *asYAML:
-		print = r.YAML
-	case *asCurl:
-		print = func() ([]byte, error) { return r.Curl(*adminURL) }
-	}
-	if !*asYAML && apisixroute.HasVariable(r.Value) {
+	print := map[string]func() ([]byte, error){
+		"json": r.JSON, "yaml": r.YAML, "k8s": r.Kubernetes,
+		"curl": func() ([]byte, error) { return r.Curl(*adminURL) },
+	}[form]
+	if form != "yaml" && apisixroute.HasVariable(r.Value) {
 		fmt.Fprintln(env.stderr, check.Finding{Status: check.Warning, Message: check.NotReplaced})
 	}
 	out, err := print()
@@ -71,6 +72,22 @@ func printRoute(_ context.Context, env environment) error {
 	}
 	_, err = env.stdout.Write(out)
 	return err
+}
+
+// outputForm is the form that the flags ask for; false: there is none, or they ask for several.
+func outputForm(output string, asYAML, asCurl bool) (form string, ok bool) {
+	var forms []string
+	if output != "" {
+		forms = append(forms, output)
+	}
+	if asYAML {
+		forms = append(forms, "yaml")
+	}
+	if asCurl {
+		forms = append(forms, "curl")
+	}
+	forms = append(forms, "json")[:max(1, len(forms))]
+	return forms[0], len(forms) == 1 && slices.Contains([]string{"json", "yaml", "curl", "k8s"}, forms[0])
 }
 
 // lintForRoute says on standard error what is wrong with a configuration, and tells

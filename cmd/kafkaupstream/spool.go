@@ -169,7 +169,14 @@ func (c *spoolCommand) ls(ctx context.Context) error {
 		if c.json {
 			return c.printJSON(infos)
 		}
-		return printStreams(c.env.stdout, infos)
+		if err := printStreams(c.env.stdout, infos); err != nil {
+			return err
+		}
+		room, err := o.Room(ctx)
+		if err != nil {
+			return err
+		}
+		return printRoom(c.env.stdout, room)
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 // process.
 type spoolOperator interface {
 	Streams(ctx context.Context) ([]durable.StreamInfo, error)
+	Room(ctx context.Context) (durable.Room, error)
 	Find(ctx context.Context, sel operator.Selection) (operator.Done, error)
 	Show(ctx context.Context, req operator.ShowRequest, f func(*operator.RecordInfo) error) error
 	Replay(ctx context.Context, sel operator.Selection, to *durable.Target) (operator.Done, error)

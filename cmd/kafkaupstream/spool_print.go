@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 )
@@ -48,6 +49,19 @@ func printStreams(w io.Writer, infos []durable.StreamInfo) error {
 		}
 	}
 	return nil
+}
+
+// printRoom prints what the spool takes of what it may take, where a runner bounds it, and whether it is full.
+func printRoom(w io.Writer, r durable.Room) error {
+	if r.MaxBytes == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\nThe spool has %d bytes of %s (--spool-max-bytes), of which dead letters have %d of %s.\n",
+		r.Bytes, bytesize.Format(r.MaxBytes), r.DeadLetterBytes, bytesize.Format(r.DeadLetterMaxBytes))
+	if err == nil && r.Full != "" {
+		_, err = fmt.Fprintf(w, "Records are refused: %s.\n", r.Full)
+	}
+	return err
 }
 
 func suspended(s durable.StreamInfo) string {

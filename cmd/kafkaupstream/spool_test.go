@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,10 +73,10 @@ func (p person) streams() (infos []durable.StreamInfo) {
 }
 
 // startDurable starts a runner with a spool, and a person who looks after it.
-func startDurable(t *testing.T, dir string) (*program.Process, string, person) {
+func startDurable(t *testing.T, dir string, args ...string) (*program.Process, string, person) {
 	t.Helper()
 	socket := socketPath(t)
-	r := startRun(t, socket, program.Options{Args: append([]string{"--spool-dir", dir}, unhurried...)})
+	r := startRun(t, socket, program.Options{Args: slices.Concat([]string{"--spool-dir", dir}, unhurried, args)})
 	program.Until(t, "it has the spool", func() bool { return listens(filepath.Join(dir, "control.sock")) })
 	return r, socket, person{t, dir}
 }
@@ -237,6 +238,29 @@ func TestSpoolBesideARunner(t *testing.T) {
 	waitForValue(t, b, "large")
 	p.sees("replay "+id+" --json", `"records": 0`)
 	stopRun(t, r)
+}
+
+func TestFullSpoolIsNamedWithItsSizeAndFlag(t *testing.T) {
+	t.Parallel()
+	r, socket, p := startDurable(t, shortDir(t), "--spool-max-bytes", "1MiB")
+	conf := durableRoute(gone)
+	a := connect(t, socket, conf)
+	p.sees("ls", `(?m)^The spool has 0 bytes of 1MiB \(--spool-max-bytes\), of which dead letters have 0 of 128KiB\.$`)
+	a.mustPost(t, strings.Repeat("x", 700_000), 202)
+	if stdout, _ := p.does(exitOK, "ls"); strings.Contains(stdout, "refused") {
+		t.Errorf("with room: %s", stdout)
+	}
+	a.mustPost(t, strings.Repeat("y", 700_000), 503)
+	const why = `the spool is full: --spool-max-bytes is 1MiB, of which records may have 896KiB`
+	p.sees("ls", `(?m)^The spool has 70\d{4} bytes of 1MiB \(--spool-max-bytes\)`, `(?m)^Records are refused: `+why+`\.$`)
+	checked, code := program.Run(t, binary, program.Options{Args: []string{"check", "--offline", "-f", write(t, conf)}, Env: []string{"KAFKAUPSTREAM_SPOOL_DIR=" + p.dir}})
+	if code != exitOK || !regexp.MustCompile(`(?m)^warning.*; `+why+`$`).MatchString(checked.Stdout.String()) {
+		t.Errorf("check: exit code %d\n%s", code, checked.Stdout)
+	}
+	stopRun(t, r)
+	if stdout, _ := p.does(exitOK, "ls"); strings.Contains(stdout, "max-bytes") {
+		t.Errorf("nobody bounds it now: %s", stdout)
+	}
 }
 
 func TestHeldSpoolThatDoesNotAnswerIsToldOf(t *testing.T) {

@@ -255,8 +255,8 @@ func (l *linter) config(path string, text []byte) *routeconf.Route {
 	return route
 }
 
-// spoolNotes says which of the configurations only a process with a spool serves.
-func spoolNotes(configs []Config) []Finding {
+// spoolFindings says of each configuration that only a process with a spool serves what is to be said of its spool.
+func spoolFindings(configs []Config, status Status, what string) []Finding {
 	l := &linter{}
 	for _, c := range configs {
 		if c.Route == nil {
@@ -264,7 +264,7 @@ func spoolNotes(configs []Config) []Finding {
 		}
 		l.within = c.Resource
 		for _, need := range c.Route.NeedsSpool() {
-			l.add(Note, join(c.Path, need.Path), need.Message+"; without it every request is answered 500")
+			l.add(status, join(c.Path, need.Path), need.Message+"; "+what)
 		}
 	}
 	return l.findings

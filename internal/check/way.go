@@ -31,6 +31,8 @@ type Options struct {
 	Large, Transactions bool
 	// Spool: the process that serves the routes is known to have a spool.
 	Spool bool
+	// SpoolFull is why that keeps no records at the moment; empty: it does, or is not known.
+	SpoolFull string
 	// Timeout is how long each step may take.
 	Timeout time.Duration
 	// Resolve returns the secret behind a reference; see [secrets.Resolver].

@@ -31,6 +31,30 @@ type Stats struct {
 	CorruptBytes int64
 }
 
+// Room is what a spool's files take of what they may take, in bytes.
+type Room struct {
+	Bytes              int64 `json:"bytes"` // those of dead letters included
+	MaxBytes           int64 `json:"max_bytes"`
+	DeadLetterBytes    int64 `json:"dead_letter_bytes"`
+	DeadLetterMaxBytes int64 `json:"dead_letter_max_bytes"`
+	// Full is why records are refused, with sizes and the flag; empty: none is.
+	Full string `json:"full,omitempty"`
+}
+
+// Room returns the queue's room; the zero value while it has no disk.
+func (q *Queue) Room() (r Room) {
+	disk := q.spool.Load()
+	if disk == nil {
+		return r
+	}
+	r.Bytes, r.MaxBytes = disk.Bytes(), disk.MaxBytes()
+	r.DeadLetterBytes, r.DeadLetterMaxBytes, _ = disk.Letters()
+	if err := disk.Full(); err != nil {
+		r.Full = err.Error()
+	}
+	return r
+}
+
 // State reports whether records can be kept, and whether this process sends them.
 func (q *Queue) State() (open, owner bool) {
 	disk, owner := q.state()

@@ -25,6 +25,11 @@ type room struct {
 	records int64
 	letters int64
 	held    map[any]int64 // of records, by Entry.Holder
+	// refused is the last record for which there was no room.
+	refused struct {
+		bytes  int64
+		holder any
+	}
 }
 
 // charge is what a file, or a part of it, takes.
@@ -69,6 +74,29 @@ func (r *room) used() (all, letters int64) {
 func (r *room) takeRecord(n int64, holder any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.lacks(n, holder); err != nil {
+		r.refused.bytes, r.refused.holder = n, holder
+		return err
+	}
+	r.records += n
+	if holder != nil {
+		r.held[holder] += n
+	}
+	return nil
+}
+
+// full is why the record that was refused last would be refused again; nil: it would not, or none was.
+func (r *room) full() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused.bytes == 0 {
+		return nil
+	}
+	return r.lacks(r.refused.bytes, r.refused.holder)
+}
+
+// lacks is why there is no room for n bytes of a record; nil: there is. The caller has the lock.
+func (r *room) lacks(n int64, holder any) error {
 	share := r.max - max(r.lettersMax(), r.letters)
 	free := share - r.records
 	if n > free { // the same text each time, so that the log counts it as one
@@ -76,10 +104,6 @@ func (r *room) takeRecord(n int64, holder any) error {
 	}
 	if held := r.held[holder]; held > 0 && (held+n)/holderTimes > free {
 		return fmt.Errorf("%w for this route: it has %d bytes, and %d are left for all (%s)", ErrFull, held, free, r.bound())
-	}
-	r.records += n
-	if holder != nil {
-		r.held[holder] += n
 	}
 	return nil
 }

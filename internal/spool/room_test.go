@@ -163,3 +163,22 @@ func TestHolderGetsBackWhatCouldNotBeWritten(t *testing.T) {
 		t.Errorf("held: %v, %d bytes", s.room.held, s.Bytes())
 	}
 }
+
+func TestFullSpoolSaysSoUntilThereIsRoom(t *testing.T) {
+	s := openOwned(t, t.TempDir(), Options{MaxBytes: 80_000, SegmentBytes: 8 * 500})
+	st := stream(t, s, "s")
+	mustAppend(t, st, "x")
+	if err := s.Full(); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	filled(t, st, nil)
+	if err := s.Full(); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "--spool-max-bytes is 80kB, of which records may have 70kB") {
+		t.Errorf("without room: %v", err)
+	}
+	for _, e := range all(t, st) {
+		mustResolve(t, st, e.Position)
+	}
+	if err := s.Full(); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}

@@ -168,6 +168,10 @@ func (s *Spool) Letters() (bytes, maxBytes, dropped int64) {
 	return bytes, s.room.lettersMax(), s.dropped.Load()
 }
 
+// Full is why the record that was refused last for want of room would be refused now, an ErrFull that names sizes and the
+// flag; nil: it would not, or none was.
+func (s *Spool) Full() error { return s.room.full() }
+
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)

@@ -129,7 +129,9 @@ func TestWrongUsage(t *testing.T) {
 		"route -f " + conf + " --uri /a --id a/b":   `property "id" validation failed`,
 		"route -f " + conf + " --uri a --id a":      `property "uri" validation failed`,
 		"route -f " + conf + " --phase access":      "--phase is post-req or pre-req",
-		"route -f " + conf + " --yaml --curl":       "either --yaml or --curl",
+		"route -f " + conf + " --yaml --curl":       "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
+		"route -f " + conf + " --output helm":       "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
+		"route -f " + conf + " --output k8s --curl": "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
 	} {
 		p, code := program.Run(t, binary, program.Options{Args: strings.Fields(args)})
 		if code != 2 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), want) {

@@ -55,6 +55,18 @@ func install(t *testing.T, folder string) python {
 	return python(filepath.Join(dir, "bin", "python"))
 }
 
+// interpreter is a Python that the pinned packages are made for.
+func interpreter(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"python3.12", "python3.11", "python3"} {
+		if exec.Command(name, "-c", "import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))").Run() == nil {
+			return name
+		}
+	}
+	t.Fatal("Python 3.11 or 3.12 is needed, with venv: make deps installs it, or says how")
+	return ""
+}
+
 // makeVenv takes every package as it is pinned: to let pip resolve what fits takes
 // minutes, and gives another answer every week.
 func makeVenv(t *testing.T, dir, requirements string) {
@@ -63,12 +75,12 @@ func makeVenv(t *testing.T, dir, requirements string) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"python3", "-m", "venv", dir},
+		{interpreter(t), "-m", "venv", dir},
 		{filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
 			"--no-deps", "--only-binary", ":all:", "-r", requirements},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v (Python 3.11 or 3.12 is needed, with venv and pip)\n%s", args, err, out)
+			t.Fatalf("%q: %v\n%s", args, err, out)
 		}
 	}
 }

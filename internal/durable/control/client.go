@@ -69,6 +69,12 @@ func (c *Client) Streams(ctx context.Context) (infos []durable.StreamInfo, err e
 	return infos, err
 }
 
+// Room returns what the spool takes of what it may take.
+func (c *Client) Room(ctx context.Context) (room durable.Room, err error) {
+	err = c.call(ctx, http.MethodGet, "room", nil, &room)
+	return room, err
+}
+
 // Find counts the records that a selection means, and changes nothing.
 func (c *Client) Find(ctx context.Context, sel operator.Selection) (operator.Done, error) {
 	return c.operate(ctx, "find", sel)

@@ -115,6 +115,10 @@ func routes(o *operator.Operator) http.Handler {
 		}
 		reply(w, http.StatusOK, infos)
 	})
+	mux.HandleFunc("GET /room", func(w http.ResponseWriter, r *http.Request) {
+		room, _ := o.Room(r.Context()) // the error is the client's
+		reply(w, http.StatusOK, room)
+	})
 	mux.HandleFunc("POST /find", operation(o.Find))
 	mux.HandleFunc("POST /replay", operation(func(ctx context.Context, r replayRequest) (operator.Done, error) {
 		return o.Replay(ctx, r.Selection, r.To)

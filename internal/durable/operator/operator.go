@@ -87,6 +87,16 @@ func (o *Operator) Streams(context.Context) ([]durable.StreamInfo, error) {
 	return infos, nil
 }
 
+// Room returns what the spool takes of what it may take. Only a process that serves bounds it: without one there is nothing that
+// it may take, and the error is nil all the same.
+func (o *Operator) Room(context.Context) (durable.Room, error) {
+	r := o.q.Room()
+	if r.MaxBytes == math.MaxInt64 { // of OpenIdle
+		r.MaxBytes, r.DeadLetterMaxBytes = 0, 0
+	}
+	return r, nil
+}
+
 // interrupted returns why an operation is not to continue, nil if it is.
 func (o *Operator) interrupted(ctx context.Context) error {
 	if o.q.Stopping() {

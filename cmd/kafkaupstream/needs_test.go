@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// machine is a PATH with what any system has, and commands that a test writes.
+func machine(t *testing.T, commands map[string]string) string {
+	t.Helper()
+	bin := t.TempDir()
+	for _, tool := range []string{"bash", "dirname", "cat", "env"} {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(bin, tool)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, script := range commands {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return bin
+}
+
+func needs(path string) (string, error) {
+	cmd := exec.Command("bash", "../../.ci/needs")
+	cmd.Env = []string{"PATH=" + path}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// Before anything runs: who lacks five things learns of five, and how to get them.
+func TestWhatTestsNeedIsNamedAtOnce(t *testing.T) {
+	out, err := needs(machine(t, map[string]string{"id": "echo 1000", "curl": "", "jq": "", "java": "", "python3": "exit 1"}))
+	if err == nil {
+		t.Error("exit code 0")
+	}
+	for _, line := range []string{
+		"missing: go, of the version in go.mod or newer: https://go.dev/dl/",
+		"missing: cc mvn python chromium kcat shellcheck promtool (python: 3.11 or 3.12, with venv)",
+		"  apt-get install gcc maven python3-venv chromium kcat shellcheck prometheus   # as root; make test does it itself",
+		"  dnf install gcc maven python3.12 chromium kcat ShellCheck golang-github-prometheus",
+		"  brew install gcc maven python@3.12 chromium kcat shellcheck prometheus",
+	} {
+		if !strings.Contains(out, line+"\n") {
+			t.Errorf("no %q in\n%s", line, out)
+		}
+	}
+}
+
+func TestWhatTestsNeedIsInstalledOnDebianAsRoot(t *testing.T) {
+	all := map[string]string{"id": "echo 0", "go": "", "python3.11": "", "cc": "", "java": "", "mvn": "", "chromium": "", "curl": "", "kcat": "", "promtool": "",
+		"apt-get": `echo "apt-get $*"`}
+	out, err := needs(machine(t, all))
+	if err != nil || out != "installing: jq shellcheck\napt-get update -qq\napt-get install -y -qq --no-install-recommends jq shellcheck\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+	all["jq"], all["shellcheck"] = "", ""
+	if out, err := needs(machine(t, all)); err != nil || out != "" {
+		t.Errorf("nothing is missing: %v: %s", err, out)
+	}
+}
