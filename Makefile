@@ -33,9 +33,10 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
 	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
+	cd test/manifests && go mod tidy -diff && go vet ./... && go test ./... # examples/kubernetes; a module of its own
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
 	done

@@ -6,10 +6,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+commit=$(git rev-parse HEAD)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for folder in one/folder another/place/further/down; do
   git clone --quiet . "$work/$folder"
+  git -C "$work/$folder" checkout --quiet --detach "$commit" # somebody may commit meanwhile
   (
     # Tags are cloned, so the version is the same.
     export GOCACHE=$work/$folder.go ZIG_GLOBAL_CACHE_DIR=$work/$folder.zig ZIG_LOCAL_CACHE_DIR=$work/$folder.zig

@@ -42,6 +42,7 @@ type serveOptions struct {
 	bounds       httpfront.Bounds
 	certificates httpfront.Certificates
 	trust        httpfront.Trust
+	proxies      httpfront.Proxies
 }
 
 // readServeOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
@@ -58,6 +59,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	secretFile := fs.String("gateway-secret-file", "", "`file` with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
 	variables := gatewayVariables()
 	fs.Var(variables, "variable", "`NAME=HEADER`: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
+	proxies := fs.String("proxy-protocol", "", "the load balancers, a `list` of addresses and ranges such as 10.0.0.0/8, whose connections begin with a PROXY protocol header: the client's address for $src_ip")
 	fs.section("Bounds")
 	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
 	fs.DurationVar(&o.bounds.ReadTimeout, "read-timeout", time.Minute, "how long a whole request may take to arrive")
@@ -77,6 +79,9 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	if err = check(); err == nil {
 		err = o.checkServeFlags()
 	}
+	if err == nil && *proxies != "" {
+		err = o.readProxies(*proxies)
+	}
 	if err != nil {
 		return o, fs.misused(env, "%v", err)
 	}
@@ -90,6 +95,16 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 		}
 	}
 	return o, o.checkLogFile()
+}
+
+func (o *serveOptions) readProxies(list string) (err error) {
+	if o.trust.Socket {
+		return errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+	}
+	if o.proxies, err = httpfront.ParseProxies(strings.Split(list, ",")); err != nil {
+		return fmt.Errorf("--proxy-protocol: %w", err)
+	}
+	return nil
 }
 
 func (o *serveOptions) checkServeFlags() error {
@@ -195,7 +210,7 @@ func startHTTP(o *serveOptions) (*httpServer, error) {
 		s.core.Drain(context.Background()) // nothing was served
 		return nil, err
 	}
-	front := httpfront.Options{Handler: s.core.Handler, Trust: &o.trust, Bounds: o.bounds, Log: o.log}
+	front := httpfront.Options{Handler: s.core.Handler, Trust: &o.trust, Bounds: o.bounds, Proxies: o.proxies, Log: o.log}
 	if o.certificates.CertFile != "" {
 		front.TLS = o.certificates.Config()
 	}

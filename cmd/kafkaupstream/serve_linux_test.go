@@ -319,6 +319,8 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --variable x", 2, "it has the form NAME=HEADER"},
 		{"-f " + right + " --socket-group 1", 2, "--socket-group is of a unix: socket"},
 		{"-f " + right + " --listen unix:" + dir + "/s --socket-group nobody-has-it", 1, "--socket-group: group: unknown group nobody-has-it"},
+		{"-f " + right + " --proxy-protocol 10.0.0.0/33", 2, "--proxy-protocol: "},
+		{"-f " + right + " --proxy-protocol 10.0.0.1 --listen unix:" + dir + "/s", 2, "--proxy-protocol is of TCP"},
 		{"-f " + right + " --max-connections 0", 2, "are more than 0"},
 		{"-f " + right + " --gateway-secret-file /missing", 1, "--gateway-secret-file: open /missing"},
 		{"-f " + right + " --tls-cert /missing --tls-key /missing", 1, "--tls-cert, --tls-key: open /missing"},

@@ -9,5 +9,5 @@
 // the rest for the next request, and it has no HTTP/2.
 //
 // Read it in this order: server.go, routes.go (requests to routes), request.go (what the core asks), trust.go
-// (whose word counts), tls.go.
+// (whose word counts), tls.go, proxied.go.
 package httpfront

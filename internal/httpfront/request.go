@@ -189,13 +189,13 @@ func (r *request) readKnown(length int, room kafkaupstream.Room) error {
 	return nil
 }
 
-// readUnknown asks for room before it takes it.
+// readUnknown asks for room before it takes it: for what has come too, of which there are two while it is copied.
 func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
 	r.body = r.body[:0]
 	for size := 0; ; {
 		if len(r.body) == size {
 			size = max(firstBytes, 2*size)
-			if err := room.Hold(size); err != nil {
+			if err := room.Hold(len(r.body) + size); err != nil {
 				return err
 			}
 			r.body = slices.Grow(r.body, size-len(r.body))

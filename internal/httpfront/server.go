@@ -29,6 +29,7 @@ type Options struct {
 	Trust   *Trust
 	Bounds  Bounds
 	TLS     *tls.Config // nil: none
+	Proxies Proxies
 	Log     *slog.Logger
 }
 
@@ -84,6 +85,9 @@ func (s *Server) count(c net.Conn, state http.ConnState) {
 
 // Serve accepts connections until Shutdown, and returns what keeps it from that.
 func (s *Server) Serve(l net.Listener) (err error) {
+	if s.opts.Proxies != nil {
+		l = proxied(l, s.opts.Proxies, s.opts.Bounds.HeaderTimeout)
+	}
 	l = bounded.Listener(l, s.opts.Bounds.Connections)
 	if s.opts.TLS != nil {
 		err = s.http.ServeTLS(l, "", "")

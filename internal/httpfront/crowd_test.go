@@ -1,0 +1,116 @@
+package httpfront
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/test/await"
+)
+
+// inUse is the memory that the process has in use, in bytes, without garbage.
+func inUse() int {
+	runtime.GC()
+	runtime.GC() // what pools have kept at the first
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}
+
+// Twice of what docs/serve.md says of an idle connection: a client's end of it is in the number here, and what the race
+// detector adds.
+func TestIdleConnectionCostsLittleMemory(t *testing.T) {
+	b := bounds()
+	b.Connections = 1000
+	f := start(t, Options{Bounds: b}, anyRoute)
+	before := inUse()
+	conns := make([]net.Conn, b.Connections)
+	for i := range conns {
+		c := f.dial()
+		if status, _, body := c.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"); status != 200 {
+			t.Fatal(status, body)
+		}
+		conns[i] = c.Conn
+	}
+	each := (inUse() - before) / len(conns)
+	t.Logf("%d bytes each", each)
+	if each > 40<<10 {
+		t.Errorf("an idle connection takes %d bytes", each)
+	}
+	runtime.KeepAlive(conns)
+}
+
+// Bytes that trickle in do not put the end of a header's time off.
+func TestSlowHeadersAreCutOff(t *testing.T) {
+	b := bounds()
+	b.HeaderTimeout = 100 * time.Millisecond
+	f := start(t, Options{Bounds: b}, anyRoute)
+	var slow sync.WaitGroup
+	for range 50 {
+		c := f.dial()
+		slow.Go(func() {
+			text := "POST /a HTTP/1.1\r\nX: "
+			for {
+				if _, err := io.WriteString(c, text); err != nil {
+					return // it is closed
+				}
+				text = "x"
+				if err := c.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := c.r.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					return
+				}
+			}
+		})
+	}
+	slow.Wait()
+	await.Within(t, 20*time.Second, "all are closed", func() bool { return f.Stats().Connections == 0 })
+	if status, _, body := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nConnection: close\n\nx"); status != 200 {
+		t.Error(status, body)
+	}
+}
+
+// However many large bodies of unknown length come at once, what is taken for them stays within the bound.
+func TestChunkedBodiesStayWithinTheBoundOfMemory(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	const size = 900 << 10
+	f.kafka.room = 8 * size
+	text := fmt.Sprintf("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", size, strings.Repeat("x", size))
+	var clients sync.WaitGroup
+	for range 64 {
+		c := f.dial()
+		clients.Go(func() {
+			go func() { _, _ = io.WriteString(c, text) }() // a refused body is not read
+			reply, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				return // the connection was closed before the reply was read
+			}
+			defer reply.Body.Close()
+			if reply.StatusCode != 200 && reply.StatusCode != 503 {
+				t.Error(reply.Status)
+			}
+		})
+	}
+	clients.Wait()
+	await.Within(t, 20*time.Second, "all memory is given back", func() bool {
+		f.kafka.mu.Lock()
+		defer f.kafka.mu.Unlock()
+		return f.kafka.held == 0
+	})
+	f.kafka.mu.Lock()
+	defer f.kafka.mu.Unlock()
+	if f.kafka.most > f.kafka.room || f.kafka.most < size {
+		t.Errorf("%d bytes were taken at most, of %d", f.kafka.most, f.kafka.room)
+	}
+}

@@ -1,0 +1,3 @@
+// Package manifests has tests of the files in examples/kubernetes: they are decoded strictly into the types of Kubernetes' API
+// and of the Prometheus Operator. It is a module of its own, so that the program has nothing of Kubernetes.
+package manifests

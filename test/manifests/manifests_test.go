@@ -1,0 +1,147 @@
+package manifests
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	apps "k8s.io/api/apps/v1"
+	autoscaling "k8s.io/api/autoscaling/v2"
+	core "k8s.io/api/core/v1"
+	policy "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	strict "sigs.k8s.io/yaml"
+)
+
+// kinds are the types of what the files have.
+var kinds = map[string]func() any{
+	"v1 ConfigMap":                            func() any { return &core.ConfigMap{} },
+	"v1 Secret":                               func() any { return &core.Secret{} },
+	"v1 Service":                              func() any { return &core.Service{} },
+	"apps/v1 Deployment":                      func() any { return &apps.Deployment{} },
+	"apps/v1 StatefulSet":                     func() any { return &apps.StatefulSet{} },
+	"policy/v1 PodDisruptionBudget":           func() any { return &policy.PodDisruptionBudget{} },
+	"autoscaling/v2 HorizontalPodAutoscaler":  func() any { return &autoscaling.HorizontalPodAutoscaler{} },
+	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return &monitoring.ServiceMonitor{} },
+}
+
+const folder = "../../examples/kubernetes/serve"
+
+// read returns the documents of all files, decoded, by kind.
+func read(t *testing.T) map[string][]any {
+	t.Helper()
+	all := map[string][]any{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		docs := yaml.NewYAMLReader(bufioReader(text))
+		for {
+			doc, err := docs.Read()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			var head struct{ APIVersion, Kind string }
+			if err := strict.Unmarshal(doc, &head); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			kind := head.APIVersion + " " + head.Kind
+			make, known := kinds[kind]
+			if !known {
+				t.Errorf("%s: unknown kind %s", path, kind)
+				continue
+			}
+			v := make()
+			if err := strict.UnmarshalStrict(doc, v); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			all[kind] = append(all[kind], v)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestManifestsAreOfTheirKinds(t *testing.T) {
+	all := read(t)
+	for kind := range kinds {
+		if len(all[kind]) == 0 {
+			t.Errorf("no %s", kind)
+		}
+	}
+}
+
+// pods are the templates, by the kind of what makes them.
+func pods(all map[string][]any) map[string]*core.PodTemplateSpec {
+	return map[string]*core.PodTemplateSpec{
+		"Deployment":  &all["apps/v1 Deployment"][0].(*apps.Deployment).Spec.Template,
+		"StatefulSet": &all["apps/v1 StatefulSet"][0].(*apps.StatefulSet).Spec.Template,
+	}
+}
+
+func TestManifestsFitTogether(t *testing.T) {
+	all := read(t)
+	if t.Failed() {
+		return
+	}
+	service := all["v1 Service"][0].(*core.Service)
+	for kind, pod := range pods(all) {
+		c := pod.Spec.Containers[0]
+		ports := map[string]bool{}
+		for _, p := range c.Ports {
+			ports[p.Name] = true
+		}
+		for _, p := range service.Spec.Ports {
+			if !ports[p.TargetPort.String()] {
+				t.Errorf("%s has no port %s", kind, p.TargetPort.String())
+			}
+		}
+		for name, value := range service.Spec.Selector {
+			if pod.Labels[name] != value {
+				t.Errorf("%s: the service does not select it", kind)
+			}
+		}
+		for _, v := range pod.Spec.Volumes {
+			switch {
+			case v.ConfigMap != nil && v.ConfigMap.Name != all["v1 ConfigMap"][0].(*core.ConfigMap).Name,
+				v.Secret != nil && v.Secret.SecretName != all["v1 Secret"][0].(*core.Secret).Name:
+				t.Errorf("%s: nothing is in the volume %s", kind, v.Name)
+			}
+		}
+		// --leave-timeout and --drain-timeout take 15 s.
+		if grace := pod.Spec.TerminationGracePeriodSeconds; grace == nil || *grace < 16 {
+			t.Errorf("%s is killed before it has drained", kind)
+		}
+	}
+	monitor, ports := all["monitoring.coreos.com/v1 ServiceMonitor"][0].(*monitoring.ServiceMonitor), map[string]bool{}
+	for _, p := range service.Spec.Ports {
+		ports[p.Name] = true
+	}
+	for _, e := range monitor.Spec.Endpoints {
+		if !ports[e.Port] {
+			t.Errorf("the service has no port %s", e.Port)
+		}
+	}
+	scaled := all["autoscaling/v2 HorizontalPodAutoscaler"][0].(*autoscaling.HorizontalPodAutoscaler).Spec.ScaleTargetRef
+	if scaled.Kind != "Deployment" || scaled.Name != all["apps/v1 Deployment"][0].(*apps.Deployment).Name {
+		t.Errorf("what is scaled is %+v", scaled)
+	}
+}
+
+func bufioReader(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }
