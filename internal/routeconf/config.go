@@ -73,7 +73,9 @@ type Route struct {
 	CloudEvents   bool
 	EventsOut     cloudevents.Out
 	WebHooks      []string           // patterns of senders that may deliver events; nil: none asks
-	Schema        *Schema            // nil: none
+	Schema        *Schema            // of values; nil: none
+	KeySchema     *Schema            // nil: none
+	Registry      *Schema            // for the schemas that clients of the REST Proxy name; nil: none
 	Envelope      *envelope.Envelope // nil: none
 	EnvelopeName  string
 	Idempotency   *Idempotency // nil: none
@@ -204,7 +206,8 @@ var configKeys = map[string]keyReader{
 		c.route.WebHooks = []string{}
 		c.eachPattern(path, v, func(pattern string) { c.route.WebHooks = append(c.route.WebHooks, strings.ToLower(pattern)) })
 	},
-	"schema":              (*configReader).readSchema,
+	"schema":              func(c *configReader, path string, v any) { c.route.Schema = c.readSchema(path, v) },
+	"key_schema":          func(c *configReader, path string, v any) { c.route.KeySchema = c.readSchema(path, v) },
 	"envelope":            (*configReader).readEnvelope,
 	"transport_url":       (*configReader).readTransportURL,
 	"idempotency":         (*configReader).readIdempotency,
@@ -227,6 +230,7 @@ func (c *configReader) finish() {
 	}
 	c.mergeTransport()
 	c.checkTopics()
+	c.checkSchemas()
 	c.checkEnvelope()
 	if c.route.CloudEvents && c.route.Confluent {
 		c.problem("dialects", "it cannot be combined with cloudevents: a body has one form")

@@ -33,7 +33,7 @@ func newTestCache(t testing.TB, log *slog.Logger) (*Cache, *clock) {
 
 func source(t testing.TB, c *Cache, r *Registry, subject, number string) *Source {
 	t.Helper()
-	s, err := c.Source(r, subject, number)
+	s, err := c.Source(r, Name{Subject: subject, Version: number})
 	if err != nil {
 		t.Fatal(err)
 	}

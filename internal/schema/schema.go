@@ -31,6 +31,8 @@ const (
 
 // Schema is a compiled schema. Several goroutines can use it at once.
 type Schema struct {
+	binary encoder // nil: JSON Schema, which all that follows is for
+
 	source documents
 	ready  chan *evaluator // not in use
 	unmade chan struct{}   // one for each that may still be made
@@ -59,7 +61,7 @@ func compile(source documents) (*Schema, error) {
 		return nil, err
 	}
 	n := min(runtime.GOMAXPROCS(0), maxEvaluators)
-	s := &Schema{source, make(chan *evaluator, n), make(chan struct{}, n)}
+	s := &Schema{source: source, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
 	s.ready <- first
 	for range n - 1 {
 		s.unmade <- struct{}{}

@@ -261,10 +261,11 @@ func TestSchemaIsForManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestAppendWirePrefix(t *testing.T) {
-	for id, want := range map[int]string{0: "x\x00\x00\x00\x00\x00", 1: "x\x00\x00\x00\x00\x01", 0x01020304: "x\x00\x01\x02\x03\x04", 1<<31 - 1: "x\x00\x7f\xff\xff\xff"} {
-		if got := string(AppendWirePrefix([]byte("x"), id)); got != want || len(got) != 1+WirePrefixLen {
-			t.Errorf("%d: got %q, want %q", id, got, want)
+func TestEncodePutsTheIDBeforeTheValue(t *testing.T) {
+	s := mustCompile(t, `{}`)
+	for id, want := range map[int]string{-1: "7", 0: "\x00\x00\x00\x00\x007", 1: "\x00\x00\x00\x00\x017", 0x01020304: "\x00\x01\x02\x03\x047", 1<<31 - 1: "\x00\x7f\xff\xff\xff7"} {
+		if got, found, _ := s.Encode([]byte("7"), id, 10); string(got) != want || found != nil {
+			t.Errorf("%d: got %q, %v, want %q", id, got, found, want)
 		}
 	}
 }

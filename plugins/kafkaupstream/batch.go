@@ -47,6 +47,9 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 		}
 		d := w.next()
 		refused := r.fill(d, e)
+		if refused == nil && (e.KeySchema != nil || e.ValueSchema != nil) {
+			refused = r.named(w, d, e)
+		}
 		if refused == nil {
 			refused = r.add(req, w, d, e.JSON)
 		}
@@ -54,7 +57,7 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 			return refused.of("record", number)
 		}
 		if w.asked != nil {
-			w.asked.note(e, &d.Record)
+			w.asked.note(e, d)
 		}
 		return nil
 	})
@@ -135,6 +138,9 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 	d.Value, d.tombstone = e.Value, e.Value == nil
 	if e.Key != nil {
 		d.Key, d.from[routeconf.OverrideKey] = e.Key, fromRecord
+		if d.keyBinary = e.KeyType == restproxy.TypeBinary; e.KeyJSON {
+			d.keyJSON = e.Key
+		}
 	}
 	if e.Partition != nil {
 		d.Partition, d.from[routeconf.OverridePartition] = *e.Partition, fromRecord

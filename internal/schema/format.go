@@ -1,0 +1,49 @@
+package schema
+
+import "github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
+
+// Format is what a schema is written in. Its text is the registry's name of it.
+type Format string
+
+const (
+	JSONSchema Format = "JSON"
+	Avro       Format = "AVRO"
+	Protobuf   Format = "PROTOBUF"
+)
+
+// part is a text that a schema consists of, and what others refer to it by.
+type part struct{ name, text string }
+
+// CompileText returns the schema of a text that refers to no other. message names a message of a Protobuf schema; "" is the first.
+func CompileText(format Format, text []byte, message string) (*Schema, error) {
+	if format == JSONSchema {
+		return Compile(text)
+	}
+	return compileParts(format, []part{{text: string(text)}}, message)
+}
+
+// compileParts returns the schema of the last of the texts, which may refer to those before it.
+func compileParts(format Format, parts []part, message string) (*Schema, error) {
+	bytes := 0
+	for _, p := range parts {
+		bytes += len(p.text)
+	}
+	if bytes > maxSchemaBytes {
+		return nil, misconfigured("the schema and its references have more than %d bytes", maxSchemaBytes)
+	}
+	switch format {
+	case Avro:
+		t, err := compileAvro(parts)
+		if err != nil {
+			return nil, err
+		}
+		return &Schema{binary: t}, nil
+	case Protobuf:
+		t, err := compileProtobuf(parts, message)
+		if err != nil {
+			return nil, err
+		}
+		return &Schema{binary: t}, nil
+	}
+	return nil, misconfigured("the schema is of the type %s; JSON, AVRO and PROTOBUF are offered", guard.Quoted(string(format)))
+}
