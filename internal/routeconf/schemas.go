@@ -45,6 +45,11 @@ var schemaKeys = map[string]schemaKeyReader{
 			s.Name.Version, _ = c.text(path, v)
 		}
 	},
+	"assert_format": func(c *configReader, s *Schema, path string, v any) {
+		if s.Name.Formats = schema.FormatsIgnored; c.boolean(path, v) {
+			s.Name.Formats = schema.FormatsAsserted
+		}
+	},
 	"username": func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) },
 	"password": func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) },
 	"token":    func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) },
@@ -103,6 +108,8 @@ func (c *configReader) checkSchema(s *Schema) {
 		c.problem(s.path+".wire_format", "an inline schema has no id")
 	case !s.isInline && s.Name.Subject == "" && needsSubject:
 		c.problem(s.path+".subject", "it is required with registry")
+	case s.Name.Formats != schema.FormatsOfDraft && s.Binary():
+		c.problem(s.path+".assert_format", "it is for JSON Schema")
 	case s.Name.Message != "" && s.Name.Format != schema.Protobuf:
 		c.problem(s.path+".message", "it is for the format protobuf")
 	case s.isInline:
@@ -120,7 +127,7 @@ func (c *configReader) compile(s *Schema) {
 	case s.Name.Format != schema.Protobuf:
 		text = string(schemaText(s.text))
 	}
-	compiled, err := schema.CompileText(s.Name.Format, []byte(text), s.Name.Message)
+	compiled, err := schema.CompileText(s.Name, []byte(text))
 	if err != nil {
 		c.problem(s.path+".inline", "%s", err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func mustCompileText(t testing.TB, format Format, text string) *Schema {
 	t.Helper()
-	s, err := CompileText(format, []byte(text), "")
+	s, err := CompileText(Name{Format: format, Message: ""}, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestAvroSchemasThatCannotBeUsed(t *testing.T) {
 		{"size", `{"type": "fixed", "name": "F", "size": 1, "doc": "` + strings.Repeat("x", 1<<20) + `"}`, `more than 1048576 bytes`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			if _, err := CompileText(Avro, []byte(c.schema), ""); kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), c.want) {
+			if _, err := CompileText(Name{Format: Avro, Message: ""}, []byte(c.schema)); kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
@@ -131,7 +131,7 @@ func TestAvroDefaultsAreBounded(t *testing.T) {
 		fmt.Fprintf(&b, `, {"type": "record", "name": "R%d", "fields": [{"name": "a", "type": "R%d", "default": {}}, {"name": "b", "type": "R%[2]d", "default": {}}]}`, i+1, i)
 	}
 	b.WriteString("]")
-	if _, err := CompileText(Avro, []byte(b.String()), ""); err == nil || !strings.Contains(err.Error(), "too large") {
+	if _, err := CompileText(Name{Format: Avro, Message: ""}, []byte(b.String())); err == nil || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("got %v", err)
 	}
 	b.Reset()
@@ -140,7 +140,7 @@ func TestAvroDefaultsAreBounded(t *testing.T) {
 		fmt.Fprintf(&b, `, {"type": "record", "name": "A%d", "fields": [{"name": "f", "type": ["A%d", "B%[2]d"]}]}, {"type": "record", "name": "B%[1]d", "fields": [{"name": "f", "type": ["A%[2]d", "B%[2]d"]}]}`, i+1, i)
 	}
 	b.WriteString(`, {"type": "record", "name": "R", "fields": [{"name": "f", "type": "A40", "default": ` + strings.Repeat(`{"f": `, 40) + `"y"` + strings.Repeat("}", 40) + `}]}]`)
-	if _, err := CompileText(Avro, []byte(b.String()), ""); err == nil || !strings.Contains(err.Error(), "too many steps") {
+	if _, err := CompileText(Name{Format: Avro, Message: ""}, []byte(b.String())); err == nil || !strings.Contains(err.Error(), "too many steps") {
 		t.Errorf("got %v", err)
 	}
 	s := mustCompileText(t, Avro, `{"type": "array", "items": {"type": "record", "name": "R", "fields": [{"name": "a", "type": "string", "default": "`+strings.Repeat("x", 100_000)+`"}]}}`)

@@ -110,7 +110,7 @@ func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
 	if s != nil && reflect.DeepEqual(answer, before) {
 		return s, answer, nil
 	}
-	s, err = e.from.load(ctx, answer, e.name.Message)
+	s, err = e.from.load(ctx, answer, e.name)
 	return s, answer, err
 }
 

@@ -14,12 +14,13 @@ const (
 // part is a text that a schema consists of, and what others refer to it by.
 type part struct{ name, text string }
 
-// CompileText returns the schema of a text that refers to no other. message names a message of a Protobuf schema; "" is the first.
-func CompileText(format Format, text []byte, message string) (*Schema, error) {
-	if format == JSONSchema {
-		return Compile(text)
+// CompileText returns the schema of a text that refers to no other, of the format and with the options of a name. Of JSON
+// Schema it is [Compile].
+func CompileText(name Name, text []byte) (*Schema, error) {
+	if name.Format == JSONSchema {
+		return compileJSON(text, name.Formats)
 	}
-	return compileParts(format, []part{{text: string(text)}}, message)
+	return compileParts(name.Format, []part{{text: string(text)}}, name.Message)
 }
 
 // compileParts returns the schema of the last of the texts, which may refer to those before it.

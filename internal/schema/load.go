@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
@@ -25,19 +27,20 @@ type loader struct {
 	values   int
 }
 
-// load returns the schema that is made of a registered one.
-func (r *Registry) load(ctx context.Context, of Registered, message string) (*Schema, error) {
+// load returns the schema that is made of a registered one. A JSON Schema that does not say its draft is of draft-07, as
+// Confluent's own libraries take it.
+func (r *Registry) load(ctx context.Context, of Registered, name Name) (*Schema, error) {
 	l := &loader{registry: r, format: Format(of.Type), docs: documents{}}
 	if l.format == JSONSchema {
 		if err := l.add(ctx, of, rootURL, nil); err != nil {
 			return nil, err
 		}
-		return compile(l.docs)
+		return compile(jsonSource{l.docs, jsonschema.Draft7, name.Formats})
 	}
 	if err := l.addPart(ctx, of, "", nil); err != nil {
 		return nil, err
 	}
-	return compileParts(l.format, l.parts, message)
+	return compileParts(l.format, l.parts, name.Message)
 }
 
 // addPart adds what a schema refers to, and then the schema. The path is the versions that led to it.

@@ -96,7 +96,7 @@ func TestProtobufMessageByItsName(t *testing.T) {
 	const text = `syntax = "proto3"; package p.q; message A { message B { message C { int32 a = 1; } } } message D { message E {} message F { int32 a = 1; } }`
 	for name, want := range map[string]string{"": "0000000001" + "00", "A": "0000000001" + "00", "p.q.A": "0000000001" + "00", "A.B": "0000000001" + "040000",
 		"p.q.A.B.C": "0000000001" + "06000000", "D": "0000000001" + "0202", "D.F": "0000000001" + "040202"} {
-		s, err := CompileText(Protobuf, []byte(text), name)
+		s, err := CompileText(Name{Format: Protobuf, Message: name}, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestProtobufMessageByItsName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"Z", "A.Z", "q.A", "p.q", "."} {
-		if _, err := CompileText(Protobuf, []byte(text), name); kindOf(err) != KindConfiguration {
+		if _, err := CompileText(Name{Format: Protobuf, Message: name}, []byte(text)); kindOf(err) != KindConfiguration {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestProtobufSchemasThatCannotBeUsed(t *testing.T) {
 		{"a type that is not there", `syntax = "proto3"; message M { N n = 1; }`, `it is no Protobuf schema: `},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			if _, err := CompileText(Protobuf, []byte(c.schema), ""); kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), c.want) {
+			if _, err := CompileText(Name{Format: Protobuf, Message: ""}, []byte(c.schema)); kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})

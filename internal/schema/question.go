@@ -45,6 +45,7 @@ type Name struct {
 
 	Format  Format // what it has to be; "": anything
 	Message string // of a Protobuf schema, with or without its package; "": the first
+	Formats Formats
 }
 
 // Check returns why no schema can be meant: an [*Error] of KindConfiguration.

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -356,7 +357,7 @@ func TestReferencesThatMeetAgainAreNotFollowedTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.load(t.Context(), root, ""); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
+	if _, err := r.load(t.Context(), root, Name{}); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
 		t.Errorf("got %v after %d requests", err, f.asked.Load())
 	}
 }
@@ -435,5 +436,54 @@ func TestReferencesThatCannotBe(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// Confluent's libraries take a schema without "$schema" for one of draft-07; for an inline one it is the current draft.
+func TestRegisteredSchemaThatDoesNotSayItsDraftIsOfDraft7(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/1", 1, `{"items": [{"type": "string"}], "format": "ipv4"}`)
+	c, _ := newTestCache(t, nil)
+	s, _, err := source(t, c, f.registry(t, Options{}), "s", "1").Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{`[1]`: "/0 must be string, is number", `"x"`: `the value must be of the format "ipv4"`} {
+		if found, _ := s.Validate([]byte(value)); strings.Join(sentences(found), ";") != want {
+			t.Errorf("%s: got %v, want %s", value, found, want)
+		}
+	}
+	if _, err := Compile([]byte(`{"items": [{"type": "string"}]}`)); err == nil {
+		t.Error("inline, draft-07's items are taken")
+	}
+}
+
+func TestReferencesOfAvroAndProtobuf(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.answers["o/1"] = Registered{7, "AVRO", `{"type": "record", "name": "O", "namespace": "n", "fields": [{"name": "c", "type": "n.C"}, {"name": "m", "type": "m.M"}]}`, []Reference{{"n.C", "c", 1}, {"m.M", "m", 2}}}
+	f.answers["c/1"] = Registered{8, "", `{"type": "record", "name": "n.C", "fields": [{"name": "m", "type": "m.M", "default": "B"}]}`, []Reference{{"m.M", "m", 2}}}
+	f.answers["m/2"] = Registered{9, "", `{"type": "enum", "name": "m.M", "symbols": ["A", "B"]}`, nil}
+	f.answers["p/1"] = Registered{10, "PROTOBUF", `syntax = "proto3"; import "a/b.proto"; import "c.proto"; message O { b.B b = 1; C c = 2; }`, []Reference{{"a/b.proto", "b", 1}, {"c.proto", "pc", 1}}}
+	f.answers["b/1"] = Registered{11, "PROTOBUF", `syntax = "proto3"; package b; import public "c.proto"; message B { C c = 1; }`, []Reference{{"c.proto", "pc", 1}}}
+	f.answers["pc/1"] = Registered{12, "PROTOBUF", `syntax = "proto3"; message C { int32 n = 1; }`, nil}
+	f.answers["circle/1"] = Registered{13, "PROTOBUF", `syntax = "proto3"; import "x.proto"; message C {}`, []Reference{{"x.proto", "circle", 1}}}
+	f.answers["mixed/1"] = Registered{14, "AVRO", `"n.C"`, []Reference{{"n.C", "pc", 1}}}
+	c, _ := newTestCache(t, nil)
+	for _, w := range []struct{ subject, value, want string }{
+		{"o", `{"c": {}, "m": "A"}`, "0000000007" + "0200"},
+		{"p", `{"b": {"c": {"n": 1}}, "c": {"n": 2}}`, "000000000a" + "00" + "0a040a020801" + "12020802"},
+		{"circle", ``, `schema: the references of the subject "circle" lead back to it`},
+		{"mixed", ``, `schema: the registered schema is of the type "PROTOBUF", not AVRO`},
+	} {
+		s, id, err := source(t, c, f.registry(t, Options{}), w.subject, "1").Current(t.Context())
+		if err != nil {
+			if err.Error() != w.want {
+				t.Errorf("%s: %v", w.subject, err)
+			}
+			continue
+		}
+		if encoded, found, _ := s.Encode([]byte(w.value), id, 100); hex.EncodeToString(encoded) != w.want {
+			t.Errorf("%s: got %x, %v, want %s", w.subject, encoded, found, w.want)
+		}
 	}
 }

@@ -33,7 +33,7 @@ const (
 type Schema struct {
 	binary encoder // nil: JSON Schema, which all that follows is for
 
-	source documents
+	source jsonSource
 	ready  chan *evaluator // not in use
 	unmade chan struct{}   // one for each that may still be made
 }
@@ -47,15 +47,19 @@ type Schema struct {
 // document than the JSON Schema metaschemas (nothing is ever fetched), or is out of
 // bounds (1 MB, 10,000 values, 50 levels).
 func Compile(schema []byte) (*Schema, error) {
+	return compileJSON(schema, FormatsOfDraft)
+}
+
+func compileJSON(schema []byte, formats Formats) (*Schema, error) {
 	root, _, err := decodeSchema(schema)
 	if err != nil {
 		return nil, err
 	}
-	return compile(documents{rootURL: root})
+	return compile(jsonSource{documents{rootURL: root}, jsonschema.Draft2020, formats})
 }
 
 // compile compiles the document at rootURL, which may refer to the others.
-func compile(source documents) (*Schema, error) {
+func compile(source jsonSource) (*Schema, error) {
 	first, err := newEvaluator(source)
 	if err != nil {
 		return nil, err
