@@ -1,6 +1,8 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # An error that nobody looks at is a lost record that nobody hears of. .errcheck lists what may be ignored.
 ERRCHECK = github.com/kisielk/errcheck@v1.30.0
+ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Runs, not seconds: the end of a time is sometimes reported as a failure ("context deadline
 # exceeded", golang/go#75804).
 FUZZTIME   ?= 5000x
@@ -15,7 +17,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot musl vulnerabilities release reproducible deps
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,13 +27,15 @@ build: ## the binary, in ./bin
 
 test: lint unit fuzz kafka interop ## everything, as CI does
 
-lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errcheck (exceptions in .errcheck), shellcheck, the list of decoders
+lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errcheck (exceptions in .errcheck), shellcheck, actionlint, the list of decoders
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh release/*.sh build.sh .ci/run .ci/promtool
+	shellcheck -s bash cmd/kafkaupstream/completion/bash
+	go run $(ACTIONLINT)
 	@for f in $$(grep -rho '^func Fuzz[A-Za-z]*' --include=*_test.go . | cut -c6- | sort -u); do \
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
 	done
@@ -63,6 +67,18 @@ bench: ## the host against the stock runner
 
 screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
 	go test -count=1 -run Screenshot ./test/console -args -screenshot
+
+musl: ## unit tests, linked as the released binary is (Linux, python3 with pip)
+	release/musl.sh $$(go env GOARCH) go test -tags musl -ldflags "-linkmode external -extldflags -static" $$(go list ./... | grep -v /test/)
+
+vulnerabilities: ## known ones in what is called here, by Go's database
+	go run $(GOVULNCHECK) ./...
+
+release: ## static binaries for amd64 and arm64 as archives, deb and rpm, with bills of materials, in ./dist (Linux, python3 with pip)
+	release/release.sh
+
+reproducible: ## the release twice, in two folders: the same bytes
+	release/reproducible.sh
 
 deps: ## Debian's packages that the tests need (as root)
 	apt-get update -qq

@@ -2,12 +2,12 @@
 # Usage: build.sh [BUILD OPTION…]
 #
 # Builds the image of the Dockerfile with docker, buildah or podman, whichever works here first (ENGINE=… chooses), and
-# tags it IMAGE:VERSION and IMAGE:latest. The options go to the engine's build command:
+# tags it IMAGE:VERSION and IMAGE:latest, or not latest with LATEST= (empty). The options go to the engine's build command:
 #
 #   ./build.sh --build-arg APISIX_IMAGE=docker.io/apache/apisix:3.18.0-ubuntu
 #   ./build.sh --platform linux/amd64,linux/arm64 --push        # docker with buildx
 #
-# IMAGE (kafkaupstream/apisix), VERSION and COMMIT (both from git) can be set in the environment.
+# IMAGE (kafkaupstream/apisix), VERSION and COMMIT (see release/version.sh) can be set in the environment.
 
 set -euo pipefail
 
@@ -34,11 +34,13 @@ engine() {
 
 engine=${ENGINE:-$(engine)}
 image=${IMAGE:-kafkaupstream/apisix}
-version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
-commit=${COMMIT:-$(git rev-parse HEAD 2>/dev/null || echo unknown)}
+# shellcheck source-path=SCRIPTDIR source=release/version.sh
+source release/version.sh
 
-tag=$image:${version//+/-}
+tag=$image:${VERSION//+/-}
+tags=(--tag "$tag")
+[ -z "${LATEST-yes}" ] || tags+=(--tag "$image:latest")
 
 echo "building $tag with $engine"
-exec "$engine" build --build-arg "VERSION=$version" --build-arg "COMMIT=$commit" \
-  --tag "$tag" --tag "$image:latest" "$@" .
+exec "$engine" build --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
+  --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${tags[@]}" "$@" .

@@ -118,7 +118,7 @@ func plainHTTP(conf string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	err = server.Shutdown(ctx)
+	_, err = server.Shutdown(ctx)
 	pool.Close(ctx)
 	return err
 }

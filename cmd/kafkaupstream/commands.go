@@ -36,6 +36,9 @@ func commands() []command {
 		{"verify", "", "send records through a gateway, read the topic, and say what was lost", []string{
 			"verify --url http://127.0.0.1:9080/orders --brokers localhost:9092 --topic orders"}, false, verifyDelivery},
 		{"version", "", "print the version, and those of librdkafka and OpenSSL, which are linked in", []string{"version"}, false, version},
+		{"completion", "SHELL", "print what completes commands and flags in bash, zsh or fish", []string{
+			"completion bash > /etc/bash_completion.d/kafkaupstream", "completion fish > ~/.config/fish/completions/kafkaupstream.fish"}, false, completion},
+		{"man", "DIRECTORY", "write the manual's pages", nil, true, writeManual},
 		{"help", "[COMMAND]", "show what a command does, and its flags", nil, false, help},
 	}
 }
@@ -47,6 +50,14 @@ func named(table []command, name string) (c command, ok bool) {
 		return command{}, false
 	}
 	return table[i], true
+}
+
+// described are the flags of a command of a table, as --help would show them; nil: it has commands instead.
+func described(ctx context.Context, env environment, c command) (found *flags) {
+	env.args, env.stdout, env.stderr = []string{"--help"}, io.Discard, io.Discard
+	env.help = func(f *flags) { found = f }
+	_ = c.run(ctx, env) // its help is all that it does
+	return found
 }
 
 // flagsOf begins the flags of a command of the table.
@@ -79,13 +90,15 @@ func version(_ context.Context, env environment) error {
 }
 
 const (
+	programDoes = "answers HTTP requests by producing them to Kafka, in Apache APISIX or on its own"
+
 	moreHelp = "\nkafkaupstream help COMMAND shows a command's flags. --help and --version stand behind any command.\n"
 
 	spoolAbout = "\nThe beginning of a stream's name is enough where no other has it. While a runner has the\nspool, it does the work; otherwise this command does, and sends nothing itself.\n"
 )
 
 func printUsage(w io.Writer) error {
-	return printCommands(w, "kafkaupstream answers HTTP requests by producing them to Kafka, in Apache APISIX or on its own.", commands(), moreHelp)
+	return printCommands(w, "kafkaupstream "+programDoes+".", commands(), moreHelp)
 }
 
 func printSpoolUsage(w io.Writer) error {

@@ -87,7 +87,30 @@ func TestContainersHaveASpoolMetricsAndEachVariable(t *testing.T) {
 	}
 	// A volume that is new gets the owner of what the image has at its place: else APISIX's user could not write to it.
 	dockerfile := repository(t, "Dockerfile")
-	if !strings.Contains(dockerfile, "mkdir -p -m 0700 /spool/kafkaupstream\n") || !strings.Contains(dockerfile, "COPY --from=build --chown=636:636 /spool /var/lib\n") {
+	if !strings.Contains(dockerfile, "mkdir -p -m 0700 /out/spool/kafkaupstream ") || strings.Count(dockerfile, "\nCOPY --from=build --chown=636:636 /out/spool /var/lib\n") != 2 {
 		t.Error("the image has no spool directory of APISIX's user, 636")
+	}
+}
+
+// One is compiled for the platform that it is for, whatever the builder's; none runs as root, and the notices go with the binary.
+func TestImagesAreCompiledAcrossAndRunAsTheGatewaysUser(t *testing.T) {
+	stages := strings.Split(repository(t, "Dockerfile"), "\nFROM ")[1:]
+	if len(stages) != 3 || !strings.HasPrefix(stages[0], "--platform=$BUILDPLATFORM ") {
+		t.Fatalf("%q", stages)
+	}
+	if !strings.Contains(stages[0], `release/build.sh "$TARGETARCH" /out/kafkaupstream`) {
+		t.Error("the first stage does not build for TARGETARCH")
+	}
+	for _, image := range stages[1:] {
+		if strings.Contains(image, "\nRUN ") {
+			t.Errorf("a step would be emulated: %s", image)
+		}
+		if !strings.Contains(image, "COPY --from=build /out/usr/share /usr/share\n") {
+			t.Errorf("no notices: %s", image)
+		}
+		own := strings.Contains(image, "\nUSER 636:636\n") && strings.Contains(image, "\nHEALTHCHECK ")
+		if !own && !strings.HasPrefix(image, "${APISIX_IMAGE} ") { // which is as APISIX made it
+			t.Errorf("no user, or no health: %s", image)
+		}
 	}
 }

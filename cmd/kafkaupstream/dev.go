@@ -24,7 +24,9 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/logging"
+	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
@@ -37,17 +39,22 @@ const (
 	// devStop is how long requests under way may take after Ctrl-C, and how long
 	// their records may take after that.
 	devStop = time.Second
+	// The ways in: APISIX's protocol, behind a gateway that speaks it, and plain HTTP, as in serve.
+	frontAPISIX, frontHTTP = "ext-plugin", "http"
 )
 
 // devOptions are dev's flags and what is made of them.
 type devOptions struct {
 	listen, brokers, allowOrigin string
-	admin                        string // "": metrics and health are not served
-	embedded                     bool   // the broker is dev's own
-	file                         string // "": there is none
-	text                         []byte // of the file
+	front                        string            // frontAPISIX or frontHTTP
+	variables                    map[string]string // of frontHTTP: httpfront.Trust.Variables
+	admin                        string            // "": metrics and health are not served
+	embedded                     bool              // the broker is dev's own
+	file                         string            // "": there is none
+	text                         []byte            // of the file
 	routes                       []gateway.Route
-	connection                   *routeconf.Route // whose connection reads the records back
+	plain                        []routefile.Route // the same for frontHTTP
+	connection                   *routeconf.Route  // whose connection reads the records back
 	level                        slog.Level
 	secrets                      *secrets.Resolver
 	secretNames                  secrets.Names
@@ -59,6 +66,9 @@ func readDevOptions(env environment) (o devOptions, err error) {
 	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
 	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
 	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")
+	fs.StringVar(&o.front, "front", frontAPISIX, "the `way` in: ext-plugin, as APISIX has it, or http, as serve does")
+	variables := gatewayVariables()
+	fs.Var(variables, "variable", "`NAME=HEADER` with --front http, as in serve; whoever reaches dev is the gateway (default consumer_name=X-Consumer-Username)")
 	fs.StringVar(&o.allowOrigin, "allow-origin", "", "`origins` of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
 	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	levelName := fs.String("log-level", "warn", "the least `level` that is logged: debug, info, warn or error")
@@ -68,6 +78,13 @@ func readDevOptions(env environment) (o devOptions, err error) {
 	if o.level, err = logging.ParseLevel(*levelName); err != nil {
 		return o, fs.misused(env, "%v", err)
 	}
+	switch {
+	case o.front != frontAPISIX && o.front != frontHTTP:
+		return o, fs.misused(env, "--front is ext-plugin or http, not %q", o.front)
+	case o.front == frontAPISIX && fs.given("variable"):
+		return o, fs.misused(env, "--variable is of --front http")
+	}
+	o.variables = variables
 	if o.admin != "" {
 		if o.admin, err = admin.ParseAddress(o.admin); err != nil {
 			return o, fs.misused(env, "--admin: %v", err)
@@ -84,7 +101,7 @@ func readDevOptions(env environment) (o devOptions, err error) {
 
 // readRoutes reads the routes, gives them brokers where they name none, and says what is wrong with them.
 func (o *devOptions) readRoutes(stderr io.Writer) error {
-	file, err := readDevFile(o.text, o.secrets.Variable)
+	file, err := readDevFile(o.text, o.front, o.secrets.Variable)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.file, err)
 	}
@@ -92,16 +109,23 @@ func (o *devOptions) readRoutes(stderr io.Writer) error {
 		fmt.Fprintln(stderr, "kafkaupstream dev:", doubt)
 	}
 	var problems []error
+	limits := apisix.Limits
+	if o.front == frontHTTP {
+		limits = routeconf.Limits{}
+	}
 	for i, r := range file.routes {
 		r.Conf[0].Value = withBrokers(r.Conf[0].Value, o.brokers)
-		conf, err := routeconf.ParseRoute([]byte(r.Conf[0].Value), apisix.Limits)
+		if o.front == frontHTTP {
+			file.plain[i].Conf = r.Conf[0].Value
+		}
+		conf, err := routeconf.ParseRoute([]byte(r.Conf[0].Value), limits)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: the route's configuration is invalid:\n%w", strings.TrimSpace(o.file+" "+file.places[i]), err))
 		} else if o.connection == nil {
 			o.connection = conf
 		}
 	}
-	o.routes = file.routes
+	o.routes, o.plain = file.routes, file.plain
 	return errors.Join(problems...)
 }
 
@@ -143,24 +167,30 @@ func dev(ctx context.Context, env environment) error {
 	return serveDev(ctx, env, o, listener, log)
 }
 
-// serveDev runs the plugin and a gateway in front of it until ctx ends.
+// devFront is the way in, and what is behind it.
+type devFront struct {
+	http.Handler
+	routes func() []gateway.Route // as they are now
+	stop   func() error
+}
+
+// serveDev runs the core and a front until ctx ends.
 func serveDev(ctx context.Context, env environment, o devOptions, listener net.Listener, log *logging.Logger) error {
 	dir, err := os.MkdirTemp("", "kafkaupstream-dev-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	socket := filepath.Join(dir, "runner.sock")
 	access, err := o.connection.Conn.Access(o.secrets.Resolve)
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String()
-	var front *gateway.Gateway
+	var front devFront
 	page := console.New(console.Options{
 		Gateway: url, Brokers: o.brokers, Embedded: o.embedded, ListenHost: hostOf(o.listen),
 		AllowOrigins: strings.Split(o.allowOrigin, ","),
-		Routes:       func() []console.Route { return consoleRoutes(front.Routes()) },
+		Routes:       func() []console.Route { return consoleRoutes(front.routes()) },
 	})
 	tail, err := devbroker.NewTail(o.brokers, access, o.embedded, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
@@ -169,12 +199,16 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	if err != nil {
 		return err
 	}
-	defer tail.Close() // after the runner, which delivers what it has at its end
-	r, err := startRunner(runnerOptions{
+	defer tail.Close() // after the core, which delivers what it has at its end
+	start := o.startAPISIX
+	if o.front == frontHTTP {
+		start = o.startHTTP
+	}
+	front, err = start(runnerOptions{
 		core:   core.Options{SpoolDir: filepath.Join(dir, "spool")},
-		socket: socket, secretsDir: defaultSecretsDir, secretNames: o.secretNames,
+		socket: filepath.Join(dir, "runner.sock"), secretsDir: defaultSecretsDir, secretNames: o.secretNames,
 		admin: o.admin, getenv: env.getenv, log: log.Logger, linesDropped: log.Dropped,
-	})
+	}, tail, page)
 	if err != nil {
 		return err
 	}
@@ -182,22 +216,51 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	if o.admin != "" {
 		fmt.Fprintf(env.stdout, "metrics http://%s/metrics\n", o.admin)
 	}
-	client := gateway.NewClient(socket, gateway.ClientOptions{})
-	front = o.gateway(client, tail, page, log.Logger)
-	for _, r := range o.routes {
-		if err = front.PutRoute(r); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = serveHTTP(ctx, listener, page.Before(front), page.Close)
-	}
-	client.Close()
-	r.admin.Close()
-	if unclean := r.stop(devStop, 0); err == nil {
+	err = serveHTTP(ctx, listener, page.Before(front), page.Close)
+	if unclean := front.stop(); err == nil {
 		err = unclean
 	}
 	return err
+}
+
+// startAPISIX starts a runner and a gateway that speaks APISIX's protocol to it.
+func (o *devOptions) startAPISIX(opts runnerOptions, tail *devbroker.Tail, page *console.Console) (devFront, error) {
+	r, err := startRunner(opts)
+	if err != nil {
+		return devFront{}, err
+	}
+	client := gateway.NewClient(opts.socket, gateway.ClientOptions{})
+	front := o.gateway(client, tail, page, opts.log)
+	stop := func() error {
+		client.Close()
+		r.admin.Close()
+		return r.stop(devStop, 0)
+	}
+	for _, route := range o.routes {
+		if err := front.PutRoute(route); err != nil {
+			return devFront{}, errors.Join(err, stop())
+		}
+	}
+	return devFront{front, front.Routes, stop}, nil
+}
+
+// startHTTP starts a core with serve's front. Whoever reaches dev is the gateway.
+func (o *devOptions) startHTTP(opts runnerOptions, tail *devbroker.Tail, _ *console.Console) (devFront, error) {
+	r, trust := startInner(opts), &httpfront.Trust{Socket: true, Variables: o.variables}
+	stop := func() error {
+		r.admin.Close()
+		return r.end(time.Now(), devStop, func(context.Context) (int, error) { return 0, nil })
+	}
+	routes, _, err := httpfront.Build(o.plain, r.core.Handler, trust, nil)
+	if err != nil {
+		return devFront{}, errors.Join(fmt.Errorf("%s: %w", o.file, err), stop())
+	}
+	front := httpfront.New(httpfront.Options{Handler: r.core.Handler, Trust: trust, Log: opts.log}, routes)
+	r.serveAdmin(opts, r.core.Readiness, metrics.Sources{Front: front.Stats})
+	for _, route := range o.routes {
+		watchTopics(tail, route)
+	}
+	return devFront{front, func() []gateway.Route { return o.routes }, stop}, nil
 }
 
 // gateway is the gateway in front of the plugin. Its routes get the brokers where they name none, and show in the console

@@ -15,8 +15,10 @@ import (
 
 // devFile is a file of dev's, read.
 type devFile struct {
+	front  string // for which it is read
 	routes []gateway.Route
-	places []string // of each route's configuration in the file
+	plain  []routefile.Route // the same for frontHTTP, which knows names in paths; nil for the other front
+	places []string          // of each route's configuration in the file
 	// doubts are what is in the file, and dev does not do.
 	doubts []string
 	ids    map[string]bool
@@ -24,8 +26,8 @@ type devFile struct {
 
 // readDevFile reads what `check` reads: a plugin's configuration, which then takes every path; a document of
 // APISIX; a file of serve's.
-func readDevFile(text []byte, env apisixroute.Environment) (*devFile, error) {
-	f := &devFile{ids: map[string]bool{}}
+func readDevFile(text []byte, front string, env apisixroute.Environment) (*devFile, error) {
+	f := &devFile{front: front, ids: map[string]bool{}}
 	if routefile.Own(text) {
 		return f, f.readServe(text, env)
 	}
@@ -36,7 +38,7 @@ func readDevFile(text []byte, env apisixroute.Environment) (*devFile, error) {
 	if doc.Plugin {
 		conf, err := confOf(doc.Configuration)
 		if err == nil {
-			f.add("", gateway.Route{URIs: everyPath()}, conf)
+			err = f.add("", gateway.Route{URIs: everyPath()}, conf)
 		}
 		return f, err
 	}
@@ -47,7 +49,7 @@ func readDevFile(text []byte, env apisixroute.Environment) (*devFile, error) {
 func everyPath() []string { return []string{"/*"} }
 
 // add takes a route. An id that APISIX would refuse, or that another route has, gives way to one of dev's own.
-func (f *devFile) add(place string, r gateway.Route, conf string) {
+func (f *devFile) add(place string, r gateway.Route, conf string) error {
 	if r.ID == "" && len(f.routes) == 0 {
 		r.ID = "dev"
 	}
@@ -58,6 +60,12 @@ func (f *devFile) add(place string, r gateway.Route, conf string) {
 	}
 	f.ids[r.ID] = true
 	f.routes, f.places = append(f.routes, r), append(f.places, place)
+	if f.front != frontHTTP {
+		return nil
+	}
+	plain, err := routefile.New(place, r.ID, routefile.Match{Methods: r.Methods, Hosts: r.Hosts, Paths: r.URIs}, conf)
+	f.plain = append(f.plain, plain)
+	return err
 }
 
 // readServe reads a file of serve's.
@@ -73,12 +81,14 @@ func (f *devFile) readServe(text []byte, env apisixroute.Environment) error {
 			if all {
 				uri += "*"
 			}
-			if strings.Contains(uri, "{") {
-				return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; serve has them", one.Place, uri)
+			if f.front != frontHTTP && strings.Contains(uri, "{") {
+				return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; dev --front http and serve have them", one.Place, uri)
 			}
 			r.URIs = append(r.URIs, uri)
 		}
-		f.add(one.Place, r, one.Conf)
+		if err := f.add(one.Place, r, one.Conf); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -102,7 +112,9 @@ func (f *devFile) readAPISIX(doc *apisixroute.Document) error {
 			problems = append(problems, fmt.Errorf("%s: %w", entry.Path, err))
 			continue
 		}
-		f.add(entry.Path, routeOf(r), conf)
+		if err := f.add(entry.Path, routeOf(r), conf); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", entry.Path, err))
+		}
 		f.doubt(r)
 	}
 	if len(f.routes) == 0 && len(problems) == 0 {

@@ -287,7 +287,7 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 		{"a file of serve's", ownFile, "orders [POST] [/orders/*], refunds [] [/refunds] [a.example]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := readDevFile([]byte(c.text), func(string) (string, error) { return "", errors.New("no variable") })
+			f, err := readDevFile([]byte(c.text), frontAPISIX, func(string) (string, error) { return "", errors.New("no variable") })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -485,5 +485,65 @@ func TestBrokersAreFilledInWhereThereAreNone(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// The same dev with serve's front: names in paths, a gateway's word in headers, the console.
+func TestDevServesPlainHTTP(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "routes.yaml")
+	const routes = `
+defaults: {delivery: sync, config: {}}
+routes:
+  - {id: lines, match: {path: "/orders/{id}/lines"}, topic: lines, key: $consumer_name, record_headers: {user: $remote_user, a: b}}
+  - {id: audit, match: {path: /audit/*, methods: [POST]}, topic: audit, delivery: durable}
+`
+	if err := os.WriteFile(file, []byte(routes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	admin := program.FreeAddress(t)
+	d := startDev(t, "--front", "http", "-f", file, "--admin", admin, "--variable", "remote_user=x-user")
+	if got := send(t, "POST", d.URL+"/orders/7/lines", "x", "x-consumer-username", "joe", "x-user", "u"); got.status != 200 || !strings.Contains(got.body, `"topic":"lines"`) {
+		t.Errorf("%+v", got)
+	}
+	d.waitForRecord(t, "record lines", "key=joe", "value=x")
+	if got := send(t, "POST", d.URL+"/audit/a", "y"); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	d.waitForRecord(t, "record audit", "value=y")
+	for request, want := range map[string]int{"POST /": 404, "PUT /audit/a": 405, "GET /apisix/admin/routes": 404} {
+		method, path, _ := strings.Cut(request, " ")
+		if got := send(t, method, d.URL+path, "z"); got.status != want {
+			t.Errorf("%s: %+v", request, got)
+		}
+	}
+	if got := send(t, "GET", d.Console+"routes", ""); got.status != 200 || !strings.Contains(got.body, `"/orders/{id}/lines"`) || !strings.Contains(got.body, `"/audit/*"`) {
+		t.Errorf("%+v", got)
+	}
+	if n := samplesOf(admin)["kafkaupstream_http_routes"]; n != 2 {
+		t.Error(n, "routes in the metrics")
+	}
+	d.interrupt(t)
+}
+
+// What dev takes for a configuration, a route of APISIX or its apisix.yaml, it takes with either front.
+func TestDevFileIsTheSameForBothFronts(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"topic":"t"}`: "dev [/{rest...}] [] []",
+		`{"uri":"/a/*","methods":["POST"],"host":"h.example","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}`: "dev-0 [/a/{rest...}] [POST] [h.example]",
+		"routes: [{id: a, match: {path: [/a, '/{x}/b/*', /c/]}, topic: t}]":                                                                       "a [/a /{x}/b/{rest...} /c/{$}] [] []",
+		`{"uri":"/a*","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}`:                                        `plugins.ext-plugin-post-req.conf[0].value: path: "/a*": * stands at the end of a path only, after /`,
+	} {
+		f, err := readDevFile([]byte(text), frontHTTP, func(string) (string, error) { return "", errors.New("no variable") })
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			r := f.plain[0]
+			got = fmt.Sprint(r.ID, " ", r.Paths, " ", r.Methods, " ", r.Hosts)
+		}
+		if got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -128,6 +129,8 @@ func (f *flags) parseArgs(env environment, args []string) error {
 			return err
 		}
 		return flag.ErrHelp
+	case errors.Is(err, flag.ErrHelp) && env.help != nil:
+		env.help(f)
 	case errors.Is(err, flag.ErrHelp):
 		f.printHelp(env.stdout)
 	case err != nil:
@@ -180,41 +183,65 @@ const (
 	helpIndent = "        "
 )
 
+// usage is how the command is called.
+func (f *flags) usage() string {
+	return "kafkaupstream " + strings.Join(strings.Fields(f.command.name+" "+f.command.args+" [FLAGS]"), " ")
+}
+
 // printHelp prints what the command does, its examples, and its flags by section.
 func (f *flags) printHelp(w io.Writer) {
 	c := f.command
-	fmt.Fprintf(w, "kafkaupstream %s: %s\n\nUsage: kafkaupstream %s\n", c.name, c.does, strings.Join(strings.Fields(c.name+" "+c.args+" [FLAGS]"), " "))
+	fmt.Fprintf(w, "kafkaupstream %s: %s\n\nUsage: %s\n", c.name, c.does, f.usage())
 	if len(c.examples) > 0 {
 		fmt.Fprintf(w, "\nExamples:\n")
 	}
 	for _, example := range c.examples {
 		fmt.Fprintf(w, "  kafkaupstream %s\n", example)
 	}
-	for i, s := range f.sections {
-		last := i == len(f.sections)-1
-		title := s.title
-		f.VisitAll(func(one *flag.Flag) {
-			if s.after[one.Name] || !last && !f.sections[i+1].after[one.Name] {
+	for title, listed := range f.bySection() {
+		fmt.Fprintf(w, "\n%s:\n", title)
+		for _, one := range listed {
+			f.printFlag(w, one)
+		}
+	}
+	fmt.Fprint(w, "\n  -h, --help; --version\n"+helpIndent+aboutHelp+"\n")
+}
+
+const aboutHelp = "show this, or the version, and end"
+
+// bySection yields the sections that have flags, with these.
+func (f *flags) bySection() iter.Seq2[string, []*flag.Flag] {
+	return func(yield func(string, []*flag.Flag) bool) {
+		for i, s := range f.sections {
+			var listed []*flag.Flag
+			f.VisitAll(func(one *flag.Flag) {
+				if !s.after[one.Name] && (i == len(f.sections)-1 || f.sections[i+1].after[one.Name]) {
+					listed = append(listed, one)
+				}
+			})
+			if len(listed) > 0 && !yield(s.title, listed) {
 				return
 			}
-			if title != "" {
-				fmt.Fprintf(w, "\n%s:\n", title)
-				title = ""
-			}
-			f.printFlag(w, one)
-		})
+		}
 	}
-	fmt.Fprint(w, "\n  -h, --help; --version\n"+helpIndent+"show this, or the version, and end\n")
 }
 
 // kinds are what values are called that have no name of their own.
 var kinds = map[string]string{"int": "number", "float": "number"}
 
-// printFlag prints a flag, and below it what it means, its default and its variable.
+// printFlag prints a flag, and below it what it means.
 func (f *flags) printFlag(w io.Writer, one *flag.Flag) {
+	typed, text := f.explained(one)
+	fmt.Fprintf(w, "  %s\n", typed)
+	for line := range wrapped(text, helpWidth-len(helpIndent)) {
+		fmt.Fprintf(w, "%s%s\n", helpIndent, line)
+	}
+}
+
+// explained is a flag as it is typed, and what it means, with its default and its variable.
+func (f *flags) explained(one *flag.Flag) (typed, text string) {
 	kind, text := flag.UnquoteUsage(one)
 	kind = cmp.Or(kinds[kind], kind)
-	fmt.Fprintf(w, "  %s\n", strings.TrimSpace(dashed(one.Name)+" "+strings.ToUpper(kind)))
 	switch minutes, whole := strings.CutSuffix(one.DefValue, "m0s"); {
 	case one.DefValue == "", one.DefValue == "0", one.DefValue == "0s", one.DefValue == "false":
 	case whole:
@@ -225,9 +252,7 @@ func (f *flags) printFlag(w io.Writer, one *flag.Flag) {
 	if f.variables {
 		text += " [" + variable(one.Name) + "]"
 	}
-	for line := range wrapped(text, helpWidth-len(helpIndent)) {
-		fmt.Fprintf(w, "%s%s\n", helpIndent, line)
-	}
+	return strings.TrimSpace(dashed(one.Name) + " " + strings.ToUpper(kind)), text
 }
 
 // wrapped yields the lines of a text.

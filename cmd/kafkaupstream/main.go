@@ -34,6 +34,8 @@ type environment struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	stdin          io.Reader
+	// help is what becomes of a command's flags where --help asks for them; nil: they are printed.
+	help func(*flags)
 }
 
 // endSignals tell the process to end.
@@ -42,7 +44,7 @@ var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
-	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr, os.Stdin}))
+	os.Exit(dispatch(ctx, environment{os.Args[1:], os.Getenv, os.Stdout, os.Stderr, os.Stdin, nil}))
 }
 
 // dispatch runs the command that the arguments name and returns its exit code.

@@ -34,7 +34,7 @@ func TestCommandLine(t *testing.T) {
 		out, err string
 	}{
 		{"version is printed on standard output", "version", "", 0, "kafkaupstream v1.2.3\ncommit 0123abc\nlibrdkafka 2.", ""},
-		{"help is the usage", "help", "", 0, "  kafkaupstream dev              HTTP gateway, plugin and broker in one process, for trying out\n", ""},
+		{"help is the usage", "help", "", 0, "  kafkaupstream dev                HTTP gateway, plugin and broker in one process, for trying out\n", ""},
 		{"run -h names the flags, their variables and defaults", "run -h", "", 0,
 			"  --drain-timeout DURATION\n        how long calls and queued records may take at the end (default 10s; without --supervise\n        800ms) [KAFKAUPSTREAM_DRAIN_TIMEOUT]\n", ""},
 		{"help without a command is all", "-h", "", 0, "  kafkaupstream spool COMMAND ", ""},
@@ -105,7 +105,7 @@ func TestVersionNamesWhatIsLinkedIn(t *testing.T) {
 // fakeProcess is what a command that is called directly sees.
 func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader("")}, stdout, stderr
+	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader(""), nil}, stdout, stderr
 }
 
 func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {

@@ -56,7 +56,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "`file` with its key, PEM")
 	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "`file` with certificates, PEM: every client needs one of theirs, and is the gateway")
 	secretFile := fs.String("gateway-secret-file", "", "`file` with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
-	variables := variablesFlag{"consumer_name": "X-Consumer-Username"}
+	variables := gatewayVariables()
 	fs.Var(variables, "variable", "`NAME=HEADER`: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
 	fs.section("Bounds")
 	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
@@ -113,6 +113,9 @@ func (o *serveOptions) checkServeFlags() error {
 
 // variablesFlag is NAME=HEADER, several times.
 type variablesFlag map[string]string
+
+// gatewayVariables are the default.
+func gatewayVariables() variablesFlag { return variablesFlag{"consumer_name": "X-Consumer-Username"} }
 
 // String is the flag's default.
 func (v variablesFlag) String() string { return "" }
@@ -174,7 +177,7 @@ func serve(ctx context.Context, env environment) error {
 	case <-ctx.Done():
 		s.leave(ctx)
 	}
-	unclean := s.end(time.Now(), o.drain, func(ctx context.Context) (int, error) { return 0, s.server.Shutdown(ctx) })
+	unclean := s.end(time.Now(), o.drain, s.shutdown)
 	s.admin.Close()
 	return errors.Join(err, unclean)
 }
@@ -233,6 +236,14 @@ func (s *httpServer) leave(ctx context.Context) {
 	if !strings.HasPrefix(reason.Error(), os.Interrupt.String()) {
 		time.Sleep(s.opts.leave)
 	}
+}
+
+// shutdown ends the front, and returns how many requests it had to cut off.
+func (s *httpServer) shutdown(ctx context.Context) (cut int, err error) {
+	if cut, err = s.server.Shutdown(ctx); cut > 0 {
+		s.log.Error("requests were cut off: they were not finished in time", "requests", cut)
+	}
+	return cut, err
 }
 
 // readiness is the core's, until the server leaves.

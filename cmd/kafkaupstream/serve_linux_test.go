@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
@@ -106,6 +107,37 @@ func TestServeProducesAndEnds(t *testing.T) {
 	waitForValue(t, b, "queued")
 	if lines := complaints(s.Stderr); lines != nil {
 		t.Error(lines)
+	}
+}
+
+// A request that its end cuts off is in the log, and in the exit code.
+func TestServeSaysWhatItsEndCutsOff(t *testing.T) {
+	t.Parallel()
+	b, address := startBroker(t), program.FreeAddress(t)
+	s := startServe(t, b, oneRoute, "--listen", address, "--drain-timeout", "800ms")
+	hold, asked := make(chan struct{}), make(chan struct{}, 100)
+	b.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		asked <- struct{}{}
+		<-hold
+		return nil, nil, false
+	})
+	defer close(hold)
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	s.Signal(syscall.SIGTERM)
+	s.ended(1)
+	for _, line := range []string{"requests were cut off: they were not finished in time\" requests=1", "calls_cut_off=1 records_lost=1"} {
+		if s.says(line) != 1 {
+			t.Errorf("no %s in\n%s", line, s.Stderr)
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ type Server struct {
 
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
+	serving                                atomic.Int64 // requests under way
 }
 
 // New makes a server.
@@ -118,16 +119,20 @@ func (s *Server) Leave() { s.stopping.Store(true) }
 // Leaving reports whether the server has been told to leave.
 func (s *Server) Leaving() bool { return s.stopping.Load() }
 
-// Shutdown accepts no more connections and waits for requests under way, until ctx ends: then they are cut off,
-// and its error is returned.
-func (s *Server) Shutdown(ctx context.Context) error {
+// Shutdown accepts no more connections and waits for requests under way, until ctx ends: then they are cut off. It
+// returns how many these were, and then ctx's error.
+func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	s.stopping.Store(true)
 	s.unused.Close()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		_ = s.http.Close()
+	if err = s.http.Shutdown(ctx); err == nil {
+		return 0, nil
 	}
-	return err
+	cut = int(s.serving.Load())
+	_ = s.http.Close()
+	if cut == 0 { // connections without a request, or with a part of its header
+		return 0, nil
+	}
+	return cut, err
 }
 
 // Stats returns what the server counts.
@@ -144,6 +149,8 @@ func (s *Server) Stats() Stats {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serving.Add(1)
+	defer s.serving.Add(-1)
 	req := requests.Get().(*request)
 	defer req.release()
 	req.http, req.reply, req.trust = r, w, s.opts.Trust

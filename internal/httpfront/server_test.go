@@ -92,13 +92,21 @@ func start(t *testing.T, opts Options, routes string) *front {
 	f := &front{t: t, kafka: &kafka{}}
 	opts.Log = slog.New(slog.DiscardHandler)
 	f.handler = kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: f.kafka, Log: opts.Log})
-	opts.Handler = f.handler
 	if opts.Trust == nil {
 		opts.Trust = &Trust{}
 	}
 	if opts.Bounds == (Bounds{}) {
 		opts.Bounds = bounds()
 	}
+	f.serve(opts, routes)
+	return f
+}
+
+// serve serves the routes with the front's handler until the test ends.
+func (f *front) serve(opts Options, routes string) {
+	t := f.t
+	t.Helper()
+	opts.Handler = f.handler
 	built, err := f.build(routes, opts.Trust, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -114,14 +122,13 @@ func start(t *testing.T, opts Options, routes string) *front {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		if err := f.Shutdown(ctx); err != nil {
+		if _, err := f.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
 	})
-	return f
 }
 
 func (f *front) build(routes string, trust *Trust, before *Routes) (*Routes, error) {
@@ -449,7 +456,10 @@ func TestShutdownFinishesRequests(t *testing.T) {
 	<-f.kafka.asked
 	f.Leave()
 	ended := make(chan error)
-	go func() { ended <- f.Shutdown(context.Background()) }()
+	go func() {
+		_, err := f.Shutdown(context.Background())
+		ended <- err
+	}()
 	await.Within(t, 20*time.Second, "no connection is accepted", func() bool {
 		c, err := net.Dial("tcp", f.address)
 		if err == nil {
@@ -474,12 +484,18 @@ func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 1)
 	f.dial().send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx")
 	<-f.kafka.asked
+	f.dial().send("POST /a HTTP/1.1\nHo") // which is no request yet
+	await.Within(t, 20*time.Second, "both are connected", func() bool { return f.Stats().Connections == 2 })
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := f.Shutdown(ctx); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	if cut, err := f.Shutdown(ctx); cut != 1 || !errors.Is(err, context.Canceled) {
+		t.Error(cut, err)
 	}
 	close(f.kafka.wait)
+	await.Within(t, 20*time.Second, "the request has ended", func() bool { return f.serving.Load() == 0 })
+	if cut, err := f.Shutdown(ctx); cut != 0 || err != nil {
+		t.Error(cut, err)
+	}
 }
 
 func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
@@ -519,7 +535,7 @@ func TestShutdownDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
 	await.Within(t, 20*time.Second, "the connection is accepted", func() bool { return f.Stats().Connections == 1 })
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second) // net/http waits five for a request
 	defer cancel()
-	if err := f.Shutdown(ctx); err != nil {
+	if _, err := f.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
 }

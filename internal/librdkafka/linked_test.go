@@ -1,6 +1,8 @@
 package librdkafka
 
 import (
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,5 +21,15 @@ func TestLinkedLibrariesTellTheirVersions(t *testing.T) {
 	}
 	if !regexp.MustCompile(`^OpenSSL [1-9]\d*\.\d+\.\d+`).MatchString(linked.OpenSSL) {
 		t.Errorf("OpenSSL %q", linked.OpenSSL)
+	}
+}
+
+// Without C there is nothing to link: the error says so, and not which names are undefined.
+func TestBuildWithoutCgoSaysThatItNeedsIt(t *testing.T) {
+	build := exec.Command("go", "list", "-deps", ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "kafkaupstream_needs_cgo_set_CGO_ENABLED_1_and_install_a_C_compiler") {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -41,6 +41,7 @@ func (request) Body(int, kafkaupstream.Room) ([]byte, error) { return body, nil 
 func (request) Route() string                                { return "" }
 func (request) Values(string) []string                       { return nil }
 func (request) HeadersMissing() bool                         { return false }
+func (request) Gone() <-chan struct{}                        { return nil }
 
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.

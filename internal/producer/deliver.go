@@ -102,12 +102,22 @@ func (w *way) Deliver(ctx context.Context, b *record.Batch) {
 		switch {
 		case d.Delivery == nil:
 			continue
-		case d.Wait(ctx) || whom == client.ForSender && !d.Abandon():
+		case d.WaitOr(ctx, b.Gone):
 			b.Outcomes[i] = d.End()
 			sent[i].Delivery = nil
 			continue
+		case ctx.Err() == nil: // nobody waits, which is no reason to give the record up
+			if b.Outcomes[i].Err = record.Unwaited; whom == client.ForKeeper {
+				late++
+			} else {
+				d.OnReport(func() { go d.End() })
+			}
+			continue
 		case whom == client.ForKeeper:
 			late++
+		case !d.Abandon():
+			b.Outcomes[i] = d.End()
+			continue
 		}
 		d.by.Forget(b.Records[i].Topic) // it may have been deleted: the next record asks
 		b.Outcomes[i].Err = record.Unknown

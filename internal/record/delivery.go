@@ -47,6 +47,10 @@ type Batch struct {
 	Again bool
 	// Follow asks for Late where an outcome is not known in time.
 	Follow bool
+	// Gone is closed when nobody waits for the outcomes any more: a record that was handed over then is not
+	// waited for, and delivered all the same. nil: somebody waits until the end. Records on their way to the disk are
+	// waited for in any case.
+	Gone <-chan struct{}
 
 	// Outcomes has one for each record, which Deliver sets: who makes the batch makes room for
 	// them. Of a transaction it is nil where nothing is known
@@ -70,3 +74,6 @@ type Way interface {
 
 // Unknown is the outcome of a record that was not acknowledged in time.
 var Unknown = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "no acknowledgement in time"}
+
+// Unwaited is the outcome of a record whose acknowledgement nobody waits for any more.
+var Unwaited = &Error{Kind: KindUnconfirmed, Unconfirmed: true, Reason: "the client has gone before the acknowledgement"}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -198,6 +199,12 @@ func readTexts(value json.RawMessage) (list []string, err error) {
 	return list, nil
 }
 
+// New returns a route that comes from elsewhere: paths are as a file has them, /a/* for all below /a.
+func New(place, id string, match Match, conf string) (Route, error) {
+	r := Route{Place: place, ID: id, Match: Match{slices.Clone(match.Methods), slices.Clone(match.Hosts), slices.Clone(match.Paths)}, Conf: conf}
+	return r, r.normalize("")
+}
+
 // normalize brings the match into net/http's form. Prefix is where the file has it.
 func (m *Match) normalize(prefix string) error {
 	if len(m.Paths) == 0 {
@@ -275,10 +282,49 @@ func validJSON(text []byte) error {
 	var any json.RawMessage
 	err := json.Unmarshal(text, &any)
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	switch {
+	case errors.As(err, &syntax):
 		return fmt.Errorf("the file is not valid JSON: error near byte %d", syntax.Offset)
+	case err != nil:
+		return err
 	}
-	return err
+	return givenOnce(text)
+}
+
+// givenOnce is an error where an object of a valid JSON text has a name twice: readers of JSON take the last one and
+// say nothing, and YAML refuses it.
+func givenOnce(text []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var open []map[string]bool // the names of each object and list around; nil of a list
+	name := false              // the next token of the innermost object is a name
+	for {
+		token, err := dec.Token()
+		if err != nil {
+			return nil // the end
+		}
+		inner := len(open) - 1
+		switch token {
+		case json.Delim('{'):
+			open, name = append(open, map[string]bool{}), true
+			continue
+		case json.Delim('['):
+			open, name = append(open, nil), false
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:inner]
+			name = inner > 0 && open[inner-1] != nil
+			continue
+		}
+		if text, isText := token.(string); isText && name {
+			if open[inner][text] {
+				return fmt.Errorf("%.40q is given twice in one object, near byte %d", text, dec.InputOffset())
+			}
+			open[inner][text], name = true, false
+			continue
+		}
+		name = inner >= 0 && open[inner] != nil
+	}
 }
 
 // fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
@@ -292,11 +338,80 @@ func fromYAML(text []byte) ([]byte, error) {
 	if err := tree.Decode(&v); err != nil {
 		return nil, errors.New(apisixroute.YAMLError(err))
 	}
-	out, err := json.Marshal(v)
+	if len(tree.Content) == 0 { // comments alone
+		return []byte("null"), nil
+	}
+	return appendJSON(nil, tree.Content[0], v)
+}
+
+// appendJSON appends the value of a node, whose members stay in their order: record headers have one. nil: any order.
+func appendJSON(out []byte, n *yaml.Node, v any) (_ []byte, err error) {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	object, isObject := v.(map[string]any)
+	list, isList := v.([]any)
+	switch {
+	case n != nil && isObject:
+		return appendObject(out, n, object)
+	case n != nil && isList && len(n.Content) == len(list):
+		out = append(out, '[')
+		for i := range list {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			if out, err = appendJSON(out, n.Content[i], list[i]); err != nil {
+				return nil, err
+			}
+		}
+		return append(out, ']'), nil
+	}
+	text, err := json.Marshal(v)
 	if err != nil { // of keys that are no texts, and of numbers such as .inf
 		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
 	}
-	return out, nil
+	return append(out, text...), nil
+}
+
+// appendObject appends the members of a mapping: those written in it, and then those of others that it takes in by <<.
+func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err error) {
+	var names []string
+	values := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.ShortTag() == "!!merge" {
+			continue
+		}
+		if values[key.Value] != nil { // YAML's reader sees those that are written out
+			return nil, fmt.Errorf("%.40q is given twice in one object", key.Value)
+		}
+		names, values[key.Value] = append(names, key.Value), n.Content[i+1]
+	}
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if values[name] == nil {
+			names = append(names, name)
+		}
+	}
+	begin := len(out)
+	for _, name := range names {
+		value, ok := v[name]
+		if !ok {
+			continue // the name is written in base64
+		}
+		quoted, _ := json.Marshal(name) // of a string: cannot fail
+		out = append(append(append(out, ','), quoted...), ':')
+		if out, err = appendJSON(out, values[name], value); err != nil {
+			return nil, err
+		}
+	}
+	if len(out) == begin {
+		out = append(out, ',')
+	}
+	out[begin] = '{'
+	return append(out, '}'), nil
 }
 
 // timesAreTexts changes the tree. Aliases are of nodes that are in it.

@@ -53,6 +53,10 @@ routes[1] audit [] [audit.example.com] [/audit /a/{tenant}/x] {"config":{"bootst
 routes:
   - {id: a, match: {path: /}, topic: 2026-01-01, key: "yes", partition: 9007199254740993, batch: true, config: {a: .5, b: 0x10, c: null}}
 `, `routes[0] a [] [] [/{$}] {"batch":true,"config":{"a":0.5,"b":16,"c":null},"key":"yes","partition":9007199254740993,"topic":"2026-01-01"}` + "\n"},
+		{"members in their order", `
+routes:
+  - {id: a, match: {path: /a}, record_headers: {b: 1, a: &a {y: [{d: 1, c: 2}], x: 2}}, config: {<<: {q: 1, b: 1}, b: *a, 'c"': {}}}
+`, `routes[0] a [] [] [/a] {"config":{"b":{"y":[{"d":1,"c":2}],"x":2},"c\"":{},"q":1},"record_headers":{"b":1,"a":{"y":[{"d":1,"c":2}],"x":2}}}` + "\n"},
 		{"anchors and merges", `
 x: &x {topic: t}
 routes:
@@ -96,29 +100,37 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		return `{"routes":[{"id":"a","uri":"/a",` + fields + `"plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`
 	}
 	for text, want := range map[string]string{
-		"":                                      "the file is empty",
-		"{":                                     "the file is not valid JSON: error near byte 1",
-		"a: b: secret":                          "the file is neither JSON nor YAML: mapping values are not allowed in this context",
-		"[1]":                                   "the file must be an object with routes, and defaults for all of them",
-		"x: 1":                                  "the file must have routes, a list",
-		"routes: []":                            "the file has no route",
-		"routes: [1]":                           "routes[0]: a route is an object: id, match, and the keys of a configuration",
-		"routes: [{match: {path: /}}]":          "routes[0]: id: a text that names the route in logs is required",
-		"routes: [{id: a}]":                     "routes[0]: match: an object with a path is required",
-		"routes: [{id: a, match: {}}]":          "routes[0]: match.path: it is required, / and all below is /*",
-		"routes: [{id: a, match: {uri: /}}]":    "routes[0]: match.uri: there is methods, host and path",
-		"routes: [{id: a, match: {path: a}}]":   `routes[0]: match.path: "a": a path begins with /`,
-		"routes: [{id: a, match: {path: /a*}}]": `routes[0]: match.path: "/a*": * stands at the end of a path only, after /`,
-		"routes: [{id: a, match: {path: 1}}]":   "routes[0]: match.path: it is a text or a list of texts",
-		"routes: [{id: a, match: {path: /, methods: [post]}}]":                "routes[0]: match.methods: \"post\" is no method: they are in upper case",
-		"routes: [{id: a, match: {path: /, methods: [PUT, PUT]}}]":            "routes[0]: match.methods: PUT is given twice",
-		"routes: [{id: a, match: {path: /, host: '*.a'}}]":                    `routes[0]: match.host: "*.a": a host is a whole name without a port`,
-		"routes: [{id: a, match: {path: /}}, {id: a, match: {path: /a}}, {}]": "routes[1]: id: routes[0] has the id \"a\", too\nroutes[2]: id: a text that names the route in logs is required",
-		"defaults: 1\nroutes: [1]":                                            "defaults: it must be an object: keys of a route's configuration, for all routes",
-		"defaults: {id: a}\nroutes: [1]":                                      "defaults.id: each route has its own",
-		`{"routes":[{"uri":"/"}]}`:                                            "no route of the file has the plugin kafkaupstream",
-		apisix(`"vars":[],`):                                                  "routes[0]: vars: serve does not know it; a gateway in front can",
-		strings.Replace(apisix(""), `"{}"`, `"$secret://a/b/c"`, 1):           `routes[0]: the plugin's value: "$secret://a/b/c" is a reference that APISIX resolves and this check does not: it asks no secret manager`,
+		"":             "the file is empty",
+		"{":            "the file is not valid JSON: error near byte 1",
+		"a: b: secret": "the file is neither JSON nor YAML: mapping values are not allowed in this context",
+		"# nothing":    "the file must be an object with routes, and defaults for all of them",
+		"[1]":          "the file must be an object with routes, and defaults for all of them",
+		`{"routes":[{"id":"a","match":{"path":"/"},"topic":"a","topic":"b"}]}`:      `"topic" is given twice in one object, near byte 61`,
+		`{"routes":[{"id":"a","match":{"path":"/","path":"/b"},"topic":"routes"}]}`: `"path" is given twice in one object, near byte 47`,
+		`{"routes":[],"defaults":{"config":{"acks":[1,{"acks":2}],"acks":{}}}}`:     `"acks" is given twice in one object, near byte 63`,
+		`{"routes":[],"x":[],"routes":[]}`:                                          `"routes" is given twice in one object, near byte 28`,
+		"routes: [{id: a, id: b}]":                                                  "the file is neither JSON nor YAML: unmarshal errors:\n  line 1: mapping key \"id\" already defined at line 1",
+		"routes: [{&x id: a, *x : b}]":                                              `the file is neither JSON nor YAML: "id" is given twice in one object`,
+		"routes: [{1: a}]":                                                          "the file is neither JSON nor YAML: it holds what JSON cannot: names that are not texts, or numbers without an end",
+		"x: 1":                                                                      "the file must have routes, a list",
+		"routes: []":                                                                "the file has no route",
+		"routes: [1]":                                                               "routes[0]: a route is an object: id, match, and the keys of a configuration",
+		"routes: [{match: {path: /}}]":                                              "routes[0]: id: a text that names the route in logs is required",
+		"routes: [{id: a}]":                                                         "routes[0]: match: an object with a path is required",
+		"routes: [{id: a, match: {}}]":                                              "routes[0]: match.path: it is required, / and all below is /*",
+		"routes: [{id: a, match: {uri: /}}]":                                        "routes[0]: match.uri: there is methods, host and path",
+		"routes: [{id: a, match: {path: a}}]":                                       `routes[0]: match.path: "a": a path begins with /`,
+		"routes: [{id: a, match: {path: /a*}}]":                                     `routes[0]: match.path: "/a*": * stands at the end of a path only, after /`,
+		"routes: [{id: a, match: {path: 1}}]":                                       "routes[0]: match.path: it is a text or a list of texts",
+		"routes: [{id: a, match: {path: /, methods: [post]}}]":                      "routes[0]: match.methods: \"post\" is no method: they are in upper case",
+		"routes: [{id: a, match: {path: /, methods: [PUT, PUT]}}]":                  "routes[0]: match.methods: PUT is given twice",
+		"routes: [{id: a, match: {path: /, host: '*.a'}}]":                          `routes[0]: match.host: "*.a": a host is a whole name without a port`,
+		"routes: [{id: a, match: {path: /}}, {id: a, match: {path: /a}}, {}]":       "routes[1]: id: routes[0] has the id \"a\", too\nroutes[2]: id: a text that names the route in logs is required",
+		"defaults: 1\nroutes: [1]":                                                  "defaults: it must be an object: keys of a route's configuration, for all routes",
+		"defaults: {id: a}\nroutes: [1]":                                            "defaults.id: each route has its own",
+		`{"routes":[{"uri":"/"}]}`:                                                  "no route of the file has the plugin kafkaupstream",
+		apisix(`"vars":[],`):                                                        "routes[0]: vars: serve does not know it; a gateway in front can",
+		strings.Replace(apisix(""), `"{}"`, `"$secret://a/b/c"`, 1):                 `routes[0]: the plugin's value: "$secret://a/b/c" is a reference that APISIX resolves and this check does not: it asks no secret manager`,
 		`{"routes":[{"uri":"/"}],"services":[{"id":"s","plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`: "services[0]: serve takes this plugin on routes only, and this is a service",
 	} {
 		if _, err := Read([]byte(text), variables); err == nil || err.Error() != want {
@@ -132,6 +144,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("routes: [{id: a, match: {path: /a/*, host: b, methods: [POST]}, topic: t}]\ndefaults: {config: {x: 1}}")
 	f.Add(`{"routes":[{"id":"a","uri":"/a","plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`)
 	f.Add("a: &a [*a]")
+	f.Add("routes: [{id: a, match: {path: /a}, <<: {b: 1}, &x b: !!binary aGk=, *x : !!set {c}, ? d : [1, e: 2]}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		routes, err := Read([]byte(text), variables)
 		if err != nil {

@@ -12,6 +12,9 @@ func (h *Handler) produce(r *Served, w *work) Reply {
 	if b.Outcomes = w.outcome[:]; len(b.Records) != 1 {
 		b.Outcomes = make([]record.Outcome, len(b.Records))
 	}
+	if r.Mode.Delivery == record.Sync {
+		b.Gone = w.req.Gone()
+	}
 	r.way.Deliver(w.ctx, b)
 	switch {
 	case r.Mode.Transactional:

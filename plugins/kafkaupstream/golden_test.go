@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,8 +29,46 @@ var update = flag.Bool("update", false, "write what the golden cases give")
 
 // TestGoldenCases runs testdata/*/*.txt, each of which reads as a specification: what it
 // is about, the route's configuration (without config), the request, a line of
-// dashes, and the records and the reply that come of it.
+// dashes, and the records and the reply that come of it. golden_fronts_test.go runs them through each front.
 func TestGoldenCases(t *testing.T) {
+	GoldenCases(t, func(t *testing.T, c *GoldenCase) {
+		got := c.runCore()
+		if *update {
+			if err := os.WriteFile(c.file, []byte(c.given+dashes+got+c.differs), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if got != c.Want {
+			t.Errorf("got\n%s\nwant\n%s", got, c.Want)
+		}
+	})
+}
+
+// newEachTime are the ids and times that an envelope gives.
+var newEachTime = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}`)
+
+// dashes are before what comes of a request, and frontDashes before what comes of it where a front differs with reason.
+const (
+	dashes      = "\n----\n"
+	frontDashes = "---- "
+)
+
+// GoldenCase is a file of testdata, read.
+type GoldenCase struct {
+	Conf, Method, Path, Query string
+	Headers                   [][2]string
+	Vars                      map[string]string // of the gateway
+	Body                      string
+	// Want is what comes of it, and Differs what else by the name of a front.
+	Want    string
+	Differs map[string]string
+
+	file, given, differs string
+	sender               *fakeSender
+}
+
+// GoldenCases calls run for each case.
+func GoldenCases(t *testing.T, run func(*testing.T, *GoldenCase)) {
+	t.Helper()
 	files, err := filepath.Glob("testdata/*/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
@@ -40,29 +79,27 @@ func TestGoldenCases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			given, want, _ := strings.Cut(string(text), "\n----\n")
-			got := runCase(t, given)
-			if *update {
-				if err := os.WriteFile(file, []byte(given+"\n----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
+			c := &GoldenCase{file: file, Vars: map[string]string{}, Differs: map[string]string{}, sender: goldenSender()}
+			c.given, c.Want, _ = strings.Cut(string(text), dashes)
+			if i := strings.Index("\n"+c.Want, "\n"+frontDashes); i >= 0 {
+				c.Want, c.differs = c.Want[:i], c.Want[i:]
+				for _, one := range strings.Split("\n"+c.differs, "\n"+frontDashes)[1:] {
+					front, want, _ := strings.Cut(one, "\n")
+					c.Differs[front] = strings.TrimSuffix(want, "\n") + "\n"
 				}
-			} else if got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
+			c.read(t)
+			run(t, c)
 		})
 	}
 }
 
-// newEachTime are the ids and times that an envelope gives.
-var newEachTime = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}`)
-
-// runCase reads "# comment" lines, "route JSON", a request line, "name: value" headers
+// read reads "# comment" lines, "route JSON", a request line, "name: value" headers
 // ("$name: value" is a variable), an empty line and the body. "encode: gzip" encodes the
 // body.
-func runCase(t *testing.T, given string) string {
+func (c *GoldenCase) read(t *testing.T) {
 	t.Helper()
-	head, body, _ := strings.Cut(given, "\n\n")
-	req := &fakeRequest{headers: h{}, vars: map[string]string{}, args: map[string]string{}, body: body}
+	head, body, _ := strings.Cut(c.given, "\n\n")
 	conf, encode := "", ""
 	for _, line := range strings.Split(head, "\n") {
 		name, value, isHeader := strings.Cut(line, ": ")
@@ -70,51 +107,72 @@ func runCase(t *testing.T, given string) string {
 		case strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "route "):
 			conf = strings.TrimSpace(strings.TrimPrefix(line, "route "))
-		case req.method == "":
+		case c.Method == "":
 			var target string
-			if _, err := fmt.Sscan(line, &req.method, &target); err != nil {
+			if _, err := fmt.Sscan(line, &c.Method, &target); err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			path, query, _ := strings.Cut(target, "?")
-			req.path = path
-			for _, arg := range strings.Split(query, "&") {
-				k, v, _ := strings.Cut(arg, "=")
-				req.args[k] = v
-			}
+			c.Path, c.Query, _ = strings.Cut(target, "?")
 		case !isHeader:
 			t.Fatalf("what is this line? %s", line)
 		case name == "encode":
 			encode = value
 		case strings.HasPrefix(name, "$"):
-			req.vars[name[1:]] = value
+			c.Vars[name[1:]] = value
 		default:
-			req.headers[name] = value
+			c.Headers = append(c.Headers, [2]string{name, value})
 		}
 	}
-	req.body = encoded(t, req.body, encode)
-	route, err := routeconf.ParseRoute([]byte(`{`+brokers+`,`+strings.TrimPrefix(conf, "{")), routeconf.Limits{})
-	if err != nil {
-		return "invalid " + err.Error() + "\n"
+	c.Body = encoded(t, body, encode)
+	c.Conf = `{` + brokers + `,` + strings.TrimPrefix(conf, "{")
+}
+
+// Handler is the core, before a Kafka that goldenSender and goldenDisk are.
+func (c *GoldenCase) Handler() *Handler { return newHandler(c.sender, &goldenDisk{c.sender}) }
+
+// runCore runs the case without a front.
+func (c *GoldenCase) runCore() string {
+	req := &fakeRequest{method: c.Method, path: c.Path, headers: h{}, vars: c.Vars, args: map[string]string{}, body: c.Body}
+	for _, pair := range c.Headers {
+		req.headers[pair[0]] = pair[1]
 	}
-	sender := goldenSender()
-	handler := newHandler(sender, &goldenDisk{sender})
+	for _, arg := range strings.Split(c.Query, "&") {
+		k, v, _ := strings.Cut(arg, "=")
+		req.args[k] = v
+	}
+	route, err := routeconf.ParseRoute([]byte(c.Conf), routeconf.Limits{})
+	if err != nil {
+		return Invalid(err)
+	}
+	handler := c.Handler()
 	served, err := handler.Prepare(route)
 	if err != nil {
-		return "invalid " + err.Error() + "\n"
+		return Invalid(err)
 	}
-	reply := handler.Handle(served, req)
+	reply, header := handler.Handle(served, req), http.Header{}
+	reply.SetHeader(header)
+	return c.Outcome(reply.Status, header, reply.AppendBody(nil))
+}
+
+// Invalid is what comes of a case whose route is wrong.
+func Invalid(err error) string { return "invalid " + err.Error() + "\n" }
+
+// Outcome shows the records that Kafka has got, and a reply. The status is left out where the body says it, as
+// the content type then is.
+func (c *GoldenCase) Outcome(status int, header http.Header, body []byte) string {
 	var out strings.Builder
-	for i := range sender.sent {
-		writeRecord(&out, &sender.sent[i])
+	for i := range c.sender.sent {
+		writeRecord(&out, &c.sender.sent[i])
 	}
-	for _, h := range reply.Headers {
-		fmt.Fprintf(&out, "header %s: %s\n", h[0], h[1])
+	contentType := header["Content-Type"]
+	delete(header, "Content-Type")
+	Each(header, func(name, value string) { fmt.Fprintf(&out, "header %s: %s\n", name, value) })
+	out.WriteString("reply ")
+	if !slices.Equal(contentType, jsonContentType) || !bytes.HasPrefix(body, fmt.Appendf(nil, `{"code":%d,`, status)) {
+		fmt.Fprintf(&out, "%d %s ", status, strings.Join(contentType, ", "))
 	}
-	if out.WriteString("reply "); reply.ContentType != "" {
-		fmt.Fprintf(&out, "%d %s ", reply.Status, reply.ContentType)
-	}
-	fmt.Fprintf(&out, "%s\n", reply.AppendJSON(nil))
-	if route.Envelope == nil {
+	out.Write(body)
+	if !strings.Contains(c.Conf, `"envelope"`) {
 		return out.String()
 	}
 	return newEachTime.ReplaceAllString(out.String(), "N")

@@ -159,6 +159,8 @@ func (r *fakeRequest) Values(name string) []string {
 
 func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 
+func (r *fakeRequest) Gone() <-chan struct{} { return nil }
+
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }
 
 func (r *fakeRequest) Method() string            { return r.method }

@@ -39,6 +39,9 @@ type Request interface {
 	// [ErrBodySlow], [ErrBodyCutOff], [ErrBodyLost], and any where the gateway has failed. What was read comes
 	// with them.
 	Body(limit int, room Room) ([]byte, error)
+	// Gone returns a channel that is closed when the client has gone and nobody reads the reply; nil: the front does not
+	// learn of it.
+	Gone() <-chan struct{}
 	// Route returns the route's id for the log, "" when it is not known.
 	Route() string
 }

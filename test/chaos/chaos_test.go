@@ -50,13 +50,14 @@ func TestThreeBrokers(t *testing.T) {
 		{fault: "a replica falls silent, request.timeout.ms=1000", full: true, lasts: 4 * time.Second, outages: 1, strike: replicaSilent,
 			topic: threeInSync, route: `"timeout_ms":15000`, properties: `,"request.timeout.ms":1000`},
 		{fault: "the topic is deleted and made again", full: true, lasts: 4 * time.Second, strike: topicDeleted},
-		{fault: "the runner gets SIGTERM again and again", lasts: 6 * time.Second, strike: runnerStopped},
-		{fault: "the runner gets SIGKILL again and again", lasts: 2 * time.Second, strike: runnerKilled},
+		{fault: "the runner gets SIGTERM again and again", full: true, lasts: 6 * time.Second, strike: runnerStopped},
+		{fault: "the runner gets SIGKILL again and again", full: true, lasts: 2 * time.Second, strike: runnerKilled},
 		{fault: "reloads, the new runner first", full: true, lasts: 3 * time.Second, strike: reloadedNewFirst},
-		{fault: "reloads, the old runner first", lasts: 3 * time.Second, strike: reloadedOldFirst},
+		{fault: "reloads, the old runner first", full: true, lasts: 3 * time.Second, strike: reloadedOldFirst},
 		{fault: "SIGTERM while all brokers are dead", full: true, lasts: 10 * time.Second, outages: 1, strike: stoppedWhileDead, spool: true},
 		{fault: "SIGTERM while all brokers are silent", lasts: 4 * time.Second, outages: 1, strike: stoppedWhileSilent, spool: true},
 	})
+	direct.play(t, supervisedScenarios)
 	direct.play(t, serveScenarios)
 	direct.play(t, badRecords)
 	behind.play(t, brokenLinks)

@@ -53,6 +53,8 @@ type lane struct {
 
 	url    string
 	client *http.Client
+	// disconnect waits until the clients have ended and closes what is between them and the runner.
+	disconnect func()
 
 	ledger   ledger.Ledger
 	pace     *ledger.Pace
@@ -80,11 +82,12 @@ func (l *lane) begin(conf string, seed uint64) {
 		random := rand.New(rand.NewPCG(seed, uint64(worker)))
 		l.clients.Go(func() { l.work(int32(worker), random) })
 	}
-	l.t.Cleanup(func() {
+	l.disconnect = sync.OnceFunc(func() {
 		l.pace.End()
 		l.clients.Wait()
 		disconnect()
 	})
+	l.t.Cleanup(l.disconnect)
 }
 
 // connectThroughGateway starts the gateway with one route to the runner.

@@ -23,6 +23,7 @@ type runner struct {
 	spool   string // the directory; "": none
 	env     []string
 	routes  string // the file of `serve`'s routes; "": it is `run`, behind the development gateway
+	logFile string // of `run` as two processes; "": it is one
 	process *program.Process
 	all     []*program.Process // also former ones, the present one last
 }
@@ -36,7 +37,7 @@ func newRunner(t *testing.T, env []string) *runner {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &runner{t: t, socket: filepath.Join(dir, "runner.sock")}
 	r.env = append(r.env, env...)
-	r.env = append(r.env, "APISIX_LISTEN_ADDRESS=unix:"+r.socket, "APISIX_CONF_EXPIRE_TIME=3600", "KAFKAUPSTREAM_SUPERVISE=false")
+	r.env = append(r.env, "APISIX_LISTEN_ADDRESS=unix:"+r.socket, "APISIX_CONF_EXPIRE_TIME=3600")
 	return r
 }
 
@@ -67,8 +68,11 @@ func (r *runner) start() {
 
 // command is what the binary is started with.
 func (r *runner) command() []string {
-	if r.routes == "" {
-		return []string{"run"}
+	switch {
+	case r.logFile != "":
+		return []string{"run", "--log-file", r.logFile, "--takeover-timeout", patience}
+	case r.routes == "":
+		return []string{"run", "--supervise=false"}
 	}
 	return []string{"serve", "-f", r.routes, "--listen", "unix:" + r.socket, "--leave-timeout", "500ms"}
 }
@@ -101,6 +105,9 @@ func (r *runner) stopped() {
 
 // logged is what all runners so far have logged of losses of a topic.
 func (r *runner) logged(topic string) losses {
+	if r.logFile != "" {
+		return readLosses(r.log(), topic)
+	}
 	var sum losses
 	for _, p := range r.all {
 		sum = sum.plus(readLosses(p.Stderr.String(), topic))

@@ -57,6 +57,8 @@ type scenario struct {
 	neighbour bool
 	// serve has the lanes served by `serve`, and not by `run` behind the development gateway.
 	serve bool
+	// supervised has the runner be a supervisor with its worker, as APISIX starts it.
+	supervised bool
 	// prepare readies a lane before its runner starts; nil: nothing.
 	prepare func(*scene, *lane)
 	// strike breaks something and heals it again.
@@ -134,6 +136,9 @@ func (s *scene) newLane(mode, topic string) *lane {
 		contents: s.contents, batch: s.batch, workers: cmp.Or(s.workers, workers)}
 	if l.contents == nil {
 		l.contents = ordinaryContents
+	}
+	if s.supervised {
+		l.supervise()
 	}
 	if s.spool || mode == "durable" {
 		l.keep()
@@ -250,6 +255,7 @@ func (s *scene) recover(healed time.Time) {
 
 func (s *scene) settle() {
 	s.all(func(l *lane) { l.awaitArrival(s) })
+	s.all(func(l *lane) { l.disconnect() }) // a worker whose supervisor somebody has stopped waits for that
 	s.each((*lane).term)
 	s.each((*lane).stopped)
 	s.all(func(l *lane) { l.judge(s) })

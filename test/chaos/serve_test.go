@@ -69,7 +69,17 @@ func (s *scene) noneFailed() {
 	s.t.Helper()
 	s.each(func(l *lane) {
 		if n := l.ledger.Count(func(e *ledger.Entry) bool { return e.Outcome() == ledger.NoReply }); n > 0 {
-			s.t.Errorf("%s: %d requests had no reply, the last outcomes %v", l.name, n, l.ledger.Last(20))
+			s.t.Errorf("%s: %d requests had no reply, such as %s", l.name, n, l.unanswered())
 		}
 	})
+}
+
+// unanswered says when requests without a reply were sent, and for how long their clients waited.
+func (l *lane) unanswered() (text string) {
+	for _, e := range l.ledger.Entries() {
+		if e.Outcome() == ledger.NoReply && len(text) < 2000 {
+			text += fmt.Sprintf("%v sent %s, %v later; ", e.ID, e.Sent().UTC().Format("15:04:05.000"), e.Wait)
+		}
+	}
+	return text
 }

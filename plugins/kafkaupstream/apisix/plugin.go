@@ -171,6 +171,9 @@ func (c *call) Headers(f func(name, value string)) {
 	kafkaupstream.Each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
 }
 
+// Gone returns nil: APISIX does not say it.
+func (c *call) Gone() <-chan struct{} { return nil }
+
 // Var returns the value of a variable, "" when there is none or it cannot be had.
 func (c *call) Var(name string) string {
 	value, err := c.Request.Var(name)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// words are what a line is completed with.
+func words(t *testing.T, line ...string) (found []string) {
+	t.Helper()
+	code, stdout, stderr := runHere(nil, append([]string{"completion", "words"}, line...)...)
+	if code != exitOK || stderr != "" {
+		t.Errorf("%q: exit code %d, %s", line, code, stderr)
+	}
+	for l := range strings.Lines(stdout) {
+		word, _, _ := strings.Cut(strings.TrimSpace(l), "\t")
+		found = append(found, word)
+	}
+	return found
+}
+
+func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"ver", "verify version"},
+		{"worker", ""},
+		{"spool re", "replay resume"},
+		{"help sp", "spool"},
+		{"help spool dr", "drop"},
+		{"completion ", "bash zsh fish"},
+		{"run --admi", "--admin"},
+		{"--admi", "--admin"},
+		{"run --admin --spool-di", ""}, // which is its value
+		{"run --pprof --spool-di", "--spool-dir"},
+		{"run --spool-dir=/x --admi", "--admin"},
+		{"spool show 3f2a --de", "--dead"},
+		{"check -", ""},
+		{"check -f ro", ""}, // a file
+		{"no-such -", ""},
+		{"spool no-such --", ""},
+		{"help", "help"},
+	} {
+		got := words(t, strings.Split(c.line, " ")...)
+		if c.line == "check -" { // its flags are other tests' concern
+			if !slices.Contains(got, "-f") || !slices.Contains(got, "--offline") || !slices.Contains(got, "--help") {
+				t.Errorf("%s: %q", c.line, got)
+			}
+			continue
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %q, not %q", c.line, got, c.want)
+		}
+	}
+	words(t)
+}
+
+func TestCompletionOfAnUnknownShellIsRefused(t *testing.T) {
+	for _, args := range [][]string{{}, {"tcsh"}, {"../completion.go"}, {"bash", "zsh"}, {""}} {
+		if code, stdout, stderr := runHere(nil, append([]string{"completion"}, args...)...); code != exitUsage || stdout != "" || !strings.Contains(stderr, "which shell? bash, zsh or fish") {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+// A bash that reads keys completes a command, what it takes, and the commands of spool.
+func TestCompletionWorksInBash(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.Symlink(binary, filepath.Join(bin, "kafkaupstream")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	bash := exec.CommandContext(ctx, "bash", "--norc", "--noprofile", "-i", "-o", "emacs")
+	bash.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TERM=dumb", "HISTFILE=")
+	bash.Stdin = strings.NewReader("source <(kafkaupstream completion bash)\nkafkaupstream versi\t\nkafkaupstream compl\tz\t\nkafkaupstream spool sh\t--de\t--hel\t\nexit\n")
+	out, err := bash.CombinedOutput()
+	for _, part := range []string{"\ncommit 0123abc", "#compdef kafkaupstream", "Usage: kafkaupstream spool show STREAM|RECEIPT"} {
+		if !strings.Contains(strings.ReplaceAll(string(out), "\r", ""), part) {
+			t.Errorf("%q is not in\n%s\n%v", part, out, err)
+		}
+	}
+}
+
+func TestManualHasAPageForEachCommandWithAllItsFlags(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, stderr := runHere(nil, "man", dir); code != exitOK {
+		t.Fatal(stderr)
+	}
+	for _, name := range append(callable(), "") {
+		page := "kafkaupstream-" + strings.ReplaceAll(name, " ", "-") + ".1"
+		if name == "" || name == "spool" {
+			page = "kafkaupstream.1"
+		}
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		_, help, _ := runHere(nil, append(strings.Fields(name), "--help")...)
+		for line := range strings.Lines(help) {
+			if flag := strings.Fields(line); strings.HasPrefix(line, "  -") && !strings.Contains(string(text), ".B "+roff(strings.Join(flag, " "))+"\n") {
+				t.Errorf("%s: no %q in\n%s", page, flag, text)
+			}
+		}
+		if strings.Contains(string(text), "worker") && name == "" {
+			t.Errorf("%s: %s", page, text)
+		}
+	}
+	if code, _, _ := runHere(nil, "man"); code != exitUsage {
+		t.Errorf("exit code %d without a directory", code)
+	}
+	if code, _, _ := runHere(nil, "man", filepath.Join(dir, "no", "such")); code != exitProblem {
+		t.Errorf("exit code %d for a directory that is not there", code)
+	}
+}
+
+// What stands in a flag's text is shown, and not obeyed.
+func TestManualsTextIsNoCommandOfRoff(t *testing.T) {
+	for text, want := range map[string]string{".SH x": `\&.SH x`, "'x": `\&'x`, `a\b--c`: `a\eb\-\-c`} {
+		if got := roff(text); got != want {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
