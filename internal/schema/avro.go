@@ -3,40 +3,11 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/twmb/avro"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
-)
-
-// avroType is a type of an Avro schema, as a value is written by it.
-type avroType struct {
-	kind     string // null, boolean, int, long, float, double, bytes, string, record, enum, array, map, fixed, union
-	label    string // what names it in a union: the kind, or its full name
-	fields   []*avroField
-	byName   map[string]int // of fields, symbols or branches: the index
-	branches []*avroType
-	of       *avroType // the type of items or values
-	size     int       // of fixed, in bytes
-}
-
-type avroField struct {
-	name     string
-	of       *avroType
-	optional bool // it has a default
-	given    any  // the default, as encoding/json has it
-	written  []byte
-	state    int
-}
-
-// States of an avroField's default.
-const (
-	unwritten = iota
-	beingWritten
-	written
 )
 
 // compileAvro returns the schema of the last of the texts. Those before it have the named types that later ones refer to.
@@ -208,38 +179,3 @@ func (b *avroBuilder) unknown(what any) *avroType {
 	}
 	return &avroType{}
 }
-
-// encoded returns the form of the field's default.
-func (f *avroField) encoded() ([]byte, error) {
-	switch f.state {
-	case written:
-		return f.written, nil
-	case beingWritten:
-		return nil, misconfigured("the default of the field %s leads back to itself", guard.Quoted(f.name))
-	}
-	f.state = beingWritten
-	w := avroWriter{limit: maxSchemaBytes, inDefault: true}
-	if w.value(f.of, f.given); w.bad != nil {
-		return nil, misconfigured("the default of the field %s cannot be used: %s", guard.Quoted(f.name), w.bad)
-	}
-	f.written, f.state = w.out, written
-	return f.written, nil
-}
-
-// encode appends the value's binary form (Avro 1.12, Binary Encoding), of at most limit bytes.
-func (t *avroType) encode(dst, value []byte, limit int) ([]byte, *Problem) {
-	v, _, bad := decode(value, bounds{values: maxValues, depth: maxDepth})
-	if bad != nil {
-		return nil, bad
-	}
-	w := avroWriter{out: dst, limit: len(dst) + limit}
-	if w.value(t, v); w.bad != nil {
-		return nil, w.bad
-	}
-	return w.out, nil
-}
-
-func (t *avroType) appendIndex(dst []byte) []byte { return dst }
-
-// keysInOrder are the names of an object, always in the same order: equal values have equal bytes.
-func keysInOrder(object map[string]any) []string { return slices.Sorted(maps.Keys(object)) }

@@ -5,14 +5,75 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
+
+// avroType is a type of an Avro schema, as a value is written by it.
+type avroType struct {
+	kind     string // null, boolean, int, long, float, double, bytes, string, record, enum, array, map, fixed, union
+	label    string // what names it in a union: the kind, or its full name
+	fields   []*avroField
+	byName   map[string]int // of fields, symbols or branches: the index
+	branches []*avroType
+	of       *avroType // the type of items or values
+	size     int       // of fixed, in bytes
+}
+
+type avroField struct {
+	name     string
+	of       *avroType
+	optional bool // it has a default
+	given    any  // the default, as encoding/json has it
+	written  []byte
+	state    int
+}
+
+// States of an avroField's default.
+const (
+	unwritten = iota
+	beingWritten
+	written
+)
+
+// encoded returns the form of the field's default.
+func (f *avroField) encoded() ([]byte, error) {
+	switch f.state {
+	case written:
+		return f.written, nil
+	case beingWritten:
+		return nil, misconfigured("the default of the field %s leads back to itself", guard.Quoted(f.name))
+	}
+	f.state = beingWritten
+	w := avroWriter{limit: maxSchemaBytes, inDefault: true}
+	if w.value(f.of, f.given); w.bad != nil {
+		return nil, misconfigured("the default of the field %s cannot be used: %s", guard.Quoted(f.name), w.bad)
+	}
+	f.written, f.state = w.out, written
+	return f.written, nil
+}
+
+// encode appends the value's binary form (Avro 1.12, Binary Encoding), of at most limit bytes.
+func (t *avroType) encode(dst, value []byte, limit int) ([]byte, *Problem) {
+	v, _, bad := decode(value, bounds{values: maxValues, depth: maxDepth})
+	if bad != nil {
+		return nil, bad
+	}
+	w := avroWriter{out: dst, limit: len(dst) + limit}
+	if w.value(t, v); w.bad != nil {
+		return nil, w.bad
+	}
+	return w.out, nil
+}
+
+func (t *avroType) appendIndex(dst []byte) []byte { return dst }
 
 // avroWriter writes decoded JSON values in Avro's binary form, as Avro's JSON encoding has them: a union's value is null or an
 // object with the name of its branch, and bytes are a string with a character up to U+00FF for each.
@@ -228,7 +289,7 @@ func (w *avroWriter) mapOf(t *avroType, v any) {
 	if len(object) > 0 {
 		w.long(int64(len(object)))
 	}
-	for _, name := range keysInOrder(object) {
+	for _, name := range slices.Sorted(maps.Keys(object)) { // equal values have equal bytes
 		w.long(int64(len(name)))
 		w.out = append(w.out, name...)
 		if w.at(name, t.of, object[name]); w.bad != nil {

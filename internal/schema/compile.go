@@ -41,15 +41,6 @@ type jsonSource struct {
 	formats Formats
 }
 
-// Formats says what "format" means in a JSON Schema.
-type Formats int
-
-const (
-	FormatsOfDraft  Formats = iota // what the draft says: a rule up to draft-07, later a remark
-	FormatsAsserted                // a rule
-	FormatsIgnored                 // a remark
-)
-
 var errOutside = errors.New("not one of the documents")
 
 // Load implements jsonschema.URLLoader.

@@ -17,6 +17,9 @@ const (
 	maxNumber   = 400 // characters
 )
 
+// part is a text that a schema consists of, and what others refer to it by.
+type part struct{ name, text string }
+
 // bounds is what a JSON text may be. Zero bytes are no limit.
 type bounds struct{ bytes, values, depth int }
 

@@ -2,18 +2,6 @@ package schema
 
 import "github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 
-// Format is what a schema is written in. Its text is the registry's name of it.
-type Format string
-
-const (
-	JSONSchema Format = "JSON"
-	Avro       Format = "AVRO"
-	Protobuf   Format = "PROTOBUF"
-)
-
-// part is a text that a schema consists of, and what others refer to it by.
-type part struct{ name, text string }
-
 // CompileText returns the schema of a text that refers to no other, of the format and with the options of a name. Of JSON
 // Schema it is [Compile].
 func CompileText(name Name, text []byte) (*Schema, error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -15,11 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
-const (
-	maxReply = 4 << 20 // bytes
-	// latest is the version that is another after each registration.
-	latest = "latest"
-)
+const maxReply = 4 << 20 // bytes
 
 // Registered is a schema as the registry has it.
 type Registered struct {
@@ -34,53 +29,6 @@ type Reference struct {
 	Name    string `json:"name"`
 	Subject string `json:"subject"`
 	Version int    `json:"version"`
-}
-
-// Name says which schema of a registry is meant: a version of a subject, the one with an id, or what a subject has of a text.
-type Name struct {
-	Subject string
-	Version string // "latest" or a positive number; "": see ID and Text
-	ID      int    // 0: none
-	Text    string // which is looked up, never registered
-
-	Format  Format // what it has to be; "": anything
-	Message string // of a Protobuf schema, with or without its package; "": the first
-	Formats Formats
-}
-
-// Check returns why no schema can be meant: an [*Error] of KindConfiguration.
-func (n Name) Check() error {
-	switch {
-	case n.ID > 0 && n.Subject+n.Version+n.Text == "":
-		return nil
-	case n.ID != 0:
-		return misconfigured("the id must be a positive number, with neither subject nor version")
-	}
-	switch n.Subject {
-	case "":
-		return misconfigured("a subject is required")
-	case ".", "..":
-		return misconfigured("the subject must not be . or ..")
-	}
-	if n.Version == latest || n.Version == "" && n.Text != "" {
-		return nil
-	}
-	number, err := strconv.ParseInt(n.Version, 10, 32)
-	if err != nil || number < 1 || n.Version[0] == '+' {
-		return misconfigured("the version must be %q or a positive number", latest)
-	}
-	return nil
-}
-
-// String is the name as an error has it.
-func (n Name) String() string {
-	switch {
-	case n.ID > 0:
-		return fmt.Sprintf("schema with the id %d", n.ID)
-	case n.Text != "":
-		return fmt.Sprintf("such schema of the subject %s", guard.Quoted(n.Subject))
-	}
-	return fmt.Sprintf("version %s of the subject %s", n.Version, guard.Quoted(n.Subject))
 }
 
 // Get asks for a schema. It waits until ctx's deadline or the registry's timeout, whichever is first.

@@ -38,6 +38,14 @@ type Schema struct {
 	unmade chan struct{}   // one for each that may still be made
 }
 
+// encoder writes values in a binary form.
+type encoder interface {
+	// encode appends the form of a JSON text, of at most limit bytes.
+	encode(dst, value []byte, limit int) ([]byte, *Problem)
+	// appendIndex appends what the wire format has between the id and the form.
+	appendIndex(dst []byte) []byte
+}
+
 // Compile returns the schema of a JSON text: of JSON Schema 2020-12, unless its
 // "$schema" names 2019-09, draft-07, -06 or -04. "format" is checked where the
 // specification says so: up to draft-07.

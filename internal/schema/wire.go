@@ -1,9 +1,9 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
-	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 )
@@ -12,14 +12,6 @@ import (
 // id as four bytes, big endian. Behind it, Protobuf has which of the schema's messages the value is
 // (https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format).
 const wirePrefix = 5
-
-// encoder writes values in a binary form.
-type encoder interface {
-	// encode appends the form of a JSON text, of at most limit bytes.
-	encode(dst, value []byte, limit int) ([]byte, *Problem)
-	// appendIndex appends what the wire format has between the id and the form.
-	appendIndex(dst []byte) []byte
-}
 
 // turns bounds the encodings at once, and with them the memory for decoded values.
 var turns = make(chan struct{}, min(runtime.GOMAXPROCS(0), maxEvaluators))
@@ -47,7 +39,7 @@ func (s *Schema) Encode(value []byte, id, limit int) (encoded []byte, found []Pr
 }
 
 func (s *Schema) encodeBinary(prefix, value []byte, limit int) ([]byte, *Problem) {
-	if strings.Contains(string(value), `\u`) && jsonvalue.LoneSurrogate(string(value)) {
+	if bytes.Contains(value, []byte(`\u`)) && jsonvalue.LoneSurrogate(string(value)) {
 		return nil, problem("has half of a surrogate pair, such as \\ud800, which is no character")
 	}
 	if prefix != nil {
