@@ -199,10 +199,12 @@ func secretsOnly(part apisixroute.Partial) bool {
 	if json.Unmarshal([]byte(part.Replace(someReference)), &conf) != nil {
 		return false
 	}
-	schema, _ := conf["schema"].(map[string]any)
-	maps.DeleteFunc(schema, func(name string, v any) bool {
-		return v == someReference && slices.Contains([]string{"username", "password", "token"}, name)
-	})
+	for _, key := range []string{"schema", "key_schema"} {
+		schema, _ := conf[key].(map[string]any)
+		maps.DeleteFunc(schema, func(name string, v any) bool {
+			return v == someReference && slices.Contains([]string{"username", "password", "token"}, name)
+		})
+	}
 	config, _ := conf["config"].(map[string]any)
 	maps.DeleteFunc(config, func(name string, v any) bool { return v == someReference && kafkaconf.TakesReference(name) })
 	rest, err := json.Marshal(conf)

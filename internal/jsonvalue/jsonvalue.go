@@ -22,15 +22,15 @@ func Text(name string, v gjson.Result) (string, error) {
 	switch {
 	case v.Type != gjson.String && v.Raw != "": // none: gjson has counted something
 		return v.Raw, nil
-	case v.Type == gjson.String && strings.ContainsRune(v.Str, utf8.RuneError) && loneSurrogate(v.Raw):
+	case v.Type == gjson.String && strings.ContainsRune(v.Str, utf8.RuneError) && LoneSurrogate(v.Raw):
 		return "", errors.New(name + ": a surrogate that is escaped alone, such as \\ud800, is no character")
 	}
 	return v.String(), nil
 }
 
-// loneSurrogate reports whether a valid JSON string escapes half of a surrogate pair. UTF-8 has no form for it (RFC 3629,
+// LoneSurrogate reports whether a valid JSON string escapes half of a surrogate pair. UTF-8 has no form for it (RFC 3629,
 // 3): decoders make U+FFFD of it, as gjson does, and different keys become one.
-func loneSurrogate(raw string) bool {
+func LoneSurrogate(raw string) bool {
 	for {
 		i := strings.IndexByte(raw, '\\')
 		if i < 0 || i+1 >= len(raw) {

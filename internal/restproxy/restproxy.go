@@ -10,6 +10,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/tidwall/gjson"
 )
 
@@ -21,13 +22,54 @@ type Record struct {
 	JSON      bool   // the value is JSON
 	Key       []byte // nil: it says none
 	KeyType   string
+	KeyJSON   bool // the key is JSON
 	Partition *int32
 	Headers   []record.Header // nil: it says none
 	Timestamp *int64          // milliseconds since 1970
+
+	// The schemas of value and key, which are JSON; nil: none. Without a subject it is the topic's, and a schema without id, text
+	// and version is its latest.
+	ValueSchema, KeySchema *schema.Name
+}
+
+// The types of keys and values.
+const (
+	TypeBinary     = "BINARY" // base64
+	TypeString     = "STRING"
+	TypeJSON       = "JSON"
+	TypeAvro       = "AVRO"
+	TypeProtobuf   = "PROTOBUF"
+	TypeJSONSchema = "JSONSCHEMA"
+)
+
+// formats are those of the types that have a schema.
+var formats = map[string]schema.Format{TypeAvro: schema.Avro, TypeProtobuf: schema.Protobuf, TypeJSONSchema: schema.JSONSchema}
+
+// maxSchemaText bounds a schema in a body, in bytes.
+const maxSchemaText = 100 << 10
+
+// schemaText reads a schema that a body has in full.
+func schemaText(name string, v gjson.Result) (string, error) {
+	if v.Type != gjson.String || len(v.Str) > maxSchemaText || v.Str == "" {
+		return "", payload("%s: expected a schema as a string of up to %d bytes", name, maxSchemaText)
+	}
+	return jsonvalue.Text(name, v)
+}
+
+// schemaID reads the id of a schema.
+func schemaID(name string, v gjson.Result) (int, error) {
+	n, err := strconv.ParseInt(v.Raw, 10, 32)
+	if v.Type != gjson.Number || err != nil || n < 1 {
+		return 0, payload("%s: expected an integer from 1 to 2147483647", name)
+	}
+	return int(n), nil
 }
 
 // The proxy's error codes for what is wrong with a body (its Errors.java). What is malformed has none: it is a 400.
 const (
+	CodeKeySchema   = 42201 // there is a key, and no schema for it
+	CodeValueSchema = 42202
+
 	CodePayload = 42206 // JSON, and not what it should hold
 	CodeBatch   = 42208 // the same of records:batch
 )

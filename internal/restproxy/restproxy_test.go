@@ -17,6 +17,8 @@ func FuzzBodies(f *testing.F) {
 		`{"records":[{"key":{"a":1},"value":"x"},{"key":1}]}`,
 		`{"key":{"type":"STRING","data":"k"},"headers":[{"name":"h","value":"AA=="}],"timestamp":"2026-11-22T10:00:00Z"} {"value":{"type":"JSON","data":1}}`,
 		`{"entries":[{"id":"1","value":{"type":"BINARY","data":"AA=="}},{"id":"2","value":{"type":null}}]}`,
+		`{"records":[{"key":1,"value":{"a":1}}],"value_schema_id":1,"value_schema":"\"int\"","key_schema":"\"int\""}`,
+		`{"value":{"type":"AVRO","data":1,"schema_version":"latest"},"key":{"schema_id":7,"data":null}}`,
 	} {
 		f.Add(uint(form), []byte(body))
 	}
@@ -31,6 +33,8 @@ func FuzzBodies(f *testing.F) {
 				t.Errorf("partition %d", *e.Partition)
 			case e.Timestamp != nil && *e.Timestamp < 1:
 				t.Errorf("timestamp %d", *e.Timestamp)
+			case e.ValueSchema != nil && e.Value != nil && !e.JSON, e.KeySchema != nil && e.Key != nil && !e.KeyJSON:
+				t.Errorf("a schema for what is no JSON: %+v", e)
 			case form%4 == 3 && (e.ID == "" || ids[e.ID]):
 				t.Errorf("the id %q", e.ID)
 			}
@@ -49,7 +53,7 @@ func FuzzBodies(f *testing.F) {
 		} else if body, wrong := compact(bytes.Clone(body)); wrong == nil {
 			switch form % 4 {
 			case 0, 1:
-				err = V2(body, form%4 == 0, add)
+				err = V2(body, []string{TypeBinary, TypeJSON, TypeAvro, TypeProtobuf, TypeJSONSchema}[form%5], add)
 			case 3:
 				err = Batch(body, add)
 			}

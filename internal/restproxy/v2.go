@@ -2,40 +2,75 @@ package restproxy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/tidwall/gjson"
 )
 
-// V2 calls add with each record of {"records":[{"key":…,"value":…,"partition":…}]}, valid and compact. With binary, keys and
-// values are base64.
-func V2(body []byte, binary bool, add func(*Record) error) error {
+// V2 calls add with each record of {"records":[{"key":…,"value":…,"partition":…}]}, valid and compact. Keys and values are of
+// a type other than TypeString. Where that has a schema, the body names it beside records.
+func V2(body []byte, of string, add func(*Record) error) error {
 	var records gjson.Result
-	failed := members(gjson.ParseBytes(body), "the body", func(name string, v gjson.Result) error {
+	var key, value *schema.Name
+	failed := members(gjson.ParseBytes(body), "the body", func(name string, v gjson.Result) (failed error) {
 		switch name {
 		case "records":
 			records = v
-		case "key_schema", "key_schema_id", "value_schema", "value_schema_id":
-			return payload("%s: this media type has no schemas", name)
+		case "key_schema", "key_schema_id":
+			key, failed = schemaV2(name, v, of, key)
+		case "value_schema", "value_schema_id":
+			value, failed = schemaV2(name, v, of, value)
 		default:
 			return payload("the body: unknown member %.40q", name)
 		}
-		return nil
+		return failed
 	})
 	if failed != nil {
 		return failed
 	}
-	return each(CodePayload, "record", "records", records, add, func(v gjson.Result) (Record, error) { return recordV2(v, binary) })
+	return each(CodePayload, "record", "records", records, add, func(v gjson.Result) (Record, error) {
+		e, failed := recordV2(v, of)
+		if failed != nil || formats[of] == "" {
+			return e, failed
+		}
+		e.KeySchema, e.ValueSchema = key, value
+		switch {
+		case e.Key != nil && key == nil:
+			failed = &Error{CodeKeySchema, "it has a key, and the body neither key_schema nor key_schema_id"}
+		case e.Value != nil && value == nil:
+			failed = &Error{CodeValueSchema, "it has a value, and the body neither value_schema nor value_schema_id"}
+		}
+		return e, failed
+	})
 }
 
-func recordV2(v gjson.Result, binary bool) (Record, error) {
+// schemaV2 reads one of two members that name the same schema: the id counts if both are there.
+func schemaV2(name string, v gjson.Result, of string, before *schema.Name) (*schema.Name, error) {
+	format := formats[of]
+	if format == "" {
+		return nil, payload("%s: this media type has no schemas", name)
+	}
+	if strings.HasSuffix(name, "_id") {
+		id, failed := schemaID(name, v)
+		return &schema.Name{ID: id, Format: format}, failed
+	}
+	text, failed := schemaText(name, v)
+	if before != nil {
+		return before, failed
+	}
+	return &schema.Name{Text: text, Format: format}, failed
+}
+
+func recordV2(v gjson.Result, of string) (Record, error) {
 	data := func(name string, v gjson.Result) ([]byte, error) {
-		if binary {
+		if of == TypeBinary {
 			return jsonvalue.Base64(name, v)
 		}
 		return []byte(v.Raw), nil
 	}
-	var e Record
+	e := Record{KeyType: of}
 	failed := members(v, "the record", func(name string, v gjson.Result) (failed error) {
 		switch name {
 		case "key":
@@ -49,7 +84,8 @@ func recordV2(v gjson.Result, binary bool) (Record, error) {
 		}
 		return failed
 	})
-	e.JSON = !binary && e.Value != nil // null is no JSON to look into
+	e.JSON = of != TypeBinary && e.Value != nil // null is no JSON to look into
+	e.KeyJSON = of != TypeBinary
 	return e, failed
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/tidwall/gjson"
 )
 
@@ -88,10 +89,13 @@ func recordV3(v gjson.Result, isEntry bool) (e Record, failed error) {
 	failed = members(v, "the record", func(name string, v gjson.Result) (failed error) {
 		switch {
 		case name == "key":
-			e.Key, e.KeyType, failed = dataV3(name, v)
+			var d data
+			d, failed = dataV3(name, v)
+			e.Key, e.KeyType, e.KeyJSON, e.KeySchema = d.bytes, d.kind, d.isJSON(), d.schema
 		case name == "value":
-			e.Value, e.ValueType, failed = dataV3(name, v)
-			e.JSON = e.ValueType == typeJSON && e.Value != nil
+			var d data
+			d, failed = dataV3(name, v)
+			e.Value, e.ValueType, e.JSON, e.ValueSchema = d.bytes, d.kind, d.isJSON(), d.schema
 		case name == "partition_id":
 			e.Partition, failed = partition(name, v)
 		case name == "headers":
@@ -120,50 +124,104 @@ func timestampV3(v gjson.Result) (*int64, error) {
 	return &ms, nil
 }
 
-// The types of keys and values.
-const (
-	typeBinary = "BINARY"
-	typeString = "STRING"
-	typeJSON   = "JSON"
-)
+// data is a key or a value of v3.
+type data struct {
+	bytes  []byte // nil: null
+	kind   string // the type, in capitals; "": there is none
+	schema *schema.Name
+}
 
-// dataV3 reads {"type":…,"data":…}: the bytes, nil for null, and the type, in capitals, "" where there is none.
-func dataV3(name string, v gjson.Result) (b []byte, kind string, failed error) {
-	var data gjson.Result
-	failed = members(v, name, func(member string, v gjson.Result) error {
+func (d *data) isJSON() bool { return d.bytes != nil && (d.kind == TypeJSON || d.schema != nil) }
+
+// dataV3 reads {"type":…,"data":…}, or {"data":…} with a schema by its id, version or text.
+func dataV3(name string, v gjson.Result) (d data, failed error) {
+	var content gjson.Result
+	var of schema.Name
+	failed = members(v, name, func(member string, v gjson.Result) (failed error) {
+		text := func() (string, error) {
+			if v.Type != gjson.String {
+				return "", payload("%s.%s: expected a string", name, member)
+			}
+			return jsonvalue.Text(name+"."+member, v)
+		}
 		switch member {
 		case "type":
-			if v.Type != gjson.String {
+			if d.kind, failed = text(); failed != nil {
 				return errors.New(name + ".type: expected a string")
 			}
-			kind = strings.ToUpper(v.Str)
+			d.kind = strings.ToUpper(d.kind)
 		case "data":
-			data = v
+			content = v
+		case "schema":
+			of.Text, failed = schemaText(name+"."+member, v)
+		case "schema_id":
+			of.ID, failed = schemaID(name+"."+member, v)
+		case "subject":
+			of.Subject, failed = text()
+		case "schema_version":
+			if of.Version = v.Raw; v.Type == gjson.String {
+				of.Version, failed = text()
+			}
 		default:
-			return payload("%s.%.40s: only type and data are offered, no schemas", name, member)
+			return payload("%s.%.40s: unknown member", name, member)
 		}
-		return nil
+		return failed
 	})
 	if failed != nil {
-		return nil, "", failed
+		return data{}, failed
+	}
+	of.Format = formats[d.kind]
+	if of.Format != "" || d.kind == "" && of != (schema.Name{}) {
+		return d.schemaV3(name, of, content)
+	}
+	if of != (schema.Name{}) {
+		return data{}, payload("%s.type: %s has no schema", name, d.kind)
+	}
+	d.bytes, failed = contentV3(name, d.kind, content)
+	return d, failed
+}
+
+// schemaV3 completes a key or value with a schema.
+func (d data) schemaV3(name string, of schema.Name, content gjson.Result) (data, error) {
+	named := 0
+	for _, is := range []bool{of.ID != 0, of.Text != "", of.Version != ""} {
+		if is {
+			named++
+		}
 	}
 	switch {
-	case kind == "" && !data.Exists():
-	case kind != typeBinary && kind != typeString && kind != typeJSON:
-		failed = payload("%s.type: expected BINARY, STRING or JSON", name)
-	case !data.Exists():
-	case kind == typeBinary:
-		b, failed = jsonvalue.Base64(name+".data", data)
-	case kind == typeJSON:
-		b = []byte(data.Raw)
-	case data.Type != gjson.String:
+	case named > 1:
+		return data{}, payload("%s: it has more than one of schema, schema_id and schema_version", name)
+	case of.ID != 0 && of.Subject != "":
+		of.Subject = "" // an id says all
+	case of.Text != "" && of.Format == "":
+		return data{}, payload("%s.type: it is required with schema", name)
+	}
+	if d.schema = &of; content.Exists() {
+		d.bytes = []byte(content.Raw)
+	}
+	return d, nil
+}
+
+// contentV3 returns the bytes of data without a schema.
+func contentV3(name, kind string, content gjson.Result) (b []byte, failed error) {
+	switch {
+	case kind == "" && !content.Exists():
+	case kind != TypeBinary && kind != TypeString && kind != TypeJSON:
+		failed = payload("%s.type: expected BINARY, STRING, JSON, AVRO, PROTOBUF or JSONSCHEMA", name)
+	case !content.Exists():
+	case kind == TypeBinary:
+		b, failed = jsonvalue.Base64(name+".data", content)
+	case kind == TypeJSON:
+		b = []byte(content.Raw)
+	case content.Type != gjson.String:
 		failed = errors.New(name + ".data: expected a string")
 	default:
 		var text string
-		text, failed = jsonvalue.Text(name+".data", data)
+		text, failed = jsonvalue.Text(name+".data", content)
 		b = []byte(text)
 	}
-	return b, kind, failed
+	return b, failed
 }
 
 func headersV3(v gjson.Result) (headers []record.Header, failed error) {

@@ -74,7 +74,9 @@ type Route struct {
 	CloudEvents   bool
 	EventsOut     cloudevents.Out
 	WebHooks      []string           // patterns of senders that may deliver events; nil: none asks
-	Schema        *Schema            // nil: none
+	Schema        *Schema            // of values; nil: none
+	KeySchema     *Schema            // nil: none
+	Registry      *Schema            // for the schemas that clients of the REST Proxy name; nil: none
 	Envelope      *envelope.Envelope // nil: none
 	EnvelopeName  string
 	// EnvelopeHeaders are patterns of the headers that are in the envelope http, in lower case.
@@ -208,8 +210,9 @@ var configKeys = map[string]keyReader{
 		c.route.WebHooks = []string{}
 		c.eachPattern(path, v, func(pattern string) { c.route.WebHooks = append(c.route.WebHooks, strings.ToLower(pattern)) })
 	},
-	"schema":   (*configReader).readSchema,
-	"envelope": (*configReader).readEnvelope,
+	"schema":     func(c *configReader, path string, v any) { c.route.Schema = c.readSchema(path, v) },
+	"key_schema": func(c *configReader, path string, v any) { c.route.KeySchema = c.readSchema(path, v) },
+	"envelope":   (*configReader).readEnvelope,
 	"envelope_headers": func(c *configReader, path string, v any) {
 		c.route.EnvelopeHeaders = []string{}
 		c.eachPattern(path, v, func(pattern string) {
@@ -238,6 +241,7 @@ func (c *configReader) finish() {
 	}
 	c.mergeTransport()
 	c.checkTopics()
+	c.checkSchemas()
 	c.checkEnvelope()
 	if c.route.CloudEvents && c.route.Confluent {
 		c.problem("dialects", "it cannot be combined with cloudevents: a body has one form")

@@ -1,14 +1,11 @@
 package routeconf
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
 	"github.com/kafkaupstream/kafkaupstream/internal/form"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
-	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
 func (c *configReader) readCloudEvents(path string, v any) {
@@ -86,61 +83,6 @@ func (c *configReader) readForm(path string, v any) {
 	readKeys(c, path, v, formKeys, func(read keyReader, path string, v any) { read(c, path, v) })
 }
 
-// Schema is a route's schema as its configuration has it.
-type Schema struct {
-	Inline           *schema.Schema // nil: there is a registry
-	URL              string
-	Subject, Version string
-	Options          schema.Options
-	WireFormat       bool // the value begins with the schema's id
-}
-
-// schemaKeys is the table of the keys below schema.
-var schemaKeys = map[string]schemaKeyReader{
-	"inline": func(c *configReader, s *Schema, path string, v any) {
-		compiled, err := schema.Compile(schemaText(v))
-		if err != nil {
-			c.problem(path, "%s", err)
-		}
-		s.Inline = compiled
-	},
-	"registry": func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) },
-	"subject":  func(c *configReader, s *Schema, path string, v any) { s.Subject, _ = c.text(path, v) },
-	"version": func(c *configReader, s *Schema, path string, v any) {
-		if number, ok := v.(json.Number); ok {
-			s.Version = number.String()
-		} else {
-			s.Version, _ = c.text(path, v)
-		}
-	},
-	"username":    func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) },
-	"password":    func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) },
-	"token":       func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) },
-	"ca_file":     func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) },
-	"wire_format": func(c *configReader, s *Schema, path string, v any) { s.WireFormat = c.boolean(path, v) },
-}
-
-func (c *configReader) readSchema(path string, v any) {
-	s := &Schema{Version: "latest"}
-	fields, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) })
-	if !ok {
-		return
-	}
-	isInline := false
-	for _, f := range fields {
-		isInline = isInline || f.name == "inline"
-	}
-	switch {
-	case isInline == (s.URL != ""):
-		c.problem(path, "it has either inline, a JSON Schema, or registry, the URL of a schema registry")
-	case isInline && s.WireFormat:
-		c.problem(path+".wire_format", "an inline schema has no id")
-	case !isInline && s.Subject == "":
-		c.problem(path+".subject", "it is required with registry")
-	}
-	c.route.Schema = s
-}
-
 // secret reads a text that may be a reference to a secret.
 func (c *configReader) secret(path string, v any) string {
 	s, _ := c.text(path, v)
@@ -148,41 +90,6 @@ func (c *configReader) secret(path string, v any) string {
 		c.problem(path, "%s", err)
 	}
 	return s
-}
-
-// schemaText writes an inline schema as JSON again.
-func schemaText(v any) []byte {
-	var b bytes.Buffer
-	writeJSON(&b, v)
-	return b.Bytes()
-}
-
-func writeJSON(b *bytes.Buffer, v any) {
-	switch v := v.(type) {
-	case []field:
-		b.WriteByte('{')
-		for i, f := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			writeJSON(b, f.name)
-			b.WriteByte(':')
-			writeJSON(b, f.value)
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for i, e := range v {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			writeJSON(b, e)
-		}
-		b.WriteByte(']')
-	default:
-		text, _ := json.Marshal(v) // of a string, number, boolean or null: cannot fail
-		b.Write(text)
-	}
 }
 
 // RecordHeader is a header that the route gives each record.

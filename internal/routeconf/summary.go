@@ -25,7 +25,7 @@ func (r *Route) Summary() Summary {
 	s := Summary{
 		Topic: r.TopicText.Text, Key: r.Key.Text, JSONKey: r.JSONKey, HeaderPrefix: r.Prefix, Topics: r.Patterns,
 		Delivery: r.Mode.Delivery.String(), Batch: r.Batch, Confluent: r.Confluent, Transactional: r.Mode.Transactional, Tombstones: r.Tombstones,
-		CloudEvents: r.CloudEvents, Schema: r.Schema != nil, Idempotency: r.Idempotency != nil,
+		CloudEvents: r.CloudEvents, Schema: r.Schema != nil || r.KeySchema != nil, Idempotency: r.Idempotency != nil,
 		RequireJSON: r.RequireJSON, RequireKey: r.RequireKey,
 	}
 	if r.Mode.Transactional && r.Mode.Delivery == record.Async { // which waits as well

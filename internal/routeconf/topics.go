@@ -76,6 +76,8 @@ func (c *configReader) checkEnvelope() {
 		c.problem("envelope", "it cannot be combined with cloudevents: a record has one form")
 	case c.route.Tombstones:
 		c.problem("envelope", "it cannot be combined with tombstone_on_delete: its readers cannot take a null value")
+	case s != nil && s.Binary():
+		c.problem("envelope", "it cannot be combined with a schema of Avro or Protobuf: its readers look for JSON")
 	case s != nil && s.WireFormat:
 		c.problem("envelope", "it cannot be combined with schema.wire_format: its readers look for JSON at the first byte")
 	}

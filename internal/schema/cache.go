@@ -11,6 +11,9 @@ const (
 	defaultTTL = time.Minute
 	// unusedAfter is when an answer that nobody asked for is dropped.
 	unusedAfter = 10 * time.Minute
+	// maxAsked and maxAsking bound what clients can ask for: the schemas that are kept, and the questions at once.
+	maxAsked  = 256
+	maxAsking = 4
 )
 
 // Cache keeps the schemas that registries gave, for all sources of equal registry,
@@ -27,6 +30,7 @@ type Cache struct {
 	entries map[sourceKey]*entry
 	closed  bool
 	asking  sync.WaitGroup
+	asked   int // questions of clients that are under way
 }
 
 // NewCache returns an empty cache, which asks for a "latest" version again when its
@@ -60,20 +64,51 @@ func (c *Cache) entry(s *Source) *entry {
 	defer c.mu.Unlock()
 	e, ok := c.entries[s.key]
 	if !ok {
-		e = &entry{cache: c, from: s.from, version: s.key.version}
+		if s.asked {
+			c.makeRoom()
+		}
+		e = &entry{cache: c, from: s.from, name: s.key.Name, asked: s.asked}
 		c.entries[s.key] = e
 	}
+	e.asked = e.asked && s.asked // once the configuration has named it, it is the configuration's
 	e.used = now
 	return e
 }
 
-// ask runs a question in the background, unless the cache is closed. It is also when
+// makeRoom drops the entry of a client's that was used last the longest time ago, if there are too many: first those that
+// have no schema.
+func (c *Cache) makeRoom() {
+	count := 0
+	var oldest *sourceKey
+	var used time.Time
+	useful := true
+	for key, e := range c.entries {
+		if !e.asked {
+			continue
+		}
+		count++
+		if has := e.compiled.Load(); oldest == nil || !has && useful || has == useful && e.used.Before(used) {
+			oldest, used, useful = &key, e.used, has
+		}
+	}
+	if count >= maxAsked {
+		delete(c.entries, *oldest)
+	}
+}
+
+// ask runs a question about an entry in the background, or returns why it does not. It is also when
 // unused entries go.
-func (c *Cache) ask(question func(context.Context)) (asked bool) {
+func (c *Cache) ask(about *entry, question func(context.Context)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return false
+	byClient := about.asked
+	switch {
+	case c.closed:
+		return unavailable("the registry is asked no more: the cache is closed")
+	case byClient && c.asked == maxAsking:
+		return unavailable("the registry is being asked for %d other schemas", maxAsking)
+	case byClient:
+		c.asked++
 	}
 	now := c.now()
 	for key, e := range c.entries {
@@ -81,6 +116,13 @@ func (c *Cache) ask(question func(context.Context)) (asked bool) {
 			delete(c.entries, key)
 		}
 	}
-	c.asking.Go(func() { question(c.ctx) })
-	return true
+	c.asking.Go(func() {
+		question(c.ctx)
+		if byClient {
+			c.mu.Lock()
+			c.asked--
+			c.mu.Unlock()
+		}
+	})
+	return nil
 }

@@ -33,7 +33,7 @@ func newTestCache(t testing.TB, log *slog.Logger) (*Cache, *clock) {
 
 func source(t testing.TB, c *Cache, r *Registry, subject, number string) *Source {
 	t.Helper()
-	s, err := c.Source(r, subject, number)
+	s, err := c.Source(r, Name{Subject: subject, Version: number})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,4 +320,57 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// Clients who make names up get no more than a bounded part of the memory, and the configuration's schemas stay.
+func TestSchemasThatClientsNameAreBounded(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("mine/latest", 1, `{}`)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	asked := func(name Name) error {
+		at.advance(time.Millisecond)
+		s, err := c.Asked(r, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.Current(t.Context())
+		return err
+	}
+	currentID(t, source(t, c, r, "mine", "latest"))
+	f.set("theirs/1", 2, `{}`)
+	if err := asked(Name{Subject: "theirs", Version: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	for id := range 2 * maxAsked {
+		if err := asked(Name{ID: id + 1}); kindOf(err) != KindConfiguration {
+			t.Fatal(err)
+		}
+	}
+	before := f.asked.Load()
+	if n := len(c.entries); n != maxAsked+1 {
+		t.Errorf("%d entries", n)
+	}
+	currentID(t, source(t, c, r, "mine", "latest"))
+	if err := asked(Name{Subject: "theirs", Version: "1"}); err != nil || f.asked.Load() != before {
+		t.Errorf("what is there was asked for again: %v", err)
+	}
+	release := make(chan struct{})
+	f.handle(func(http.ResponseWriter, *http.Request) { <-release })
+	ended := make(chan error, maxAsking)
+	for i := range maxAsking {
+		go func() { ended <- asked(Name{ID: 10_000 + i}) }()
+	}
+	await.True(t, "as many are asked for as may be", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.asked == maxAsking
+	})
+	if err := asked(Name{ID: 20_000}); kindOf(err) != KindUnavailable {
+		t.Errorf("another question: %v", err)
+	}
+	close(release)
+	for range maxAsking {
+		<-ended
+	}
 }

@@ -34,6 +34,13 @@ func decodeSchema(text []byte) (any, int, error) {
 // to, besides the metaschemas that are part of the library.
 type documents map[string]any
 
+// jsonSource is what a JSON Schema is compiled of.
+type jsonSource struct {
+	documents
+	draft   *jsonschema.Draft // of documents without "$schema"
+	formats Formats
+}
+
 var errOutside = errors.New("not one of the documents")
 
 // Load implements jsonschema.URLLoader.
@@ -49,7 +56,7 @@ func (d documents) Load(url string) (any, error) {
 
 // newEvaluator compiles twice: with a vocabulary of its own, the library checks less
 // of the schema itself.
-func newEvaluator(source documents) (e *evaluator, err error) {
+func newEvaluator(source jsonSource) (e *evaluator, err error) {
 	defer func() {
 		// The library panics where it believes the impossible has happened. A registry's
 		// schema is compiled in a goroutine of its own, where that would end the process.
@@ -60,7 +67,7 @@ func newEvaluator(source documents) (e *evaluator, err error) {
 	if _, err := newCompiler(source).Compile(rootURL); err != nil {
 		return nil, misconfigured("%s", compileReason(err))
 	}
-	e = &evaluator{}
+	e = &evaluator{guard: guard.Guard{IgnoreFormats: source.formats == FormatsIgnored}}
 	c := newCompiler(source)
 	e.guard.Attach(c)
 	if e.schema, err = c.Compile(rootURL); err == nil {
@@ -75,9 +82,12 @@ func newEvaluator(source documents) (e *evaluator, err error) {
 	return e, nil
 }
 
-func newCompiler(source documents) *jsonschema.Compiler {
+func newCompiler(source jsonSource) *jsonschema.Compiler {
 	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
+	c.DefaultDraft(source.draft)
+	if source.formats == FormatsAsserted {
+		c.AssertFormat()
+	}
 	c.UseLoader(source)
 	c.UseRegexpEngine(guard.Regexp)
 	return c

@@ -1,13 +1,13 @@
 // Package schema validates JSON values against a JSON Schema that a route gives
-// inline or names in a Confluent-compatible Schema Registry, and gives the prefix
-// by which a record names its schema.
+// inline or names in a Confluent-compatible Schema Registry, or writes them in the
+// binary form that a schema of Avro or Protobuf gives them, and gives the prefix by
+// which a record names its schema.
 //
-// [Compile] makes a [Schema] of a text, [Registry] asks a registry for one, and
+// [CompileText] makes a [Schema] of a text, [Registry] asks a registry for one, and
 // [Cache] keeps what it said, so that a request waits for a registry only when it
 // is the first. A route holds a [Source], which is either.
 //
-// It is not for registering schemas, for Avro or Protobuf, for repairing values or
-// for deciding what becomes of an invalid one. It fetches nothing but the subjects
+// It is not for registering schemas, for repairing values or for deciding what becomes of an invalid one. It fetches nothing but the subjects
 // of the registry that a route names: a "$ref" to anywhere else is an error.
 // Schemas come from operators, values from strangers: a value costs at most the
 // time and memory that the constants in this package allow.

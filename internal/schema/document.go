@@ -17,6 +17,9 @@ const (
 	maxNumber   = 400 // characters
 )
 
+// part is a text that a schema consists of, and what others refer to it by.
+type part struct{ name, text string }
+
 // bounds is what a JSON text may be. Zero bytes are no limit.
 type bounds struct{ bytes, values, depth int }
 
@@ -30,18 +33,9 @@ type shape struct{ values, depth, names int }
 // An object that has a name twice is refused too: which of the two counts is each
 // reader's own choice, so one of them would be used without having been validated.
 func decode(text []byte, limit bounds) (any, shape, *Problem) {
-	if limit.bytes > 0 && len(text) > limit.bytes {
-		return nil, shape{}, problem("is larger than %d bytes", limit.bytes)
-	}
-	if !utf8.Valid(text) {
-		return nil, shape{}, problem("is not UTF-8")
-	}
-	is := measure(text)
-	if is.values > limit.values {
-		return nil, shape{}, problem("has more than %d values", limit.values)
-	}
-	if is.depth > limit.depth {
-		return nil, shape{}, problem("has more than %d arrays and objects inside one another", limit.depth)
+	is, bad := limit.check(text)
+	if bad != nil {
+		return nil, shape{}, bad
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -61,6 +55,24 @@ func decode(text []byte, limit bounds) (any, shape, *Problem) {
 		return nil, shape{}, problem("has an object with the same name twice")
 	}
 	return value, is, nil
+}
+
+// check refuses a text that is out of bounds, before anything is made of it.
+func (limit bounds) check(text []byte) (shape, *Problem) {
+	if limit.bytes > 0 && len(text) > limit.bytes {
+		return shape{}, problem("is larger than %d bytes", limit.bytes)
+	}
+	if !utf8.Valid(text) {
+		return shape{}, problem("is not UTF-8")
+	}
+	is := measure(text)
+	if is.values > limit.values {
+		return shape{}, problem("has more than %d values", limit.values)
+	}
+	if is.depth > limit.depth {
+		return shape{}, problem("has more than %d arrays and objects inside one another", limit.depth)
+	}
+	return is, nil
 }
 
 // measure returns the shape of a JSON text, and an estimate for any other text. It counts an

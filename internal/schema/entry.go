@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +19,13 @@ const (
 // entry is one registered schema in the cache: the last answer, and whether a
 // question is under way. There is never more than one.
 type entry struct {
-	cache   *Cache
-	from    *Registry
-	version version
-	used    time.Time // under the cache's lock
+	cache *Cache
+	from  *Registry
+	name  Name
+	asked bool      // for by clients only; under the cache's lock
+	used  time.Time // under the cache's lock
+
+	compiled atomic.Bool // there is a schema
 
 	mu       sync.Mutex
 	schema   *Schema // nil until there has been an answer
@@ -70,13 +74,13 @@ func (e *entry) due() bool {
 	case e.schema == nil:
 		return true
 	}
-	return e.version.number == latest && now.Sub(e.answered) >= e.cache.ttl
+	return e.name.Version == latest && now.Sub(e.answered) >= e.cache.ttl
 }
 
 // ask begins a question. It belongs to no request, since others wait for it too.
 func (e *entry) ask() {
 	done := make(chan struct{})
-	asked := e.cache.ask(func(ctx context.Context) {
+	err := e.cache.ask(e, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
 		defer cancel()
 		s, answer, err := e.load(ctx)
@@ -87,16 +91,16 @@ func (e *entry) ask() {
 		close(done)
 	})
 	switch {
-	case asked:
+	case err == nil:
 		e.asking = done
 	case e.schema == nil:
-		e.err = unavailable("the registry is asked no more: the cache is closed")
+		e.err = err
 	}
 }
 
 // load asks, and compiles the answer if it is not the one that there is.
 func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
-	answer, err := e.from.Get(ctx, e.version.subject, e.version.number)
+	answer, err := e.from.Get(ctx, e.name)
 	if err != nil {
 		return nil, Registered{}, err
 	}
@@ -106,7 +110,7 @@ func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
 	if s != nil && reflect.DeepEqual(answer, before) {
 		return s, answer, nil
 	}
-	s, err = e.from.load(ctx, answer)
+	s, err = e.from.load(ctx, answer, e.name)
 	return s, answer, err
 }
 
@@ -116,6 +120,7 @@ func (e *entry) take(s *Schema, answer Registered, err error) {
 	e.err = err
 	if err == nil {
 		e.schema, e.answer, e.answered = s, answer, now
+		e.compiled.Store(true)
 		return
 	}
 	e.failed = now
@@ -125,6 +130,6 @@ func (e *entry) take(s *Schema, answer Registered, err error) {
 	if e.logged.IsZero() || now.Sub(e.logged) >= staleLogged {
 		e.logged = now
 		e.cache.log.Warn("cannot refresh a schema from the registry; using the last one",
-			"subject", e.version.subject, "version", e.version.number, "reason", err)
+			"subject", e.name.Subject, "version", e.name.Version, "reason", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
 )
 
@@ -17,37 +19,82 @@ const maxReferences = 50
 // loader collects a schema of the registry and those it refers to.
 type loader struct {
 	registry *Registry
-	docs     documents
+	format   Format
+	docs     documents // of JSON Schema
+	parts    []part    // of others, each behind those that it refers to
 	asked    int
 	bytes    int
 	values   int
 }
 
-// version names a version of a subject.
-type version struct{ subject, number string }
-
-// load returns the schema that is made of a registered one.
-func (r *Registry) load(ctx context.Context, of Registered) (*Schema, error) {
-	if err := checkType(of); err != nil {
+// load returns the schema that is made of a registered one. A JSON Schema that does not say its draft is of draft-07, as
+// Confluent's own libraries take it.
+func (r *Registry) load(ctx context.Context, of Registered, name Name) (*Schema, error) {
+	l := &loader{registry: r, format: Format(of.Type), docs: documents{}}
+	if l.format == JSONSchema {
+		if err := l.add(ctx, of, rootURL, nil); err != nil {
+			return nil, err
+		}
+		return compile(jsonSource{l.docs, jsonschema.Draft7, name.Formats})
+	}
+	if err := l.addPart(ctx, of, "", nil); err != nil {
 		return nil, err
 	}
-	l := &loader{registry: r, docs: documents{}}
-	if err := l.add(ctx, of, rootURL, nil); err != nil {
-		return nil, err
-	}
-	return compile(l.docs)
+	return compileParts(l.format, l.parts, name.Message)
 }
 
-func checkType(of Registered) error {
-	if of.Type != "JSON" {
-		return misconfigured("the registered schema is of the type %s; only JSON is supported", guard.Quoted(of.Type))
+// addPart adds what a schema refers to, and then the schema. The path is the versions that led to it.
+func (l *loader) addPart(ctx context.Context, of Registered, name string, path []Name) error {
+	if l.bytes += len(of.Schema); l.bytes > maxSchemaBytes {
+		return misconfigured("the schema and its references have more than %d bytes", maxSchemaBytes)
 	}
+	for _, p := range l.parts {
+		switch {
+		case p.name != name || name == "":
+		case p.text == of.Schema:
+			return nil
+		default:
+			return misconfigured("two references have the same name %s", guard.Quoted(name))
+		}
+	}
+	for _, ref := range of.References {
+		if ref.Name == "" {
+			return misconfigured("a reference has no name")
+		}
+		to, path, err := l.step(ref, path)
+		if err != nil {
+			return err
+		}
+		referred, err := l.registry.Get(ctx, to)
+		if err != nil {
+			return err
+		}
+		if err := l.addPart(ctx, referred, ref.Name, path); err != nil {
+			return err
+		}
+	}
+	l.parts = append(l.parts, part{name, of.Schema})
 	return nil
 }
 
-// add adds a schema under a URL, and then its references. The path is the versions
+// step returns the version that a reference leads to, and the path with it.
+func (l *loader) step(ref Reference, path []Name) (Name, []Name, error) {
+	to := Name{Subject: ref.Subject, Version: strconv.Itoa(ref.Version), Format: l.format}
+	if ref.Version == -1 {
+		to.Version = latest
+	}
+	if slices.Contains(path, to) {
+		return Name{}, nil, misconfigured("the references of the subject %s lead back to it", guard.Quoted(ref.Subject))
+	}
+	if l.asked++; l.asked > maxReferences {
+		return Name{}, nil, misconfigured("the schema has more than %d references", maxReferences)
+	}
+	return to, append(path[:len(path):len(path)], to), nil
+}
+
+// add adds a JSON Schema under a URL, and then its references. The path is the versions
 // that led to it.
-func (l *loader) add(ctx context.Context, of Registered, at string, path []version) error {
+func (l *loader) add(ctx context.Context, of Registered, at string, path []Name) error {
 	doc, values, err := decodeSchema([]byte(of.Schema))
 	if err != nil {
 		return err
@@ -78,17 +125,10 @@ func (l *loader) add(ctx context.Context, of Registered, at string, path []versi
 
 // follow adds the schema that a reference leads to. Its name is what a "$ref" says,
 // so it is relative to the URL of the schema that it is in.
-func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path []version) error {
-	number := strconv.Itoa(ref.Version)
-	if ref.Version == -1 {
-		number = latest
-	}
-	to := version{ref.Subject, number}
-	if slices.Contains(path, to) {
-		return misconfigured("the references of the subject %s lead back to it", guard.Quoted(ref.Subject))
-	}
-	if l.asked++; l.asked > maxReferences {
-		return misconfigured("the schema has more than %d references", maxReferences)
+func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path []Name) error {
+	to, path, err := l.step(ref, path)
+	if err != nil {
+		return err
 	}
 	at, err := base.Parse(ref.Name)
 	if err != nil || ref.Name == "" || strings.Contains(ref.Name, "#") {
@@ -97,14 +137,11 @@ func (l *loader) follow(ctx context.Context, ref Reference, base *url.URL, path 
 	if at.Hostname() == "json-schema.org" { // the library trusts what is there
 		return misconfigured("a reference's name is one of the JSON Schema metaschemas: %s", guard.Quoted(ref.Name))
 	}
-	of, err := l.registry.Get(ctx, to.subject, to.number)
+	of, err := l.registry.Get(ctx, to)
 	if err != nil {
 		return err
 	}
-	if err := checkType(of); err != nil {
-		return err
-	}
-	return l.add(ctx, of, at.String(), append(path[:len(path):len(path)], to))
+	return l.add(ctx, of, at.String(), path)
 }
 
 // baseURL returns what the references in a document are relative to: the URL that

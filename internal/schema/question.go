@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -13,11 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
-const (
-	maxReply = 4 << 20 // bytes
-	// latest is the version that is another after each registration.
-	latest = "latest"
-)
+const maxReply = 4 << 20 // bytes
 
 // Registered is a schema as the registry has it.
 type Registered struct {
@@ -34,17 +31,15 @@ type Reference struct {
 	Version int    `json:"version"`
 }
 
-// Get asks for a version of a subject, "latest" or a positive number. It waits until
-// ctx's deadline or the registry's timeout, whichever is first.
+// Get asks for a schema. It waits until ctx's deadline or the registry's timeout, whichever is first.
 //
-// The error is an [*Error]: KindConfiguration if subject or version do not exist or
-// cannot, KindUnavailable for everything else. It has neither the URL nor anything
-// of the reply.
-func (r *Registry) Get(ctx context.Context, subject, version string) (Registered, error) {
-	if err := checkName(subject, version); err != nil {
+// The error is an [*Error]: KindConfiguration if there is no such schema or cannot be, or if it is of another format,
+// KindUnavailable for everything else. It has neither the URL nor anything of the reply.
+func (r *Registry) Get(ctx context.Context, name Name) (Registered, error) {
+	if err := name.Check(); err != nil {
 		return Registered{}, err
 	}
-	request, err := r.request(ctx, subject, version)
+	request, err := r.request(ctx, name)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -54,38 +49,39 @@ func (r *Registry) Get(ctx context.Context, subject, version string) (Registered
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return Registered{}, refusal(response.StatusCode, subject, version)
+		return Registered{}, refusal(response.StatusCode, name)
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
 	if err != nil {
 		return Registered{}, unavailable("the registry's reply breaks off: %v", secrets.WithoutURL(err))
 	}
-	return parseReply(text)
+	of, err := parseReply(text, name)
+	if err == nil && name.Format != "" && of.Type != string(name.Format) {
+		err = misconfigured("the registered schema is of the type %s, not %s", guard.Quoted(of.Type), name.Format)
+	}
+	return of, err
 }
 
-// checkName refuses what would lead to another place than a subject.
-func checkName(subject, version string) error {
-	switch subject {
-	case "":
-		return misconfigured("a subject is required")
-	case ".", "..":
-		return misconfigured("the subject must not be . or ..")
+// request asks for a schema by GET, or by POST for what a subject has of a text.
+func (r *Registry) request(ctx context.Context, name Name) (*http.Request, error) {
+	method, body := http.MethodGet, io.Reader(nil)
+	to := r.base.JoinPath("subjects", url.PathEscape(name.Subject))
+	switch {
+	case name.ID > 0:
+		to = r.base.JoinPath("schemas", "ids", strconv.Itoa(name.ID))
+	case name.Text != "":
+		method = http.MethodPost
+		text, _ := json.Marshal(map[string]any{"schema": name.Text, "schemaType": name.Format}) // of strings: cannot fail
+		body = bytes.NewReader(text)
+	default:
+		to = to.JoinPath("versions", name.Version)
 	}
-	if version == latest {
-		return nil
-	}
-	n, err := strconv.ParseInt(version, 10, 32)
-	if err != nil || n < 1 || version[0] == '+' {
-		return misconfigured("the version must be %q or a positive number", latest)
-	}
-	return nil
-}
-
-func (r *Registry) request(ctx context.Context, subject, version string) (*http.Request, error) {
-	to := r.base.JoinPath("subjects", url.PathEscape(subject), "versions", version)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, to.String(), body)
 	if err != nil {
 		return nil, misconfigured("the registry's URL: %v", secrets.WithoutURL(err))
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
 	}
 	request.Header.Set("Accept", "application/vnd.schemaregistry.v1+json, application/json")
 	request.Header.Set("User-Agent", "kafkaupstream")
@@ -113,10 +109,10 @@ func (r *Registry) authenticate(request *http.Request) error {
 	return nil
 }
 
-func refusal(status int, subject, version string) error {
+func refusal(status int, name Name) error {
 	switch {
 	case status == http.StatusNotFound, status == http.StatusUnprocessableEntity:
-		return misconfigured("the registry has no version %s of the subject %s", version, guard.Quoted(subject))
+		return misconfigured("the registry has no %s", name)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return unavailable("the registry refuses the credentials (status %d)", status)
 	case 300 <= status && status < 400:
@@ -126,8 +122,8 @@ func refusal(status int, subject, version string) error {
 }
 
 // parseReply returns what a reply says. The registry leaves the type out where it is
-// Avro.
-func parseReply(text []byte) (Registered, error) {
+// Avro, and the id where it was asked by it.
+func parseReply(text []byte, name Name) (Registered, error) {
 	if len(text) > maxReply {
 		return Registered{}, unavailable("the registry's reply is larger than %d bytes", maxReply)
 	}
@@ -138,11 +134,17 @@ func parseReply(text []byte) (Registered, error) {
 		References []Reference `json:"references"`
 	}
 	err := json.Unmarshal(text, &reply)
+	if name.ID > 0 {
+		reply.ID = &name.ID
+	}
+	if name.Text != "" && reply.Schema == nil {
+		reply.Schema = &name.Text
+	}
 	if err != nil || reply.ID == nil || reply.Schema == nil || *reply.ID < 0 || *reply.ID > math.MaxInt32 {
 		return Registered{}, unavailable("the registry's reply is not that of a schema registry")
 	}
 	if reply.Type == "" {
-		reply.Type = "AVRO"
+		reply.Type = string(Avro)
 	}
 	return Registered{*reply.ID, reply.Type, *reply.Schema, reply.References}, nil
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -86,7 +87,7 @@ func kindOf(err error) Kind {
 func TestGet(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("a/b ../%2e/latest", 7, `{}`, Reference{"x.json", "x", 3})
-	got, err := f.registry(t, Options{}).Get(t.Context(), "a/b ../%2e", "latest")
+	got, err := f.registry(t, Options{}).Get(t.Context(), Name{Subject: "a/b ../%2e", Version: "latest"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestRegistryMayBeAtAPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = r.Get(t.Context(), "a/b", "3")
+	_, _ = r.Get(t.Context(), Name{Subject: "a/b", Version: "3"})
 	if got := *asked.Load(); got != "/apis/ccompat/v7/subjects/a%2Fb/versions/3" {
 		t.Errorf("asked %s", got)
 	}
@@ -160,7 +161,7 @@ func TestRegistrysAnswers(t *testing.T) {
 			if strings.HasSuffix(c.want, ": ") {
 				timeout = 100 * time.Millisecond
 			}
-			_, err := f.registry(t, Options{Timeout: timeout}).Get(t.Context(), "s", "1")
+			_, err := f.registry(t, Options{Timeout: timeout}).Get(t.Context(), Name{Subject: "s", Version: "1"})
 			if kindOf(err) != c.kind || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v of kind %d, want %s", err, kindOf(err), c.want)
 			}
@@ -179,7 +180,7 @@ func TestRegistryThatIsAwayIsUnavailable(t *testing.T) {
 	f := newFakeRegistry(t)
 	r := f.registry(t, Options{})
 	f.Close()
-	if _, err := r.Get(t.Context(), "s", "1"); kindOf(err) != KindUnavailable || strings.Contains(err.Error(), "http://") {
+	if _, err := r.Get(t.Context(), Name{Subject: "s", Version: "1"}); kindOf(err) != KindUnavailable || strings.Contains(err.Error(), "http://") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -188,15 +189,15 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	f := newFakeRegistry(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	f.handle(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
-	if _, err := f.registry(t, Options{Timeout: time.Hour}).Get(ctx, "s", "1"); kindOf(err) != KindUnavailable {
+	if _, err := f.registry(t, Options{Timeout: time.Hour}).Get(ctx, Name{Subject: "s", Version: "1"}); kindOf(err) != KindUnavailable {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestSubjectsAndVersionsThatCannotBe(t *testing.T) {
 	f := newFakeRegistry(t)
-	for _, name := range []version{{"", "1"}, {".", "1"}, {"..", "1"}, {"s", ""}, {"s", "0"}, {"s", "-1"}, {"s", "+1"}, {"s", "Latest"}, {"s", "1/schema"}, {"s", "2147483648"}} {
-		if _, err := f.registry(t, Options{}).Get(t.Context(), name.subject, name.number); kindOf(err) != KindConfiguration {
+	for _, name := range []Name{{Subject: "", Version: "1"}, {Subject: ".", Version: "1"}, {Subject: "..", Version: "1"}, {Subject: "s", Version: ""}, {Subject: "s", Version: "0"}, {Subject: "s", Version: "-1"}, {Subject: "s", Version: "+1"}, {Subject: "s", Version: "Latest"}, {Subject: "s", Version: "1/schema"}, {Subject: "s", Version: "2147483648"}, {}, {ID: -1}, {ID: 1, Subject: "s"}} {
+		if _, err := f.registry(t, Options{}).Get(t.Context(), name); kindOf(err) != KindConfiguration {
 			t.Errorf("%v: got %v", name, err)
 		}
 	}
@@ -233,7 +234,7 @@ func TestCredentials(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			got.Store(new("-"))
 			r := f.registry(t, Options{Username: c.user, Password: c.password, Token: c.token, Resolve: resolve})
-			_, err := r.Get(t.Context(), "s", "1")
+			_, err := r.Get(t.Context(), Name{Subject: "s", Version: "1"})
 			if *got.Load() != c.want {
 				t.Errorf("sent %q, want %q", *got.Load(), c.want)
 			}
@@ -247,7 +248,7 @@ func TestCredentials(t *testing.T) {
 	}
 	r := f.registry(t, Options{Username: "u", Password: "$env://P", Resolve: resolve})
 	password = "second"
-	_, _ = r.Get(t.Context(), "s", "1")
+	_, _ = r.Get(t.Context(), Name{Subject: "s", Version: "1"})
 	if *got.Load() != "Basic dTpzZWNvbmQ=" {
 		t.Errorf("a secret that has changed is not read again: %s", *got.Load())
 	}
@@ -259,7 +260,7 @@ func TestRedirectGetsNoCredentials(t *testing.T) {
 		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 	})
 	for what, client := range map[string]*http.Client{"its own client": nil, "a given client": {}} {
-		_, err := f.registry(t, Options{Token: "t", Client: client}).Get(t.Context(), "s", "1")
+		_, err := f.registry(t, Options{Token: "t", Client: client}).Get(t.Context(), Name{Subject: "s", Version: "1"})
 		if kindOf(err) != KindUnavailable || other.asked.Load() != 0 {
 			t.Errorf("%s: got %v, and %d requests to where it points", what, err, other.asked.Load())
 		}
@@ -286,7 +287,7 @@ func TestCAFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Get(t.Context(), "s", "1"); kindOf(err) != c.kind {
+		if _, err := r.Get(t.Context(), Name{Subject: "s", Version: "1"}); kindOf(err) != c.kind {
 			t.Errorf("CA file %q: got %v", c.file, err)
 		}
 	}
@@ -330,7 +331,7 @@ func TestReferences(t *testing.T) {
 	f.set("zip/latest", 4, `{"type": "integer"}`)
 	c := NewCache(0, nil)
 	defer c.Close()
-	source, err := c.Source(f.registry(t, Options{}), "order", "latest")
+	source, err := c.Source(f.registry(t, Options{}), Name{Subject: "order", Version: "latest", Format: JSONSchema})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,11 +353,11 @@ func TestReferencesThatMeetAgainAreNotFollowedTwice(t *testing.T) {
 	}
 	f.set("10/1", 1, `{}`)
 	r := f.registry(t, Options{})
-	root, err := r.Get(t.Context(), "0", "1")
+	root, err := r.Get(t.Context(), Name{Subject: "0", Version: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.load(t.Context(), root); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
+	if _, err := r.load(t.Context(), root, Name{}); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
 		t.Errorf("got %v after %d requests", err, f.asked.Load())
 	}
 }
@@ -393,7 +394,7 @@ func TestReferencesThatCannotBe(t *testing.T) {
 		{"one of another type", func(f *fakeRegistry) {
 			f.set("s/1", 1, `{}`, Reference{"a", "a", 1})
 			f.answers["a/1"] = Registered{2, "PROTOBUF", `{}`, nil}
-		}, KindConfiguration, `the registered schema is of the type "PROTOBUF"; only JSON is supported`},
+		}, KindConfiguration, `the registered schema is of the type "PROTOBUF", not JSON`},
 		{"one that is no schema", func(f *fakeRegistry) {
 			f.set("s/1", 1, `{"$ref": "a"}`, Reference{"a", "a", 1})
 			f.set("a/1", 2, `{"type": 1}`)
@@ -416,14 +417,14 @@ func TestReferencesThatCannotBe(t *testing.T) {
 			f.set("s/1", 1, values, Reference{"a", "a", 1})
 			f.set("a/1", 2, values)
 		}, KindConfiguration, `the schema and its references have more than 1048576 bytes or 10000 values`},
-		{"a schema of Avro, which the registry does not name", func(f *fakeRegistry) { f.answers["s/1"] = Registered{1, "", `"string"`, nil} }, KindConfiguration, `the registered schema is of the type "AVRO"; only JSON is supported`},
+		{"a schema of Avro, which the registry does not name", func(f *fakeRegistry) { f.answers["s/1"] = Registered{1, "", `"string"`, nil} }, KindConfiguration, `the registered schema is of the type "AVRO", not JSON`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			f := newFakeRegistry(t)
 			c.set(f)
 			cache := NewCache(0, nil)
 			defer cache.Close()
-			source, err := cache.Source(f.registry(t, Options{}), "s", "1")
+			source, err := cache.Source(f.registry(t, Options{}), Name{Subject: "s", Version: "1", Format: JSONSchema})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -435,5 +436,54 @@ func TestReferencesThatCannotBe(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// Confluent's libraries take a schema without "$schema" for one of draft-07; for an inline one it is the current draft.
+func TestRegisteredSchemaThatDoesNotSayItsDraftIsOfDraft7(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("s/1", 1, `{"items": [{"type": "string"}], "format": "ipv4"}`)
+	c, _ := newTestCache(t, nil)
+	s, _, err := source(t, c, f.registry(t, Options{}), "s", "1").Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{`[1]`: "/0 must be string, is number", `"x"`: `the value must be of the format "ipv4"`} {
+		if found, _ := s.Validate([]byte(value)); strings.Join(sentences(found), ";") != want {
+			t.Errorf("%s: got %v, want %s", value, found, want)
+		}
+	}
+	if _, err := Compile([]byte(`{"items": [{"type": "string"}]}`)); err == nil {
+		t.Error("inline, draft-07's items are taken")
+	}
+}
+
+func TestReferencesOfAvroAndProtobuf(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.answers["o/1"] = Registered{7, "AVRO", `{"type": "record", "name": "O", "namespace": "n", "fields": [{"name": "c", "type": "n.C"}, {"name": "m", "type": "m.M"}]}`, []Reference{{"n.C", "c", 1}, {"m.M", "m", 2}}}
+	f.answers["c/1"] = Registered{8, "", `{"type": "record", "name": "n.C", "fields": [{"name": "m", "type": "m.M", "default": "B"}]}`, []Reference{{"m.M", "m", 2}}}
+	f.answers["m/2"] = Registered{9, "", `{"type": "enum", "name": "m.M", "symbols": ["A", "B"]}`, nil}
+	f.answers["p/1"] = Registered{10, "PROTOBUF", `syntax = "proto3"; import "a/b.proto"; import "c.proto"; message O { b.B b = 1; C c = 2; }`, []Reference{{"a/b.proto", "b", 1}, {"c.proto", "pc", 1}}}
+	f.answers["b/1"] = Registered{11, "PROTOBUF", `syntax = "proto3"; package b; import public "c.proto"; message B { C c = 1; }`, []Reference{{"c.proto", "pc", 1}}}
+	f.answers["pc/1"] = Registered{12, "PROTOBUF", `syntax = "proto3"; message C { int32 n = 1; }`, nil}
+	f.answers["circle/1"] = Registered{13, "PROTOBUF", `syntax = "proto3"; import "x.proto"; message C {}`, []Reference{{"x.proto", "circle", 1}}}
+	f.answers["mixed/1"] = Registered{14, "AVRO", `"n.C"`, []Reference{{"n.C", "pc", 1}}}
+	c, _ := newTestCache(t, nil)
+	for _, w := range []struct{ subject, value, want string }{
+		{"o", `{"c": {}, "m": "A"}`, "0000000007" + "0200"},
+		{"p", `{"b": {"c": {"n": 1}}, "c": {"n": 2}}`, "000000000a" + "00" + "0a040a020801" + "12020802"},
+		{"circle", ``, `schema: the references of the subject "circle" lead back to it`},
+		{"mixed", ``, `schema: the registered schema is of the type "PROTOBUF", not AVRO`},
+	} {
+		s, id, err := source(t, c, f.registry(t, Options{}), w.subject, "1").Current(t.Context())
+		if err != nil {
+			if err.Error() != w.want {
+				t.Errorf("%s: %v", w.subject, err)
+			}
+			continue
+		}
+		if encoded, found, _ := s.Encode([]byte(w.value), id, 100); hex.EncodeToString(encoded) != w.want {
+			t.Errorf("%s: got %x, %v, want %s", w.subject, encoded, found, w.want)
+		}
 	}
 }

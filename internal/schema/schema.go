@@ -31,9 +31,19 @@ const (
 
 // Schema is a compiled schema. Several goroutines can use it at once.
 type Schema struct {
-	source documents
+	binary encoder // nil: JSON Schema, which all that follows is for
+
+	source jsonSource
 	ready  chan *evaluator // not in use
 	unmade chan struct{}   // one for each that may still be made
+}
+
+// encoder writes values in a binary form.
+type encoder interface {
+	// encode appends the form of a JSON text, of at most limit bytes.
+	encode(dst, value []byte, limit int) ([]byte, *Problem)
+	// appendIndex appends what the wire format has between the id and the form.
+	appendIndex(dst []byte) []byte
 }
 
 // Compile returns the schema of a JSON text: of JSON Schema 2020-12, unless its
@@ -45,21 +55,25 @@ type Schema struct {
 // document than the JSON Schema metaschemas (nothing is ever fetched), or is out of
 // bounds (1 MB, 10,000 values, 50 levels).
 func Compile(schema []byte) (*Schema, error) {
+	return compileJSON(schema, FormatsOfDraft)
+}
+
+func compileJSON(schema []byte, formats Formats) (*Schema, error) {
 	root, _, err := decodeSchema(schema)
 	if err != nil {
 		return nil, err
 	}
-	return compile(documents{rootURL: root})
+	return compile(jsonSource{documents{rootURL: root}, jsonschema.Draft2020, formats})
 }
 
 // compile compiles the document at rootURL, which may refer to the others.
-func compile(source documents) (*Schema, error) {
+func compile(source jsonSource) (*Schema, error) {
 	first, err := newEvaluator(source)
 	if err != nil {
 		return nil, err
 	}
 	n := min(runtime.GOMAXPROCS(0), maxEvaluators)
-	s := &Schema{source, make(chan *evaluator, n), make(chan struct{}, n)}
+	s := &Schema{source: source, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
 	s.ready <- first
 	for range n - 1 {
 		s.unmade <- struct{}{}

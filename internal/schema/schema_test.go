@@ -79,6 +79,38 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// Every draft in turn: its own word for a thing works, and "format" is what the key says or else the draft.
+func TestDrafts(t *testing.T) {
+	for _, c := range []struct {
+		draft, schema, valid, invalid string
+		asserted                      bool
+	}{
+		{"http://json-schema.org/draft-04/schema#", `"maximum": 3, "exclusiveMaximum": true`, `2`, `3`, true},
+		{"http://json-schema.org/draft-06/schema#", `"exclusiveMaximum": 3, "contains": {}`, `2`, `3`, true},
+		{"http://json-schema.org/draft-07/schema#", `"if": {"type": "number"}, "then": {"maximum": 3}`, `3`, `4`, true},
+		{"https://json-schema.org/draft/2019-09/schema", `"dependentRequired": {"a": ["b"]}`, `{"b": 1}`, `{"a": 1}`, false},
+		{"https://json-schema.org/draft/2020-12/schema", `"prefixItems": [{"type": "number"}]`, `[1]`, `["a"]`, false},
+	} {
+		t.Run(c.draft, func(t *testing.T) {
+			s := mustCompile(t, `{"$schema": "`+c.draft+`", `+c.schema+`}`)
+			for value, want := range map[string]bool{c.valid: true, c.invalid: false} {
+				if found, _ := s.Validate([]byte(value)); (found == nil) != want {
+					t.Errorf("%s: got %v", value, found)
+				}
+			}
+			for formats, refused := range map[Formats]bool{FormatsOfDraft: c.asserted, FormatsAsserted: true, FormatsIgnored: false} {
+				s, err := CompileText(Name{Format: JSONSchema, Formats: formats}, []byte(`{"$schema": "`+c.draft+`", "format": "ipv4"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found, _ := s.Validate([]byte(`"x"`)); (found != nil) != refused {
+					t.Errorf("formats %d: got %v", formats, found)
+				}
+			}
+		})
+	}
+}
+
 func TestSchemaThatCannotBeChecked(t *testing.T) {
 	s := mustCompile(t, `{"items": {"maximum": 1}}`)
 	for _, c := range []struct{ what, value, want string }{
@@ -261,10 +293,11 @@ func TestSchemaIsForManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestAppendWirePrefix(t *testing.T) {
-	for id, want := range map[int]string{0: "x\x00\x00\x00\x00\x00", 1: "x\x00\x00\x00\x00\x01", 0x01020304: "x\x00\x01\x02\x03\x04", 1<<31 - 1: "x\x00\x7f\xff\xff\xff"} {
-		if got := string(AppendWirePrefix([]byte("x"), id)); got != want || len(got) != 1+WirePrefixLen {
-			t.Errorf("%d: got %q, want %q", id, got, want)
+func TestEncodePutsTheIDBeforeTheValue(t *testing.T) {
+	s := mustCompile(t, `{}`)
+	for id, want := range map[int]string{-1: "7", 0: "\x00\x00\x00\x00\x007", 1: "\x00\x00\x00\x00\x017", 0x01020304: "\x00\x01\x02\x03\x047", 1<<31 - 1: "\x00\x7f\xff\xff\xff7"} {
+		if got, found, _ := s.Encode([]byte("7"), id, 10); string(got) != want || found != nil {
+			t.Errorf("%d: got %q, %v, want %q", id, got, found, want)
 		}
 	}
 }

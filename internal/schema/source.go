@@ -9,25 +9,35 @@ type Source struct {
 	cache  *Cache
 	key    sourceKey
 	from   *Registry
+	asked  bool // for by a client
 }
 
 // sourceKey is what a cache keeps an answer by.
 type sourceKey struct {
 	registry registryKey
-	version
+	Name
 }
 
 // Inline returns the source of one schema. It has no id.
 func Inline(s *Schema) *Source { return &Source{inline: s} }
 
-// Source returns the source of a registered schema: a version of a subject, "latest"
-// or a positive number. It asks nothing yet. The error is an [*Error] of
+// Source returns the source of a schema that the configuration names. It asks nothing yet. The error is an [*Error] of
 // KindConfiguration.
-func (c *Cache) Source(from *Registry, subject, number string) (*Source, error) {
-	if err := checkName(subject, number); err != nil {
+func (c *Cache) Source(from *Registry, name Name) (*Source, error) {
+	if err := name.Check(); err != nil {
 		return nil, err
 	}
-	return &Source{cache: c, from: from, key: sourceKey{from.key, version{subject, number}}}, nil
+	return &Source{cache: c, from: from, key: sourceKey{from.key, name}}, nil
+}
+
+// Asked is Source for a schema that a client names: of these so many are kept, and so many asked for at once, that
+// clients who make names up use neither the memory nor the registry up.
+func (c *Cache) Asked(from *Registry, name Name) (*Source, error) {
+	s, err := c.Source(from, name)
+	if err == nil {
+		s.asked = true
+	}
+	return s, err
 }
 
 // Current returns the schema as it is now, and its id in the registry; an inline

@@ -1,14 +1,55 @@
 package schema
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"runtime"
 
-// WirePrefixLen is the length of what [AppendWirePrefix] appends, in bytes.
-const WirePrefixLen = 5
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
+)
 
-// AppendWirePrefix appends to dst what stands before the value of a record with a
-// registered schema: a zero byte, and the schema's id as four bytes, big endian
+// wirePrefix is the length of what stands before the value of a record with a registered schema: a zero byte, and the schema's
+// id as four bytes, big endian. Behind it, Protobuf has which of the schema's messages the value is
 // (https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format).
-// The id is that of [Source.Current].
-func AppendWirePrefix(dst []byte, id int) []byte {
-	return binary.BigEndian.AppendUint32(append(dst, 0), uint32(id))
+const wirePrefix = 5
+
+// turns bounds the encodings at once, and with them the memory for decoded values.
+var turns = make(chan struct{}, min(runtime.GOMAXPROCS(0), maxEvaluators))
+
+// Encode returns the value of a record for a JSON text, or like [Schema.Validate] why there is none: the text itself under a
+// JSON Schema, otherwise its binary form, of at most limit bytes. It begins with the wire format's prefix for the id, unless
+// that is negative.
+func (s *Schema) Encode(value []byte, id, limit int) (encoded []byte, found []Problem, more int) {
+	var prefix []byte
+	if id >= 0 {
+		prefix = binary.BigEndian.AppendUint32(append(make([]byte, 0, wirePrefix+len(value)), 0), uint32(id))
+	}
+	if s.binary != nil {
+		encoded, bad := s.encodeBinary(prefix, value, limit)
+		if bad != nil {
+			return nil, []Problem{*bad}, 0
+		}
+		return encoded, nil, 0
+	}
+	found, more = s.Validate(value)
+	if prefix == nil || len(found) > 0 {
+		return value, found, more
+	}
+	return append(prefix, value...), nil, 0
+}
+
+func (s *Schema) encodeBinary(prefix, value []byte, limit int) ([]byte, *Problem) {
+	if bytes.Contains(value, []byte(`\u`)) && jsonvalue.LoneSurrogate(string(value)) {
+		return nil, problem("has half of a surrogate pair, such as \\ud800, which is no character")
+	}
+	if prefix != nil {
+		prefix = s.binary.appendIndex(prefix)
+	}
+	turns <- struct{}{}
+	defer func() { <-turns }()
+	encoded, bad := s.binary.encode(prefix, value, limit)
+	if bad == nil && encoded == nil {
+		encoded = []byte{} // no bytes, which are not null
+	}
+	return encoded, bad
 }

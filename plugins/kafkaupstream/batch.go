@@ -45,6 +45,9 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 		}
 		d := w.next()
 		refused := r.fill(d, e)
+		if refused == nil && (e.KeySchema != nil || e.ValueSchema != nil) {
+			refused = r.named(w, d, e)
+		}
 		if refused == nil {
 			refused = r.add(req, w, d, e.JSON)
 		}
@@ -52,7 +55,7 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 			return w.keepRefusal(number, refused)
 		}
 		if w.asked != nil {
-			w.asked.note(e, &d.Record)
+			w.asked.note(e, d)
 		}
 		return nil
 	})
@@ -173,6 +176,9 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 	d.Value, d.tombstone = e.Value, e.Value == nil
 	if e.Key != nil {
 		d.Key, d.from[routeconf.OverrideKey] = e.Key, fromRecord
+		if d.keyBinary = e.KeyType == restproxy.TypeBinary; e.KeyJSON {
+			d.keyJSON = e.Key
+		}
 	}
 	if e.Partition != nil {
 		d.Partition, d.from[routeconf.OverridePartition] = *e.Partition, fromRecord

@@ -22,8 +22,8 @@ var (
 	formLines  = &bodyForm{json: true, read: lines}    // a line each
 
 	// The Confluent REST Proxy's.
-	formV2JSON   = &bodyForm{json: true, read: recordsV2(false)}
-	formV2Binary = &bodyForm{json: true, read: recordsV2(true)} // base64
+	formV2JSON   = &bodyForm{json: true, read: recordsV2(restproxy.TypeJSON)}
+	formV2Binary = &bodyForm{json: true, read: recordsV2(restproxy.TypeBinary)}
 	formV3       = &bodyForm{json: true, read: recordsV3}
 	formV3Batch  = &bodyForm{json: true, read: entriesV3}
 )
@@ -37,7 +37,7 @@ var batchForms = map[string]*bodyForm{
 	"application/jsonl": formLines, "application/json-lines": formLines, "application/jsonlines": formLines, "application/x-jsonlines": formLines,
 }
 
-// proxyForms are those of the REST Proxy's v2 and v1, by media type. Its other media types are not offered.
+// proxyForms are those of the REST Proxy's v2 without schemas and of v1, by media type. What is not here nor in schemaForms is not offered.
 var proxyForms = map[string]*bodyForm{
 	"application/vnd.kafka.json.v2+json":   formV2JSON,
 	"application/vnd.kafka.binary.v2+json": formV2Binary,
@@ -45,6 +45,13 @@ var proxyForms = map[string]*bodyForm{
 	"application/vnd.kafka.json.v1+json":   formV2JSON,
 	"application/vnd.kafka.binary.v1+json": formV2Binary,
 	"application/vnd.kafka.v1+json":        formV2Binary,
+}
+
+// schemaForms are those of the REST Proxy's v2 that have schemas, for routes that have a registry.
+var schemaForms = map[string]*bodyForm{
+	"application/vnd.kafka.avro.v2+json":       {json: true, read: recordsV2(restproxy.TypeAvro)},
+	"application/vnd.kafka.protobuf.v2+json":   {json: true, read: recordsV2(restproxy.TypeProtobuf)},
+	"application/vnd.kafka.jsonschema.v2+json": {json: true, read: recordsV2(restproxy.TypeJSONSchema)},
 }
 
 // understand decides how the request's body holds its records, and whether it is a request to the
@@ -70,7 +77,7 @@ func (r *Served) understand(req Request, w *work) *Reply {
 	// A path of v3's is nobody else's. /topics/NAME may be anybody's, and is the proxy's with one of its media types
 	// or where the route says so.
 	if w.path.Version == 3 || isProxyType(media) || w.path.Version == 2 && r.Confluent {
-		return w.ask(req.Method(), media)
+		return r.ask(w, req.Method(), media)
 	}
 	switch lines := batchForms[media]; {
 	case !r.Batch:
@@ -90,7 +97,7 @@ func isProxyType(media string) bool {
 
 // ask makes the request one to the REST Proxy, or says why it is none that is offered. What is not understood
 // is never a record.
-func (w *work) ask(method, media string) *Reply {
+func (r *Served) ask(w *work, method, media string) *Reply {
 	w.asked = &asked{Call: w.path, v1: strings.HasSuffix(media, ".v1+json")}
 	isV3 := w.path.Version == 3
 	switch {
@@ -107,20 +114,27 @@ func (w *work) ask(method, media string) *Reply {
 	case isV3:
 		w.form = formV3
 	default:
-		if w.form = proxyForms[media]; w.form == nil {
+		if w.form = proxyForms[media]; w.form == nil && r.registry != nil {
+			w.form = schemaForms[media]
+		}
+		switch {
+		case w.form != nil:
+		case r.registry != nil:
+			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json, or with binary, avro, protobuf or jsonschema in the place of json")
+		default:
 			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json or application/vnd.kafka.binary.v2+json")
 		}
 	}
 	return nil
 }
 
-func recordsV2(binary bool) func(*Served, []byte, *work, adder) error {
+func recordsV2(of string) func(*Served, []byte, *work, adder) error {
 	return func(r *Served, body []byte, w *work, add adder) error {
 		compact, refused := r.compactBody(body, w)
 		if refused != nil {
 			return refused
 		}
-		return restproxy.V2(compact, binary, add)
+		return restproxy.V2(compact, of, add)
 	}
 }
 

@@ -83,8 +83,11 @@ func NewHandler(opts HandlerOptions) *Handler {
 // Served is a route that is ready to be served: [Handler.Prepare] makes it.
 type Served struct {
 	*routeconf.Route
-	way    record.Way
-	schema *routeSchema // nil: none
+	way record.Way
+
+	schema, keySchema *routeSchema     // nil: none
+	registry          *schema.Registry // for the schemas that clients of the REST Proxy name; nil: none
+	schemas           *schema.Cache
 }
 
 // Prepare makes a route ready to be served, or returns why it cannot be. It does not wait for Kafka.
@@ -102,14 +105,15 @@ func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 			return nil, err
 		}
 	}
-	schema, err := h.schemaOf(r.Schema)
-	if err != nil {
+	served := &Served{Route: r}
+	if err := h.prepareSchemas(served); err != nil {
 		return nil, err
 	}
 	if !r.Mode.Transactional { // whose producers are made for each id
 		h.opts.Producers.Warm(r.Conn)
 	}
-	return &Served{r, h.way(r), schema}, nil
+	served.way = h.way(r)
+	return served, nil
 }
 
 // way returns how the route's records are delivered.
@@ -239,6 +243,8 @@ type work struct {
 	body      []byte         // as the client sent it
 	bodyBytes int            // of it, as the gateway handed it over
 	scratch   []byte         // of the compacted body
+
+	namedKey, namedValue namedSchema
 
 	// The memory of a batch of one record.
 	record  [1]record.Record

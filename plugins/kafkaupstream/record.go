@@ -1,6 +1,7 @@
 package kafkaupstream
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,6 +18,12 @@ type draft struct {
 	record.Record
 	from      origins
 	tombstone bool // it says that its key is gone
+
+	keyJSON   []byte // the key as the body has it; nil: it is a text
+	keyBinary bool   // the key is neither
+	// What a client of the REST Proxy has named; nil: the route's.
+	schema, keySchema *routeSchema
+	valueID, keyID    int // of the schemas, where there are any
 }
 
 // target resolves where the records go, and what they have besides key and value: a
@@ -169,13 +176,8 @@ func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	if r.RequireJSON && rec.Value != nil && !isJSON {
 		return refuse(415, "the route takes JSON only")
 	}
-	if r.schema != nil && rec.Value != nil {
-		if !isJSON {
-			return refuse(415, "the route takes JSON only, since it has a schema")
-		}
-		if refused := r.schema.validate(w.ctx, rec); refused != nil {
-			return refused
-		}
+	if refused := r.encode(w, d, isJSON); refused != nil {
+		return refused
 	}
 	suffix := ""
 	if r.Envelope != nil {
@@ -191,6 +193,22 @@ func (r *Served) finish(req Request, w *work, d *draft, isJSON bool) *Reply {
 	}
 	if size := recordSize(rec); size > r.Conn.MessageMaxBytes {
 		return tooLarge("record", int64(size), r.Conn.MessageMaxBytes)
+	}
+	return nil
+}
+
+// encode gives key and value the forms that their schemas make of them.
+func (r *Served) encode(w *work, d *draft, isJSON bool) *Reply {
+	if r.keySchema == nil && r.schema == nil && r.registry == nil {
+		return nil
+	}
+	if s := cmp.Or(d.keySchema, r.keySchema); s != nil && d.Key != nil {
+		if refused := s.encodeKey(w, d); refused != nil {
+			return refused.under(d.keySchema, w.path.Version)
+		}
+	}
+	if s := cmp.Or(d.schema, r.schema); s != nil && d.Value != nil {
+		return s.encodeValue(w, d, isJSON).under(d.schema, w.path.Version)
 	}
 	return nil
 }
@@ -213,7 +231,7 @@ func (r *Served) keyOf(req Request, d *draft, isJSON bool) *Reply {
 				return refuse(400, err.Error())
 			}
 			if key != "" {
-				d.Key = []byte(key)
+				d.Key, d.keyJSON = []byte(key), []byte(found.Raw)
 				d.from[routeconf.OverrideKey] = fromBody
 				return nil
 			}

@@ -1,6 +1,7 @@
 package kafkaupstream
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -74,11 +75,13 @@ type said struct {
 	partition          int32
 	keyType, valueType string
 	keySize, valueSize int
+	keyID, valueID     int // of their schemas; 0: none
 }
 
 // note keeps what the reply repeats of a record.
-func (a *asked) note(e *restproxy.Record, rec *record.Record) {
-	a.records = append(a.records, said{nil, e.ID, rec.Partition, e.KeyType, e.ValueType, len(rec.Key), len(rec.Value)})
+func (a *asked) note(e *restproxy.Record, d *draft) {
+	one := said{nil, e.ID, d.Partition, e.KeyType, e.ValueType, len(d.Key), len(d.Value), max(d.keyID, 0), max(d.valueID, 0)}
+	a.records = append(a.records, one)
 }
 
 // contentType is that of all replies to the request.
@@ -171,7 +174,19 @@ func (a *asked) appendV2(dst []byte, replies []Reply) []byte {
 			dst = append(appendJSONString(append(dst, `,"error":`...), r.Message), '}')
 		}
 	}
-	return append(dst, `],"key_schema_id":null,"value_schema_id":null}`...)
+	var ids said // the first of the request's: a body names one schema for all
+	for _, s := range a.records {
+		ids.keyID, ids.valueID = cmp.Or(ids.keyID, s.keyID), cmp.Or(ids.valueID, s.valueID)
+	}
+	dst = appendID(append(dst, `],"key_schema_id":`...), ids.keyID)
+	return append(appendID(append(dst, `,"value_schema_id":`...), ids.valueID), '}')
+}
+
+func appendID(dst []byte, id int) []byte {
+	if id == 0 {
+		return append(dst, "null"...)
+	}
+	return appendInt(dst, int64(id))
 }
 
 func (a *asked) appendV3(dst []byte, r *Reply, s *said) []byte {
@@ -223,16 +238,22 @@ func (a *asked) appendPlace(dst []byte, r *Reply, s *said) []byte {
 		dst = r.Ack.Timestamp.UTC().AppendFormat(append(dst, `,"timestamp":"`...), "2006-01-02T15:04:05.000Z")
 		dst = append(dst, '"')
 	}
-	dst = appendSize(dst, "key", s.keyType, s.keySize)
-	return appendSize(dst, "value", s.valueType, s.valueSize)
+	dst = appendSize(dst, "key", s.keyType, s.keySize, s.keyID)
+	return appendSize(dst, "value", s.valueType, s.valueSize, s.valueID)
 }
 
-func appendSize(dst []byte, name, kind string, size int) []byte {
-	if kind == "" {
+func appendSize(dst []byte, name, kind string, size, id int) []byte {
+	if kind == "" && id == 0 {
 		return dst
 	}
-	dst = append(append(append(dst, `,"`...), name...), `":{"type":"`...)
-	return append(appendInt(append(append(dst, kind...), `","size":`...), int64(size)), '}')
+	dst = append(append(append(dst, `,"`...), name...), `":{`...)
+	if kind != "" {
+		dst = append(append(append(dst, `"type":"`...), kind...), `",`...)
+	}
+	if id != 0 {
+		dst = append(appendInt(append(dst, `"schema_id":`...), int64(id)), ',')
+	}
+	return append(appendInt(append(dst, `"size":`...), int64(size)), '}')
 }
 
 // appendProxyError appends an error's code and message as the proxy has them.

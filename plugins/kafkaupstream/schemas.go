@@ -1,66 +1,129 @@
 package kafkaupstream
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
-// routeSchema is where a route's records have their schema from.
+// routeSchema is where keys or values have their schema from.
 type routeSchema struct {
 	source     *schema.Source
-	wireFormat bool // the value begins with the schema's id
+	wireFormat bool // what is produced begins with the schema's id
 }
 
-// schemaOf returns where the records' schema is from; nil: they need none.
-func (h *Handler) schemaOf(s *routeconf.Schema) (*routeSchema, error) {
+// schemaOf returns where the records' schema is from; nil: they need none. path is the configuration's key.
+func (h *Handler) schemaOf(path string, s *routeconf.Schema) (*routeSchema, error) {
 	switch {
 	case s == nil:
 		return nil, nil
 	case s.Inline != nil:
 		return &routeSchema{schema.Inline(s.Inline), false}, nil
+	}
+	registry, err := h.registryOf(path, s)
+	if err != nil {
+		return nil, err
+	}
+	source, err := h.opts.Schemas.Source(registry, s.Name)
+	if err != nil {
+		return nil, routeconf.Problem{Path: path, Message: err.Error()}
+	}
+	return &routeSchema{source, s.WireFormat}, nil
+}
+
+func (h *Handler) registryOf(path string, s *routeconf.Schema) (*schema.Registry, error) {
+	switch {
+	case s == nil:
+		return nil, nil
 	case h.opts.Schemas == nil:
-		return nil, routeconf.Problem{Path: "schema.registry", Message: "schema registries are not available in this program"}
+		return nil, routeconf.Problem{Path: path + ".registry", Message: "schema registries are not available in this program"}
 	}
 	opts := s.Options
 	opts.Resolve = h.opts.Resolve
 	registry, err := schema.NewRegistry(s.URL, opts)
 	if err != nil {
-		return nil, routeconf.Problem{Path: "schema.registry", Message: err.Error()}
+		return nil, routeconf.Problem{Path: path + ".registry", Message: err.Error()}
 	}
-	source, err := h.opts.Schemas.Source(registry, s.Subject, s.Version)
-	if err != nil {
-		return nil, routeconf.Problem{Path: "schema", Message: err.Error()}
-	}
-	return &routeSchema{source, s.WireFormat}, nil
+	return registry, nil
 }
 
-// validate holds the record's value against the schema, and gives it the wire format
-// where that is wanted.
-func (s *routeSchema) validate(ctx context.Context, rec *record.Record) *Reply {
-	current, id, err := s.source.Current(ctx)
+// prepareSchemas makes the route's schemas ready.
+func (h *Handler) prepareSchemas(s *Served) (err error) {
+	s.schemas = h.opts.Schemas
+	if s.schema, err = h.schemaOf("schema", s.Schema); err == nil {
+		s.keySchema, err = h.schemaOf("key_schema", s.KeySchema)
+	}
+	if err == nil {
+		s.registry, err = h.registryOf("schema", s.Registry)
+	}
+	return err
+}
+
+// encode holds a key or a value, a JSON text, against the schema, and returns what is produced for it, and the schema's id, -1
+// if it has none.
+func (s *routeSchema) encode(w *work, what string, text []byte) (encoded []byte, id int, refused *Reply) {
+	current, id, err := s.source.Current(w.ctx)
 	if err != nil {
-		var r *Reply
-		if e, ok := err.(*schema.Error); ok && e.Kind == schema.KindConfiguration {
-			r = refuse(500, "the route's schema cannot be used")
-		} else {
-			r = unavailable("the schema registry cannot be asked")
-		}
-		r.cause = err.Error()
-		return r
+		return nil, 0, noSchema(err)
 	}
-	found, more := current.Validate(rec.Value)
-	if len(found) > 0 {
-		return mismatch("the value does not match the schema", found, more)
-	}
+	prefix := -1
 	if s.wireFormat {
-		rec.Value = append(schema.AppendWirePrefix(make([]byte, 0, 5+len(rec.Value)), id), rec.Value...)
+		prefix = id
 	}
-	return nil
+	encoded, found, more := current.Encode(text, prefix, w.conn.MessageMaxBytes)
+	if len(found) > 0 {
+		return nil, 0, mismatch("the "+what+" does not match the schema", found, more)
+	}
+	if len(encoded) > 0 && &encoded[0] != &text[0] && w.holdMore(len(encoded)) != nil {
+		return nil, 0, noRoom()
+	}
+	return encoded, id, nil
+}
+
+// noSchema is the reply where a schema cannot be had.
+func noSchema(err error) *Reply {
+	var r *Reply
+	if e, ok := errors.AsType[*schema.Error](err); ok && e.Kind == schema.KindConfiguration {
+		r = refuse(500, "the route's schema cannot be used")
+	} else {
+		r = unavailable("the schema registry cannot be asked")
+	}
+	r.cause = err.Error()
+	return r
+}
+
+// encodeKey gives the record's key the form that its schema makes of it. A key that is not of a body is a text.
+func (s *routeSchema) encodeKey(w *work, d *draft) *Reply {
+	text := d.keyJSON
+	switch {
+	case d.keyBinary:
+		return refuse(422, "the key is BINARY, and the route has a schema for keys")
+	case text == nil && !utf8.Valid(d.Key):
+		return refuse(400, "the key is not UTF-8")
+	case text == nil:
+		text = appendJSONString(nil, string(d.Key))
+	}
+	encoded, id, refused := s.encode(w, "key", text)
+	if refused == nil {
+		d.Key, d.keyID = encoded, id
+	}
+	return refused
+}
+
+// encodeValue gives the record's value the form that its schema makes of it.
+func (s *routeSchema) encodeValue(w *work, d *draft, isJSON bool) *Reply {
+	if !isJSON {
+		return refuse(415, "the route takes JSON only, since it has a schema")
+	}
+	encoded, id, refused := s.encode(w, "value", d.Value)
+	if refused == nil {
+		d.Value, d.valueID = encoded, id
+	}
+	return refused
 }
 
 // mismatch is the reply to a value with these problems, and so many more.

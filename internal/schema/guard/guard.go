@@ -21,6 +21,8 @@ const vocabulary = "urn:kafkaupstream:guard"
 // Guard is for the schemas of one compiler, and for one validation at a time: the library has
 // no place for what belongs to a validation, such as the steps that are left.
 type Guard struct {
+	IgnoreFormats bool // "format" is a remark, whatever the draft says; set before Attach
+
 	schemas []*jsonschema.Schema // that are not just true or false
 	left    int                  // steps
 }
@@ -66,6 +68,9 @@ func (g *Guard) compile(ctx *jsonschema.CompilerContext, _ map[string]any) (json
 	g.schemas = append(g.schemas, s)
 	if err := g.checkPatterns(s); err != nil {
 		return nil, err
+	}
+	if g.IgnoreFormats {
+		s.Format = nil
 	}
 	s.Format = g.counted(s.Format)
 	if s.PropertyNames == nil && !s.UniqueItems {

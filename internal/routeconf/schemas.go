@@ -1,0 +1,170 @@
+package routeconf
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
+)
+
+// Schema is a schema of a route's records as the configuration has it.
+type Schema struct {
+	Inline     *schema.Schema // nil: there is a registry
+	URL        string
+	Name       schema.Name // in the registry
+	Options    schema.Options
+	WireFormat bool // what is produced begins with the schema's id
+
+	path       string
+	text       any   // inline, as the configuration has it
+	isInline   bool  // there is such a text
+	wireFormat *bool // as the configuration has it; nil: it says nothing
+}
+
+// Binary reports whether what is produced is no JSON.
+func (s *Schema) Binary() bool { return s.Name.Format != schema.JSONSchema }
+
+// schemaKeys is the table of the keys below schema and key_schema.
+var schemaKeys = map[string]schemaKeyReader{
+	"format": func(c *configReader, s *Schema, path string, v any) {
+		c.oneOf(path, v, map[string]func(){
+			"json":     func() { s.Name.Format = schema.JSONSchema },
+			"avro":     func() { s.Name.Format = schema.Avro },
+			"protobuf": func() { s.Name.Format = schema.Protobuf },
+		})
+	},
+	"inline":   func(c *configReader, s *Schema, path string, v any) { s.text, s.isInline = v, true },
+	"message":  func(c *configReader, s *Schema, path string, v any) { s.Name.Message, _ = c.text(path, v) },
+	"registry": func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) },
+	"subject":  func(c *configReader, s *Schema, path string, v any) { s.Name.Subject, _ = c.text(path, v) },
+	"version": func(c *configReader, s *Schema, path string, v any) {
+		if number, ok := v.(json.Number); ok {
+			s.Name.Version = number.String()
+		} else {
+			s.Name.Version, _ = c.text(path, v)
+		}
+	},
+	"assert_format": func(c *configReader, s *Schema, path string, v any) {
+		if s.Name.Formats = schema.FormatsIgnored; c.boolean(path, v) {
+			s.Name.Formats = schema.FormatsAsserted
+		}
+	},
+	"username": func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) },
+	"password": func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) },
+	"token":    func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) },
+	"ca_file":  func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) },
+	"wire_format": func(c *configReader, s *Schema, path string, v any) {
+		wanted := c.boolean(path, v)
+		s.wireFormat = &wanted
+	},
+}
+
+// readSchema reads what stands under schema or key_schema; nil: it is no object.
+func (c *configReader) readSchema(path string, v any) *Schema {
+	s := &Schema{path: path, Name: schema.Name{Version: "latest"}}
+	if _, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) }); !ok {
+		return nil
+	}
+	return s
+}
+
+// checkSchemas finishes the schemas, which depend on one another and on the route's dialects.
+func (c *configReader) checkSchemas() {
+	values, keys := c.route.Schema, c.route.KeySchema
+	if keys != nil && values != nil && !keys.isInline && keys.URL == "" { // the same registry
+		keys.URL, keys.Options = values.URL, values.Options
+		if keys.Name.Format == "" {
+			keys.Name.Format = values.Name.Format
+		}
+	}
+	for _, s := range []*Schema{values, keys} {
+		if s != nil {
+			c.checkSchema(s)
+		}
+	}
+	if values != nil && values.Name.Subject == "" && !values.isInline {
+		c.route.Schema, c.route.Registry = nil, values
+	}
+	if c.route.CloudEvents && values != nil && values.Binary() {
+		c.problem("cloudevents", "it cannot be combined with a schema of Avro or Protobuf: an event's content-type is that of its data as it came")
+	}
+}
+
+func (c *configReader) checkSchema(s *Schema) {
+	if s.Name.Format == "" {
+		s.Name.Format = schema.JSONSchema
+	}
+	s.WireFormat = !s.isInline && s.Binary()
+	if s.wireFormat != nil {
+		s.WireFormat = *s.wireFormat
+	}
+	// Clients of the REST Proxy name schemas themselves.
+	needsSubject := s != c.route.Schema || !c.route.Confluent
+	switch {
+	case s.isInline == (s.URL != ""):
+		c.problem(s.path, "it has either inline, a schema, or registry, the URL of a schema registry")
+	case s.isInline && s.WireFormat:
+		c.problem(s.path+".wire_format", "an inline schema has no id")
+	case !s.isInline && s.Name.Subject == "" && needsSubject:
+		c.problem(s.path+".subject", "it is required with registry")
+	case s.Name.Formats != schema.FormatsOfDraft && s.Binary():
+		c.problem(s.path+".assert_format", "it is for JSON Schema")
+	case s.Name.Message != "" && s.Name.Format != schema.Protobuf:
+		c.problem(s.path+".message", "it is for the format protobuf")
+	case s.isInline:
+		c.compile(s)
+	}
+}
+
+func (c *configReader) compile(s *Schema) {
+	text, isText := s.text.(string)
+	switch {
+	case s.Name.Format == schema.Protobuf && !isText:
+		c.problem(s.path+".inline", "expected the text of a .proto file, got %s", typeName(s.text))
+		return
+	case s.Name.Format == schema.Avro && isText && strings.ContainsAny(text, "{["): // its JSON, in a string
+	case s.Name.Format != schema.Protobuf:
+		text = string(schemaText(s.text))
+	}
+	compiled, err := schema.CompileText(s.Name, []byte(text))
+	if err != nil {
+		c.problem(s.path+".inline", "%s", err)
+	}
+	s.Inline = compiled
+}
+
+// schemaText writes an inline schema as JSON again.
+func schemaText(v any) []byte {
+	var b bytes.Buffer
+	writeJSON(&b, v)
+	return b.Bytes()
+}
+
+func writeJSON(b *bytes.Buffer, v any) {
+	switch v := v.(type) {
+	case []field:
+		b.WriteByte('{')
+		for i, f := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeJSON(b, f.name)
+			b.WriteByte(':')
+			writeJSON(b, f.value)
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, e := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeJSON(b, e)
+		}
+		b.WriteByte(']')
+	default:
+		text, _ := json.Marshal(v) // of a string, number, boolean or null: cannot fail
+		b.Write(text)
+	}
+}
