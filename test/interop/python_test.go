@@ -37,14 +37,7 @@ func install(t *testing.T, folder string) python {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if _, err := filelock.Try(lock, syscall.LOCK_EX); err != nil { // which waits
-		t.Fatal(err)
-	}
+	defer lockFile(t, dir+".lock")()
 	complete := filepath.Join(dir, "complete")
 	if _, err := os.Stat(complete); err != nil {
 		makeVenv(t, dir, filepath.Join(folder, "requirements.txt"))
@@ -53,6 +46,19 @@ func install(t *testing.T, folder string) python {
 		}
 	}
 	return python(filepath.Join(dir, "bin", "python"))
+}
+
+// lockFile waits until this process alone has the file, until it unlocks it.
+func lockFile(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filelock.Try(lock, syscall.LOCK_EX); err != nil { // which waits
+		t.Fatal(err)
+	}
+	return func() { lock.Close() }
 }
 
 // interpreter is a Python that the pinned packages are made for.
