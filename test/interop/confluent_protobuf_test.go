@@ -136,7 +136,7 @@ func (w *protobufWriter) valueOf(fields []protobufField) pair {
 		}
 		v, zero := f.of.value()
 		if w.IntN(8) == 0 {
-			if w.bool() && f.of.name != "google.protobuf.Value" { // of which null is a value
+			if w.bool() && !strings.HasSuffix(f.of.name, "google.protobuf.Value") { // null is a value of it, and no list of it
 				sent[f.name] = nil
 			}
 			continue

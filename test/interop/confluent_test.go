@@ -38,6 +38,7 @@ func TestConfluentsDeserialisersReadWhatIsPosted(t *testing.T) {
 	createTopics(t, k, "samples")
 	gateway := startDev(t, k.Bootstrap(), tempFile(t, "route.json", `{"config":{},"topic":"samples"}`))
 	registry.wait()
+	reader := p.start(t, nil, "confluent/reader.py", k.Bootstrap(), registry.url, "samples", strconv.Itoa(samples))
 
 	g := &generator{Rand: rand.New(rand.NewPCG(*sampleSeed, 0))}
 	registry.register("sample-key", "avro", `"string"`, nil)
@@ -53,11 +54,12 @@ func TestConfluentsDeserialisersReadWhatIsPosted(t *testing.T) {
 		sent[s.name] = s
 	}
 
-	reader, code := program.Run(t, string(p), program.Options{Args: []string{"confluent/reader.py", k.Bootstrap(), registry.url, "samples", strconv.Itoa(len(sent))}})
-	if code != 0 {
-		t.Fatalf("the reader: exit code %d: %s", code, reader.Stderr)
-	}
-	for _, got := range jsonLines[deserialised](t, reader.Stdout) {
+	var read []deserialised
+	await.True(t, "all records are read", func() bool {
+		read = jsonLines[deserialised](t, reader.Stdout)
+		return len(read) >= len(sent) || reader.Ended()
+	})
+	for _, got := range read {
 		s, ok := sent[got.Key]
 		if delete(sent, got.Key); !ok {
 			t.Errorf("the key %q is of no record", got.Key)

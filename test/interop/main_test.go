@@ -3,7 +3,7 @@
 // arrives where the neighbour's own clients look for it. `make interop` runs it.
 //
 // It needs what test/kafkatest needs, and Python 3.11 or 3.12 with venv and pip. The first
-// run installs the neighbours below the user's cache directory, or below
+// run, which needs Maven too, installs the neighbours below the user's cache directory, or below
 // KAFKAUPSTREAM_INTEROP; later ones are offline.
 package interop
 
