@@ -54,7 +54,7 @@ fuzz: ## every decoder, FUZZTIME runs each
 kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, and a short form of chaos (as root)
 	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -v /test/interop) # they build what they test: Go's cache does not see it change
 
-interop: ## the neighbours' real software, installed from its registry, against real Kafka
+interop: ## the neighbours' real software, and clients of the REST Proxy, installed from their registries, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (two hours; as root, for a tmpfs)
