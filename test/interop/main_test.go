@@ -1,8 +1,9 @@
 // Package interop runs the neighbours' real software, from its registry and pinned,
 // against real Apache Kafka and the built binary: what is POSTed through the gateway
-// arrives where the neighbour's own clients look for it. `make interop` runs it.
+// arrives where the neighbour's own clients look for it. And real clients of Confluent's
+// REST Proxy produce through it. `make interop` runs it.
 //
-// It needs what test/kafkatest needs, and Python 3.11 or 3.12 with venv and pip. The first
+// It needs what test/kafkatest needs, Python 3.11 or 3.12 with venv and pip, and Node with npm. The first
 // run, which needs Maven too, installs the neighbours below the user's cache directory, or below
 // KAFKAUPSTREAM_INTEROP; later ones are offline.
 package interop

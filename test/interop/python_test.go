@@ -1,15 +1,10 @@
 package interop
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
@@ -17,48 +12,12 @@ import (
 // python is the interpreter of a virtual environment that has a neighbour's packages.
 type python string
 
-// install makes the environment of a folder with requirements.txt, unless it is there: one
-// for each content of the file. Processes that come at the same time wait for the first.
+// install makes the environment of a folder with requirements.txt, unless it is there.
 func install(t *testing.T, folder string) python {
 	t.Helper()
-	requirements, err := os.ReadFile(filepath.Join(folder, "requirements.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := os.Getenv("KAFKAUPSTREAM_INTEROP")
-	if home == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatalf("no place for %s: set KAFKAUPSTREAM_INTEROP: %v", folder, err)
-		}
-		home = filepath.Join(cache, "kafkaupstream")
-	}
-	dir := filepath.Join(home, fmt.Sprintf("%s-%.6x", filepath.Base(folder), sha256.Sum256(requirements)))
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	defer lockFile(t, dir+".lock")()
-	complete := filepath.Join(dir, "complete")
-	if _, err := os.Stat(complete); err != nil {
-		makeVenv(t, dir, filepath.Join(folder, "requirements.txt"))
-		if err := os.WriteFile(complete, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	const requirements = "requirements.txt"
+	dir := installOnce(t, folder, requirements, func(dir string) { makeVenv(t, dir, filepath.Join(folder, requirements)) })
 	return python(filepath.Join(dir, "bin", "python"))
-}
-
-// lockFile waits until this process alone has the file, until it unlocks it.
-func lockFile(t *testing.T, path string) (unlock func()) {
-	t.Helper()
-	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := filelock.Try(lock, syscall.LOCK_EX); err != nil { // which waits
-		t.Fatal(err)
-	}
-	return func() { lock.Close() }
 }
 
 // interpreter is a Python that the pinned packages are made for.
@@ -77,18 +36,9 @@ func interpreter(t *testing.T) string {
 // minutes, and gives another answer every week.
 func makeVenv(t *testing.T, dir, requirements string) {
 	t.Helper()
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{
-		{interpreter(t), "-m", "venv", dir},
-		{filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-			"--no-deps", "--only-binary", ":all:", "-r", requirements},
-	} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v\n%s", args, err, out)
-		}
-	}
+	command(t, "", interpreter(t), "-m", "venv", dir)
+	command(t, "", filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+		"--no-deps", "--only-binary", ":all:", "-r", requirements)
 }
 
 func (p python) start(t *testing.T, env []string, args ...string) *program.Process {
