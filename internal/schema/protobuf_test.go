@@ -137,6 +137,17 @@ func TestProtobufRequiredFieldIsMissing(t *testing.T) {
 	}
 }
 
+// Protobuf's libraries differ there: null is a value of that type, and for a list of another type no list.
+func TestProtobufListOfValuesIsNotNull(t *testing.T) {
+	s := mustCompileText(t, Protobuf, `syntax = "proto3"; import "google/protobuf/struct.proto"; message M { repeated google.protobuf.Value v = 1; repeated int32 i = 2; }`)
+	if got := encodedAs(s, `{"v": null}`); got != `/v is not what the schema takes: unexpected token null` {
+		t.Errorf("got %s", got)
+	}
+	if got := encodedAs(s, `{"v": [null], "i": null}`); got != `0a020800` {
+		t.Errorf("got %s", got)
+	}
+}
+
 // A body is no longer on its way than its size accounts for, whatever it nests.
 func TestProtobufNestedAnyIsReadInTime(t *testing.T) {
 	s := mustCompileText(t, Protobuf, protobufKinds)

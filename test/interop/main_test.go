@@ -4,7 +4,7 @@
 // REST Proxy produce through it. `make interop` runs it.
 //
 // It needs what test/kafkatest needs, Python 3.11 or 3.12 with venv and pip, and Node with npm. The first
-// run installs the neighbours below the user's cache directory, or below
+// run, which needs Maven too, installs the neighbours below the user's cache directory, or below
 // KAFKAUPSTREAM_INTEROP; later ones are offline.
 package interop
 
