@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: release/build.sh ARCH FILE
 #
-# Builds one static binary for Linux on ARCH, amd64 or arm64, whatever Linux builds it. The same commit gives the same bytes
+# Builds one static binary for Linux on ARCH, amd64 or arm64, whatever Linux builds it. The same commit is to give the same bytes
 # in any folder.
 #
 # Needs Go, and what musl.sh needs. VERSION, COMMIT: see version.sh.
