@@ -45,18 +45,7 @@ func startSupervised(t *testing.T, socket string, args ...string) *supervised {
 }
 
 // workers are the ids of those that have said that they serve, in their order.
-func (s *supervised) workers() (pids []int) {
-	for _, line := range s.Stderr.Lines() {
-		if _, rest, ok := strings.Cut(line, " pid="); ok && strings.Contains(line, `msg="kafkaupstream started"`) {
-			pid, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
+func (s *supervised) workers() []int { return program.Workers(s.t, s.Stderr.String()) }
 
 // worker is the last one.
 func (s *supervised) worker() int {

@@ -84,8 +84,8 @@ var (
 	notInNames  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
-// objectName is an id as a name for an object of Kubernetes. An id that is none is told from others like it by a hash: orders.a
-// and orders_a would be one object.
+// objectName makes an id the name of a Kubernetes object. An id that is not a valid name gets a hash at its end: without it,
+// orders.a and orders_a would be one object.
 func objectName(id string) string {
 	if len(id) <= maxObjectName && objectNames.MatchString(id) {
 		return id

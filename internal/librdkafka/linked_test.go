@@ -24,7 +24,7 @@ func TestLinkedLibrariesTellTheirVersions(t *testing.T) {
 	}
 }
 
-// Without C there is nothing to link: the error says so, and not which names are undefined.
+// A build without cgo fails with an error that names cgo, and not with a list of undefined names.
 func TestBuildWithoutCgoSaysThatItNeedsIt(t *testing.T) {
 	build := exec.Command("go", "list", "-deps", ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -186,12 +186,7 @@ func runnerKilled(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {
 		s.after(1 + s.random.IntN(50))
-		arrived := map[*lane][]kafkatest.Record{}
-		s.each(func(l *lane) {
-			if l.mode == "durable" {
-				arrived[l] = l.read(s.Cluster)
-			}
-		})
+		arrived := s.durableTopics()
 		s.each(func(l *lane) {
 			l.kill()
 			l.terms.Unlogged = true
@@ -202,6 +197,17 @@ func runnerKilled(s *scene) {
 		}
 		s.each((*lane).start)
 	}
+}
+
+// durableTopics are the records of the durable lanes' topics.
+func (s *scene) durableTopics() map[*lane][]kafkatest.Record {
+	arrived := map[*lane][]kafkatest.Record{}
+	s.each(func(l *lane) {
+		if l.mode == "durable" {
+			arrived[l] = l.read(s.Cluster)
+		}
+	})
+	return arrived
 }
 
 func reloadedNewFirst(s *scene) {

@@ -3,13 +3,11 @@ package chaos
 import (
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
-	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
 // supervisedScenarios are those of `run` as APISIX starts it: a supervisor, and workers that serve.
@@ -46,18 +44,7 @@ func (r *runner) log() string {
 }
 
 // workerIDs are the process IDs of those that have said that they serve, in their order.
-func (r *runner) workerIDs() (pids []int) {
-	for line := range strings.Lines(r.log()) {
-		if _, rest, ok := strings.Cut(line, " pid="); ok && strings.Contains(line, `msg="kafkaupstream started"`) {
-			pid, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
+func (r *runner) workerIDs() []int { return program.Workers(r.t, r.log()) }
 
 // worker is the process ID of the present worker.
 func (r *runner) worker() int {
@@ -107,14 +94,9 @@ func workerKilled(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {
 		s.after(1 + s.random.IntN(50))
-		arrived := map[*lane][]kafkatest.Record{}
+		arrived := s.durableTopics()
 		s.each(func(l *lane) {
-			if l.mode == "durable" {
-				arrived[l] = l.read(s.Cluster)
-			}
 			l.terms.Unlogged = true
-		})
-		s.each(func(l *lane) {
 			before := len(l.workerIDs())
 			s.must(syscall.Kill(l.worker(), syscall.SIGKILL))
 			if topic := arrived[l]; topic != nil {
