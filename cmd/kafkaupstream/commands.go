@@ -25,7 +25,7 @@ func commands() []command {
 			"run --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, run},
 		{"worker", "", "serve on the socket of a supervisor, which starts it", nil, true, work},
 		{"serve", "-f FILE", "serve the routes of a file over plain HTTP, for any gateway", []string{
-			"serve -f routes.yaml", "serve -f routes.yaml --listen :8080 --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, serve},
+			"serve -f routes.yaml", "serve -f routes.yaml --listen 0.0.0.0:8080 --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, serve},
 		{"dev", "", "HTTP gateway, plugin and broker in one process, for trying out", []string{
 			"dev", "dev -f route.json --listen 9081", "dev --brokers localhost:9092"}, false, dev},
 		{"check", "-f FILE", "say what is wrong with a route's configuration and its way to Kafka", []string{
