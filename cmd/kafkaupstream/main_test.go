@@ -76,7 +76,8 @@ func TestCommandLine(t *testing.T) {
 			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},
 		{"check prints what is wrong on standard output", "check --offline -f " + route, "", 1, "problem  topicc: unknown key; did you mean \"topic\"?\n", ""},
 		{"route prints what is wrong on standard error", "route -f " + route, "", 1, "", "problem  topicc: unknown key; did you mean \"topic\"?\n"},
-		{"an address that cannot be listened on is named", "dev --listen 127.0.0.1:99999", "", 1, "", "99999"},
+		{"an address that cannot be listened on is named", "dev --listen 203.0.113.9:9080", "", 1, "", "203.0.113.9:9080"},
+		{"an address that is none is wrong usage", "dev --listen 127.0.0.1:99999", "", 2, "", "--listen: \"99999\" is no port"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
