@@ -29,7 +29,7 @@ var addressFlags = map[string]func(address string) (string, error){
 	},
 	"run --admin": func(address string) (string, error) {
 		env, _, _ := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/a.sock"}, "--admin", address)
-		o, err := readRunOptions("run", env)
+		o, err := readRunOptions(env)
 		return o.admin, err
 	},
 }

@@ -60,7 +60,7 @@ type devOptions struct {
 
 // readDevOptions reads the flags, and the file that they name.
 func readDevOptions(env environment) (o devOptions, err error) {
-	fs := flagsOf("dev")
+	fs := newFlags(env.command)
 	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
 	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
 	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")

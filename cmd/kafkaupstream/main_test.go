@@ -106,7 +106,8 @@ func TestVersionNamesWhatIsLinkedIn(t *testing.T) {
 // fakeProcess is what a command that is called directly sees.
 func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader(""), nil}, stdout, stderr
+	env = environment{args: args, getenv: func(name string) string { return vars[name] }, stdout: stdout, stderr: stderr, stdin: strings.NewReader("")}
+	return env, stdout, stderr
 }
 
 func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {

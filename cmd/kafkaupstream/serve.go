@@ -48,7 +48,7 @@ type serveOptions struct {
 // readServeOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
-	fs := flagsOf("serve")
+	fs := newFlags(env.command)
 	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
 	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
 	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
