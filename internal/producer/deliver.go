@@ -33,10 +33,11 @@ type queued struct {
 
 func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record, whom client.Audience) (q queued, err *record.Error) {
 	asked := rec.Partition
-	stripe, partition, err := p.stripe(ctx, conn, rec)
+	partition, err := p.partition(ctx, conn, rec)
 	if err != nil {
 		return q, err
 	}
+	stripe := conn.Stripe(partition)
 	rec.Partition = partition
 	err = p.retrying(ctx, stripe, rec.Topic, whom, func(c *client.Client, s *suspect) *record.Error {
 		q.by = c

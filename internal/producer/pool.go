@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
@@ -65,7 +64,6 @@ type Pool struct {
 	suspects     suspects
 	handovers    handovers
 	transactions *transaction.Producers
-	scattered    atomic.Uint32 // records whose stripe did not matter: see stripe.go
 
 	stopped chan struct{}  // ends the loops
 	stop    func()         // closes it

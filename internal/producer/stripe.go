@@ -16,26 +16,20 @@ import (
 // A partition's records all have the same producer, so their order is that of one. For that it is decided here, by
 // what the connection's own producer knows of the topic, to which partition a key belongs: what another producer knows
 // may be older. For everything else, as suspect topics, handovers and idle producers, a stripe is a connection like
-// others. Records whose partition is librdkafka's to choose have no order: the stripes have them in turn.
+// others. Records without a partition or key have no order; they stay with the connection's own producer, in whose
+// batches they meet.
 
-// stripe returns the connection whose producer is to have a record, and the record's partition: AnyPartition where
-// that is left to librdkafka.
-func (p *Pool) stripe(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record) (*kafkaconf.Connection, int32, *record.Error) {
-	if !conn.Striped() {
-		return conn, rec.Partition, nil
+// partition returns the partition of a record for a striped connection, AnyPartition where that is left to librdkafka;
+// for other connections the one that the record has.
+func (p *Pool) partition(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record) (int32, *record.Error) {
+	if !conn.Striped() || rec.Partition == record.AnyPartition && rec.Key == nil {
+		return rec.Partition, nil
 	}
 	partitions, err := p.partitions(ctx, conn, rec)
-	if err != nil {
-		return nil, 0, err
+	if err != nil || rec.Partition != record.AnyPartition {
+		return rec.Partition, err
 	}
-	partition := rec.Partition
-	if partition == record.AnyPartition {
-		partition = conn.PartitionOf(rec.Key, partitions)
-	}
-	if partition == record.AnyPartition {
-		return conn.Stripe(int32(p.scattered.Add(1) % uint32(partitions))), partition, nil
-	}
-	return conn.Stripe(partition), partition, nil
+	return conn.PartitionOf(rec.Key, partitions), nil
 }
 
 // partitions returns how many partitions a record's topic has, when the record can be queued now.
