@@ -1,14 +1,13 @@
-// Waiters measures what waiters get that each send a record and wait for its acknowledgement, of a real
-// cluster that is a round trip away: sync and durable delivery in alternating rounds, and how fast a durable
-// backlog drains.
+// Waiters measures what clients get that each send a record and wait for its acknowledgement, from three brokers that
+// are a round trip away: sync and durable delivery in alternating rounds, or how fast a durable backlog drains.
 //
 //	go run ./bench/waiters -rtt 2ms -waiters 64 -partitions 12
+//	go run ./bench/waiters -mock -backlog 100000
 package main
 
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -41,8 +40,6 @@ var (
 	duration    = flag.Duration("duration", time.Second, "of a round")
 	keys        = flag.Bool("keys", true, "records have keys")
 	size        = flag.Int("size", 200, "of a record, in `bytes`")
-	quiet       = flag.Float64("quiet", 1000, "leave out rounds in which other processes had more than so many cores; with -mock")
-	patience    = flag.Duration("patience", time.Hour, "and stop after that")
 	mock        = flag.Bool("mock", false, "librdkafka's mock cluster instead of Kafka")
 	backlog     = flag.Int("backlog", 0, "measure how fast so `many` records drain from the disk instead")
 )
@@ -144,34 +141,18 @@ func compare(q *durable.Queue, pool *producer.Pool, brokers string) error {
 		// A stripe is not divided further.
 		{"durable with one producer", q.Way(conn(record.Durable).Stripe(1), durable.DeadLetter), nil},
 		{"durable, linger 0.5", q.Way(conn(record.Durable, "linger.ms", "0.5"), durable.DeadLetter), nil},
-		{"sync, linger 0.5", pool.Way(conn(record.Sync, "linger.ms", "0.5"), true), nil},
 	}
 	for _, s := range subjects {
 		before := rss()
 		measure(s.way, 5*time.Second) // makes connections
 		fmt.Fprintf(os.Stderr, "%v: %.1f MB more\n", s.name, float64(rss()-before)/1e6)
 	}
-	for end := time.Now().Add(*patience); len(subjects[0].got) < *rounds && time.Now().Before(end); {
-		if !isQuiet() {
-			continue
-		}
-		busy, own := machineTime(), cpuTime()
-		var round []rate
-		for _, s := range subjects {
-			round = append(round, measure(s.way, *duration))
-		}
-		others := machineTime() - busy - (cpuTime() - own)
-		if others > time.Duration(*quiet*float64(len(subjects))*float64(*duration)) {
-			continue
-		}
+	for range *rounds {
 		for j := range subjects {
-			subjects[j].got = append(subjects[j].got, round[j])
+			s := &subjects[j]
+			s.got = append(s.got, measure(s.way, *duration))
 		}
 	}
-	if len(subjects[0].got) == 0 {
-		return errors.New("other processes left too little of the machine")
-	}
-	fmt.Printf("%d rounds\n", len(subjects[0].got))
 	for _, s := range subjects {
 		var ratios []float64
 		for i, r := range s.got {
@@ -316,26 +297,6 @@ func cpuTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// isQuiet waits a while and reports whether other processes had little of the machine.
-func isQuiet() bool {
-	const look = 300 * time.Millisecond
-	if *quiet > 100 {
-		return true
-	}
-	busy, own := machineTime(), cpuTime()
-	time.Sleep(look)
-	return float64(machineTime()-busy-(cpuTime()-own)) <= *quiet*float64(look)
-}
-
-// machineTime is the CPU time of all processes since the machine started.
-func machineTime() time.Duration {
-	text, _ := os.ReadFile("/proc/stat")
-	var name string
-	var user, nice, system int64
-	fmt.Sscan(string(text), &name, &user, &nice, &system)
-	return time.Duration(user+nice+system) * 10 * time.Millisecond
 }
 
 func rss() int64 {
