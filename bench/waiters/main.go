@@ -302,7 +302,7 @@ func cpuTime() time.Duration {
 func rss() int64 {
 	text, _ := os.ReadFile("/proc/self/statm")
 	var total, resident int64
-	fmt.Sscan(string(text), &total, &resident)
+	_, _ = fmt.Sscan(string(text), &total, &resident)
 	return resident * int64(os.Getpagesize())
 }
 
