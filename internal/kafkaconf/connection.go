@@ -28,6 +28,10 @@ type Connection struct {
 
 	aloneOnce sync.Once
 	aloneConn *Connection // made by alone
+
+	striped     bool // see Striped
+	stripesOnce sync.Once
+	stripes     []Connection // made by Stripe
 }
 
 // New makes a route's connection of its properties; see [Effective]. The error
@@ -39,7 +43,7 @@ func New(route Properties, mode record.Mode) (*Connection, error) {
 	}
 	return &Connection{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
-		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props),
+		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props), striped: canStripe(props, mode),
 	}, nil
 }
 
@@ -51,7 +55,7 @@ func (c *Connection) Transactional() bool { return c.mode.Transactional }
 func (c *Connection) Origin() string { return c.origin }
 
 // ID identifies what librdkafka is given: 64 hexadecimal digits, equal for equal
-// properties.
+// properties, and for a stripe its number behind them.
 func (c *Connection) ID() string { return c.id }
 
 // ProducerID names the connection's producers in log lines and metrics: the first eight
