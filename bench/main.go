@@ -7,10 +7,10 @@
 // It compares, round by round so that a noisy machine disturbs all alike: this
 // project's host and the stock runner, both with a plugin that reads the body and
 // answers (host, stock); and the Kafka plugin, producing to a broker in bench's
-// own process (async, sync). It prints the CPU time of the runner's process per
-// request, the throughput, and whether the project's goals are reached.
+// own process, or to a real Kafka beside it (async, sync, durable). It prints the CPU time of the runner's process per
+// request, the throughput, latencies of the closed loop, and whether the project's goals are reached.
 //
-// It is not a load test of Kafka or of APISIX, and tells nothing of latency. It
+// It is not a load test of Kafka or of APISIX. It
 // runs on Linux only. README.md says how to read the numbers.
 package main
 
@@ -27,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/bench/rig"
 )
 
 func main() {
@@ -54,8 +56,10 @@ type options struct {
 	connections []int
 	subjects    []string
 	contentType string
+	brokers     int
 	profiles    string
-	json        bool
+	json        string
+	benchfmt    string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -74,37 +78,48 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	report := newReport(o, rows)
-	if o.json {
-		return report.writeJSON(stdout)
+	if err := report.writeText(stdout); err != nil {
+		return err
 	}
-	return report.writeText(stdout)
+	return errors.Join(writeFile(o.json, report.writeJSON), writeFile(o.benchfmt, report.writeBenchfmt))
+}
+
+// writeFile writes a file, unless path is "".
+func writeFile(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{sizes: []int{200, 10000, 60000}, connections: []int{1, 32}}
-	for _, s := range subjects {
-		o.subjects = append(o.subjects, s.name)
-	}
+	all := rig.Subjects()
+	o := options{sizes: []int{200, 10000, 60000}, connections: []int{1, 32}, subjects: all}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.IntVar(&o.rounds, "rounds", 7, "how often each runner is measured in each cell")
 	fs.DurationVar(&o.duration, "duration", time.Second, "of one measurement")
 	fs.DurationVar(&o.warmUp, "warm-up", 500*time.Millisecond, "before the first measurement of a runner in a cell")
-	fs.Func("sizes", "bodies in bytes (default 200,10000,60000)", intList(&o.sizes, jsonBodyMin))
+	fs.Func("sizes", "bodies in bytes (default 200,10000,60000)", intList(&o.sizes, rig.JSONBodyMin))
 	fs.Func("connections", "how many are used at once (default 1,32)", intList(&o.connections, 1))
-	fs.Func("subjects", "which runners, of "+strings.Join(o.subjects, ",")+" (default all); ratios need stock", func(list string) error {
-		chosen := strings.Split(list, ",")
-		for _, name := range chosen {
-			if !slices.ContainsFunc(subjects, func(s subjectMode) bool { return s.name == name }) {
-				return fmt.Errorf("there is no %q", name)
+	fs.Func("subjects", "which runners, of "+strings.Join(all, ",")+" (default all); ratios need stock", func(list string) error {
+		o.subjects = strings.Split(list, ",")
+		for i, name := range o.subjects {
+			if !slices.Contains(all, name) || slices.Contains(o.subjects[:i], name) {
+				return fmt.Errorf("there is no %q, or it is named twice", name)
 			}
 		}
-		o.subjects = chosen
 		return nil
 	})
 	fs.StringVar(&o.contentType, "content-type", "application/json", "of the bodies, which are compact JSON; the Kafka plugin validates them if it says JSON")
 	fs.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of the runners; they cost CPU time themselves")
-	fs.BoolVar(&o.json, "json", false, "print JSON")
+	fs.IntVar(&o.brokers, "brokers", 0, "brokers of a real Kafka, 1 or 3, which test/kafkatest starts; 0: the embedded broker")
+	fs.StringVar(&o.json, "json", "", "file for the result as JSON")
+	fs.StringVar(&o.benchfmt, "benchfmt", "", "file for each round in Go's benchmark format, which benchstat reads")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
