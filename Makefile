@@ -17,10 +17,10 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench screenshot musl vulnerabilities release reproducible deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare screenshot musl vulnerabilities release reproducible deps
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
@@ -65,6 +65,11 @@ apisix: ## APISIX, etcd and Kafka in containers, reloads and a killed worker und
 
 bench: ## the host against the stock runner
 	go run ./bench
+
+BASE      ?= main
+THRESHOLD ?= 1.05
+bench-compare: ## CPU time of a request against BASE=main, in turns (six minutes); exits 1 above THRESHOLD=1.05
+	go run ./bench/compare -base $(BASE) -threshold $(THRESHOLD)
 
 screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
 	go test -count=1 -run Screenshot ./test/console -args -screenshot

@@ -22,9 +22,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -49,17 +46,10 @@ var errUsage = errors.New("wrong usage")
 
 // options are the flags.
 type options struct {
-	rounds      int
-	duration    time.Duration
-	warmUp      time.Duration
-	sizes       []int
-	connections []int
-	subjects    []string
-	contentType string
-	brokers     int
-	profiles    string
-	json        string
-	benchfmt    string
+	rig.Options
+	profiles string
+	json     string
+	benchfmt string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -97,27 +87,13 @@ func writeFile(path string, write func(io.Writer) error) error {
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	all := rig.Subjects()
-	o := options{sizes: []int{200, 10000, 60000}, connections: []int{1, 32}, subjects: all}
+	o := options{Options: rig.Options{
+		Subjects: rig.Subjects(), Sizes: []int{200, 10000, 60000}, Connections: []int{1, 32}, Rounds: 7, Duration: time.Second, WarmUp: 500 * time.Millisecond,
+	}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.IntVar(&o.rounds, "rounds", 7, "how often each runner is measured in each cell")
-	fs.DurationVar(&o.duration, "duration", time.Second, "of one measurement")
-	fs.DurationVar(&o.warmUp, "warm-up", 500*time.Millisecond, "before the first measurement of a runner in a cell")
-	fs.Func("sizes", "bodies in bytes (default 200,10000,60000)", intList(&o.sizes, rig.JSONBodyMin))
-	fs.Func("connections", "how many are used at once (default 1,32)", intList(&o.connections, 1))
-	fs.Func("subjects", "which runners, of "+strings.Join(all, ",")+" (default all); ratios need stock", func(list string) error {
-		o.subjects = strings.Split(list, ",")
-		for i, name := range o.subjects {
-			if !slices.Contains(all, name) || slices.Contains(o.subjects[:i], name) {
-				return fmt.Errorf("there is no %q, or it is named twice", name)
-			}
-		}
-		return nil
-	})
-	fs.StringVar(&o.contentType, "content-type", "application/json", "of the bodies, which are compact JSON; the Kafka plugin validates them if it says JSON")
+	o.Register(fs)
 	fs.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of the runners; they cost CPU time themselves")
-	fs.IntVar(&o.brokers, "brokers", 0, "brokers of a real Kafka, 1 or 3, which test/kafkatest starts; 0: the embedded broker")
 	fs.StringVar(&o.json, "json", "", "file for the result as JSON")
 	fs.StringVar(&o.benchfmt, "benchfmt", "", "file for each round in Go's benchmark format, which benchstat reads")
 	switch err := fs.Parse(args); {
@@ -128,24 +104,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case fs.NArg() > 0:
 		fmt.Fprintf(stderr, "bench: unexpected argument %q\n", fs.Arg(0))
 		return o, errUsage
-	case o.rounds < 1 || o.duration <= 0 || o.warmUp <= 0:
-		fmt.Fprintln(stderr, "bench: -rounds, -duration and -warm-up must be positive")
+	}
+	if err := o.Validate(); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
 		return o, errUsage
 	}
 	return o, nil
-}
-
-// intList is a flag's function for numbers with commas between.
-func intList(to *[]int, lowest int) func(string) error {
-	return func(list string) error {
-		*to = nil
-		for text := range strings.SplitSeq(list, ",") {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < lowest {
-				return fmt.Errorf("expected integers from %d with commas between", lowest)
-			}
-			*to = append(*to, n)
-		}
-		return nil
-	}
 }

@@ -56,14 +56,14 @@ func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) 
 	if err != nil {
 		return nil, err
 	}
-	b, err := rig.StartBroker(o.brokers)
+	b, err := rig.StartBroker(o.Brokers)
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
 
 	var running []*rig.Subject
-	for _, name := range o.subjects {
+	for _, name := range o.Subjects {
 		started, err := rig.Begin(ctx, name, rig.Setup{Dir: dir, Binary: binary, Profiles: o.profiles, Broker: b})
 		if err != nil {
 			return nil, err
@@ -73,8 +73,8 @@ func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) 
 	}
 
 	var rows []row
-	for _, bytes := range o.sizes {
-		for _, connections := range o.connections {
+	for _, bytes := range o.Sizes {
+		for _, connections := range o.Connections {
 			c := cell{bytes, connections}
 			fmt.Fprintf(progress, "%d bytes, %d connections\n", bytes, connections)
 			measured, err := measureCell(ctx, o, c, running)
@@ -93,15 +93,15 @@ func measureCell(ctx context.Context, o options, c cell, running []*rig.Subject)
 	loads, rows := make([]*rig.Load, len(running)), make([]row, len(running))
 	for i, s := range running {
 		rows[i] = row{cell: c, Subject: s.Name}
-		loads[i] = s.Load(c.Connections, body, o.contentType)
+		loads[i] = s.Load(c.Connections, body, o.ContentType)
 		defer loads[i].Close()
-		if _, err := s.Measure(ctx, loads[i], o.warmUp); err != nil {
+		if _, err := s.Measure(ctx, loads[i], o.WarmUp); err != nil {
 			return nil, err
 		}
 	}
-	for range o.rounds {
+	for range o.Rounds {
 		for i, s := range running {
-			one, err := s.Measure(ctx, loads[i], o.duration)
+			one, err := s.Measure(ctx, loads[i], o.Duration)
 			if err != nil {
 				return nil, err
 			}
@@ -162,6 +162,6 @@ func compare(rows []row) {
 
 // estimate is how long the measurements take, without what is between them.
 func (o options) estimate() time.Duration {
-	cells := len(o.sizes) * len(o.connections)
-	return time.Duration(cells*len(o.subjects)) * (o.warmUp + time.Duration(o.rounds)*o.duration)
+	cells := len(o.Sizes) * len(o.Connections)
+	return time.Duration(cells*len(o.Subjects)) * (o.WarmUp + time.Duration(o.Rounds)*o.Duration)
 }

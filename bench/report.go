@@ -28,10 +28,10 @@ func newReport(o options, rows []row) report {
 	r := report{
 		Date:        time.Now().UTC().Truncate(time.Second),
 		Machine:     rig.DescribeMachine(),
-		Brokers:     o.brokers,
-		Rounds:      o.rounds,
-		Duration:    o.duration.String(),
-		ContentType: o.contentType,
+		Brokers:     o.Brokers,
+		Rounds:      o.Rounds,
+		Duration:    o.Duration.String(),
+		ContentType: o.ContentType,
 		Rows:        rows,
 	}
 	for _, g := range goals {
@@ -90,7 +90,7 @@ func broker(nodes int) string {
 	if nodes == 0 {
 		return "the embedded broker"
 	}
-	return fmt.Sprintf("Apache Kafka, %d brokers on this machine", nodes)
+	return fmt.Sprintf("Apache Kafka on this machine, brokers: %d", nodes)
 }
 
 // writeBenchfmt writes a line for each subject, cell and round, in Go's benchmark format, which benchstat reads.
