@@ -63,11 +63,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintf(stderr, "about %s; Ctrl-C ends it\n", o.estimate().Round(time.Second))
+	machine := rig.DescribeMachine() // its load is that before the benchmark's own
 	rows, err := measure(ctx, o, stderr)
 	if err != nil {
 		return err
 	}
-	report := newReport(o, rows)
+	report := newReport(o, machine, rows)
 	if err := report.writeText(stdout); err != nil {
 		return err
 	}

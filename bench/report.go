@@ -24,10 +24,10 @@ type report struct {
 	Goals       []verdict `json:"goals"`
 }
 
-func newReport(o options, rows []row) report {
+func newReport(o options, machine rig.Machine, rows []row) report {
 	r := report{
 		Date:        time.Now().UTC().Truncate(time.Second),
-		Machine:     rig.DescribeMachine(),
+		Machine:     machine,
 		Brokers:     o.Brokers,
 		Rounds:      o.Rounds,
 		Duration:    o.Duration.String(),

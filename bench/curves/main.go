@@ -66,6 +66,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	out := &rig.Curves{
+		Date: time.Now().UTC().Truncate(time.Second), Machine: rig.DescribeMachine(), Rounds: o.rounds, Duration: o.duration.String(),
+	}
 	dir, err := os.MkdirTemp("", "kafkaupstream-curves-")
 	if err != nil {
 		return err
@@ -74,9 +77,6 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	binary, err := rig.BuildRunner(ctx, dir, "")
 	if err != nil {
 		return err
-	}
-	out := &rig.Curves{
-		Date: time.Now().UTC().Truncate(time.Second), Machine: rig.DescribeMachine(), Rounds: o.rounds, Duration: o.duration.String(),
 	}
 	s := &stand{ctx: ctx, o: o, dir: dir, binary: binary, out: out}
 	for _, c := range all {
