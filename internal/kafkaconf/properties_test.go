@@ -17,8 +17,11 @@ func TestDefaultsGiveWayToTheRoute(t *testing.T) {
 		want         p // "" means: not set
 	}{
 		{"an async route", p{}, false, p{"enable.idempotence": "true", "partitioner": "murmur2_random", "client.id": "kafkaupstream",
-			"linger.ms": "5", "reconnect.backoff.max.ms": "500", "queue.buffering.max.kbytes": "131072", "retries": ""}},
-		{"an acknowledged route", p{}, true, p{"linger.ms": "0", "retries": "6", "enable.idempotence": "true"}},
+			"linger.ms": "5", "reconnect.backoff.max.ms": "500", "queue.buffering.max.kbytes": "131072", "retries": "", "sticky.partitioning.linger.ms": ""}},
+		{"an acknowledged route", p{}, true, p{"linger.ms": "0", "retries": "6", "enable.idempotence": "true", "sticky.partitioning.linger.ms": "10"}},
+		{"without a linger, records without a key still share batches", p{"queue.buffering.max.ms": "0.0"}, false, p{"sticky.partitioning.linger.ms": "10"}},
+		{"with one, librdkafka knows for how long", p{"linger.ms": "50"}, true, p{"sticky.partitioning.linger.ms": ""}},
+		{"unless the route says that they do not", p{"sticky.partitioning.linger.ms": "0"}, true, p{"sticky.partitioning.linger.ms": "0"}},
 		{"what the route sets stays", p{"linger.ms": "7", "partitioner": "consistent", "client.id": "me", "enable.idempotence": "false"}, true,
 			p{"linger.ms": "7", "partitioner": "consistent", "client.id": "me", "enable.idempotence": "false"}},
 		{"under its other name too", p{"queue.buffering.max.ms": "7", "message.send.max.retries": "2"}, true, p{"linger.ms": "7", "retries": "2"}},

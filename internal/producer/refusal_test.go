@@ -243,6 +243,48 @@ func TestRefusalKeepsTheOrderOfTheOthers(t *testing.T) {
 	}
 }
 
+// The broker answers for what is under way, but takes longer for all of it than new records wait for one answer.
+func TestHandoverKeepsTheOrderWhileTheBrokerAnswers(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, false, "batch.size", "1", "linger.ms", "0") // each record is a batch
+	release := make(chan struct{})
+	const underWay = 5 // of one partition: librdkafka sends no more
+	behind := 0        // requests behind the first bad one
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		switch produce := req.(*kmsg.ProduceRequest); {
+		case valuesIn(produce)[0] == "bad":
+			<-release
+			behind = 1
+			return refusal(produce, kerr.InvalidRecord, nil), nil, true
+		case behind > 0 && behind < underWay:
+			behind++
+			<-time.After(300 * time.Millisecond)
+		}
+		return nil, nil, false // a broker takes nothing of a producer whose numbers have a gap
+	})
+	queue := func(value string) {
+		if _, err := send(p, conn, &record.Record{Topic: "t", Partition: 1, Value: []byte(value)}, false, in(30*time.Second)); err != nil {
+			t.Error(err)
+		}
+	}
+	var want []string
+	for i := range 12 {
+		want = append(want, fmt.Sprint(i))
+		queue(want[i])
+		if i == 0 {
+			queue("bad")
+		}
+	}
+	close(release)
+	await.True(t, "the producer hands over", func() bool { return p.handovers.pending(conn.ID(), nil) != nil })
+	queue("new")
+	if got := valuesOf(t, c, "t", 13); !slices.Equal(got, append(want, "new")) {
+		t.Errorf("the topic has %v", got)
+	}
+}
+
 func TestCloseDeliversWhatIsBeingHandedOver(t *testing.T) {
 	c := startFake(t)
 	by := &refuser{err: kerr.InvalidRecord}

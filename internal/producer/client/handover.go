@@ -17,8 +17,8 @@ import (
 // refused batch, where it would otherwise go on with the records behind it.
 
 const (
-	// orderWait is how long new records wait for those that are handed over. A broker
-	// that does not answer can keep some for longer; these then go behind.
+	// orderWait is how long new records wait while nothing of what is handed over comes
+	// back. A broker that does not answer can keep some for longer; these then go behind.
 	orderWait = time.Second
 	// PurgeInterval is how often a producer that hands over is purged: what was on its
 	// way to a broker and came back is queued again.
@@ -33,7 +33,8 @@ func (c *Client) handOver(s *Successor) {
 	defer inOrder.Stop()
 	tick := time.NewTicker(PurgeInterval)
 	defer tick.Stop()
-	for behind := false; c.load.outstanding.Load() > 0 && !c.end.last.Load() && time.Now().Before(*c.end.deadline.Load()); {
+	behind, left := false, c.load.outstanding.Load()
+	for left > 0 && !c.end.last.Load() && time.Now().Before(*c.end.deadline.Load()) {
 		c.Kafka.Purge(false)
 		select {
 		case <-c.load.settled:
@@ -43,8 +44,11 @@ func (c *Client) handOver(s *Successor) {
 			s.Ended()
 			behind = true
 		}
-		if behind {
+		before := left
+		if left = c.load.outstanding.Load(); behind {
 			c.passOn(s)
+		} else if left < before {
+			inOrder.Reset(orderWait)
 		}
 	}
 	c.passOn(s)
