@@ -65,6 +65,7 @@ type Subject struct {
 	broker   *Broker
 	topic    string
 	answered int64 // so many records must be in the topic
+	failed   int64 // and so many more may be
 }
 
 // Setup is what a subject is started with.
@@ -138,8 +139,8 @@ func (s *Subject) Measure(ctx context.Context, l *Load, d time.Duration) (Sample
 		if s.broker == nil || t.Answered == 0 {
 			return t, nil
 		}
-		s.answered += t.Answered
-		return t, s.broker.Await(ctx, s.topic, s.answered, arrivalWait)
+		s.answered, s.failed = s.answered+t.Answered, s.failed+t.Failed
+		return t, s.broker.Await(ctx, s.topic, s.answered, s.failed, arrivalWait)
 	})
 }
 
