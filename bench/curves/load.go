@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -220,14 +221,15 @@ func bodies(s *stand, c *rig.Curve) error {
 			if n == 0 && kind == jsonType {
 				continue // no JSON is that short
 			}
+			_, label, _ := strings.Cut(kind, "/")
 			load, err := r.measure(token, 4, rig.Same(rig.JSONBody(n)[:n:n], kind))
 			if err != nil {
 				return err
 			}
-			c.Add("CPU, "+kind, "µs of CPU a request", float64(n), load.CPUMicros)
-			c.Add("p50, "+kind, "ms", float64(n), load.Micros(0.5)/1e3)
+			c.Add("CPU, "+label, "µs of CPU a request", float64(n), load.CPUMicros)
+			c.Add("p50, "+label, "ms", float64(n), load.Micros(0.5)/1e3)
 			if n > 0 {
-				c.Add("rate, "+kind, "MB a second", float64(n), load.Rate*float64(n)/mega)
+				c.Add("rate, "+label, "MB a second", float64(n), load.Rate*float64(n)/mega)
 			}
 		}
 		if n == 10_000 {
