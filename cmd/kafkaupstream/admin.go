@@ -17,7 +17,7 @@ func (o *runnerOptions) checkAdmin() (err error) {
 		}
 		return nil
 	}
-	if o.admin, err = admin.ParseAddress(o.admin); err != nil {
+	if o.admin, err = parseAddress(o.admin); err != nil {
 		return fmt.Errorf("--admin: %w", err)
 	}
 	return nil

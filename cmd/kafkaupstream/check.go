@@ -21,7 +21,7 @@ const checkTimeout = 10 * time.Second
 
 // checkRoute says what is wrong with a configuration and with its way to Kafka.
 func checkRoute(ctx context.Context, env environment) error {
-	fs := flagsOf("check")
+	fs := newFlags(env.command)
 	file := fs.String("f", "", "`file` to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "`directory` where $file:// references are looked up")

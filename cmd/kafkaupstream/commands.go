@@ -2,21 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
-
-// command is a row of a table of commands: what dispatch runs, and what help shows of it.
-type command struct {
-	name, args string // as they are typed, flags left out
-	does       string
-	examples   []string // without the program's name
-	hidden     bool
-	run        func(context.Context, environment) error
-}
 
 // commands is the table of the commands. It is a function since help, which it names, shows it.
 func commands() []command {
@@ -25,7 +17,7 @@ func commands() []command {
 			"run --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, run},
 		{"worker", "", "serve on the socket of a supervisor, which starts it", nil, true, work},
 		{"serve", "-f FILE", "serve the routes of a file over plain HTTP, for any gateway", []string{
-			"serve -f routes.yaml", "serve -f routes.yaml --listen :8080 --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, serve},
+			"serve -f routes.yaml", "serve -f routes.yaml --listen 0.0.0.0:8080 --admin 9190 --spool-dir /var/lib/kafkaupstream"}, false, serve},
 		{"dev", "", "HTTP gateway, plugin and broker in one process, for trying out", []string{
 			"dev", "dev -f route.json --listen 9081", "dev --brokers localhost:9092"}, false, dev},
 		{"check", "-f FILE", "say what is wrong with a route's configuration and its way to Kafka", []string{
@@ -43,33 +35,43 @@ func commands() []command {
 	}
 }
 
-// named finds a command.
-func named(table []command, name string) (c command, ok bool) {
-	i := slices.IndexFunc(table, func(c command) bool { return c.name == name })
-	if i < 0 {
-		return command{}, false
+// dispatch runs the command that the arguments name and returns its exit code.
+func dispatch(ctx context.Context, env environment) int {
+	name := "run"
+	if len(env.args) > 0 {
+		switch first := env.args[0]; {
+		case first == "-h", first == "-help", first == "--help":
+			name, env.args = "help", nil
+		case !strings.HasPrefix(first, "-"):
+			name, env.args = first, env.args[1:]
+		}
 	}
-	return table[i], true
-}
-
-// described are the flags of a command of a table, as --help would show them; nil: it has commands instead.
-func described(ctx context.Context, env environment, c command) (found *flags) {
-	env.args, env.stdout, env.stderr = []string{"--help"}, io.Discard, io.Discard
-	env.help = func(f *flags) { found = f }
-	_ = c.run(ctx, env) // its help is all that it does
-	return found
-}
-
-// flagsOf begins the flags of a command of the table.
-func flagsOf(name string) *flags {
-	c, _ := named(commands(), name)
-	return newFlags(c)
+	command, ok := named(commands(), name)
+	if !ok {
+		fmt.Fprintf(env.stderr, "kafkaupstream: there is no command %q\n\n", name)
+		_ = printUsage(env.stderr)
+		return exitUsage
+	}
+	env.table = commands()
+	switch err := command.call(ctx, env); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, errFound):
+		return exitProblem
+	case errors.Is(err, errUnclean): // logged already; standard error may be closed
+		return exitProblem
+	default:
+		fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+		return exitProblem
+	}
 }
 
 // help prints the usage, or what --help prints of the command that the arguments name.
 func help(ctx context.Context, env environment) error {
 	if len(env.args) == 0 || strings.HasPrefix(env.args[0], "-") {
-		if err := flagsOf("help").parse(env, false); err != nil {
+		if err := newFlags(env.command).parse(env, false); err != nil {
 			return err
 		}
 		return printUsage(env.stdout)
@@ -83,40 +85,12 @@ func help(ctx context.Context, env environment) error {
 
 // version prints what this binary is.
 func version(_ context.Context, env environment) error {
-	if err := flagsOf("version").parse(env, false); err != nil {
+	if err := newFlags(env.command).parse(env, false); err != nil {
 		return err
 	}
 	return printVersion(env)
 }
 
-const (
-	programDoes = "answers HTTP requests by producing them to Kafka, in Apache APISIX or on its own"
-
-	moreHelp = "\nkafkaupstream help COMMAND shows a command's flags. --help and --version stand behind any command.\n"
-
-	spoolAbout = "\nThe beginning of a stream's name is enough where no other has it. While a runner has the\nspool, it does the work; otherwise this command does, and sends nothing itself.\n"
-)
-
 func printUsage(w io.Writer) error {
 	return printCommands(w, "kafkaupstream "+programDoes+".", commands(), moreHelp)
-}
-
-func printSpoolUsage(w io.Writer) error {
-	return printCommands(w, "kafkaupstream spool shows and handles the records that durable routes keep on disk.", spoolCommands(), spoolAbout+moreHelp)
-}
-
-// printCommands prints a table of commands with what goes before and behind it.
-func printCommands(w io.Writer, about string, table []command, more string) error {
-	fmt.Fprintf(w, "%s\n\n", about)
-	lines := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	for _, c := range table {
-		if !c.hidden {
-			fmt.Fprintf(lines, "  kafkaupstream %s\t%s\n", strings.TrimSpace(c.name+" "+c.args), c.does)
-		}
-	}
-	if err := lines.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprint(w, more)
-	return err
 }

@@ -21,7 +21,7 @@ func completion(ctx context.Context, env environment) error {
 	if len(env.args) > 0 && env.args[0] == "words" {
 		return printWords(ctx, env, env.args[1:])
 	}
-	fs := flagsOf("completion")
+	fs := newFlags(env.command)
 	if err := fs.parseArgs(env, env.args); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func printWords(ctx context.Context, env environment, line []string) error {
 		return nil
 	}
 	before, last := line[:len(line)-1], line[len(line)-1]
-	table, prefix := commands(), ""
+	table, prefix := env.table, ""
 	if len(before) > 0 && before[0] == "help" {
 		before = before[1:]
 	}

@@ -11,13 +11,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/console"
 	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
@@ -62,7 +60,7 @@ type devOptions struct {
 
 // readDevOptions reads the flags, and the file that they name.
 func readDevOptions(env environment) (o devOptions, err error) {
-	fs := flagsOf("dev")
+	fs := newFlags(env.command)
 	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
 	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
 	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")
@@ -86,11 +84,14 @@ func readDevOptions(env environment) (o devOptions, err error) {
 	}
 	o.variables = variables
 	if o.admin != "" {
-		if o.admin, err = admin.ParseAddress(o.admin); err != nil {
+		if o.admin, err = parseAddress(o.admin); err != nil {
 			return o, fs.misused(env, "--admin: %v", err)
 		}
 	}
-	o.listen, o.embedded = listenAddress(o.listen), o.brokers == ""
+	if o.listen, err = parseAddress(o.listen); err != nil {
+		return o, fs.misused(env, "--listen: %v", err)
+	}
+	o.embedded = o.brokers == ""
 	o.secretNames, _ = secrets.ParseNames(secrets.DefaultNames) // which is a list of names
 	o.secrets = secrets.New(defaultSecretsDir, env.getenv, o.secretNames)
 	if o.text = []byte(defaultRoute); o.file != "" {
@@ -127,14 +128,6 @@ func (o *devOptions) readRoutes(stderr io.Writer) error {
 	}
 	o.routes, o.plain = file.routes, file.plain
 	return errors.Join(problems...)
-}
-
-// listenAddress is an address to listen on: a port alone is on the loopback interface.
-func listenAddress(text string) string {
-	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
-		return text
-	}
-	return net.JoinHostPort("127.0.0.1", text)
 }
 
 // dev serves HTTP with the plugin behind it, and a broker unless there is one.

@@ -35,7 +35,7 @@ func consoleRoutes(routes []gateway.Route) []console.Route {
 	return list
 }
 
-// hostOf is the host of an address to listen on, "" for all addresses.
+// hostOf is the host of an address to listen on.
 func hostOf(address string) string {
 	host, _, _ := net.SplitHostPort(address) // it has been listened on
 	return host

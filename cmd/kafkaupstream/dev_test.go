@@ -342,24 +342,6 @@ func TestDevTakesRoutesFromStandardInputAndServesMetrics(t *testing.T) {
 	}
 }
 
-func TestPortAloneIsOnTheLoopbackInterface(t *testing.T) {
-	for given, want := range map[string]string{
-		"9081": "127.0.0.1:9081", "0": "127.0.0.1:0", ":9081": ":9081", "0.0.0.0:1": "0.0.0.0:1", "unix:/s": "unix:/s", "65536": "65536", "": "",
-	} {
-		if got := listenAddress(given); got != want {
-			t.Errorf("%q: %q, want %q", given, got, want)
-		}
-	}
-	env, _, _ := fakeProcess(nil, "--listen", "9081")
-	if o, err := readDevOptions(env); err != nil || o.listen != "127.0.0.1:9081" {
-		t.Errorf("dev: %v, %v", o.listen, err)
-	}
-	env, _, _ = fakeProcess(nil, "-f", "r", "--listen", "9081")
-	if o, err := readServeOptions(env); err != nil || o.listen != "127.0.0.1:9081" {
-		t.Errorf("serve: %v, %v", o.listen, err)
-	}
-}
-
 func TestDevOnAPortThatIsTaken(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -30,7 +30,7 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			fs := flagsOf("run")
+			fs := newFlags(command{name: "run"})
 			level := fs.String("log-level", "warn", "")
 			drain := fs.Duration("drain-timeout", time.Second, "")
 			env, _, stderr := fakeProcess(c.vars, strings.Fields(c.args)...)
@@ -45,7 +45,7 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 }
 
 func TestCommandWithoutVariablesReadsNone(t *testing.T) {
-	fs := flagsOf("dev")
+	fs := newFlags(command{name: "dev"})
 	listen := fs.String("listen", "here", "")
 	env, _, _ := fakeProcess(map[string]string{"KAFKAUPSTREAM_LISTEN": "there"})
 	if err := fs.parse(env, false); err != nil || *listen != "here" {
@@ -66,7 +66,7 @@ func TestSizesHaveUnitsInFlagsAndVariables(t *testing.T) {
 		{"10MB", "--spool-max-bytes=2MiB", 2 << 20},
 	} {
 		env, _, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/s", variable: c.variable}, strings.Fields(c.args)...)
-		if o, err := readRunOptions("run", env); err != nil || o.core.SpoolMaxBytes != c.want {
+		if o, err := readRunOptions(env); err != nil || o.core.SpoolMaxBytes != c.want {
 			t.Errorf("%+v: %d, %v\n%s", c, o.core.SpoolMaxBytes, err, stderr)
 		}
 	}
@@ -92,7 +92,7 @@ func TestSizesHaveUnitsInFlagsAndVariables(t *testing.T) {
 }
 
 func TestWrongVariableIsWrongUsage(t *testing.T) {
-	fs := flagsOf("run")
+	fs := newFlags(command{name: "run"})
 	fs.Duration("drain-timeout", 0, "")
 	env, _, stderr := fakeProcess(map[string]string{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"})
 	if err := fs.parse(env, true); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), "KAFKAUPSTREAM_DRAIN_TIMEOUT") {
@@ -105,7 +105,7 @@ func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
 		"": 10 * time.Second, "--supervise=false": 800 * time.Millisecond, "--drain-timeout 0": 0, "--supervise=false --drain-timeout 3s": 3 * time.Second,
 	} {
 		env, _, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/s"}, strings.Fields(args)...)
-		o, err := readRunOptions("run", env)
+		o, err := readRunOptions(env)
 		if err != nil || o.drain != want {
 			t.Errorf("%q: %v, %v\n%s", args, o.drain, err, stderr)
 		}
@@ -114,7 +114,7 @@ func TestDrainTimeoutDependsOnTheSupervisorUnlessItIsGiven(t *testing.T) {
 
 func TestFlagsOfRunReachThePluginInTheExamples(t *testing.T) {
 	env, usage, _ := fakeProcess(nil, "--help")
-	if _, err := readRunOptions("run", env); !errors.Is(err, flag.ErrHelp) {
+	if _, err := readRunOptions(env); !errors.Is(err, flag.ErrHelp) {
 		t.Fatal(err)
 	}
 	names := regexp.MustCompile(`\[(KAFKAUPSTREAM_[A-Z_]+)\]`).FindAllStringSubmatch(usage.String(), -1)

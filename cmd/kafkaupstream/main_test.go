@@ -76,7 +76,8 @@ func TestCommandLine(t *testing.T) {
 			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},
 		{"check prints what is wrong on standard output", "check --offline -f " + route, "", 1, "problem  topicc: unknown key; did you mean \"topic\"?\n", ""},
 		{"route prints what is wrong on standard error", "route -f " + route, "", 1, "", "problem  topicc: unknown key; did you mean \"topic\"?\n"},
-		{"an address that cannot be listened on is named", "dev --listen 127.0.0.1:99999", "", 1, "", "99999"},
+		{"an address that cannot be listened on is named", "dev --listen 203.0.113.9:9080", "", 1, "", "203.0.113.9:9080"},
+		{"an address that is none is wrong usage", "dev --listen 127.0.0.1:99999", "", 2, "", "--listen: \"99999\" is no port"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,7 +106,8 @@ func TestVersionNamesWhatIsLinkedIn(t *testing.T) {
 // fakeProcess is what a command that is called directly sees.
 func fakeProcess(vars map[string]string, args ...string) (env environment, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return environment{args, func(name string) string { return vars[name] }, stdout, stderr, strings.NewReader(""), nil}, stdout, stderr
+	env = environment{args: args, getenv: func(name string) string { return vars[name] }, stdout: stdout, stderr: stderr, stdin: strings.NewReader("")}
+	return env, stdout, stderr
 }
 
 func TestDispatchTouchesNothingButItsEnvironment(t *testing.T) {

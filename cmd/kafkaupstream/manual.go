@@ -13,10 +13,10 @@ import (
 // writeManual writes a page for the program and for each command into a directory, in man's own language.
 func writeManual(ctx context.Context, env environment) error {
 	if len(env.args) != 1 {
-		return flagsOf("man").misused(env, "which directory?")
+		return newFlags(env.command).misused(env, "which directory?")
 	}
-	pages := map[string][]byte{"kafkaupstream.1": overview()}
-	for _, c := range slices.Concat(commands(), spoolCommands()) {
+	pages := map[string][]byte{"kafkaupstream.1": overview(env.table)}
+	for _, c := range slices.Concat(env.table, spoolCommands()) {
 		if c.hidden {
 			continue
 		}
@@ -33,10 +33,10 @@ func writeManual(ctx context.Context, env environment) error {
 }
 
 // overview is the page of the program.
-func overview() []byte {
+func overview(table []command) []byte {
 	b := begin("kafkaupstream", programDoes)
 	fmt.Fprintf(b, ".SH SYNOPSIS\n.B kafkaupstream\n[COMMAND] [FLAGS]\n.SH COMMANDS\n")
-	for _, c := range slices.Concat(commands(), spoolCommands()) {
+	for _, c := range slices.Concat(table, spoolCommands()) {
 		if !c.hidden {
 			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(strings.TrimSpace(c.name+" "+c.args)), roff(c.does))
 		}

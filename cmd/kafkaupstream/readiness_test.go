@@ -25,11 +25,17 @@ func TestReadiness(t *testing.T) {
 	const (
 		nobody    = "no cluster answers"
 		noDisk    = "the spool's directory cannot be opened"
+		fullDisk  = "the spool is full"
 		noSocket  = "APISIX cannot connect"
 		durably   = `,"delivery":"durable"`
 		unitRest  = `,"transactional":true`
 		unitsKept = durably + unitRest
 	)
+	filled := func(rest string) func(*testing.T, *observed) {
+		return func(_ *testing.T, o *observed) {
+			o.sends(o.prepared(away(rest+briefly)), 202, strings.Repeat("x", 900_000))
+		}
+	}
 	noSpool := func(_ *testing.T, o *observed) { o.occupy(o.spool) }
 	for _, c := range []struct {
 		name       string
@@ -49,6 +55,18 @@ func TestReadiness(t *testing.T) {
 		{"a durable transactional route can keep records while its cluster is away", nil, cannotReach(202, unitsKept), 200, []string{"1 of 1 connections"}},
 		{"routes of both kinds can keep records while their cluster is away", nil, cannotReach(202, durably, unitsKept), 200, []string{"2 of 2 connections"}},
 		{"a stream that is suspended keeps records all the same", nil, refusedLater(unitsKept+`,"on_permanent_error":"suspend"`, "v"), 200, nil},
+		{"a runner is not ready when the cluster of its durable route is away and its spool is full", nil, filled(durably), 503,
+			[]string{nobody, fullDisk, "1 of 1 connections"}},
+		{"a runner is not ready when the cluster of its durable transactional route is away and its spool is full", nil, filled(unitsKept), 503,
+			[]string{nobody, fullDisk, "1 of 1 connections"}},
+		{"a runner with a full spool is ready while a cluster answers", nil, func(t *testing.T, o *observed) {
+			filled(durably)(t, o)
+			posts(durably, 200, "v")(t, o)
+		}, 200, []string{fullDisk, "1 of 2 connections"}},
+		{"a record that is too large for the spool says nothing of others", nil, func(t *testing.T, o *observed) {
+			cannotReach(202, durably)(t, o)
+			o.sends(o.prepared(away(durably+briefly)), 503, strings.Repeat("x", 950_000))
+		}, 200, []string{"1 of 1 connections"}},
 		{"a durable route makes up for a sync route whose cluster is away", nil, func(t *testing.T, o *observed) {
 			cannotReach(202, unitsKept)(t, o)
 			cannotReach(503, syncRest)(t, o)
@@ -99,7 +117,7 @@ func TestReadiness(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			o := observe(t, "--log-level", "error", "--drain-timeout", "20s")
+			o := observe(t, "--log-level", "error", "--drain-timeout", "20s", "--spool-max-bytes", "1MiB")
 			if c.before != nil {
 				c.before(t, o)
 			}

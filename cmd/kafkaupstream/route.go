@@ -18,7 +18,7 @@ const defaultAdminURL = "http://127.0.0.1:9180"
 
 // printRoute prints a route of APISIX with the configuration in it.
 func printRoute(_ context.Context, env environment) error {
-	fs := flagsOf("route")
+	fs := newFlags(env.command)
 	file := fs.String("f", "", "`file` with the plugin's configuration, JSON; - is standard input")
 	phase := fs.String("phase", "post-req", "the `phase` in which APISIX runs it: post-req, or pre-req, which runs before authentication and limits")
 	var r apisixroute.Route

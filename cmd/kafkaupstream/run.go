@@ -57,8 +57,8 @@ type runOptions struct {
 }
 
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
-func readRunOptions(command string, env environment) (o runOptions, err error) {
-	fs := flagsOf(command)
+func readRunOptions(env environment) (o runOptions, err error) {
+	fs := newFlags(env.command)
 	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
 	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
 	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
@@ -141,7 +141,7 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv string) (err 
 
 // run serves APISIX until a signal comes or the parent is gone.
 func run(ctx context.Context, env environment) error {
-	o, err := readRunOptions("run", env)
+	o, err := readRunOptions(env)
 	if err != nil {
 		return err
 	}

@@ -3,22 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/pki"
 )
 
 // served is a `kafkaupstream serve`.
@@ -339,81 +333,28 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// authority makes certificates.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	n    atomic.Int64
-}
-
-func newAuthority(t *testing.T) *authority {
-	a := &authority{t: t}
-	a.cert, a.key, _ = a.make("authority", true)
-	return a
-}
-
-// make returns a certificate for the loopback address, with its key and as PEM.
-func (a *authority) make(name string, ca bool) (*x509.Certificate, *ecdsa.PrivateKey, []byte) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.n.Add(1)), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, signer := template, key
-	if a.cert != nil {
-		parent, signer = a.cert, a.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-// write makes a certificate and writes it and its key to files of that name.
-func (a *authority) write(path, name string) tls.Certificate {
-	a.t.Helper()
-	_, key, cert := a.make(name, false)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	for suffix, text := range map[string][]byte{".key": private, ".crt": cert} {
-		if err := os.WriteFile(path+suffix, text, 0o600); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-	pair, err := tls.X509KeyPair(cert, private)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return pair
-}
-
 func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	t.Parallel()
-	b, address, dir, ca := startBroker(t), program.FreeAddress(t), t.TempDir(), newAuthority(t)
-	ca.write(filepath.Join(dir, "server"), "first")
-	gateway := ca.write(filepath.Join(dir, "gateway"), "gateway")
-	stranger := newAuthority(t).write(filepath.Join(dir, "stranger"), "stranger")
-	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
+	b, address, dir, ca := startBroker(t), program.FreeAddress(t), t.TempDir(), pki.New("authority")
+	issue := func(from *pki.Authority, name string) pki.Issued {
+		return from.Issue(name, time.Now().Add(time.Hour), "127.0.0.1")
+	}
+	pair := func(of pki.Issued) tls.Certificate {
+		made, err := tls.X509KeyPair([]byte(of.Cert), []byte(of.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	gateway, stranger := pair(issue(ca, "gateway")), pair(issue(pki.New("authority"), "stranger"))
+	issue(ca, "first").Write(t, filepath.Join(dir, "server"))
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), []byte(ca.PEM), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := startServe(t, b, "  - {id: a, match: {path: /a}, topic: t, key: $consumer_name}\n", "--listen", address,
 		"--tls-cert", dir+"/server.crt", "--tls-key", dir+"/server.key", "--tls-client-ca", dir+"/ca.crt")
 	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
+	roots.AddCert(ca.Cert)
 	ask := func(client ...tls.Certificate) (name string, err error) {
 		transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: client}}
 		defer transport.CloseIdleConnections()
@@ -441,7 +382,7 @@ func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	if _, err := ask(); err == nil {
 		t.Error("somebody without a certificate was let in")
 	}
-	ca.write(filepath.Join(dir, "server"), "second")
+	issue(ca, "second").Write(t, filepath.Join(dir, "server"))
 	program.Until(t, "the second certificate is used", func() bool { name, _ := ask(gateway); return name == "second" })
 	s.Signal(syscall.SIGINT)
 	s.ended(0)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
@@ -52,7 +54,7 @@ func spoolCommands() []command {
 func spoolAction(name, takes, does string, flags func(*spoolCommand), do func(*spoolCommand, context.Context) error, examples ...string) command {
 	row := command{name: "spool " + name, args: takes, does: does, examples: examples}
 	row.run = func(ctx context.Context, env environment) error {
-		c := &spoolCommand{env: env, fs: newFlags(row)}
+		c := &spoolCommand{env: env, fs: newFlags(env.command)}
 		c.fs.StringVar(&c.dir, "spool-dir", env.getenv("KAFKAUPSTREAM_SPOOL_DIR"), "the runner's --spool-dir, a `directory` [KAFKAUPSTREAM_SPOOL_DIR]")
 		c.fs.BoolVar(&c.json, "json", false, "print JSON")
 		flags(c)
@@ -62,6 +64,12 @@ func spoolAction(name, takes, does string, flags func(*spoolCommand), do func(*s
 		return do(c, ctx)
 	}
 	return row
+}
+
+const spoolAbout = "\nThe beginning of a stream's name is enough where no other has it. While a runner has the\nspool, it does the work; otherwise this command does, and sends nothing itself.\n"
+
+func printSpoolUsage(w io.Writer) error {
+	return printCommands(w, "kafkaupstream spool shows and handles the records that durable routes keep on disk.", spoolCommands(), spoolAbout+moreHelp)
 }
 
 // operateSpool runs `kafkaupstream spool`.
@@ -75,10 +83,10 @@ func operateSpool(ctx context.Context, env environment) error {
 	case first == "-h", first == "-help", first == "--help":
 		return printSpoolUsage(env.stdout)
 	case first == "help":
-		env.args = append([]string{"spool"}, rest...)
-		return help(ctx, env)
+		env.args = append(slices.Clone(rest), "--help")
+		return operateSpool(ctx, env)
 	case strings.HasPrefix(first, "-"):
-		if err := flagsOf("spool").parse(env, false); err != nil {
+		if err := newFlags(env.command).parse(env, false); err != nil {
 			return err
 		}
 	}
@@ -89,7 +97,7 @@ func operateSpool(ctx context.Context, env environment) error {
 		return errUsage
 	}
 	env.args = rest
-	return row.run(ctx, env)
+	return row.call(ctx, env)
 }
 
 func (c *spoolCommand) showFlags() {

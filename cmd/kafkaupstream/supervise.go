@@ -10,9 +10,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/supervisor"
-	"golang.org/x/sys/unix"
 )
 
 // run is two processes. The supervisor is the one that APISIX starts, stops and, a second later,
@@ -98,7 +99,7 @@ func ownBinary() string {
 
 // work serves APISIX on the supervisor's socket until a signal comes or the supervisor is gone.
 func work(ctx context.Context, env environment) error {
-	o, err := readRunOptions("worker", env)
+	o, err := readRunOptions(env)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (f headerFlag) Set(line string) error {
 }
 
 func readVerifyOptions(env environment) (o verifyOptions, err error) {
-	fs := flagsOf("verify")
+	fs := newFlags(env.command)
 	fs.StringVar(&o.URL, "url", "", "`URL` where the gateway takes records; "+verify.KeyMark+" in it is the record's key")
 	fs.StringVar(&o.brokers, "brokers", "", "the Kafka cluster, a `list` host:port,…")
 	fs.StringVar(&o.Topic, "topic", "", "the `topic` in which the records are to arrive")

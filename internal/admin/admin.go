@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +35,7 @@ const (
 
 // Options of a server.
 type Options struct {
-	// Address is what ParseAddress has returned.
+	// Address is host:port.
 	Address string
 	Metrics http.Handler
 	// Ready says whether the program is ready.
@@ -45,25 +43,6 @@ type Options struct {
 	// Profiles are served if it is set.
 	Profiles bool
 	Log      *slog.Logger
-}
-
-// ParseAddress reads an address to listen on: host:port, :port or a port alone, which both
-// mean the loopback interface.
-func ParseAddress(text string) (string, error) {
-	if !strings.Contains(text, ":") {
-		text = ":" + text
-	}
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return "", fmt.Errorf("%.80q is no address: expected host:port, or a port for the loopback interface", text)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("%.80q is no port: expected a number from 0 to 65535", port)
-	} else if host == "" {
-		host = "127.0.0.1"
-		port = strconv.FormatUint(n, 10)
-	}
-	return net.JoinHostPort(host, port), nil
 }
 
 // Server serves, as soon as its address is free.

@@ -14,28 +14,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-func TestAddresses(t *testing.T) {
-	for _, c := range []struct{ given, want string }{
-		{"9091", "127.0.0.1:9091"},
-		{":9091", "127.0.0.1:9091"},
-		{"0.0.0.0:9091", "0.0.0.0:9091"},
-		{"[::]:9091", "[::]:9091"},
-		{"[::1]:0", "[::1]:0"},
-		{"localhost:80", "localhost:80"},
-		{"host", ""},
-		{"70000", ""},
-		{"127.0.0.1:http", ""},
-		{"1.2.3.4:", ""},
-		{"a:b:c", ""},
-		{"", ""},
-	} {
-		got, err := ParseAddress(c.given)
-		if got != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%q: got %q, %v; want %q", c.given, got, err, c.want)
-		}
-	}
-}
-
 type fixture struct {
 	*Server
 	url string

@@ -23,6 +23,9 @@ func (c *Core) Readiness() (out admin.Readiness) {
 		case !owner:
 			out.Warn("another process has the spool: what this one keeps is sent after that process has ended")
 		}
+		if c.queue.Exhausted() {
+			out.Warn("the spool is full: durable routes can keep no record while their cluster does not answer")
+		}
 	}
 	producers := c.pool.Stats().Producers
 	invalid, down, stuck := 0, 0, 0

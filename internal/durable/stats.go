@@ -61,14 +61,23 @@ func (q *Queue) State() (open, owner bool) {
 	return disk != nil && disk.InPlace() == nil, owner
 }
 
+// Exhausted reports whether no route can add to what is on disk: there is no room for even a small record.
+func (q *Queue) Exhausted() bool {
+	disk := q.spool.Load()
+	return disk != nil && disk.Exhausted()
+}
+
 // Keeps reports whether records for this producer can be kept on disk while its cluster
 // does not answer. A transactional producer does not show that itself: one that a
 // durable route has belongs to a stream.
 func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
-	if open := q.spool.Load() != nil; !open || p.Mode == (record.Mode{Delivery: record.Durable}) {
-		return open
+	switch {
+	case q.spool.Load() == nil, q.Exhausted():
+		return false
+	case p.Mode == (record.Mode{Delivery: record.Durable}):
+		return true
 	}
 	for _, st := range q.streams {
 		if st.conn.ProducerID() == p.ID {

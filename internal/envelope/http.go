@@ -25,8 +25,8 @@ type NameValue struct{ Name, Value string }
 // same members under the same names: method, headers, uri (path and query), uri_args, body, and body_base64 where the body is
 // base64. What is not UTF-8 in a name or value has U+FFFD in its place, as JSON has no bytes.
 func (r *Request) AppendHead(dst []byte) []byte {
-	dst = appendText(append(dst, `{"method":`...), r.Method)
-	dst = appendText(append(dst, `,"uri":`...), r.uri())
+	dst = jsonvalue.AppendQuoted(append(dst, `{"method":`...), r.Method)
+	dst = jsonvalue.AppendQuoted(append(dst, `,"uri":`...), r.uri())
 	dst = appendNames(append(dst, `,"uri_args":`...), r.Query)
 	return appendNames(append(dst, `,"headers":`...), r.Headers)
 }
@@ -57,22 +57,18 @@ func appendNames(dst []byte, all []NameValue) []byte {
 		for i+n < len(all) && all[i+n].Name == all[i].Name {
 			n++
 		}
-		dst = append(appendText(dst, all[i].Name), ':')
+		dst = append(jsonvalue.AppendQuoted(dst, all[i].Name), ':')
 		if n == 1 {
-			dst = appendText(dst, all[i].Value)
+			dst = jsonvalue.AppendQuoted(dst, all[i].Value)
 		} else {
 			for j := range n {
-				dst = appendText(append(dst, "[,"[min(j, 1)]), all[i+j].Value)
+				dst = jsonvalue.AppendQuoted(append(dst, "[,"[min(j, 1)]), all[i+j].Value)
 			}
 			dst = append(dst, ']')
 		}
 		i += n
 	}
 	return append(dst, '}')
-}
-
-func appendText(dst []byte, s string) []byte {
-	return jsonvalue.AppendQuoted(dst, strings.ToValidUTF8(s, string(utf8.RuneError)))
 }
 
 // WrapRequest puts a value, any but nil, behind the head of its request. Wrapped has at most limit bytes, or the error is a [*Refused] or

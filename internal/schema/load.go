@@ -2,6 +2,8 @@ package schema
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
@@ -27,9 +29,21 @@ type loader struct {
 	values   int
 }
 
-// load returns the schema that is made of a registered one. A JSON Schema that does not say its draft is of draft-07, as
+// load returns the schema that is made of a registered one; an error of KindConfiguration says of which. A JSON Schema that does not say its draft is of draft-07, as
 // Confluent's own libraries take it.
 func (r *Registry) load(ctx context.Context, of Registered, name Name) (*Schema, error) {
+	s, err := r.compile(ctx, of, name)
+	if invalid, ok := errors.AsType[*Error](err); ok && invalid.Kind == KindConfiguration {
+		which := name.String()
+		if name.ID == 0 {
+			which += fmt.Sprintf(" (id %d)", of.ID)
+		}
+		err = misconfigured("%s: %s", which, invalid.Reason)
+	}
+	return s, err
+}
+
+func (r *Registry) compile(ctx context.Context, of Registered, name Name) (*Schema, error) {
 	l := &loader{registry: r, format: Format(of.Type), docs: documents{}}
 	if l.format == JSONSchema {
 		if err := l.add(ctx, of, rootURL, nil); err != nil {

@@ -458,6 +458,29 @@ func TestRegisteredSchemaThatDoesNotSayItsDraftIsOfDraft7(t *testing.T) {
 	}
 }
 
+// Nobody has seen these patterns when a route is loaded.
+func TestRegisteredPatterns(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("look-around/1", 1, `{"pattern": "^(?!.*--)[a-z-]+$"}`)
+	f.set("back-reference/1", 2, `{"properties": {"a": {"pattern": "(a)\\1"}}}`)
+	c, _ := newTestCache(t, nil)
+	s, _, err := source(t, c, f.registry(t, Options{}), "look-around", "1").Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]string{`"a-b"`: "", `"a--b"`: `the value must match "^(?!.*--)[a-z-]+$"`} {
+		found, _ := s.Validate([]byte(value))
+		if got := strings.Join(sentences(found), "; "); got != want {
+			t.Errorf("%s: got %q, want %q", value, got, want)
+		}
+	}
+	_, _, err = source(t, c, f.registry(t, Options{}), "back-reference", "1").Current(t.Context())
+	const want = `version 1 of the subject "back-reference" (id 2): "#/properties/a/pattern" is not a pattern that RE2 knows, or RE2 with look-around: invalid escape sequence: "\\1"`
+	if kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestReferencesOfAvroAndProtobuf(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.answers["o/1"] = Registered{7, "AVRO", `{"type": "record", "name": "O", "namespace": "n", "fields": [{"name": "c", "type": "n.C"}, {"name": "m", "type": "m.M"}]}`, []Reference{{"n.C", "c", 1}, {"m.M", "m", 2}}}
@@ -472,8 +495,8 @@ func TestReferencesOfAvroAndProtobuf(t *testing.T) {
 	for _, w := range []struct{ subject, value, want string }{
 		{"o", `{"c": {}, "m": "A"}`, "0000000007" + "0200"},
 		{"p", `{"b": {"c": {"n": 1}}, "c": {"n": 2}}`, "000000000a" + "00" + "0a040a020801" + "12020802"},
-		{"circle", ``, `schema: the references of the subject "circle" lead back to it`},
-		{"mixed", ``, `schema: the registered schema is of the type "PROTOBUF", not AVRO`},
+		{"circle", ``, `schema: version 1 of the subject "circle" (id 13): the references of the subject "circle" lead back to it`},
+		{"mixed", ``, `schema: version 1 of the subject "mixed" (id 14): the registered schema is of the type "PROTOBUF", not AVRO`},
 	} {
 		s, id, err := source(t, c, f.registry(t, Options{}), w.subject, "1").Current(t.Context())
 		if err != nil {

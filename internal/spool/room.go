@@ -95,6 +95,25 @@ func (r *room) full() error {
 	return r.lacks(r.refused.bytes, r.refused.holder)
 }
 
+// smallRecord is what there is to be room for where a record can be kept, in bytes.
+const smallRecord = 4 << 10
+
+// exhausted reports whether none of the holders could add a small record. It does not look at what was refused before: a large
+// record says nothing about others.
+func (r *room) exhausted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lacks(smallRecord, nil) != nil {
+		return true
+	}
+	for holder := range r.held {
+		if r.lacks(smallRecord, holder) == nil {
+			return false
+		}
+	}
+	return len(r.held) > 0
+}
+
 // lacks is why there is no room for n bytes of a record; nil: there is. The caller has the lock.
 func (r *room) lacks(n int64, holder any) error {
 	share := r.max - max(r.lettersMax(), r.letters)

@@ -182,3 +182,39 @@ func TestFullSpoolSaysSoUntilThereIsRoom(t *testing.T) {
 		t.Errorf("with room again: %v", err)
 	}
 }
+
+func TestSpoolIsExhaustedWhenNoHolderHasRoomForASmallRecord(t *testing.T) {
+	r := room{max: 1 << 20, held: map[any]int64{}} // of which records have 896 KiB
+	want := func(exhausted bool, what string) {
+		t.Helper()
+		if r.exhausted() != exhausted {
+			t.Errorf("%s: %t", what, !exhausted)
+		}
+	}
+	want(false, "empty")
+	if err := r.takeRecord(950_000, "a"); !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	want(false, "empty, and a large record was refused")
+	for _, c := range []struct {
+		bytes     int64
+		holder    any
+		exhausted bool
+		what      string
+	}{
+		{600_000, "a", false, "a has less than its share"},
+		{150_000, "a", true, "a is alone, and has its share"},
+		{10_000, "b", false, "b has room"},
+	} {
+		if err := r.takeRecord(c.bytes, c.holder); err != nil {
+			t.Fatal(err)
+		}
+		want(c.exhausted, c.what)
+	}
+	r.give(charge{bytes: 750_000, held: map[any]int64{"a": 750_000}}, false)
+	want(false, "a's records have gone")
+	if err := r.takeRecord(r.max-r.lettersMax()-r.records-smallRecord/2, nil); err != nil {
+		t.Fatal(err)
+	}
+	want(true, "there is nothing left for anybody")
+}

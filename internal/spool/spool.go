@@ -172,6 +172,9 @@ func (s *Spool) Letters() (bytes, maxBytes, dropped int64) {
 // flag; nil: it would not, or none was.
 func (s *Spool) Full() error { return s.room.full() }
 
+// Exhausted reports whether no holder (see Entry) of what is kept could add even a record of 4 KiB.
+func (s *Spool) Exhausted() bool { return s.room.exhausted() }
+
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/tracing"
@@ -69,7 +70,7 @@ func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 		}
 		return append(append(append(append(append(dst, `,"`...), name...), `_from":"`...), from...), '"')
 	}
-	dst = appendText(append(dst, `,"topic":`...), []byte(rec.Topic))
+	dst = jsonvalue.AppendQuoted(append(dst, `,"topic":`...), rec.Topic)
 	dst = source(dst, "topic", routeconf.OverrideTopic)
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(rec.Partition), 10)
 	dst = source(dst, "partition", routeconf.OverridePartition)
@@ -85,7 +86,7 @@ func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendText(append(dst, `{"name":`...), []byte(h.Key))
+		dst = jsonvalue.AppendQuoted(append(dst, `{"name":`...), h.Key)
 		dst = append(appendBytes(dst, "value", h.Value), '}')
 	}
 	dst = strconv.AppendInt(append(dst, `],"value_bytes":`...), int64(len(rec.Value)), 10)
@@ -100,10 +101,8 @@ func appendBytes(dst []byte, name string, value []byte) []byte {
 	case value == nil:
 		return append(dst, `":null`...)
 	case utf8.Valid(value):
-		return appendText(append(dst, `":`...), value)
+		return jsonvalue.AppendQuoted(append(dst, `":`...), value)
 	}
 	dst = append(dst, `_base64":"`...)
 	return append(base64.StdEncoding.AppendEncode(dst, value), '"')
 }
-
-func appendText(dst, text []byte) []byte { return appendJSONString(dst, string(text)) }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 )
 
 // Errors as problem details (RFC 9457), for clients that ask for them.
@@ -46,7 +48,7 @@ func asProblem(req Request, r *Reply) {
 	kind := r.problem()
 	dst := append(append([]byte(`{"type":"`+problemTypes), kind...), `","title":"`...)
 	dst = append(append(dst, strings.ReplaceAll(kind, "_", " ")...), `","status":`...)
-	dst = appendJSONString(append(appendInt(dst, int64(r.Status)), `,"detail":`...), r.Message)
+	dst = jsonvalue.AppendQuoted(append(appendInt(dst, int64(r.Status)), `,"detail":`...), r.Message)
 	dst = append(append(append(dst, `,"delivered":"`...), r.Delivered...), '"')
 	r.body, r.ContentType = append(append(dst, r.Detail...), '}'), problemMedia
 }

@@ -1,10 +1,10 @@
 package kafkaupstream
 
 import (
-	"encoding/json"
 	"net/textproto"
 	"strconv"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
@@ -84,13 +84,13 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"code":`...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
 	dst = append(dst, `,"message":`...)
-	dst = appendJSONString(dst, r.Message)
+	dst = jsonvalue.AppendQuoted(dst, r.Message)
 	dst = append(dst, `,"delivered":"`...)
 	dst = append(dst, r.Delivered...)
 	dst = append(dst, '"')
 	if r.Delivered == DeliveredYes && !r.several {
 		dst = append(dst, `,"topic":`...)
-		dst = appendJSONString(dst, r.Topic)
+		dst = jsonvalue.AppendQuoted(dst, r.Topic)
 		dst = append(dst, `,"partition":`...)
 		dst = strconv.AppendInt(dst, int64(r.Ack.Partition), 10)
 		dst = append(dst, `,"offset":`...)
@@ -100,7 +100,7 @@ func (r *Reply) AppendJSON(dst []byte) []byte {
 	}
 	if r.Receipt != "" && !r.several {
 		dst = append(dst, `,"receipt":`...)
-		dst = appendJSONString(dst, r.Receipt)
+		dst = jsonvalue.AppendQuoted(dst, r.Receipt)
 	}
 	dst = append(dst, r.Detail...)
 	return append(dst, '}')
@@ -119,18 +119,6 @@ func (w *work) present(reply Reply) Reply {
 		reply.ContentType = w.asked.contentType()
 	}
 	return reply
-}
-
-func appendJSONString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) // of a string: cannot fail
-			return append(dst, quoted...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }
 
 // retryAfter is what a client is asked to wait after a 503, in seconds.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/restproxy"
 )
@@ -171,7 +172,7 @@ func (a *asked) appendV2(dst []byte, replies []Reply) []byte {
 			dst = append(dst, `,"error_code":null,"error":null}`...)
 		} else {
 			dst = appendInt(append(dst, `{"partition":null,"offset":null,"error_code":`...), int64(r.errorCode()))
-			dst = append(appendJSONString(append(dst, `,"error":`...), r.Message), '}')
+			dst = append(jsonvalue.AppendQuoted(append(dst, `,"error":`...), r.Message), '}')
 		}
 	}
 	var ids said // the first of the request's: a body names one schema for all
@@ -208,7 +209,7 @@ func (a *asked) appendV3Batch(dst []byte, replies []Reply) []byte {
 				dst = append(dst, ',')
 			}
 			first = false
-			dst = appendJSONString(append(dst, `{"id":`...), s.id)
+			dst = jsonvalue.AppendQuoted(append(dst, `{"id":`...), s.id)
 			if successes {
 				dst = a.appendPlace(dst, r, s)
 			} else {
@@ -229,8 +230,8 @@ func (a *asked) appendPlace(dst []byte, r *Reply, s *said) []byte {
 	if r.Delivered == DeliveredYes {
 		topic = r.Topic
 	}
-	dst = appendJSONString(append(dst, `,"cluster_id":`...), a.Cluster)
-	dst = appendJSONString(append(dst, `,"topic_name":`...), topic)
+	dst = jsonvalue.AppendQuoted(append(dst, `,"cluster_id":`...), a.Cluster)
+	dst = jsonvalue.AppendQuoted(append(dst, `,"topic_name":`...), topic)
 	partition, offset := s.place(r)
 	dst = appendInt(append(dst, `,"partition_id":`...), int64(partition))
 	dst = appendInt(append(dst, `,"offset":`...), offset)
@@ -259,7 +260,7 @@ func appendSize(dst []byte, name, kind string, size, id int) []byte {
 // appendProxyError appends an error's code and message as the proxy has them.
 func appendProxyError(dst []byte, r *Reply) []byte {
 	dst = appendInt(append(dst, `"error_code":`...), int64(r.errorCode()))
-	return appendJSONString(append(dst, `,"message":`...), r.Message)
+	return jsonvalue.AppendQuoted(append(dst, `,"message":`...), r.Message)
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
@@ -105,7 +106,7 @@ func (s *routeSchema) encodeKey(w *work, d *draft) *Reply {
 	case text == nil && !utf8.Valid(d.Key):
 		return refuse(400, "the key is not UTF-8")
 	case text == nil:
-		text = appendJSONString(nil, string(d.Key))
+		text = jsonvalue.AppendQuoted(nil, string(d.Key))
 	}
 	encoded, id, refused := s.encode(w, "key", text)
 	if refused == nil {
@@ -137,8 +138,8 @@ func mismatch(message string, found []schema.Problem, more int) *Reply {
 		if i > 0 {
 			r.Detail = append(r.Detail, ',')
 		}
-		r.Detail = appendJSONString(append(r.Detail, `{"pointer":`...), p.Pointer)
-		r.Detail = append(appendJSONString(append(r.Detail, `,"message":`...), p.Message), '}')
+		r.Detail = jsonvalue.AppendQuoted(append(r.Detail, `{"pointer":`...), p.Pointer)
+		r.Detail = append(jsonvalue.AppendQuoted(append(r.Detail, `,"message":`...), p.Message), '}')
 	}
 	r.Detail = strconv.AppendInt(append(r.Detail, `],"more_problems":`...), int64(more), 10)
 	return r

@@ -25,7 +25,7 @@ func TestExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("ca.pem", k.ca.pem)
+	write("ca.pem", k.ca.PEM)
 	if err := os.Symlink(binary, filepath.Join(dir, "kafkaupstream")); err != nil {
 		t.Fatal(err)
 	}

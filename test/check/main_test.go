@@ -17,6 +17,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
+	"github.com/kafkaupstream/kafkaupstream/test/pki"
 )
 
 var binary string
@@ -43,8 +44,8 @@ const (
 // scene is one broker with many ports, for all tests.
 type scene struct {
 	*kafkatest.Cluster
-	ca, otherCA *authority
-	client      issued
+	ca, otherCA *pki.Authority
+	client      pki.Issued
 }
 
 var shared struct {
@@ -65,25 +66,25 @@ func kafka(t *testing.T) *scene {
 }
 
 func startScene(s *scene) error {
-	s.ca, s.otherCA = newAuthority("Test CA"), newAuthority("Other CA")
+	s.ca, s.otherCA = pki.New("Test CA"), pki.New("Other CA")
 	year := time.Now().AddDate(1, 0, 0)
 	here := []string{"127.0.0.1", "localhost"}
-	good := s.ca.issue("broker", year, here...)
-	s.client = s.ca.issue("client", year)
-	renamed := s.ca.issue("renamed broker", year, "127.0.0.1").listener("RENAMED", "SSL", nil)
+	good := s.ca.Issue("broker", year, here...)
+	s.client = s.ca.Issue("client", year)
+	renamed := listener(s.ca.Issue("renamed broker", year, "127.0.0.1"), "RENAMED", "SSL", nil)
 	renamed.Advertised = "localhost"
 	ports := []kafkatest.Listener{
 		{Name: "PLAIN", Protocol: "PLAINTEXT"},
 		{Name: "LOST", Protocol: "PLAINTEXT", Advertised: "broker.invalid:9092"},
-		good.listener("TLS", "SSL", nil),
-		s.ca.issue("old broker", time.Now().AddDate(0, 0, -2), here...).listener("EXPIRED", "SSL", nil),
-		s.ca.issue("tired broker", time.Now().AddDate(0, 0, 5), here...).listener("TIRED", "SSL", nil),
-		s.ca.issue("other broker", year, "kafka.example").listener("ELSEWHERE", "SSL", nil),
+		listener(good, "TLS", "SSL", nil),
+		listener(s.ca.Issue("old broker", time.Now().AddDate(0, 0, -2), here...), "EXPIRED", "SSL", nil),
+		listener(s.ca.Issue("tired broker", time.Now().AddDate(0, 0, 5), here...), "TIRED", "SSL", nil),
+		listener(s.ca.Issue("other broker", year, "kafka.example"), "ELSEWHERE", "SSL", nil),
 		renamed,
-		good.listener("MUTUAL", "SSL", map[string]string{
-			"ssl.client.auth": "required", "ssl.truststore.type": "PEM", "ssl.truststore.certificates": s.ca.pem,
+		listener(good, "MUTUAL", "SSL", map[string]string{
+			"ssl.client.auth": "required", "ssl.truststore.type": "PEM", "ssl.truststore.certificates": s.ca.PEM,
 		}),
-		good.listener("SECURE", "SASL_SSL", map[string]string{"sasl.enabled.mechanisms": "SCRAM-SHA-512"}),
+		listener(good, "SECURE", "SASL_SSL", map[string]string{"sasl.enabled.mechanisms": "SCRAM-SHA-512"}),
 	}
 	var err error
 	s.Cluster, err = kafkatest.Start(kafkatest.Options{
@@ -205,7 +206,7 @@ func (r report) text() string {
 }
 
 // caFile is a file with the certificate of the authority.
-func (a *authority) file(t *testing.T) string { return writeFile(t, "ca.pem", a.pem) }
+func caFile(t *testing.T, a *pki.Authority) string { return writeFile(t, "ca.pem", a.PEM) }
 
 func golden(t *testing.T, path, got string) {
 	t.Helper()

@@ -38,8 +38,8 @@ func TestWayThatIsFine(t *testing.T) {
 
 func TestTLSAndLogin(t *testing.T) {
 	k := kafka(t)
-	ca := k.ca.file(t)
-	clientCert, clientKey := writeFile(t, "client.pem", k.client.cert), writeFile(t, "client.key", k.client.key)
+	ca := caFile(t, k.ca)
+	clientCert, clientKey := writeFile(t, "client.pem", k.client.Cert), writeFile(t, "client.key", k.client.Key)
 	secrets := writeFile(t, "password", alicePassword+"\n")
 	secretsDir, _ := strings.CutSuffix(secrets, "/password")
 	at := k.ListenerOf
@@ -54,7 +54,7 @@ func TestTLSAndLogin(t *testing.T) {
 			{Name: "tls", Status: "ok", Message: "TLS 1.3, the certificate of CN=broker, valid until "},
 			{Name: "topic", Status: "ok"},
 		}},
-		{"TLS by name", properties{"bootstrap.servers": strings.Replace(at(1, "TLS"), "127.0.0.1", "localhost", 1), "security.protocol": "ssl", "ssl.ca.pem": k.ca.pem}, nil, nil, []step{
+		{"TLS by name", properties{"bootstrap.servers": strings.Replace(at(1, "TLS"), "127.0.0.1", "localhost", 1), "security.protocol": "ssl", "ssl.ca.pem": k.ca.PEM}, nil, nil, []step{
 			{Name: "names", Target: "localhost", Status: "ok", Message: "127.0.0.1"},
 			{Name: "brokers", Status: "ok", Message: "broker 1 is reached where the cluster says it is"},
 			{Name: "topic", Status: "ok"},
@@ -94,7 +94,7 @@ func TestTLSAndLogin(t *testing.T) {
 
 func TestEachFailureIsNamed(t *testing.T) {
 	k := kafka(t)
-	ca, otherCA := k.ca.file(t), k.otherCA.file(t)
+	ca, otherCA := caFile(t, k.ca), caFile(t, k.otherCA)
 	at := k.ListenerOf
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
@@ -232,7 +232,7 @@ func TestFailuresAfterWhichTheCheckGoesOn(t *testing.T) {
 	})
 	t.Run("the cluster gives out a name that the certificate has not", func(t *testing.T) {
 		t.Parallel()
-		r := check(t, 1, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "RENAMED"), "security.protocol": "SSL", "ssl.ca.location": k.ca.file(t)}), "--timeout", "2s")
+		r := check(t, 1, "-f", conf(t, properties{"bootstrap.servers": k.ListenerOf(1, "RENAMED"), "security.protocol": "SSL", "ssl.ca.location": caFile(t, k.ca)}), "--timeout", "2s")
 		r.has(t, "tls", "ok", "CN=renamed broker")
 		r.hasAny(t, "problem", "where its records go (advertised.listeners): the certificate of CN=renamed broker is for 127.0.0.1, not for localhost")
 	})

@@ -1,5 +1,5 @@
 // Package guard keeps a validation by github.com/santhosh-tekuri/jsonschema from costing
-// more than it may, whatever the value: it counts the steps, has the library use RE2 for
+// more than it may, whatever the value: it counts the steps, has the library use RE2, and an automaton for look-around, for
 // patterns, puts keywords of its own in the place of two of the library's that a value can
 // make slow, and refuses schemas that refer to themselves without end.
 //

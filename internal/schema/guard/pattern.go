@@ -14,13 +14,14 @@ import (
 // hundreds of times as large.
 const MaxPattern = 4096
 
-// pattern is a regular expression: RE2's, whose matching takes time that is linear in
+// pattern is a regular expression: RE2's, or with look-around. Either's matching takes time that is linear in
 // the text. One that is invalid has an error; it is reported by Guard.checkPatterns,
 // which knows the place.
 type pattern struct {
 	text         string
-	expression   *regexp.Regexp
+	matches      func(s string) bool
 	instructions int
+	begin        int    // steps, however short the text is
 	guard        *Guard // nil: nothing is counted
 	err          error
 }
@@ -35,25 +36,46 @@ func newPattern(text string) *pattern {
 		p.err = fmt.Errorf("is longer than %d bytes", MaxPattern)
 		return p
 	}
-	parsed, err := syntax.Parse(text, syntax.Perl)
+	p.err = notRE2(p.compile())
+	return p
+}
+
+func (p *pattern) compile() error {
+	parsed, err := syntax.Parse(p.text, syntax.Perl)
 	if err != nil {
-		p.err = notRE2(err)
-		return p
+		return p.compileLookaround(err)
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
-		p.err = notRE2(err)
-		return p
+		return err
+	}
+	expression, err := regexp.Compile(p.text)
+	if err != nil {
+		return err
 	}
 	p.instructions = len(program.Inst)
-	p.expression, err = regexp.Compile(text)
-	p.err = notRE2(err)
-	return p
+	p.matches = expression.MatchString
+	return nil
+}
+
+// compileLookaround compiles what is not RE2's, or returns why not.
+func (p *pattern) compileLookaround(notRE2 error) error {
+	look, err := newLookaround(p.text)
+	switch {
+	case err == errNoLookaround:
+		return notRE2
+	case err != nil:
+		return err
+	}
+	p.instructions = look.instructions
+	p.begin = p.instructions / 64 // each look-around is tried, however short the text is
+	p.matches = look.matches
+	return nil
 }
 
 func notRE2(err error) error {
 	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
-		return fmt.Errorf("is not a pattern that RE2 knows: %s: %s", invalid.Code, Quoted(invalid.Expr))
+		return fmt.Errorf("is not a pattern that RE2 knows, or RE2 with look-around: %s: %s", invalid.Code, Quoted(invalid.Expr))
 	}
 	return err
 }
@@ -67,9 +89,9 @@ func (p *pattern) MatchString(s string) bool {
 		return false
 	}
 	if p.guard != nil {
-		p.guard.spend(1 + len(s)*p.instructions/64)
+		p.guard.spend(1 + p.begin + len(s)*p.instructions/64)
 	}
-	return p.expression.MatchString(s)
+	return p.matches(s)
 }
 
 // checkPatterns returns the error of the subschema's first invalid pattern, and lets

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// parseAddress reads an address to listen on: host:port, or a port alone, as 9190 or :9190, which is on the loopback interface.
+// Another interface is used only where it is named, since what is served may be for nobody else.
+func parseAddress(text string) (string, error) {
+	address := text
+	if !strings.Contains(address, ":") {
+		address = ":" + address
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("%.80q is no address: expected host:port, or a port for the loopback interface", text)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", fmt.Errorf("%.80q is no port: expected a number from 0 to 65535", port)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
+}
