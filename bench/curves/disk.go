@@ -67,22 +67,11 @@ func spool(s *stand, c *rig.Curve) error {
 	}()
 	for bytes := int64(0); ; bytes = min(max(bytes*4, 32_000_000), s.o.spoolBytes) {
 		if more := bytes/spooled - kept; more > 0 {
-			token, err := r.prepare("route", conf)
+			n, err := r.append(c, conf, body, float64(bytes), more)
 			if err != nil {
 				return err
 			}
-			load, err := r.times(token, writers, more, http.StatusAccepted, func() func() *gateway.Request { return func() *gateway.Request { return body } })
-			if err != nil {
-				return err
-			}
-			kept += load.Answered
-			c.Add("append", "records of 10 kB a second", float64(bytes), load.Rate)
-			c.Add("append", "µs of CPU a record", float64(bytes), load.CPUMicros)
-			memory, err := r.memory()
-			if err != nil {
-				return err
-			}
-			c.Add("memory of the process", "MB", float64(bytes), memory)
+			kept += n
 			r.stop()
 		}
 		again, _, took, err := s.startAgain(dir, conf, body, http.StatusAccepted)
@@ -103,6 +92,23 @@ func spool(s *stand, c *rig.Curve) error {
 		return err
 	}
 	return s.forward(c, r, cluster, topic, kept, steps)
+}
+
+// append has the spool grow by n records, to so many bytes.
+func (r *runner) append(c *rig.Curve, conf string, body *gateway.Request, bytes float64, n int64) (int64, error) {
+	token, err := r.prepare("route", conf)
+	if err != nil {
+		return 0, err
+	}
+	load, err := r.times(token, writers, n, http.StatusAccepted, func() func() *gateway.Request { return func() *gateway.Request { return body } })
+	if err != nil {
+		return 0, err
+	}
+	c.Add("append", "records of 10 kB a second", bytes, load.Rate)
+	c.Add("append", "µs of CPU a record", bytes, load.CPUMicros)
+	memory, err := r.memory()
+	c.Add("memory of the process", "MB", bytes, memory)
+	return load.Answered, err
 }
 
 // forward watches the spool become empty: how fast between two of the sizes.
