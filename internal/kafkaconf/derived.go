@@ -46,9 +46,9 @@ func (c *Connection) Stripe(partition int32) *Connection {
 	c.stripesOnce.Do(func() {
 		c.stripes = make([]Connection, Stripes)
 		for i := range c.stripes {
-			s := &c.stripes[i]
-			s.mode, s.route, s.props, s.more, s.origin, s.MessageMaxBytes = c.mode, c.route, c.props, c.more, c.origin, c.MessageMaxBytes
-			s.id = fmt.Sprintf("%s-%d", c.id, i)
+			c.stripes[i].content = &content{
+				mode: c.mode, id: fmt.Sprintf("%s-%d", c.id, i), route: c.route, props: c.props, more: c.more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
+			}
 		}
 	})
 	return &c.stripes[i]
@@ -61,9 +61,9 @@ func (c *Connection) Derived(more Properties) *Connection {
 	maps.Copy(all, c.more)
 	maps.Copy(all, more)
 	maps.Copy(props, all)
-	return &Connection{
+	return &Connection{content: &content{
 		mode: c.mode, id: identity(props), route: c.route, props: props, more: all, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
-	}
+	}}
 }
 
 // OneByOne reports whether each batch has one record.

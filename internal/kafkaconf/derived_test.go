@@ -2,9 +2,11 @@ package kafkaconf
 
 import (
 	"maps"
+	"runtime"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 func TestStripesAreOfDurableConnectionsWithOneBatchUnderWay(t *testing.T) {
@@ -57,4 +59,39 @@ func TestStripesAreOfDurableConnectionsWithOneBatchUnderWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestConnectionsOfEqualPropertiesShareThem(t *testing.T) {
+	size := func() int {
+		contents.Lock()
+		defer contents.Unlock()
+		return len(contents.made)
+	}
+	conn := func(props Properties, acknowledged bool) *Connection {
+		props["bootstrap.servers"] = "127.0.0.1:1"
+		c, err := New(props, modeOf(acknowledged))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := size()
+	first := conn(Properties{"linger.ms": "77"}, true)
+	second := conn(Properties{"linger.ms": "77"}, true)
+	if first.content != second.content || first.Held() == second.Held() {
+		t.Error("two routes share their properties, and not what they hold")
+	}
+	for says, other := range map[string]*Connection{
+		"another mode": conn(Properties{"linger.ms": "77"}, false), "another spelling": conn(Properties{"linger.ms": "77.0"}, true),
+	} {
+		if other.content == first.content {
+			t.Error(says, "has the same properties")
+		}
+	}
+	runtime.KeepAlive(first)
+	runtime.KeepAlive(second)
+	await.True(t, "properties that nobody uses are forgotten", func() bool {
+		runtime.GC()
+		return size() <= before
+	})
 }
