@@ -354,6 +354,32 @@ func TestNextRunnerTakesTheSocketOver(t *testing.T) {
 	}
 }
 
+func TestSocketsPathThatLeadsToAFileIsRefused(t *testing.T) {
+	t.Parallel()
+	routes, precious := filepath.Join(t.TempDir(), "routes.yaml"), filepath.Join(t.TempDir(), "precious.txt")
+	for path, text := range map[string]string{
+		routes: "routes: [{id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}]\n", precious: "precious",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listen := "APISIX_LISTEN_ADDRESS=unix:" + precious
+	for _, o := range []program.Options{
+		{Args: []string{"serve", "-f", routes, "--listen", "unix:" + precious}},
+		{Args: []string{"run"}, Env: []string{listen}},
+		{Args: []string{"run"}, Env: []string{listen, oneProcess}},
+	} {
+		p, code := program.Run(t, binary, o)
+		if want := "listen on " + precious + ": " + precious + " is in the way: it is no socket"; code != 1 || !strings.Contains(p.Stderr.String(), want) {
+			t.Errorf("%q: exit code %d\n%s", o.Args, code, p.Stderr)
+		}
+		if text, err := os.ReadFile(precious); string(text) != "precious" {
+			t.Errorf("%q: %q, %v", o.Args, text, err)
+		}
+	}
+}
+
 func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
 	t.Parallel()
 	c, socket, spool := startBroker(t), socketPath(t), filepath.Join(t.TempDir(), "spool")
