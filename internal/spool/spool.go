@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -115,7 +117,9 @@ func (s *Spool) TryLock() (bool, error) {
 	path := filepath.Join(s.dir, lockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, syscall.EROFS) {
-		f, err = os.Open(path)
+		if there, openErr := os.Open(path); openErr == nil {
+			f, err = there, nil
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("spool: %w", err)
@@ -148,6 +152,18 @@ func (s *Spool) InPlace() error {
 	}
 	if path := filepath.Join(s.dir, lockName); lock != nil && !linked(lock, path) {
 		return &os.PathError{Op: "use", Path: path, Err: ErrGone}
+	}
+	return nil
+}
+
+// Usable returns why nothing new can be kept in the directory: it is not InPlace, or this process's
+// user may not make files there.
+func (s *Spool) Usable() error {
+	if err := s.InPlace(); err != nil {
+		return err
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, s.dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "write to", Path: s.dir, Err: err}
 	}
 	return nil
 }
