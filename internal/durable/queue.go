@@ -110,16 +110,16 @@ func OpenIdle(opts Options) (*Queue, error) {
 		}
 	}
 	if err != nil {
-		_, closeErr := q.Close()
+		_, _, closeErr := q.Close()
 		return nil, errors.Join(err, closeErr)
 	}
 	return q, nil
 }
 
 // Close notes the outcomes that have come since Stop, and gives up the directory. The pool has been
-// drained. It returns how many records were kept for being still queued. What is to be kept after it
-// finds the spool closed.
-func (q *Queue) Close() (kept int64, err error) {
+// drained. It returns how many records were kept for being still queued, and how many wait on disk to be sent, as
+// far as this process knows; of a transactional stream, units. What is to be kept after it finds the spool closed.
+func (q *Queue) Close() (kept, waiting int64, err error) {
 	q.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,8 +128,9 @@ func (q *Queue) Close() (kept int64, err error) {
 	}
 	if disk := q.spool.Swap(nil); disk != nil {
 		err = disk.Close()
+		waiting = disk.Pending()
 	}
-	return q.kept.Load(), err
+	return q.kept.Load(), waiting, err
 }
 
 const (

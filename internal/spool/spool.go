@@ -191,6 +191,16 @@ func (s *Spool) Full() error { return s.room.full() }
 // Exhausted reports whether no holder (see Entry) of what is kept could add even a record of 4 KiB.
 func (s *Spool) Exhausted() bool { return s.room.exhausted() }
 
+// Pending returns how many records wait in the streams that this process has opened, dead letters excepted.
+func (s *Spool) Pending() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.streams {
+		n += st.Pending()
+	}
+	return n
+}
+
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {
 	entries, err := os.ReadDir(s.dir)
