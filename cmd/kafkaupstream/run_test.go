@@ -354,6 +354,32 @@ func TestNextRunnerTakesTheSocketOver(t *testing.T) {
 	}
 }
 
+func TestSocketsPathThatLeadsToAFileIsRefused(t *testing.T) {
+	t.Parallel()
+	routes, precious := filepath.Join(t.TempDir(), "routes.yaml"), filepath.Join(t.TempDir(), "precious.txt")
+	for path, text := range map[string]string{
+		routes: "routes: [{id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}]\n", precious: "precious",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listen := "APISIX_LISTEN_ADDRESS=unix:" + precious
+	for _, o := range []program.Options{
+		{Args: []string{"serve", "-f", routes, "--listen", "unix:" + precious}},
+		{Args: []string{"run"}, Env: []string{listen}},
+		{Args: []string{"run"}, Env: []string{listen, oneProcess}},
+	} {
+		p, code := program.Run(t, binary, o)
+		if want := "listen on " + precious + ": " + precious + " is in the way: it is no socket"; code != 1 || !strings.Contains(p.Stderr.String(), want) {
+			t.Errorf("%q: exit code %d\n%s", o.Args, code, p.Stderr)
+		}
+		if text, err := os.ReadFile(precious); string(text) != "precious" {
+			t.Errorf("%q: %q, %v", o.Args, text, err)
+		}
+	}
+}
+
 func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
 	t.Parallel()
 	c, socket, spool := startBroker(t), socketPath(t), filepath.Join(t.TempDir(), "spool")
@@ -378,14 +404,14 @@ func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
 			`level=INFO msg="kafkaupstream started" version=v1.2.3 commit=0123abc librdkafka=2.* socket=` + socket + ` spool=none`,
 			`level=INFO msg="kafkaupstream is stopping" reason="terminated signal received" drain_timeout=800ms`,
 			`level=INFO msg="another runner has taken the socket over"`,
-			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=0 records_lost=0 records_on_disk=0`,
+			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=0 records_lost=0 records_put_on_disk=0 records_waiting=0`,
 		}},
 		{"the second", second, []string{
 			`level=INFO msg="the socket was taken over from another runner"`,
 			`level=INFO msg="kafkaupstream started" version=v1.2.3 commit=0123abc librdkafka=2.* socket=` + socket + ` spool=` + spool,
 			`level=INFO msg="kafkaupstream is stopping" reason="hangup signal received" drain_timeout=800ms`,
 			`level=ERROR msg="calls of APISIX were cut off" error="1 calls were not finished in time: *`,
-			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=1 records_lost=0 records_on_disk=1`,
+			`level=INFO msg="kafkaupstream stopped" after=* calls_cut_off=1 records_lost=0 records_put_on_disk=1 records_waiting=1`,
 		}},
 	} {
 		rest := p.p.Stderr.Lines()
@@ -398,6 +424,31 @@ func TestRunLogsItsStartTheTakeOverAndItsEnd(t *testing.T) {
 				t.Fatalf("%s does not log, in its place, %s:\n%s", p.name, want, p.p.Stderr)
 			}
 			rest = rest[i+1:]
+		}
+	}
+}
+
+// What its end leaves on disk is what waits there, whoever put it there and when.
+func TestRunLogsHowManyRecordsWaitAtItsEnd(t *testing.T) {
+	t.Parallel()
+	socket, spool := socketPath(t), filepath.Join(t.TempDir(), "spool")
+	for i, c := range []struct {
+		kept []string // requests
+		line string
+	}{
+		{[]string{"a", "b", "c"}, "records_put_on_disk=0 records_waiting=3"},
+		{nil, "records_put_on_disk=0 records_waiting=3"},
+		{[]string{"d"}, "records_put_on_disk=0 records_waiting=4"},
+	} {
+		p := startRun(t, socket, program.Options{Args: append(slices.Clone(unhurried), "--spool-dir", spool)})
+		program.Until(t, "it has the spool", func() bool { return strings.Contains(p.Stderr.String(), "this process owns the spool now") })
+		a := connect(t, socket, `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"t","delivery":"durable","timeout_ms":300}`)
+		for _, body := range c.kept {
+			a.mustPost(t, body, 202)
+		}
+		p.Signal(syscall.SIGTERM)
+		if p.Exit(); !strings.Contains(p.Stderr.String(), c.line) {
+			t.Errorf("run %d: no %s in\n%s", i, c.line, p.Stderr)
 		}
 	}
 }

@@ -131,9 +131,10 @@ func (c *Core) Hurry(at time.Time) {
 
 // Leftovers are what Drain could not deliver.
 type Leftovers struct {
-	Lost int   // records
-	Kept int64 // records, on disk
-	Err  error // of the spool
+	Lost    int   // records
+	Kept    int64 // records, which Drain has put on disk
+	Waiting int64 // records on disk, these and earlier ones; of a transactional stream, units
+	Err     error // of the spool
 }
 
 // Drain ends the core when there are no more requests: it delivers or keeps what is queued until
@@ -149,7 +150,7 @@ func (c *Core) Drain(ctx context.Context) (left Leftovers) {
 		c.log.Error("records were still queued when the drain timeout ended; they are lost", "records", left.Lost)
 	}
 	if c.queue != nil {
-		if left.Kept, left.Err = c.queue.Close(); left.Kept > 0 {
+		if left.Kept, left.Waiting, left.Err = c.queue.Close(); left.Kept > 0 {
 			c.log.Warn("records were still queued when the drain timeout ended; they are on disk and will be sent", "records", left.Kept)
 		}
 		if left.Err != nil {

@@ -1,7 +1,11 @@
 package core
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -16,10 +20,14 @@ const maxClusters = 100
 // the routes of the others stay in service.
 func (c *Core) Readiness() (out admin.Readiness) {
 	if c.queue != nil {
-		open, owner := c.queue.State()
+		problem, owner := c.queue.State()
 		switch {
-		case !open:
-			out.Refuse("the spool's directory cannot be opened, or is not in its place any more: durable routes can keep no record")
+		case errors.Is(problem, fs.ErrPermission):
+			out.Refuse(fmt.Sprintf("the spool's directory may not be used by the user %d: durable routes can keep no record until it and what is in it is that user's (chown; in Kubernetes fsGroup)", os.Geteuid()))
+		case errors.Is(problem, syscall.EROFS):
+			out.Refuse("the spool's file system is read-only: durable routes can keep no record until it is mounted writable")
+		case problem != nil:
+			out.Refuse("the spool's directory cannot be opened, or is not in its place any more: durable routes can keep no record; the log has the cause")
 		case !owner:
 			out.Warn("another process has the spool: what this one keeps is sent after that process has ended")
 		}

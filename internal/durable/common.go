@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -18,11 +19,20 @@ type common struct {
 	notifier *notify.Notifier
 	pool     *producer.Pool              // nil: an operator's command, which sends nothing
 	spool    atomic.Pointer[spool.Spool] // nil: the directory could not be opened yet, or is closed
+	trouble  atomic.Pointer[error]       // why the directory could not be used when it was last tried; nil: it could
 	loops
 }
 
 // errNoDisk: the spool's directory cannot be opened.
 var errNoDisk = errors.New("the spool's directory cannot be opened")
+
+// noDisk is errNoDisk with the reason.
+func (c *common) noDisk() error {
+	if why := c.trouble.Load(); why != nil {
+		return fmt.Errorf("%w: %w", errNoDisk, *why)
+	}
+	return errNoDisk
+}
 
 // ErrStopping is returned by operations that Stop has ended.
 var ErrStopping = errors.New("the runner is stopping")

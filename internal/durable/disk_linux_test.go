@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,7 +59,7 @@ func TestQueueRefusesRecordsUntilItsDirectoryIsBack(t *testing.T) {
 			g.Want("kept", conn, "t", "0", durabletest.Soon)
 			c.away(t, dir)
 			g.Want(fmt.Sprintf("refused %v", record.KindSpoolFailed), conn, "t", "1", durabletest.Soon)
-			if open, _ := g.Queue.State(); open {
+			if problem, _ := g.Queue.State(); problem == nil {
 				t.Error("the queue says that it can keep records")
 			}
 			await.True(t, "the log reports it", func() bool {
@@ -66,10 +67,44 @@ func TestQueueRefusesRecordsUntilItsDirectoryIsBack(t *testing.T) {
 			})
 			c.back(t, dir)
 			g.Want("kept", conn, "t", "2", durabletest.Soon)
-			if open, _ := g.Queue.State(); !open {
-				t.Error("the queue says that it can keep no records")
+			if problem, _ := g.Queue.State(); problem != nil {
+				t.Error("the queue says that it can keep no records:", problem)
 			}
 			await.True(t, "both are to be sent", func() bool { return g.pending() == 2 })
+		})
+	}
+}
+
+func TestQueueKeepsNothingWhileItsFileSystemIsReadOnly(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		t.Run(fmt.Sprintf("it was used before: %v", used), func(t *testing.T) {
+			dir := smallDisk(t, "512k")
+			if used {
+				if err := os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			remount := func(flags uintptr) {
+				if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=512k"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			remount(syscall.MS_RDONLY)
+			g := startQueue(t, dir, Options{})
+			says := func(text string) {
+				t.Helper()
+				await.True(t, "the log says "+text, func() bool { return strings.Contains(g.Log.String(), text) })
+			}
+			says("the spool cannot be used; durable routes can keep no record until it can")
+			conn := durabletest.Connect(t, "127.0.0.1:1")
+			g.Want(fmt.Sprintf("refused %v", record.KindSpoolFailed), conn, "t", "0", durabletest.Soon)
+			problem, owner := g.Queue.State()
+			if _, err := g.Queue.Stats(); !errors.Is(problem, syscall.EROFS) || !errors.Is(err, syscall.EROFS) || owner != used {
+				t.Error(problem, err, owner)
+			}
+			remount(0)
+			says("the spool can be used now")
+			g.await().Want("kept", conn, "t", "1", durabletest.Soon)
 		})
 	}
 }

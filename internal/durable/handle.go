@@ -34,7 +34,7 @@ func (q *Queue) Streams() ([]Stream, error) {
 	disk, known := q.spool.Load(), maps.Clone(q.streams)
 	q.mu.RUnlock()
 	if disk == nil {
-		return nil, errNoDisk
+		return nil, q.noDisk()
 	}
 	ids, err := disk.StreamIDs()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,6 @@ type Queue struct {
 	endOwned func() // what it returned; nil: nothing
 
 	unreadable map[string]string // streams on disk and what is wrong with them; takeOver's
-	gone       bool              // the directory is not in its place; takeOver's
 
 	mu      sync.RWMutex
 	owner   bool               // this process forwards what is on disk
@@ -72,9 +72,7 @@ func Open(opts Options) *Queue {
 // other process has it.
 func (q *Queue) Start(pool *producer.Pool) {
 	q.pool = pool
-	if err := q.openDisk(); err != nil {
-		q.log.Error("the spool cannot be opened; durable routes can keep no record until it can", "error", err)
-	}
+	q.note(q.openDisk())
 	q.loop(q.takeOver)
 }
 
@@ -112,16 +110,16 @@ func OpenIdle(opts Options) (*Queue, error) {
 		}
 	}
 	if err != nil {
-		_, closeErr := q.Close()
+		_, _, closeErr := q.Close()
 		return nil, errors.Join(err, closeErr)
 	}
 	return q, nil
 }
 
 // Close notes the outcomes that have come since Stop, and gives up the directory. The pool has been
-// drained. It returns how many records were kept for being still queued. What is to be kept after it
-// finds the spool closed.
-func (q *Queue) Close() (kept int64, err error) {
+// drained. It returns how many records were kept for being still queued, and how many wait on disk to be sent, as
+// far as this process knows; of a transactional stream, units. What is to be kept after it finds the spool closed.
+func (q *Queue) Close() (kept, waiting int64, err error) {
 	q.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -130,8 +128,9 @@ func (q *Queue) Close() (kept int64, err error) {
 	}
 	if disk := q.spool.Swap(nil); disk != nil {
 		err = disk.Close()
+		waiting = disk.Pending()
 	}
-	return q.kept.Load(), err
+	return q.kept.Load(), waiting, err
 }
 
 const (
@@ -152,7 +151,12 @@ func (q *Queue) takeOver() {
 	warn := time.Now().Add(waitingWarning)
 	for {
 		pause := lockInterval
-		switch owner, err := q.own(); {
+		owner, err := q.own()
+		if err == nil {
+			err = q.spool.Load().Usable()
+		}
+		q.note(err)
+		switch {
 		case err != nil:
 			pause = openInterval
 		case owner:
@@ -167,10 +171,34 @@ func (q *Queue) takeOver() {
 	}
 }
 
+// note logs when the directory can no longer be used, why, and when it can again.
+func (q *Queue) note(err error) {
+	before := q.trouble.Load()
+	switch {
+	case err == nil:
+		if q.trouble.Store(nil); before != nil {
+			q.log.Warn("the spool can be used now", "dir", q.opts.Dir)
+		}
+		return
+	case before != nil && (*before).Error() == err.Error():
+		return
+	case errors.Is(err, spool.ErrGone):
+		q.log.Error("the spool's directory was removed, renamed or replaced: durable routes can keep no record until it is put back or the runner is restarted", "error", err)
+	default:
+		q.log.Error("the spool cannot be used; durable routes can keep no record until it can", "dir", q.opts.Dir, "user", os.Geteuid(), "error", err)
+	}
+	q.trouble.Store(&err)
+}
+
+// openDisk opens the directory and tries to lock it: what is kept where this process may never take the lock would never
+// be sent.
 func (q *Queue) openDisk() error {
 	disk, err := spool.Open(q.opts.Dir, spool.Options{MaxBytes: q.opts.MaxBytes, DropLetters: q.opts.DropLetters, Log: q.log})
 	if err != nil {
 		return err
+	}
+	if _, err := disk.TryLock(); err != nil {
+		return errors.Join(err, disk.Close())
 	}
 	q.spool.Store(disk)
 	return nil
@@ -183,10 +211,9 @@ func (q *Queue) own() (bool, error) {
 		if err := q.openDisk(); err != nil {
 			return false, err
 		}
-		q.log.Warn("the spool can be opened now")
 		return q.own()
 	}
-	if err := q.inPlace(disk); err != nil {
+	if err := disk.InPlace(); err != nil {
 		return false, err
 	}
 	if !owner {
@@ -197,7 +224,6 @@ func (q *Queue) own() (bool, error) {
 	}
 	ids, err := disk.StreamIDs()
 	if err != nil {
-		q.log.Error("the spool cannot be read", "error", err)
 		return false, err
 	}
 	for _, id := range ids {
@@ -236,19 +262,6 @@ func (q *Queue) callOwned() {
 	}
 	q.owned = true
 	q.endOwned = sync.OnceFunc(q.opts.Owned(q))
-}
-
-// inPlace returns why nothing can be kept in the directory any more, and logs changes.
-func (q *Queue) inPlace(disk *spool.Spool) error {
-	err := disk.InPlace()
-	switch gone := err != nil; {
-	case gone && !q.gone:
-		q.log.Error("the spool's directory was removed, renamed or replaced: durable routes can keep no record until it is put back or the runner is restarted", "error", err)
-	case !gone && q.gone:
-		q.log.Warn("the spool's directory is back")
-	}
-	q.gone = err != nil
-	return err
 }
 
 // found makes the stream that is on disk under this name, unless it is there.

@@ -55,10 +55,18 @@ func (q *Queue) Room() (r Room) {
 	return r
 }
 
-// State reports whether records can be kept, and whether this process sends them.
-func (q *Queue) State() (open, owner bool) {
+// State returns why no record can be kept, nil: it can, and reports whether this process sends them.
+func (q *Queue) State() (problem error, owner bool) {
 	disk, owner := q.state()
-	return disk != nil && disk.InPlace() == nil, owner
+	if disk == nil {
+		return q.noDisk(), owner
+	}
+	if problem = disk.Usable(); problem == nil {
+		if why := q.trouble.Load(); why != nil && !owner {
+			problem = *why // it will not become the owner
+		}
+	}
+	return problem, owner
 }
 
 // Exhausted reports whether no route can add to what is on disk: there is no room for even a small record.
@@ -88,7 +96,8 @@ func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 }
 
 // Stats returns the queue's numbers. It reads a little from disk. Before this process
-// is the directory's owner they are about what it has kept itself.
+// is the directory's owner they are about what it has kept itself. The error is that of State,
+// or of reading.
 func (q *Queue) Stats() (s Stats, err error) {
 	q.mu.RLock()
 	disk, owner := q.spool.Load(), q.owner
@@ -105,11 +114,8 @@ func (q *Queue) Stats() (s Stats, err error) {
 		}
 	}
 	q.mu.RUnlock()
-	switch {
-	case disk == nil:
-		return s, errNoDisk
-	case !owner:
-		return s, nil
+	if problem, _ := q.State(); problem != nil || !owner {
+		return s, problem
 	}
 	streams, err := q.Streams()
 	for _, stream := range streams {

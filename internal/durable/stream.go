@@ -65,7 +65,7 @@ func newStream(c *common, conn *kafkaconf.Connection, policy Policy) *stream {
 func (st *stream) open() (*spool.Stream, error) {
 	disk := st.spool.Load()
 	if disk == nil {
-		return nil, errNoDisk
+		return nil, st.noDisk()
 	}
 	return disk.Stream(st.id, targetOf(st.conn, st.policy))
 }

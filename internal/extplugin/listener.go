@@ -47,9 +47,17 @@ func openNamed(path string, mode fs.FileMode, group int) (*Socket, error) {
 }
 
 func openSocket(path string, mode fs.FileMode, group int) (*Socket, error) {
+	replaced, err := socketAt(path)
+	if err != nil {
+		return nil, err
+	}
 	beside := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err // left by a process that had this pid before
+	left, err := socketAt(beside)
+	if err == nil && left != "" { // by a process that had this pid before
+		err = os.Remove(beside)
+	}
+	if err != nil {
+		return nil, err
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: beside, Net: "unix"})
 	if err != nil {
@@ -69,23 +77,27 @@ func openSocket(path string, mode fs.FileMode, group int) (*Socket, error) {
 			return fail(err)
 		}
 	}
-	id, err := fileID(beside)
+	id, err := socketAt(beside)
 	if err != nil {
 		return fail(err)
 	}
-	_, err = os.Lstat(path)
-	replaced := err == nil
 	if err := os.Rename(beside, path); err != nil {
 		return fail(err)
 	}
-	return &Socket{l, path, id, replaced}, nil
+	return &Socket{l, path, id, replaced != ""}, nil
 }
 
-// fileID identifies a file of this machine as long as it exists.
-func fileID(path string) (string, error) {
+// socketAt identifies the socket at a path as long as that exists; "": nothing is there. Anything else is
+// an error: a wrong path may lead to somebody's file, which is neither replaced nor removed.
+func socketAt(path string) (id string, err error) {
 	info, err := os.Lstat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
 		return "", err
+	case info.Mode().Type() != fs.ModeSocket:
+		return "", fmt.Errorf("%s is in the way: it is no socket", path)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -138,8 +150,8 @@ func (l *Socket) missing() bool {
 
 // Ours reports whether the path still leads here.
 func (l *Socket) Ours() bool {
-	id, err := fileID(l.path)
-	return err == nil && id == l.id
+	id, err := socketAt(l.path)
+	return err == nil && id != "" && id == l.id
 }
 
 // Remove takes the path away if it still leads here.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -115,7 +117,9 @@ func (s *Spool) TryLock() (bool, error) {
 	path := filepath.Join(s.dir, lockName)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, syscall.EROFS) {
-		f, err = os.Open(path)
+		if there, openErr := os.Open(path); openErr == nil {
+			f, err = there, nil
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("spool: %w", err)
@@ -152,6 +156,18 @@ func (s *Spool) InPlace() error {
 	return nil
 }
 
+// Usable returns why nothing new can be kept in the directory: it is not InPlace, or this process's
+// user may not make files there.
+func (s *Spool) Usable() error {
+	if err := s.InPlace(); err != nil {
+		return err
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, s.dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "write to", Path: s.dir, Err: err}
+	}
+	return nil
+}
+
 // Bytes returns the size of all segment files, as far as this process knows.
 func (s *Spool) Bytes() int64 {
 	all, _ := s.room.used()
@@ -174,6 +190,16 @@ func (s *Spool) Full() error { return s.room.full() }
 
 // Exhausted reports whether no holder (see Entry) of what is kept could add even a record of 4 KiB.
 func (s *Spool) Exhausted() bool { return s.room.exhausted() }
+
+// Pending returns how many records wait in the streams that this process has opened, dead letters excepted.
+func (s *Spool) Pending() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range s.streams {
+		n += st.Pending()
+	}
+	return n
+}
 
 // StreamIDs returns the streams that are on disk, in order.
 func (s *Spool) StreamIDs() ([]string, error) {

@@ -144,4 +144,49 @@ func TestManifestsFitTogether(t *testing.T) {
 	}
 }
 
+// spoolOf is where a container has its spool, and where its volume is mounted.
+func spoolOf(t *testing.T, c *core.Container) (dir, mounted string) {
+	t.Helper()
+	for _, v := range c.Env {
+		if v.Name == "KAFKAUPSTREAM_SPOOL_DIR" {
+			dir = v.Value
+		}
+	}
+	for _, m := range c.VolumeMounts {
+		if m.Name == "spool" {
+			mounted = m.MountPath
+		}
+	}
+	for _, arg := range c.Args {
+		if strings.HasPrefix(arg, "--spool-dir") {
+			t.Error("`kafkaupstream spool` in the container does not know", arg)
+		}
+	}
+	return dir, mounted
+}
+
+// TestManifestsSpoolIsWhereTheRecoveryLooks holds the pod that looks at a volume against the one that has written there. The
+// volume's own folder is root's, and `kafkaupstream spool` opens no spool of another user.
+func TestManifestsSpoolIsWhereTheRecoveryLooks(t *testing.T) {
+	text, err := os.ReadFile("../../examples/kubernetes/apisix/spool.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recovery core.Pod
+	if err := strict.UnmarshalStrict(text, &recovery); err != nil {
+		t.Fatal(err)
+	}
+	serves := pods(read(t))["StatefulSet"]
+	dir, mounted := spoolOf(t, &serves.Spec.Containers[0])
+	if filepath.Dir(dir) != mounted {
+		t.Errorf("the spool %s is no folder in the volume at %s", dir, mounted)
+	}
+	if where, volume := spoolOf(t, &recovery.Spec.Containers[0]); where != dir || volume != mounted {
+		t.Errorf("the spool is at %s in %s, and looked for at %s in %s", dir, mounted, where, volume)
+	}
+	if a, b := serves.Spec.SecurityContext, recovery.Spec.SecurityContext; *a.RunAsUser != *b.RunAsUser || *a.FSGroup != *b.FSGroup {
+		t.Error("they have different users")
+	}
+}
+
 func bufioReader(text []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(text)) }

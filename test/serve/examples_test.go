@@ -63,11 +63,16 @@ func TestRoutesOfTheConfigMapAreServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"serve"}
+		args, env := []string{"serve"}, []string{}
+		here := strings.NewReplacer("/etc/kafkaupstream", dir, "/run/secrets", dir, "/var/lib/kafkaupstream", filepath.Join(dir, "volume"),
+			"0.0.0.0:8080", program.FreeAddress(t), "0.0.0.0:9190", program.FreeAddress(t))
 		for _, m := range regexp.MustCompile(`(?m)^ +- (-\S+)$`).FindAllStringSubmatch(string(text), -1) {
-			args = append(args, strings.NewReplacer("/etc/kafkaupstream", dir, "/run/secrets", dir, "/var/lib/kafkaupstream", filepath.Join(dir, "spool"), "0.0.0.0:8080", program.FreeAddress(t)).Replace(m[1]))
+			args = append(args, here.Replace(m[1]))
 		}
-		p := program.Start(t, binary, program.Options{Args: append(args, "--secrets-dir", dir, "--leave-timeout", "0")})
+		for _, m := range regexp.MustCompile(`(?m)^ +- \{name: (KAFKAUPSTREAM_\w+), value: "?([^"}]+)"?\}$`).FindAllStringSubmatch(string(text), -1) {
+			env = append(env, m[1]+"="+here.Replace(m[2]))
+		}
+		p := program.Start(t, binary, program.Options{Args: append(args, "--secrets-dir", dir, "--leave-timeout", "0"), Env: env})
 		program.Until(t, "it serves", func() bool { return p.Ended() || strings.Contains(p.Stderr.String(), "kafkaupstream serves") })
 		p.Signal(syscall.SIGINT)
 		if code := p.Exit(); code != 0 {

@@ -69,7 +69,7 @@ func likeSpool(dir string) error {
 
 // Close closes the queue.
 func (o *Operator) Close() error {
-	_, err := o.q.Close()
+	_, _, err := o.q.Close()
 	return err
 }
 

@@ -36,6 +36,9 @@ func Build(pkg string, flags ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := os.Chmod(dir, 0o711); err != nil { // for Options.User
+		return "", err
+	}
 	binary := filepath.Join(dir, "program")
 	args := append(append([]string{"build"}, flags...), "-o", binary, pkg)
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -66,6 +69,8 @@ type Options struct {
 	// Dir is the working directory; "" is the test's.
 	Dir   string
 	Stdin io.Reader
+	// User is the id of the user and the group that it runs as; 0: the test's own. Only root's tests may set it.
+	User int
 	// Stdout and Stderr replace the process's texts of that name.
 	Stdout, Stderr *os.File
 }
@@ -96,6 +101,9 @@ func Start(t testing.TB, path string, o Options) *Process {
 		p.cmd.Stderr = o.Stderr
 	}
 	tieToParent(p.cmd)
+	if o.User != 0 {
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(o.User), Gid: uint32(o.User)}
+	}
 	started := make(chan error)
 	launcher() <- func() { started <- p.cmd.Start() }
 	if err := <-started; err != nil {
