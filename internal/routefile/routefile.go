@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // MaxBytes is the size of the largest file that is read.
@@ -72,7 +73,19 @@ func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
 	if fromAPISIX(root, list) {
 		return readAPISIX(text, env)
 	}
-	return readOwn(list, defaults)
+	routes, err := readOwn(list, defaults)
+	return routes, errors.Join(unknownKeys("", root, "defaults", "routes"), err)
+}
+
+// unknownKeys joins a problem for each key of an object that is none of the keys.
+func unknownKeys(prefix string, o object, keys ...string) error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(keys, name) {
+			problems = append(problems, Problem{fmt.Sprintf("%s%.40s", prefix, name), nearest.UnknownKey(name, keys)})
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Own reports whether a text is a file of serve's own form, and neither an apisix.yaml nor a route of APISIX or a plugin's

@@ -58,10 +58,10 @@ routes:
   - {id: a, match: {path: /a}, record_headers: {b: 1, a: &a {y: [{d: 1, c: 2}], x: 2}}, config: {<<: {q: 1, b: 1}, b: *a, 'c"': {}}}
 `, `routes[0] a [] [] [/a] {"config":{"b":{"y":[{"d":1,"c":2}],"x":2},"c\"":{},"q":1},"record_headers":{"b":1,"a":{"y":[{"d":1,"c":2}],"x":2}}}` + "\n"},
 		{"anchors and merges", `
-x: &x {topic: t}
 routes:
-  - {id: a, match: {path: /a}, <<: *x}
-`, `routes[0] a [] [] [/a] {"topic":"t"}` + "\n"},
+  - {id: a, match: {path: /a}, record_headers: &x {h: t}}
+  - {id: b, match: {path: /b}, record_headers: {<<: *x}}
+`, `routes[0] a [] [] [/a] {"record_headers":{"h":"t"}}` + "\n" + `routes[1] b [] [] [/b] {"record_headers":{"h":"t"}}` + "\n"},
 		{"apisix.yaml", `
 routes:
   - id: 1
@@ -114,6 +114,8 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"routes: [{1: a}]":                                                          "the file is neither JSON nor YAML: it holds what JSON cannot: names that are not texts, or numbers without an end",
 		"x: 1":                                                                      "the file must have routes, a list",
 		"routes: []":                                                                "the file has no route",
+		"default: {delivery: sync}\nroutes: [{id: a, match: {path: /}}]":            `default: unknown key; did you mean "defaults"?`,
+		"Defaults: {}\nx: 1\nroutes: [{}]":                                          "Defaults: unknown key; did you mean \"defaults\"?\nx: unknown key; the keys are \"defaults\", \"routes\"\nroutes[0]: id: a text that names the route in logs is required",
 		"routes: [1]":                                                               "routes[0]: a route is an object: id, match, and the keys of a configuration",
 		"routes: [{match: {path: /}}]":                                              "routes[0]: id: a text that names the route in logs is required",
 		"routes: [{id: a}]":                                                         "routes[0]: match: an object with a path is required",
