@@ -137,8 +137,13 @@ func routeOf(r *apisixroute.Resource) gateway.Route {
 // doubt notes what of a resource dev leaves out.
 func (f *devFile) doubt(r *apisixroute.Resource) {
 	var names []string
+	known := slices.Clone(honoured)
+	for _, unknown := range r.UnknownKeys() {
+		f.doubts = append(f.doubts, fmt.Sprintf("%s: %s", r.Name(), unknown))
+		known = append(known, unknown.Name)
+	}
 	for name := range maps.Keys(r.Fields) {
-		if !slices.Contains(honoured, name) && !slices.Contains(apisixroute.Phases(), name) {
+		if !slices.Contains(known, name) && !slices.Contains(apisixroute.Phases(), name) {
 			names = append(names, name)
 		}
 	}

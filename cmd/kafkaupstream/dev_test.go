@@ -283,6 +283,7 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 		{"plugins that were cut out", `{` + plugins + `}`, "dev [] [/*]"},
 		{"a list, of which one is disabled", `{"list":[{"value":{"id":"x","status":0,"uri":"/x",` + plugins + `}},{"value":{"id":"a","uri":"/a",` + plugins + `}}]}`, "a [] [/a]"},
 		{"two of the same name", `[{"id":"a","uri":"/a",` + plugins + `},{"id":"a","uri":"/b",` + plugins + `}]`, "a [] [/a], dev-1 [] [/b]"},
+		{"apisix.yaml with a key that APISIX has not", strings.Replace(ordersYAML, "methods:", "method:", 1) + "#END", "orders [] [/orders/*]; route orders: method: APISIX's routes have no such key, so APISIX refuses the route; did you mean \"methods\"?; route orders: dev does without plugins.key-auth"},
 		{"apisix.yaml", ordersYAML + "#END", "orders [POST] [/orders/*]; route orders: dev does without plugins.key-auth"},
 		{"a file of serve's", ownFile, "orders [POST] [/orders/*], refunds [] [/refunds] [a.example]"},
 	} {

@@ -51,6 +51,9 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 		}
 		first = false
 	}
+	for _, unknown := range r.UnknownKeys() {
+		l.warn(join(r.Path, unknown.Name), "%s", unknown.Message)
+	}
 	l.openings(r)
 	if fmt.Sprint(r.Fields["status"]) == "0" {
 		l.warn(join(r.Path, "status"), "the %s is disabled", cmp.Or(r.Kind, "resource"))

@@ -79,6 +79,15 @@ routes:
 `, `routes[0] 1 [POST] [x.example.com] [/a /b/{rest...}] {"topic":"t"}
 doubt plugins.key-auth: serve does not run APISIX's plugins; a gateway in front of it has to
 `},
+		{"apisix.yaml with keys that no route of APISIX's has", `
+routes:
+  - {id: a, uri: /a, method: [POST], hots: a.example, plugins: {ext-plugin-pre-req: {conf: [{name: kafkaupstream, value: '{}'}]}}}
+  - {id: b, uri: /b, metod: [POST], upstream_id: 1}
+#END
+`, `routes[0] a [] [] [/a] {}
+doubt hots: APISIX's routes have no such key, so APISIX refuses the route; did you mean "hosts"?
+doubt method: APISIX's routes have no such key, so APISIX refuses the route; did you mean "methods"?
+`},
 		{"apisix.yaml with a reference", `
 routes:
   - {id: a, uri: /a, plugins: {ext-plugin-pre-req: {conf: [{name: kafkaupstream, value: $env://CONF}]}}}
