@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -94,13 +95,16 @@ func (w *way) walk(ctx context.Context) {
 	w.topics(ctx)
 }
 
-// topics looks at the topic, and writes to it where that is wanted.
+// topics looks at the route's own topic and at the one that is written to, where that is wanted.
 func (w *way) topics(ctx context.Context) {
-	topic := w.opts.Topic
-	if topic == "" && w.config.Route != nil {
-		topic = w.config.Route.Topic()
+	topic, own := w.opts.Topic, ""
+	if w.config.Route != nil {
+		own = w.config.Route.Topic()
 	}
-	if topic == "" && w.blocked == "" {
+	if topic != "" && own != "" && own != topic {
+		w.step(ctx, "topic", own, func(ctx context.Context) outcome { return w.describe(ctx, own) })
+	}
+	if topic = cmp.Or(topic, own); topic == "" && w.blocked == "" {
 		w.step(ctx, "topic", "", func(context.Context) outcome {
 			return skip("it depends on the request; --topic names one to look at")
 		})
