@@ -268,7 +268,7 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 const (
 	ordersConf = `{"config":{},"topic":"orders","delivery":"sync"}`
 	ordersYAML = "routes:\n  - id: orders\n    uri: /orders/*\n    methods: [POST]\n    plugins:\n      key-auth: {}\n      ext-plugin-post-req:\n        conf: [{name: kafkaupstream, value: '" + ordersConf + "'}]\n"
-	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, method: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
+	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, methods: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
 )
 
 func TestDevReadsTheFilesThatCheckReads(t *testing.T) {

@@ -15,14 +15,14 @@ const maxLength = 64
 
 // Name returns the name that is nearest to what was given, "" when none is fewer
 // than limit edits away. Of equally near ones it is the first in the alphabet.
-// Letter case in what was given does not count.
+// Letter case does not count.
 func Name(given string, names []string, limit int) string {
 	if len(given) > maxLength {
 		return ""
 	}
 	best := ""
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		if d := distance(strings.ToLower(given), name); d < limit {
+		if d := distance(strings.ToLower(given), strings.ToLower(name)); d < limit {
 			best, limit = name, d
 		}
 	}
