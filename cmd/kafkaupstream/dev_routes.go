@@ -77,10 +77,7 @@ func (f *devFile) readServe(text []byte, env apisixroute.Environment) error {
 	for _, one := range list {
 		r := gateway.Route{ID: one.ID, Methods: one.Methods, Hosts: one.Hosts}
 		for _, path := range one.Paths { // which are net/http's patterns
-			uri, all := strings.CutSuffix(strings.TrimSuffix(path, "{$}"), "{rest...}")
-			if all {
-				uri += "*"
-			}
+			uri := routefile.Written(path)
 			if f.front != frontHTTP && strings.Contains(uri, "{") {
 				return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; dev --front http and serve have them", one.Place, uri)
 			}

@@ -17,6 +17,8 @@ type Config struct {
 	Route    *routeconf.Route // nil when it is invalid or not known
 	// Skipped reports that it is not all known here: APISIX resolves what stands in its place.
 	Skipped bool
+	// ofServe reports that it is in a file of `serve`.
+	ofServe bool
 }
 
 // String is where it is.

@@ -14,10 +14,15 @@ import (
 func Run(ctx context.Context, o Options) Report {
 	findings, configs := Lint(o.Text, o.Limits, o.variable)
 	if !o.Spool {
-		findings = append(findings, spoolFindings(configs, Note, "without it every request is answered 500")...)
+		findings = append(findings, spoolFindings(configs, Note, func(c Config) string {
+			if c.ofServe {
+				return "without it serve does not start"
+			}
+			return "without it every request is answered 500"
+		})...)
 	}
 	if o.SpoolFull != "" {
-		findings = append(findings, spoolFindings(configs, Warning, o.SpoolFull)...)
+		findings = append(findings, spoolFindings(configs, Warning, func(Config) string { return o.SpoolFull })...)
 	}
 	findings = append(findings, o.references(configs)...)
 	report := Report{Status: OK, Findings: append([]Finding{}, findings...), Steps: []Step{}}

@@ -339,11 +339,14 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	for routes, want := range map[string]string{
-		"  - {id: a, match: {path: /a}, topik: t}":                                           `routes[0] (a): topik: unknown key; did you mean "topic"?`,
-		"  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /a}, topic: t}": "routes[1] (b): match: pattern \"/a\"",
-		"  - {id: a, match: {path: '/{'}, topic: t}":                                         "routes[0] (a): match: parsing",
-		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                              "routes[0] (a): the variable $consumer_name is APISIX's",
-		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                        "routes[0] (a): delivery: ",
+		"  - {id: a, match: {path: /a}, topik: t}":                                                                                                                                     `routes[0] (a): topik: unknown key; did you mean "topic"?`,
+		"  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /a}, topic: t}":                                                                                           "routes[1] (b): match: \"/a\": routes[0] (a) has this path, too",
+		"  - {id: a, match: {path: [/a, '/{x}/f']}, topic: t}\n  - {id: b, match: {path: '/f/{x}'}, topic: t}":                                                                         "routes[1] (b): match: \"/f/{x}\": routes[0] (a) has \"/{x}/f\", and some requests fit both",
+		"  - {id: a, match: {path: [/d/*, /d/*], host: a.example, methods: PUT}, topic: t}":                                                                                            "routes[0] (a): match: \"PUT a.example/d/*\" is given twice",
+		"  - {id: a, match: {path: /a}, topic: t, delivery: durable, transactional: true, key: $consumer_name, topik: t}\n  - {id: b, match: {path: /a}, topic: t, delivery: durable}": "routes[0] (a): topik: unknown key; did you mean \"topic\"?\nroutes[1] (b): match: \"/a\": routes[0] (a) has this path, too\nroutes[1] (b): delivery: ",
+		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   "routes[0] (a): match: parsing",
+		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                                                                                                                        "routes[0] (a): the variable $consumer_name is APISIX's",
+		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                                                                                                                  "routes[0] (a): delivery: ",
 	} {
 		if _, err := f.build(routes, &Trust{}, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s\n got %v\nwant %s", routes, err, want)

@@ -268,6 +268,15 @@ func pattern(path string) (string, error) {
 	return path, nil
 }
 
+// Written is a pattern as a file has it.
+func Written(pattern string) string {
+	path, all := strings.CutSuffix(strings.TrimSuffix(pattern, "{$}"), "{rest...}")
+	if all {
+		path += "*"
+	}
+	return path
+}
+
 // readRoot reads the file's text into its members.
 func readRoot(text []byte) (object, error) {
 	if len(text) > MaxBytes {
