@@ -193,6 +193,34 @@ func (c *conn) ask(text string) (int, http.Header, string) {
 	return c.reply()
 }
 
+// TestWhatIsNoRequestIsAnsweredByNetHTTP has what README.md and serve.md say is answered before there is a request of a route's:
+// in a text, not in JSON. All else is JSON.
+func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	for _, c := range []struct {
+		name, request string
+		status        int
+		json          bool
+	}{
+		{"a header that is too large", "POST /a HTTP/1.1\nHost: h\nX-A: " + strings.Repeat("a", 40<<10) + "\n\n", 431, false},
+		{"no Host", "POST /a HTTP/1.1\nContent-Length: 1\n\nx", 400, false},
+		{"a path that is no URL's", "POST /%zz HTTP/1.1\nHost: h\nContent-Length: 1\n\nx", 400, false},
+		{"a length that is no number", "POST /a HTTP/1.1\nHost: h\nContent-Length: x\n\nx", 400, false},
+		{"an expectation that is none", "POST /a HTTP/1.1\nHost: h\nExpect: more\nContent-Length: 1\n\nx", 417, false},
+		{"an encoding of the transfer that is none", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: gzip\n\nx", 501, false},
+		{"a method that produces nothing", "GET /a HTTP/1.1\nHost: h\n\n", 405, true},
+		{"a header that the route does not take", "POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nX-Partition: x\n\nx", 403, true},
+		{"a body that is cut off", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nz\n", 400, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, header, body := f.ask(c.request)
+			if isJSON := header.Get("Content-Type") == "application/json"; status != c.status || isJSON != c.json {
+				t.Errorf("status %d, %s: %s", status, header.Get("Content-Type"), body)
+			}
+		})
+	}
+}
+
 const anyRoute = "  - {id: a, match: {path: /*}, topic: t, headerprefix: x-, overrides: [key, topic, headers]}\n"
 
 func TestServerTakesRequestsAsHTTPHasThem(t *testing.T) {
