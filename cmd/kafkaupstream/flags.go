@@ -23,6 +23,7 @@ type flags struct {
 	command  command
 	sections []section
 	version  bool
+	choices  map[string][]string // of the values of flags that have no others
 	// variables reports that each flag is an environment variable, too.
 	variables bool
 }
@@ -35,7 +36,7 @@ type section struct {
 
 // newFlags makes the flags of a command, which has --version and --help from here.
 func newFlags(c command) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c}
+	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c, choices: map[string][]string{}}
 	f.SetOutput(io.Discard) // the package prints each error with all flags
 	f.Usage = func() {}
 	f.BoolVar(&f.version, "version", false, "")
@@ -48,6 +49,12 @@ func (f *flags) section(title string) {
 	before := map[string]bool{}
 	f.VisitAll(func(one *flag.Flag) { before[one.Name] = true })
 	f.sections = append(f.sections, section{title, before})
+}
+
+// choice is a flag whose value is one of those given, which a shell completes. The caller checks it.
+func (f *flags) choice(name, value, usage string, choices ...string) *string {
+	f.choices[name] = choices
+	return f.String(name, value, usage)
 }
 
 // sizeFlag is a number of bytes, with a unit or without.
