@@ -81,7 +81,7 @@ func TestWrongFlagIsNamedAsItIsTyped(t *testing.T) {
 		{"run --no-such", "kafkaupstream run: there is no flag --no-such\nkafkaupstream run --help shows its flags\n"},
 		{"run --drain-timeout", "kafkaupstream run: flag needs an argument: --drain-timeout\nkafkaupstream run --help shows its flags\n"},
 		{"check -f", "kafkaupstream check: flag needs an argument: -f\nkafkaupstream check --help shows its flags\n"},
-		{"run --supervise=perhaps", "kafkaupstream run: invalid boolean value \"perhaps\" for --supervise: parse error\nkafkaupstream run --help shows its flags\n"},
+		{"run --supervise=perhaps", "kafkaupstream run: invalid boolean value \"perhaps\" for --supervise: it is true or false\nkafkaupstream run --help shows its flags\n"},
 		{"spool ls --no-such", "kafkaupstream spool ls: there is no flag --no-such\nkafkaupstream spool ls --help shows its flags\n"},
 	} {
 		if code, stdout, stderr := runHere(nil, strings.Fields(c.args)...); code != exitUsage || stdout != "" || stderr != c.want {

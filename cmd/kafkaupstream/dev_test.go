@@ -268,7 +268,7 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 const (
 	ordersConf = `{"config":{},"topic":"orders","delivery":"sync"}`
 	ordersYAML = "routes:\n  - id: orders\n    uri: /orders/*\n    methods: [POST]\n    plugins:\n      key-auth: {}\n      ext-plugin-post-req:\n        conf: [{name: kafkaupstream, value: '" + ordersConf + "'}]\n"
-	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, method: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
+	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, methods: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
 )
 
 func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
@@ -283,6 +283,7 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 		{"plugins that were cut out", `{` + plugins + `}`, "dev [] [/*]"},
 		{"a list, of which one is disabled", `{"list":[{"value":{"id":"x","status":0,"uri":"/x",` + plugins + `}},{"value":{"id":"a","uri":"/a",` + plugins + `}}]}`, "a [] [/a]"},
 		{"two of the same name", `[{"id":"a","uri":"/a",` + plugins + `},{"id":"a","uri":"/b",` + plugins + `}]`, "a [] [/a], dev-1 [] [/b]"},
+		{"apisix.yaml with a key that APISIX has not", strings.Replace(ordersYAML, "methods:", "method:", 1) + "#END", "orders [] [/orders/*]; route orders: method: APISIX's routes have no such key, so APISIX refuses the route; did you mean \"methods\"?; route orders: dev does without plugins.key-auth"},
 		{"apisix.yaml", ordersYAML + "#END", "orders [POST] [/orders/*]; route orders: dev does without plugins.key-auth"},
 		{"a file of serve's", ownFile, "orders [POST] [/orders/*], refunds [] [/refunds] [a.example]"},
 	} {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
@@ -23,6 +25,7 @@ type flags struct {
 	command  command
 	sections []section
 	version  bool
+	choices  map[string][]string // of the values of flags that have no others
 	// variables reports that each flag is an environment variable, too.
 	variables bool
 }
@@ -35,7 +38,7 @@ type section struct {
 
 // newFlags makes the flags of a command, which has --version and --help from here.
 func newFlags(c command) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c}
+	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c, choices: map[string][]string{}}
 	f.SetOutput(io.Discard) // the package prints each error with all flags
 	f.Usage = func() {}
 	f.BoolVar(&f.version, "version", false, "")
@@ -48,6 +51,12 @@ func (f *flags) section(title string) {
 	before := map[string]bool{}
 	f.VisitAll(func(one *flag.Flag) { before[one.Name] = true })
 	f.sections = append(f.sections, section{title, before})
+}
+
+// choice is a flag whose value is one of those given, which a shell completes. The caller checks it.
+func (f *flags) choice(name, value, usage string, choices ...string) *string {
+	f.choices[name] = choices
+	return f.String(name, value, usage)
 }
 
 // sizeFlag is a number of bytes, with a unit or without.
@@ -108,7 +117,7 @@ func (f *flags) readVariables(env environment) (err error) {
 		name := variable(one.Name)
 		if v := env.getenv(name); v != "" && err == nil {
 			if e := f.Set(one.Name, v); e != nil {
-				err = fmt.Errorf("%s: %w", name, e)
+				err = fmt.Errorf("%s: %s", name, plainly(one, v, e.Error()))
 			}
 		}
 	})
@@ -156,11 +165,40 @@ const notDefined = "flag provided but not defined: -"
 // singleDash finds a flag's name of more than a letter where the package's errors have it.
 var singleDash = regexp.MustCompile(`^(flag needs an argument: |invalid (?:boolean )?value .* for (?:flag )?)-(\w[\w-]+)`)
 
-// explain names flags as they are typed.
+// wrongValue finds value and flag where the package's errors have them, and what it says of the value.
+var wrongValue = regexp.MustCompile(`^(invalid (?:boolean )?value ("(?:[^"\\]|\\.)*") for (?:flag )?-([\w-]+): )(.*)$`)
+
+// plainly is what the package's error about a flag's value means.
+func plainly(one *flag.Flag, value, err string) string {
+	switch err {
+	case "value out of range":
+		return "it is too large"
+	default:
+		return err // of a flag's own
+	case "parse error":
+	}
+	switch one.Value.(flag.Getter).Get().(type) { // those that parse themselves have one
+	case bool:
+		return "it is true or false"
+	case time.Duration:
+		if _, err := strconv.ParseFloat(value, 64); err == nil {
+			return "it needs a unit: " + value + "s"
+		}
+		return "it is no duration, such as 800ms, 10s or 1m"
+	}
+	return "it is no number"
+}
+
+// explain names flags as they are typed, and says what is wrong with a value.
 func (f *flags) explain(err error) string {
 	given, unknown := strings.CutPrefix(err.Error(), notDefined)
 	if !unknown {
-		return singleDash.ReplaceAllString(err.Error(), "$1--$2")
+		text := err.Error()
+		if found := wrongValue.FindStringSubmatch(text); found != nil {
+			value, _ := strconv.Unquote(found[2])
+			text = found[1] + plainly(f.Lookup(found[3]), value, found[4])
+		}
+		return singleDash.ReplaceAllString(text, "$1--$2")
 	}
 	var names []string
 	f.VisitAll(func(one *flag.Flag) { names = append(names, one.Name) })

@@ -231,8 +231,8 @@ func (s *httpServer) readFile() ([]routefile.Route, error) {
 		return nil, err
 	}
 	list, err := routefile.Read(text, s.variable)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.opts.file, err)
+	if err != nil { // all that is wrong with the others, too
+		return nil, fmt.Errorf("%s: %w", s.opts.file, errors.Join(err, httpfront.Lint(list, &s.opts.trust).Err()))
 	}
 	return list, nil
 }

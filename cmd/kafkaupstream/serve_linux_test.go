@@ -293,10 +293,11 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 func TestServeSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	wrong, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "right.yaml")
+	wrong, doubly, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "doubly.yaml"), filepath.Join(dir, "right.yaml")
 	for path, text := range map[string]string{
-		wrong: "routes:\n  - {id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}\n  - {id: b, match: {path: /b}, topic: $consumer_name, config: {bootstrap.servers: k}}\n",
-		right: "routes:\n  - {id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}\n",
+		wrong:  "routes:\n  - {id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}\n  - {id: b, match: {path: /b}, topic: $consumer_name, config: {bootstrap.servers: k}}\n",
+		doubly: "defaults: {config: {bootstrap.servers: k}}\nroutes:\n  - {id: a, match: {url: /a}}\n  - {id: b, match: {path: /b}, topik: t}\n  - {id: c, match: {path: /b}, topic: t}\n",
+		right:  "routes:\n  - {id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}\n",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -321,6 +322,8 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --listen 127.0.0.1:1", 1, "permission denied|address"},
 		{"-f /missing", 1, "open /missing"},
 		{"-f " + wrong, 1, `routes[0] (a): topik: unknown key; did you mean "topic"?`},
+		{"-f " + doubly, 1, "routes[0]: match.url: unknown key; the keys are \"host\", \"methods\", \"path\"\nroutes[1] (b): topik: unknown key; did you mean \"topic\"?\n" +
+			"routes[2] (c): match: \"/b\": routes[1] (b) has this path, too\n"},
 		{"-f " + wrong, 1, "routes[1] (b): the variable $consumer_name is what X-Consumer-Username says"},
 	} {
 		if c.says == "permission denied|address" && os.Getuid() == 0 {

@@ -6,12 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // field is a member of a JSON object. An object is a []field, in the order of the
@@ -118,29 +113,4 @@ func typeName(v any) string {
 	default:
 		return "an object"
 	}
-}
-
-func quotedList[V any](choices map[string]V) string {
-	names := slices.Sorted(maps.Keys(choices))
-	for i, name := range names {
-		names[i] = strconv.Quote(name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// didYouMean names the valid name that is nearest to what was given, if one is
-// near, and else all of them.
-func didYouMean[V any](given string, valid map[string]V) string {
-	if hint := nearHint(given, valid); hint != "" {
-		return hint
-	}
-	return "; the keys are " + quotedList(valid)
-}
-
-// nearHint names the valid name that is nearest to what was given, if one is near.
-func nearHint[V any](given string, valid map[string]V) string {
-	if best := nearest.Name(given, slices.Collect(maps.Keys(valid)), len(given)/2+2); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
-	}
-	return ""
 }

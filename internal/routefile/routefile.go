@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // MaxBytes is the size of the largest file that is read.
@@ -39,10 +40,13 @@ type Match struct {
 	Paths []string
 }
 
+// methods are those that APISIX knows, too.
+var methods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
+
 // Problem is what is wrong at a place of the file.
 type Problem struct{ Place, Message string }
 
-func (p Problem) Error() string { return p.Place + ": " + p.Message }
+func (p Problem) Error() string { return strings.TrimPrefix(p.Place+": "+p.Message, ": ") }
 
 // Read reads a file. What an apisix.yaml takes from its environment, it takes from env. The error joins a [Problem] for
 // each thing that is wrong; what it quotes of the file is names, never values.
@@ -72,7 +76,19 @@ func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
 	if fromAPISIX(root, list) {
 		return readAPISIX(text, env)
 	}
-	return readOwn(list, defaults)
+	routes, err := readOwn(list, defaults)
+	return routes, errors.Join(unknownKeys("", root, "defaults", "routes"), err)
+}
+
+// unknownKeys joins a problem for each key of an object that is none of the keys.
+func unknownKeys(prefix string, o object, keys ...string) error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(keys, name) {
+			problems = append(problems, Problem{fmt.Sprintf("%s%.40s", prefix, name), nearest.UnknownKey(name, keys)})
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Own reports whether a text is a file of serve's own form, and neither an apisix.yaml nor a route of APISIX or a plugin's
@@ -110,8 +126,10 @@ func readOwn(list []json.RawMessage, defaults object) (routes []Route, err error
 		if err == nil && ids[r.ID] != "" {
 			err = fmt.Errorf("id: %s has the id %q, too", ids[r.ID], r.ID)
 		}
+		for _, p := range Problems(err) {
+			problems = append(problems, Problem{r.Place, p.Error()})
+		}
 		if err != nil {
-			problems = append(problems, Problem{r.Place, err.Error()})
 			continue
 		}
 		ids[r.ID] = r.Place
@@ -172,19 +190,19 @@ func readMatch(text json.RawMessage) (m Match, err error) {
 	if !ok {
 		return m, errors.New("match: an object with a path is required")
 	}
-	lists := map[string]*[]string{"methods": &m.Methods, "method": &m.Methods, "hosts": &m.Hosts, "host": &m.Hosts, "paths": &m.Paths, "path": &m.Paths}
-	for name, value := range fields {
-		list, ok := lists[name]
-		if !ok {
-			return m, fmt.Errorf("match.%.40s: there is methods, host and path", name)
+	lists := map[string]*[]string{"methods": &m.Methods, "host": &m.Hosts, "path": &m.Paths}
+	problems := []error{unknownKeys("match.", fields, slices.Collect(maps.Keys(lists))...)}
+	for _, name := range slices.Sorted(maps.Keys(lists)) {
+		if value, given := fields[name]; given {
+			if *lists[name], err = readTexts(value); err != nil {
+				problems = append(problems, Problem{"match." + name, err.Error()})
+			}
 		}
-		texts, err := readTexts(value)
-		if err != nil {
-			return m, fmt.Errorf("match.%s: %w", name, err)
-		}
-		*list = append(*list, texts...)
 	}
-	return m, m.normalize("match.")
+	if err = errors.Join(problems...); err == nil {
+		err = m.normalize("match.")
+	}
+	return m, err
 }
 
 // readTexts reads a text or a list of them.
@@ -218,8 +236,8 @@ func (m *Match) normalize(prefix string) error {
 		m.Paths[i] = path
 	}
 	for i, method := range m.Methods {
-		if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return fmt.Errorf("%smethods: %q is no method: they are in upper case", prefix, method)
+		if !slices.Contains(methods, method) {
+			return fmt.Errorf("%smethods: %.40q is no method%s", prefix, method, nearest.Hint(method, methods, nearest.Near(method)))
 		}
 		if slices.Contains(m.Methods[:i], method) {
 			return fmt.Errorf("%smethods: %s is given twice", prefix, method)
@@ -248,6 +266,15 @@ func pattern(path string) (string, error) {
 		return "", errors.New("* stands at the end of a path only, after /")
 	}
 	return path, nil
+}
+
+// Written is a pattern as a file has it.
+func Written(pattern string) string {
+	path, all := strings.CutSuffix(strings.TrimSuffix(pattern, "{$}"), "{rest...}")
+	if all {
+		path += "*"
+	}
+	return path
 }
 
 // readRoot reads the file's text into its members.
