@@ -59,7 +59,11 @@ func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic s
 		if err != nil {
 			return err
 		}
-		if h := p.handovers.pending(conn.ID(), nil); h != nil {
+		h := p.handovers.pending(conn.ID(), nil)
+		if h == nil { // or of the one that sends alone
+			h = p.handovers.pending(c.Conn.ID(), nil)
+		}
+		if h != nil {
 			s.Leave()
 			if !wait(ctx, h.done) {
 				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}
