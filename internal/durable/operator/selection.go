@@ -90,7 +90,7 @@ func (o *Operator) find(sel Selection) (selected, error) {
 	case err != nil:
 		return selected{}, err
 	case pending && !sel.Pending:
-		return selected{}, fmt.Errorf("the record %s is no dead letter, it is still to be sent; --pending means such", sel.Receipt)
+		return selected{}, fmt.Errorf("the record %s is no dead letter, it is still to be sent: once its stream is suspended, by `kafkaupstream spool suspend %s`, --pending means it", sel.Receipt, found.ID)
 	case !pending && sel.Pending:
 		return selected{}, fmt.Errorf("the record %s is a dead letter; without --pending it is meant", sel.Receipt)
 	}
