@@ -347,7 +347,7 @@ func TestOperatorDropsTheRecordThatStopsAStreamAndResumesTheRest(t *testing.T) {
 		t.Errorf("it stopped at %+v", s)
 	}
 	_, err := q.Drop(t.Context(), Selection{Receipt: receipts[0]})
-	wantError(t, err, "--pending means such")
+	wantError(t, err, "--pending means it")
 	done, err := q.Drop(t.Context(), Selection{Receipt: receipts[0], Pending: true})
 	if err != nil || done.Records != 1 || done.Stream != id {
 		t.Errorf("%+v, %v", done, err)
