@@ -116,6 +116,30 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+// How docs/delivery.md gives a record up that waits, line by line.
+func TestSpoolDropsARecordAsTheDocumentHasIt(t *testing.T) {
+	t.Parallel()
+	p := kept(t, 2)
+	stream := p.streams()[0].Stream
+	stdout, _ := p.does(exitOK, "show", stream, "--json", "--limit", "1")
+	var first struct{ Receipt string }
+	if err := json.NewDecoder(strings.NewReader(stdout)).Decode(&first); err != nil {
+		t.Fatal(err)
+	}
+	p.fails(exitProblem, "drop --yes "+first.Receipt, "it is still to be sent: once its stream is suspended, by `kafkaupstream spool suspend "+stream+"`, --pending means it")
+	lines := regexp.MustCompile(`(?m)^kafkaupstream spool (suspend|drop RECEIPT --pending|resume)( STREAM)? +#`).FindAllStringSubmatch(repository(t, "docs/delivery.md"), -1)
+	if len(lines) != 3 {
+		t.Fatal(lines)
+	}
+	for _, line := range lines {
+		args := strings.NewReplacer("RECEIPT", first.Receipt+" --yes", "STREAM", stream).Replace(line[1] + line[2])
+		p.sees(args)
+	}
+	if left := p.streams()[0]; left.Pending != 1 || left.Suspension != nil {
+		t.Errorf("%+v", left)
+	}
+}
+
 func TestSpoolIsUsedWronglyInManyWays(t *testing.T) {
 	t.Parallel()
 	p := person{t, shortDir(t)}

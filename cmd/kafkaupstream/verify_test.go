@@ -130,6 +130,13 @@ func TestVerifyOfWhatCannotBeJudged(t *testing.T) {
 		if code != 1 || !strings.HasPrefix(p.Stderr.String(), c.want) {
 			t.Errorf("%s: exit code %d, %q", c.name, code, p.Stderr)
 		}
+		if out := p.Stdout.String(); out != "" && !strings.HasSuffix(out, "\nnot judged   no record was promised\n") {
+			t.Errorf("%s: %s", c.name, out)
+		}
+	}
+	p, code := program.Run(t, binary, verifyArgs(d, d.URL+"/apisix/admin/no", "--records", "16", "--json"))
+	if out := p.Stdout.String(); code != 1 || !strings.Contains(out, `"ok": false`) || !strings.Contains(out, `"promised": 0`) {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }
 

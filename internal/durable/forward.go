@@ -144,7 +144,7 @@ func (f *forwarder) refuse(disk *spool.Stream, entries []spool.Entry, errs []*re
 			continue
 		}
 		f.resolve(disk, entries[i].Position, spool.Dead)
-		f.letters.add(entries[i].Record.Topic, errs[i].Reason)
+		f.letters.add(entries[i].Record.Topic, errs[i].Reason, letters[i].First.Receipt())
 	}
 	return failure
 }

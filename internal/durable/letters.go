@@ -20,21 +20,32 @@ type letters struct {
 	log      *slog.Logger
 	notifier *notify.Notifier
 	stream   string // its ID
-	count    map[letterCause]int
+	count    map[letterCause]*letterCount
 	last     time.Time
 }
 
 type letterCause struct{ topic, reason string }
 
-func (l *letters) add(topic, reason string) {
+// letterCount is how many there are, and the receipt that the last one's client has.
+type letterCount struct {
+	n       int
+	receipt string
+}
+
+func (l *letters) add(topic, reason, receipt string) {
 	if l.count == nil {
-		l.count = map[letterCause]int{}
+		l.count = map[letterCause]*letterCount{}
 	}
 	cause := letterCause{topic, reason}
 	if _, ok := l.count[cause]; !ok && len(l.count) >= maxLetterCauses {
 		cause = letterCause{"(others)", ""}
 	}
-	l.count[cause]++
+	c := l.count[cause]
+	if c == nil {
+		c = &letterCount{}
+		l.count[cause] = c
+	}
+	c.n, c.receipt = c.n+1, receipt
 }
 
 // due returns how long it is until report has something to log.
@@ -53,11 +64,11 @@ func (l *letters) report() {
 }
 
 func (l *letters) flush() {
-	for cause, n := range l.count {
+	for cause, c := range l.count {
 		l.log.Error("records that Kafka can never take are dead letters now; see `kafkaupstream spool ls`",
-			"stream", l.stream, "topic", cause.topic, "records", n, "error", cause.reason)
+			"stream", l.stream, "topic", cause.topic, "records", c.n, "error", cause.reason)
 		l.notifier.Tell(notify.Event{
-			Event: "dead_letter", Stream: l.stream, Topic: cause.topic, Reason: cause.reason, Count: n, Time: time.Now().UTC(),
+			Event: "dead_letter", Stream: l.stream, Topic: cause.topic, Reason: cause.reason, Receipt: c.receipt, Count: c.n, Time: time.Now().UTC(),
 		})
 	}
 	l.count, l.last = nil, time.Now()

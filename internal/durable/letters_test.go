@@ -48,17 +48,18 @@ func TestForwarderNotifiesAnOperatorOnceAMinuteAtMost(t *testing.T) {
 		t.Helper()
 		await.True(t, fmt.Sprintf("%d dead letters", n), func() bool { return g.info(streamID(conn, DeadLetter)).DeadLetters == n })
 	}
-	g.Hold(b, DeadLetter, durabletest.RecordOf("u", "1"))
+	ofFirst := g.Hold(b, DeadLetter, durabletest.RecordOf("u", "1"))[0]
 	letters(1)
 	await.True(t, "the operator is notified of the first", func() bool { return len(told.get()) == 1 })
+	ofLast := ""
 	for i := range 3 {
-		g.Hold(b, DeadLetter, durabletest.RecordOf("u", "more"))
+		ofLast = g.Hold(b, DeadLetter, durabletest.RecordOf("u", "more"))[0]
 		letters(int64(i + 2))
 	}
 	receipt := g.Hold(b, Suspend, durabletest.RecordOf("u", "stop"))[0]
 	await.True(t, "the operator is notified of the stop", func() bool { return len(told.get()) >= 2 })
 	first, second := told.get()[0], told.get()[1]
-	if len(told.get()) != 2 || first.Event != "dead_letter" || first.Count != 1 || first.Topic != "u" || first.Stream != streamID(conn, DeadLetter) {
+	if len(told.get()) != 2 || first.Event != "dead_letter" || first.Receipt != ofFirst || first.Count != 1 || first.Topic != "u" || first.Stream != streamID(conn, DeadLetter) {
 		t.Errorf("told: %+v", told.get())
 	}
 	if second.Event != "stream_suspended" || second.Receipt != receipt || second.Stream != streamID(conn, Suspend) || second.Reason == "" {
@@ -66,7 +67,7 @@ func TestForwarderNotifiesAnOperatorOnceAMinuteAtMost(t *testing.T) {
 	}
 	g.Close() // what waits for its minute is sent at the end
 	n.Close(t.Context())
-	if all := told.get(); len(all) != 3 || all[2].Event != "dead_letter" || all[2].Count != 3 {
+	if all := told.get(); len(all) != 3 || all[2].Event != "dead_letter" || all[2].Receipt != ofLast || all[2].Count != 3 {
 		t.Errorf("told at the end: %+v", all)
 	}
 }

@@ -32,7 +32,7 @@ func tellOnce(t *testing.T, o Options, e Event) string {
 func TestCommandGetsTheEvent(t *testing.T) {
 	t.Setenv("INHERITED", "from-the-process")
 	cases := []struct{ says, command, want string }{
-		{"as JSON on standard input", `cat >"$INHERITED_DIR/got"`, deadLetterJSON},
+		{"as JSON on standard input", `cat >"$INHERITED_DIR/got"`, deadLetterJSON + "\n"},
 		{"in variables, besides the process's own",
 			`echo "$KAFKAUPSTREAM_EVENT|$KAFKAUPSTREAM_STREAM|$KAFKAUPSTREAM_TOPIC|$KAFKAUPSTREAM_REASON|$KAFKAUPSTREAM_RECEIPT|$KAFKAUPSTREAM_COUNT|$KAFKAUPSTREAM_TIME|$INHERITED" >"$INHERITED_DIR/got"`,
 			"dead_letter|orders|t|it's $(no) reason|r-1|3|2026-10-01T12:00:00.005Z|from-the-process\n"},

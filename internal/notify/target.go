@@ -49,7 +49,7 @@ func command(line string) func(context.Context, Event) error {
 			"KAFKAUPSTREAM_RECEIPT="+e.Receipt,
 			"KAFKAUPSTREAM_COUNT="+strconv.Itoa(e.Count),
 			"KAFKAUPSTREAM_TIME="+e.Time.Format(time.RFC3339Nano))
-		cmd.Stdin = bytes.NewReader(text)
+		cmd.Stdin = bytes.NewReader(append(text, '\n')) // a command may append events to a file
 		cmd.Stdout, cmd.Stderr = &output, &output
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.WaitDelay = outputWait

@@ -31,7 +31,7 @@ type Report struct {
 	Run   string `json:"run"`
 	URL   string `json:"url"`
 	Topic string `json:"topic"`
-	OK    bool   `json:"ok"` // no promise was broken
+	OK    bool   `json:"ok"` // there were promises, and none was broken
 	// Violations are the promises that were broken, a line each, with examples.
 	Violations []string `json:"violations"`
 
@@ -80,9 +80,9 @@ func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Dur
 		No:      a.Replies[ledger.Refused],
 		Unknown: fate(ledger.Unknown), Failed: fate(ledger.Failed), NoReply: fate(ledger.NoReply),
 	}
-	r.OK = len(r.Violations) == 0
 	r.Violations = append([]string{}, r.Violations...) // a list in JSON, also when it is empty
 	r.Promised = r.Acknowledged + r.OnDisk + r.Queued + r.Accepted
+	r.OK = r.judged() && len(r.Violations) == 0
 	if took > 0 {
 		r.PerSecond = rounded(float64(len(entries)) / took.Seconds())
 	}
@@ -98,6 +98,9 @@ func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Dur
 	r.Latency = latencies(waits)
 	return r
 }
+
+// judged reports whether there was anything to judge.
+func (r *Report) judged() bool { return r.Promised > 0 || len(r.Violations) > 0 }
 
 // rounded has three digits behind the point.
 func rounded(f float64) float64 { return math.Round(f*1000) / 1000 }
@@ -157,8 +160,11 @@ func (r *Report) Print(w io.Writer) error {
 	for _, violation := range r.Violations {
 		line("BROKEN", "%s", violation)
 	}
-	if r.OK {
+	switch {
+	case r.OK:
 		line("ok", "no promise was broken")
+	case !r.judged():
+		line("not judged", "no record was promised")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

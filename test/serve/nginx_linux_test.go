@@ -6,12 +6,15 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
@@ -75,7 +78,7 @@ func start(t *testing.T) *replicas {
 	r.url = "http://" + address + "/orders/"
 	conf := r.configure(address, "")
 	r.nginx = program.Start(t, "nginx", program.Options{Args: []string{
-		"-p", r.dir, "-c", conf, "-g", "daemon off; error_log stderr; pid " + r.dir + "/pid;"}})
+		"-p", r.dir, "-c", conf, "-g", "daemon off; error_log stderr;"}})
 	program.Until(t, "nginx answers", func() bool { return r.nginx.Ended() || r.post("", "x") == "401 " })
 	return r
 }
@@ -155,6 +158,46 @@ func TestRollingRestartBehindNginx(t *testing.T) {
 		}
 	}
 	t.Log(said)
+}
+
+// The request that the README shows makes a record with the key that is in it, and nginx can be stopped as it says.
+func TestRequestOfTheReadmeMakesARecordWithItsKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(examples, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	curl := regexp.MustCompile(`(?m)^curl .*`).FindString(string(text))
+	body := regexp.MustCompile(`-d '([^']*)'`).FindStringSubmatch(curl)
+	if body == nil || !strings.Contains(string(text), "\nnginx -p . -c nginx.conf -s stop\n") {
+		t.Fatal(curl)
+	}
+	r := start(t)
+	request, err := http.NewRequest("POST", r.url, strings.NewReader(body[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl has it
+	for _, h := range regexp.MustCompile(`-H '([^:]*): ([^']*)'`).FindAllStringSubmatch(curl, -1) {
+		request.Header.Set(h[1], h[2])
+	}
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply.Body.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.ListenAddrs()...), kgo.ConsumeTopics("orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	records := client.PollFetches(t.Context()).Records()
+	if reply.StatusCode != 200 || len(records) != 1 || string(records[0].Key) != "a" {
+		t.Error(reply.Status, records)
+	}
+	if out, err := exec.Command("nginx", "-p", r.dir, "-c", filepath.Join(r.dir, "nginx.conf"), "-s", "stop").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	program.Until(t, "nginx ends", r.nginx.Ended)
 }
 
 // An idempotency key meets the replica that knows it, also after that was restarted. When a replica is added, some keys

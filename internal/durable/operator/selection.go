@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
@@ -11,8 +12,8 @@ import (
 
 // Selection names what an operator means.
 type Selection struct {
-	// Stream is a stream's name or a beginning that no other has. It may be empty
-	// where there is a receipt.
+	// Stream is a stream's name or a beginning that no other connection's has, with its ending (-t, -s)
+	// where another stream of that connection is meant. It may be empty where there is a receipt.
 	Stream string `json:"stream,omitempty"`
 	// Receipt names one record; empty: all.
 	Receipt string `json:"receipt,omitempty"`
@@ -34,23 +35,51 @@ func (o *Operator) choose(name string) (durable.Stream, error) {
 	if err != nil {
 		return durable.Stream{}, err
 	}
+	ids := make([]string, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	id, err := meant(ids, name)
+	if err != nil {
+		return durable.Stream{}, err
+	}
+	return all[slices.Index(ids, id)], nil
+}
+
+// meant returns the name that a name or the beginning of one means. Streams of one connection share what is before
+// their ending, -t, -s or both: without an ending the one that has none is meant where it is there.
+func meant(all []string, name string) (string, error) {
+	begins, ending := divide(name)
 	var found []string
-	var last durable.Stream
-	for _, s := range all {
-		if s.ID == name {
-			return s, nil
-		}
-		if name != "" && strings.HasPrefix(s.ID, name) {
-			found, last = append(found, s.ID), s
+	for _, id := range all {
+		base, its := divide(id)
+		if begins != "" && strings.HasPrefix(base, begins) && (ending == "" || ending == its) {
+			found = append(found, id)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return durable.Stream{}, fmt.Errorf("there is no stream %.80q; `kafkaupstream spool ls` shows what there is", name)
-	case 1:
-		return last, nil
+	if len(found) == 0 {
+		return "", fmt.Errorf("there is no stream %.80q; `kafkaupstream spool ls` shows what there is", name)
 	}
-	return durable.Stream{}, fmt.Errorf("%.80q is the beginning of several streams: %s", name, strings.Join(found, ", "))
+	plain, _ := divide(found[0])
+	others := slices.ContainsFunc(found, func(id string) bool {
+		base, _ := divide(id)
+		return base != plain
+	})
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case !others && slices.Contains(found, plain):
+		return plain, nil
+	}
+	return "", fmt.Errorf("%.80q is the beginning of several streams: %s", name, strings.Join(found, ", "))
+}
+
+// divide returns what is before a name's ending, and the ending: "", or -t, -s or both.
+func divide(name string) (base, ending string) {
+	if i := strings.IndexByte(name, '-'); i >= 0 {
+		return name[:i], name[i:]
+	}
+	return name, ""
 }
 
 // selected is what a selection came to.
@@ -90,7 +119,7 @@ func (o *Operator) find(sel Selection) (selected, error) {
 	case err != nil:
 		return selected{}, err
 	case pending && !sel.Pending:
-		return selected{}, fmt.Errorf("the record %s is no dead letter, it is still to be sent; --pending means such", sel.Receipt)
+		return selected{}, fmt.Errorf("the record %s is no dead letter, it is still to be sent: once its stream is suspended, by `kafkaupstream spool suspend %s`, --pending means it", sel.Receipt, found.ID)
 	case !pending && sel.Pending:
 		return selected{}, fmt.Errorf("the record %s is a dead letter; without --pending it is meant", sel.Receipt)
 	}
