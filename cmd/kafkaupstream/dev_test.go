@@ -353,7 +353,7 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 	tmp := shortDir(t)
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"dev", "--listen", l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
-	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), l.Addr().String()+": bind: address already in use") {
+	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), "kafkaupstream: --listen: "+l.Addr().String()+" is in use: --listen takes another address\n") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
 	}
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {

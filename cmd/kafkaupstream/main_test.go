@@ -53,7 +53,7 @@ func TestCommandLine(t *testing.T) {
 		{"verify wants to know where Kafka is", "verify --url http://g/ --topic t", "", 2, "", "kafkaupstream verify: --brokers names the Kafka cluster"},
 		{"a header has a name", "verify --header x", "", 2, "", `invalid value "x" for flag --header: expected 'Name: value'`},
 		{"a file of properties that is not there is named", "verify --config no-such-file", "", 1, "", "kafkaupstream: --config: open no-such-file: no such file or directory\n"},
-		{"an unknown command is shown with the usage", "server", "", 2, "", `there is no command "server"` + "\n\nkafkaupstream answers HTTP requests"},
+		{"an unknown command is shown with the usage", "server", "", 2, "", `there is no command "server"; did you mean "serve"?` + "\n\nkafkaupstream answers HTTP requests"},
 		{"an unknown flag of run is wrong usage", "run --no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
 		{"an unknown flag of dev is wrong usage", "dev --no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
 		{"an unknown flag without a command is wrong usage", "--no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
