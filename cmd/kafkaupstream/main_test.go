@@ -81,6 +81,8 @@ func TestCommandLine(t *testing.T) {
 		{"a socket that cannot be made is named", "run", anySocket, 1, "", "listen on /no/such/folder/r.sock: "},
 		{"a time to live is a number", "run", anySocket + " APISIX_CONF_EXPIRE_TIME=1h", 1, "", `APISIX_CONF_EXPIRE_TIME is "1h"`},
 
+		{"a file that is not there is named by check", "check -f no-such-file", "", 1, "", "kafkaupstream: open no-such-file: no such file or directory\n"},
+		{"an empty file is named", "check --offline -f /dev/null", "", 1, "", "kafkaupstream: /dev/null: it is empty\n"},
 		{"a file that is not there is named", "dev --listen 127.0.0.1:0 -f no-such-file", "", 1, "", "no-such-file"},
 		{"a wrong key of a route is named with the right one", "dev --listen 127.0.0.1:0 -f " + route, "", 1, "",
 			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},
