@@ -14,7 +14,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzLookaround@internal/schema/guard FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzAvro@internal/schema FuzzProtobuf@internal/schema FuzzCheck@internal/secrets \
 	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzHTTP@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/routefile FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute FuzzVariables@internal/apisixroute \
-	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
+	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRedactor@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
 .PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot musl vulnerabilities release reproducible deps

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,7 +106,11 @@ func readConf(file string, env environment) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	return io.ReadAll(io.LimitReader(in, apisixroute.MaxBytes+1))
+	text, err := io.ReadAll(io.LimitReader(in, apisixroute.MaxBytes+1))
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		err = fmt.Errorf("%s: it is empty", file)
+	}
+	return text, err
 }
 
 func printReport(w io.Writer, file string, report check.Report, asJSON bool) error {

@@ -89,3 +89,30 @@ func TestWrongFlagIsNamedAsItIsTyped(t *testing.T) {
 		}
 	}
 }
+
+func TestWordThatIsNoCommandIsNamedWithTheOneThatWasMeant(t *testing.T) {
+	for args, want := range map[string]string{
+		"chek -f x":        `kafkaupstream: there is no command "chek"; did you mean "check"?` + "\n",
+		"worke":            `kafkaupstream: there is no command "worke"` + "\n",
+		"help srve":        `kafkaupstream: there is no command "srve"; did you mean "serve"?` + "\n",
+		"spool lst":        `kafkaupstream spool: there is no command "lst"; did you mean "ls"?` + "\n",
+		"spool show-all x": `kafkaupstream spool: there is no command "show-all"` + "\n",
+	} {
+		if code, stdout, stderr := runHere(nil, strings.Fields(args)...); code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, want) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestWithoutACommandItIsSaidWhatThatMeans(t *testing.T) {
+	const none = "kafkaupstream: no command is named, so this is kafkaupstream run, which APISIX starts; kafkaupstream dev tries it out without APISIX, kafkaupstream --help shows all commands\n"
+	for args, code := range map[string]int{"": exitProblem, "-f x": exitUsage, "--log-level loud": exitUsage} {
+		got, _, stderr := runHere(nil, strings.Fields(args)...)
+		if got != code || !strings.HasSuffix(stderr, none) {
+			t.Errorf("%q: exit code %d, %q", args, got, stderr)
+		}
+		if _, _, stderr := runHere(nil, append([]string{"run"}, strings.Fields(args)...)...); strings.Contains(stderr, "no command is named") {
+			t.Errorf("run %s: %q", args, stderr)
+		}
+	}
+}

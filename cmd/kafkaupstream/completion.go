@@ -83,7 +83,7 @@ func printFlags(ctx context.Context, env environment, c command, before []string
 		return nil
 	}
 	if len(before) > 0 && strings.HasPrefix(before[len(before)-1], "-") {
-		if one := f.Lookup(strings.TrimLeft(before[len(before)-1], "-")); one != nil && !isSwitch(one) {
+		if one := f.Lookup(strings.TrimLeft(before[len(before)-1], "-")); one != nil && !isSwitch(one.Value) {
 			return printMatching(env.stdout, last, f.choices[one.Name]...)
 		}
 	}
@@ -101,9 +101,9 @@ func printFlags(ctx context.Context, env environment, c command, before []string
 	return printMatching(env.stdout, last, words...)
 }
 
-// isSwitch reports whether a flag stands without a value.
-func isSwitch(one *flag.Flag) bool {
-	b, ok := one.Value.(interface{ IsBoolFlag() bool })
+// isSwitch reports whether a flag of this value stands without one.
+func isSwitch(value flag.Value) bool {
+	b, ok := value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
 }
 

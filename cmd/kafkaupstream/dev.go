@@ -150,7 +150,7 @@ func dev(ctx context.Context, env environment) error {
 	if err := o.readRoutes(env.stderr); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := listenTCP(o.listen)
 	if err != nil {
 		return err
 	}

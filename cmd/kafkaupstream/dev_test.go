@@ -309,8 +309,8 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 func TestDevPointsIntoTheFile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
-		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error near byte 14\n"},
-		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end at byte 16\n"},
+		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15\n"},
+		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16\n"},
 		{"a wrong key of a file of serve's", strings.Replace(ownFile, "topic: refunds", "topicc: refunds", 1), "FILE routes[1]: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a route of apisix.yaml", strings.Replace(ordersYAML, `"topic"`, `"topicc"`, 1) + "#END", "FILE routes[0].plugins.ext-plugin-post-req.conf[0].value: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a path that dev does not have", strings.Replace(ownFile, "path: /refunds", "path: '/r/{id}'", 1), "FILE: routes[1]: match.path: \"/r/{id}\": dev's gateway has no names in paths"},
@@ -353,7 +353,7 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 	tmp := shortDir(t)
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"dev", "--listen", l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
-	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), l.Addr().String()+": bind: address already in use") {
+	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), "kafkaupstream: --listen: "+l.Addr().String()+" is in use: --listen takes another address\n") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
 	}
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {

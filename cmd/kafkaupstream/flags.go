@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,6 +94,7 @@ func sizeVar[T int | int64](f *flags, bytes *T, name string, value T, usage stri
 func (f *flags) parse(env environment, withEnv bool) error {
 	var wrong error
 	if f.variables = withEnv; withEnv {
+		f.warnOfVariables(env)
 		wrong = f.readVariables(env)
 	}
 	if err := f.parseArgs(env, env.args); err != nil {
@@ -124,6 +126,25 @@ func (f *flags) readVariables(env environment) (err error) {
 	return err
 }
 
+// ofKubernetes are the variables that Kubernetes makes in each container of a Service called kafkaupstream, and of one whose name goes on.
+var ofKubernetes = regexp.MustCompile(`^` + envPrefix + `(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// warnOfVariables prints which variables look like a flag's, and are of none.
+func (f *flags) warnOfVariables(env environment) {
+	if env.command.name == "worker" { // its supervisor has
+		return
+	}
+	known := []string{envSocket, envFamily}
+	f.VisitAll(func(one *flag.Flag) { known = append(known, variable(one.Name)) })
+	for _, text := range env.environ {
+		name, value, _ := strings.Cut(text, "=")
+		if value == "" || !strings.HasPrefix(name, envPrefix) || slices.Contains(known, name) || ofKubernetes.MatchString(name) {
+			continue
+		}
+		fmt.Fprintf(env.stderr, "kafkaupstream %s: warning: the variable %.80s is of no flag%s\n", f.Name(), name, nearest.Hint(name, known, 3))
+	}
+}
+
 // variable is the environment variable of a flag.
 func variable(name string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
@@ -131,7 +152,7 @@ func variable(name string) string {
 
 // parseArgs reads the flags at the beginning of args.
 func (f *flags) parseArgs(env environment, args []string) error {
-	err := f.Parse(args)
+	err := f.parseOnce(args)
 	switch {
 	case err == nil && f.version:
 		if err := printVersion(env); err != nil {
@@ -146,6 +167,44 @@ func (f *flags) parseArgs(env environment, args []string) error {
 		return f.misused(env, "%s\nkafkaupstream %s --help shows its flags", f.explain(err), f.Name())
 	}
 	return err
+}
+
+var errTwice = errors.New("it is given twice")
+
+// once refuses a second value of a flag: which of them counts, nobody would see.
+type once struct {
+	flag.Value
+	given bool
+}
+
+// Set sets the flag's value.
+func (o *once) Set(text string) error {
+	if o.given {
+		return errTwice
+	}
+	o.given = true
+	return o.Value.Set(text)
+}
+
+// IsBoolFlag is asked by the package.
+func (o *once) IsBoolFlag() bool { return isSwitch(o.Value) }
+
+// list is implemented by the values of flags that may be given again.
+type list interface{ takesMore() }
+
+// parseOnce reads flags, each of which is given once.
+func (f *flags) parseOnce(args []string) error {
+	f.VisitAll(func(one *flag.Flag) {
+		if _, is := one.Value.(list); !is {
+			one.Value = &once{Value: one.Value}
+		}
+	})
+	defer f.VisitAll(func(one *flag.Flag) {
+		if o, is := one.Value.(*once); is {
+			one.Value = o.Value
+		}
+	})
+	return f.Parse(args)
 }
 
 // misused prints what is wrong with the arguments.
@@ -195,6 +254,9 @@ func (f *flags) explain(err error) string {
 	if !unknown {
 		text := err.Error()
 		if found := wrongValue.FindStringSubmatch(text); found != nil {
+			if found[4] == errTwice.Error() {
+				return dashed(found[3]) + " is given twice"
+			}
 			value, _ := strconv.Unquote(found[2])
 			text = found[1] + plainly(f.Lookup(found[3]), value, found[4])
 		}

@@ -53,7 +53,7 @@ func TestCommandLine(t *testing.T) {
 		{"verify wants to know where Kafka is", "verify --url http://g/ --topic t", "", 2, "", "kafkaupstream verify: --brokers names the Kafka cluster"},
 		{"a header has a name", "verify --header x", "", 2, "", `invalid value "x" for flag --header: expected 'Name: value'`},
 		{"a file of properties that is not there is named", "verify --config no-such-file", "", 1, "", "kafkaupstream: --config: open no-such-file: no such file or directory\n"},
-		{"an unknown command is shown with the usage", "server", "", 2, "", `there is no command "server"` + "\n\nkafkaupstream answers HTTP requests"},
+		{"an unknown command is shown with the usage", "server", "", 2, "", `there is no command "server"; did you mean "serve"?` + "\n\nkafkaupstream answers HTTP requests"},
 		{"an unknown flag of run is wrong usage", "run --no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
 		{"an unknown flag of dev is wrong usage", "dev --no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
 		{"an unknown flag without a command is wrong usage", "--no-such-flag", "", 2, "", "there is no flag --no-such-flag"},
@@ -81,6 +81,8 @@ func TestCommandLine(t *testing.T) {
 		{"a socket that cannot be made is named", "run", anySocket, 1, "", "listen on /no/such/folder/r.sock: "},
 		{"a time to live is a number", "run", anySocket + " APISIX_CONF_EXPIRE_TIME=1h", 1, "", `APISIX_CONF_EXPIRE_TIME is "1h"`},
 
+		{"a file that is not there is named by check", "check -f no-such-file", "", 1, "", "kafkaupstream: open no-such-file: no such file or directory\n"},
+		{"an empty file is named", "check --offline -f /dev/null", "", 1, "", "kafkaupstream: /dev/null: it is empty\n"},
 		{"a file that is not there is named", "dev --listen 127.0.0.1:0 -f no-such-file", "", 1, "", "no-such-file"},
 		{"a wrong key of a route is named with the right one", "dev --listen 127.0.0.1:0 -f " + route, "", 1, "",
 			"the route's configuration is invalid:\ntopicc: unknown key; did you mean \"topic\"?\n"},

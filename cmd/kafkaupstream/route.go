@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
@@ -57,7 +58,7 @@ func printRoute(_ context.Context, env environment) error {
 		return usage("%v", err)
 	}
 	if err := r.Validate(); err != nil {
-		return usage("%v", err)
+		return usage("%s", ofFlag.ReplaceAllString(err.Error(), "--$1: "))
 	}
 	print := map[string]func() ([]byte, error){
 		"json": r.JSON, "yaml": r.YAML, "k8s": r.Kubernetes,
@@ -73,6 +74,9 @@ func printRoute(_ context.Context, env environment) error {
 	_, err = env.stdout.Write(out)
 	return err
 }
+
+// ofFlag finds a property that a flag has set in APISIX's words about it.
+var ofFlag = regexp.MustCompile(`^property "(uri|id|name|host)s?" validation failed: `)
 
 // outputForm is the form that the flags ask for; false: there is none, or they ask for several.
 func outputForm(output string, asYAML, asCurl bool) (form string, ok bool) {

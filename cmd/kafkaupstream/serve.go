@@ -141,6 +141,8 @@ func gatewayVariables() variablesFlag { return variablesFlag{"consumer_name": "X
 // String is the flag's default.
 func (v variablesFlag) String() string { return "" }
 
+func (variablesFlag) takesMore() {}
+
 // Set takes one.
 func (v variablesFlag) Set(text string) error {
 	name, header, ok := strings.Cut(text, "=")
@@ -348,7 +350,7 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	}
 	path, unix := strings.CutPrefix(address, unixPrefix)
 	if !unix {
-		return net.Listen("tcp", address)
+		return listenTCP(address)
 	}
 	id := -1
 	if group != "" {

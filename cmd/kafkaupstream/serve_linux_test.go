@@ -292,6 +292,11 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 
 func TestServeSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	dir := t.TempDir()
 	wrong, doubly, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "doubly.yaml"), filepath.Join(dir, "right.yaml")
 	for path, text := range map[string]string{
@@ -320,6 +325,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --gateway-secret-file /missing", 1, "--gateway-secret-file: open /missing"},
 		{"-f " + right + " --tls-cert /missing --tls-key /missing", 1, "--tls-cert, --tls-key: open /missing"},
 		{"-f " + right + " --listen 127.0.0.1:1", 1, "permission denied|address"},
+		{"-f " + right + " --listen " + taken.Addr().String(), 1, "kafkaupstream: --listen: " + taken.Addr().String() + " is in use: --listen takes another address\n"},
 		{"-f /missing", 1, "open /missing"},
 		{"-f " + wrong, 1, `routes[0] (a): topik: unknown key; did you mean "topic"?`},
 		{"-f " + doubly, 1, "routes[0]: match.url: unknown key; the keys are \"host\", \"methods\", \"path\"\nroutes[1] (b): topik: unknown key; did you mean \"topic\"?\n" +

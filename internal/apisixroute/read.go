@@ -222,6 +222,12 @@ func readYAML(text string, r *replacer) (any, error) {
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
 		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", YAMLError(err)))
 	}
+	if root == nil {
+		if strings.TrimSpace(text) == "null" {
+			return nil, errors.New("it holds null, nothing else")
+		}
+		return nil, r.reading(errors.New("it is empty"))
+	}
 	if root = r.yaml(root); !isDocument(root) {
 		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,4 +88,24 @@ func TestARoutesOwnTopicIsLookedAtWhereRecordsGoElsewhere(t *testing.T) {
 	if report.Status != Problem || !slices.Equal(got, want) {
 		t.Errorf("%s: %q", report.Status, got)
 	}
+}
+
+// TestALogInOnAPortThatTakesNoneIsNoWrongPassword has a broker that knows no log-in at all, and a password of one letter.
+func TestALogInOnAPortThatTakesNoneIsNoWrongPassword(t *testing.T) {
+	cluster, err := kafka.NewMockCluster(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	conf := `{"config":{"bootstrap.servers":"` + cluster.BootstrapServers() + `","security.protocol":"sasl_plaintext","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"b"},"topic":"a"}`
+	report := Run(context.Background(), Options{Text: []byte(conf), Timeout: time.Minute})
+	for _, s := range report.Steps {
+		if s.Name == "login" && s.Status == Problem {
+			if strings.Contains(s.Message, "wrong user or password") || !strings.Contains(s.Message, "this port takes no log-in") || !strings.Contains(s.Message, "not supported by broker") {
+				t.Error(s.Message)
+			}
+			return
+		}
+	}
+	t.Errorf("%+v", report.Steps)
 }

@@ -193,6 +193,20 @@ func (c *conn) ask(text string) (int, http.Header, string) {
 	return c.reply()
 }
 
+// docs/routes.md says so of headers and arguments that are given twice.
+func TestOfAHeaderOrAnArgumentThatIsGivenTwiceTheFirstCounts(t *testing.T) {
+	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t, headerprefix: x-, overrides: [key]}\n  - {id: b, match: {path: /b}, topic: t, key: $arg_id}\n")
+	for request, want := range map[string]string{
+		"POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nX-Key: first\nX-Key: second\n\nx": "first",
+		"POST /b?id=first&id=second HTTP/1.1\nHost: h\nContent-Length: 1\n\nx":           "first",
+	} {
+		status, _, body := f.ask(request)
+		if got := f.kafka.last(); status != 200 || !strings.Contains(got, want) || strings.Contains(got, "second") {
+			t.Errorf("%s: %d %s %s", request, status, got, body)
+		}
+	}
+}
+
 // TestWhatIsNoRequestIsAnsweredByNetHTTP has what README.md and serve.md say is answered before there is a request of a route's:
 // in a text, not in JSON. All else is JSON.
 func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // field is a member of a JSON object. An object is a []field, in the order of the
@@ -26,10 +28,10 @@ func readObject(text []byte) ([]field, error) {
 	dec.UseNumber()
 	v, err := readValue(dec, 0)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, dec))
+		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, text))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("the configuration goes on after its end at byte %d", dec.InputOffset())
+		return nil, fmt.Errorf("the configuration goes on after its end: %w", utils.InvalidJSON(text))
 	}
 	object, ok := v.([]field)
 	if !ok {
@@ -40,13 +42,9 @@ func readObject(text []byte) ([]field, error) {
 
 // positioned says where, and drops what encoding/json quotes of the text, which
 // can be part of a secret.
-func positioned(err error, dec *json.Decoder) error {
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("error near byte %d", dec.InputOffset())
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("it ends too early, at byte %d", dec.InputOffset())
+func positioned(err error, text []byte) error {
+	if _, is := errors.AsType[*json.SyntaxError](err); is || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return utils.InvalidJSON(text)
 	}
 	return err
 }

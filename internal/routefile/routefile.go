@@ -16,6 +16,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // MaxBytes is the size of the largest file that is read.
@@ -288,7 +289,10 @@ func readRoot(text []byte) (object, error) {
 		return nil, errors.New("the file is empty")
 	}
 	if begin[0] == '{' {
-		if err := validJSON(text); err != nil {
+		if err := utils.InvalidJSON(text); err != nil {
+			return nil, fmt.Errorf("the file is not valid JSON: %w", err)
+		}
+		if err := givenOnce(text); err != nil {
 			return nil, err
 		}
 	} else {
@@ -297,25 +301,17 @@ func readRoot(text []byte) (object, error) {
 			return nil, fmt.Errorf("the file is neither JSON nor YAML: %w", err)
 		}
 	}
+	switch {
+	case text == nil:
+		return nil, errors.New("the file is empty")
+	case string(bytes.TrimSpace(text)) == "null":
+		return nil, errors.New("the file holds null, nothing else")
+	}
 	root, ok := asObject(text)
 	if !ok {
 		return nil, errors.New("the file must be an object with routes, and defaults for all of them")
 	}
 	return root, nil
-}
-
-// validJSON says where a text stops being JSON; what encoding/json quotes of it can be part of a secret.
-func validJSON(text []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(text, &any)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("the file is not valid JSON: error near byte %d", syntax.Offset)
-	case err != nil:
-		return err
-	}
-	return givenOnce(text)
 }
 
 // givenOnce is an error where an object of a valid JSON text has a name twice: readers of JSON take the last one and
@@ -324,7 +320,7 @@ func givenOnce(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var open []map[string]bool // the names of each object and list around; nil of a list
-	name := false              // the next token of the innermost object is a name
+	named := false             // the next token of the innermost object is a name
 	for {
 		token, err := dec.Token()
 		if err != nil {
@@ -333,28 +329,28 @@ func givenOnce(text []byte) error {
 		inner := len(open) - 1
 		switch token {
 		case json.Delim('{'):
-			open, name = append(open, map[string]bool{}), true
+			open, named = append(open, map[string]bool{}), true
 			continue
 		case json.Delim('['):
-			open, name = append(open, nil), false
+			open, named = append(open, nil), false
 			continue
 		case json.Delim('}'), json.Delim(']'):
 			open = open[:inner]
-			name = inner > 0 && open[inner-1] != nil
+			named = inner > 0 && open[inner-1] != nil
 			continue
 		}
-		if text, isText := token.(string); isText && name {
-			if open[inner][text] {
-				return fmt.Errorf("%.40q is given twice in one object, near byte %d", text, dec.InputOffset())
+		if name, isText := token.(string); isText && named {
+			if open[inner][name] {
+				return fmt.Errorf("%.40q is given twice in one object, at %s", name, utils.Position(text, int(dec.InputOffset())-1))
 			}
-			open[inner][text], name = true, false
+			open[inner][name], named = true, false
 			continue
 		}
-		name = inner >= 0 && open[inner] != nil
+		named = inner >= 0 && open[inner] != nil
 	}
 }
 
-// fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
+// fromYAML returns a YAML text as JSON, nil where it has no value. What YAML takes for times stays text.
 func fromYAML(text []byte) ([]byte, error) {
 	var tree yaml.Node
 	if err := yaml.Unmarshal(text, &tree); err != nil {
@@ -366,7 +362,7 @@ func fromYAML(text []byte) ([]byte, error) {
 		return nil, errors.New(apisixroute.YAMLError(err))
 	}
 	if len(tree.Content) == 0 { // comments alone
-		return []byte("null"), nil
+		return nil, nil
 	}
 	return appendJSON(nil, tree.Content[0], v)
 }
