@@ -23,7 +23,7 @@ const checkTimeout = 10 * time.Second
 // checkRoute says what is wrong with a configuration and with its way to Kafka.
 func checkRoute(ctx context.Context, env environment) error {
 	fs := newFlags(env.command)
-	file := fs.String("f", "", "`file` to check: the plugin's configuration, a route as the Admin API has it, or apisix.yaml; - is standard input")
+	file := fs.String("f", "", "`file` to check: the plugin's configuration, a route as the Admin API has it, apisix.yaml, or the file of serve; - is standard input")
 	asJSON := fs.Bool("json", false, "print one JSON document")
 	secretsDir := fs.String("secrets-dir", defaultSecretsDir, "`directory` where $file:// references are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that references may name, a `list`, those of APISIX too; $env:// as in run")

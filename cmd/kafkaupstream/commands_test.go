@@ -116,3 +116,17 @@ func TestWithoutACommandItIsSaidWhatThatMeans(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckNamesTheFilesThatItTakes(t *testing.T) {
+	_, usage, _ := runHere(nil, "check", "--help")
+	if !strings.Contains(usage, "the file of serve") || !strings.Contains(repository(t, "docs/check.md"), "- the file of [`serve`](serve.md#the-file)") {
+		t.Error("check takes serve's file, and does not say so: ", usage)
+	}
+	_, usage, _ = runHere(nil, "serve", "--help")
+	if strings.Contains(usage, "which is APISIX's error.log") {
+		t.Error("serve's standard error is nobody's error.log")
+	}
+	if !strings.Contains(repository(t, "README.md"), "`go build -o kafkaupstream ./cmd/kafkaupstream`") {
+		t.Error("README does not say how to get the binary")
+	}
+}

@@ -96,7 +96,7 @@ func (o *runOptions) coreFlags(fs *flags) (check func() error) {
 	fs.section("Log")
 	level := fs.choice("log-level", "info", "the least `level` that is logged: debug, info, warn or error", logLevels...)
 	format := fs.choice("log-format", "text", "the log's `format`: text, or json, an object a line", "text", "json")
-	fs.StringVar(&o.logFile, "log-file", "", "append the log to this `file`, not to standard error, which is APISIX's error.log; may be renamed or removed at any time")
+	fs.StringVar(&o.logFile, "log-file", "", "append the log to this `file`, not to standard error (under APISIX its error.log); may be renamed or removed at any time")
 	fs.section("Records on disk and in memory")
 	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "`directory` on a local disk for durable delivery, and for records still queued at SIGTERM")
 	sizeVar(fs, &o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the `size` that --spool-dir may have at most")

@@ -253,12 +253,13 @@ func (s *httpServer) build(list []routefile.Route, before *httpfront.Routes) (*h
 
 // leave has load balancers notice that the server goes, and serves meanwhile. Somebody at a terminal does not wait for that.
 func (s *httpServer) leave(ctx context.Context) {
-	reason := context.Cause(ctx)
-	s.log.Info("kafkaupstream is stopping", "reason", reason, "leave_timeout", s.opts.leave, "drain_timeout", s.opts.drain)
-	s.server.Leave()
-	if !strings.HasPrefix(reason.Error(), os.Interrupt.String()) {
-		time.Sleep(s.opts.leave)
+	reason, leave := context.Cause(ctx), s.opts.leave
+	if strings.HasPrefix(reason.Error(), os.Interrupt.String()) {
+		leave = 0
 	}
+	s.log.Info("kafkaupstream is stopping", "reason", reason, "leave_timeout", leave, "drain_timeout", s.opts.drain)
+	s.server.Leave()
+	time.Sleep(leave)
 }
 
 // shutdown ends the front, and returns how many requests it had to cut off.

@@ -263,6 +263,17 @@ func TestServeLeavesBeforeItEnds(t *testing.T) {
 	}
 }
 
+func TestServeDoesNotWaitAfterCtrlCAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, startBroker(t), oneRoute, "--listen", program.FreeAddress(t), "--leave-timeout", "1h")
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+	const reason = "interrupt signal received"
+	if s.says(`reason="`+reason+`" leave_timeout=0s drain_timeout=10s`) != 1 || !strings.Contains(repository(t, "docs/operations.md"), "`"+reason+"` (SIGINT)") {
+		t.Error(s.Stderr)
+	}
+}
+
 func TestServeTakesASocketFromSystemd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
