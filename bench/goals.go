@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/kafkaupstream/kafkaupstream/bench/rig"
+)
 
 // goal bounds the CPU time of a subject by that of the stock runner, which does
 // nothing but read the body and answer.
@@ -12,9 +16,9 @@ type goal struct {
 }
 
 var goals = []goal{
-	{host, 200, 32, 0.5},
-	{host, 60000, 32, 0.3},
-	{async, 200, 32, 0.8},
+	{rig.Host, 200, 32, 0.5},
+	{rig.Host, 60000, 32, 0.3},
+	{rig.Async, 200, 32, 0.8},
 }
 
 // verdict is a goal beside what was measured.

@@ -7,10 +7,10 @@
 // It compares, round by round so that a noisy machine disturbs all alike: this
 // project's host and the stock runner, both with a plugin that reads the body and
 // answers (host, stock); and the Kafka plugin, producing to a broker in bench's
-// own process (async, sync). It prints the CPU time of the runner's process per
-// request, the throughput, and whether the project's goals are reached.
+// own process, or to a real Kafka beside it (async, sync, durable). It prints the CPU time of the runner's process per
+// request, the throughput, latencies of the closed loop, and whether the project's goals are reached.
 //
-// It is not a load test of Kafka or of APISIX, and tells nothing of latency. It
+// It is not a load test of Kafka or of APISIX. It
 // runs on Linux only. README.md says how to read the numbers.
 package main
 
@@ -22,11 +22,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/bench/rig"
 )
 
 func main() {
@@ -47,15 +46,10 @@ var errUsage = errors.New("wrong usage")
 
 // options are the flags.
 type options struct {
-	rounds      int
-	duration    time.Duration
-	warmUp      time.Duration
-	sizes       []int
-	connections []int
-	subjects    []string
-	contentType string
-	profiles    string
-	json        bool
+	rig.Options
+	profiles string
+	json     string
+	benchfmt string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -69,42 +63,40 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintf(stderr, "about %s; Ctrl-C ends it\n", o.estimate().Round(time.Second))
+	machine := rig.DescribeMachine() // its load is that before the benchmark's own
 	rows, err := measure(ctx, o, stderr)
 	if err != nil {
 		return err
 	}
-	report := newReport(o, rows)
-	if o.json {
-		return report.writeJSON(stdout)
+	report := newReport(o, machine, rows)
+	if err := report.writeText(stdout); err != nil {
+		return err
 	}
-	return report.writeText(stdout)
+	return errors.Join(writeFile(o.json, report.writeJSON), writeFile(o.benchfmt, report.writeBenchfmt))
+}
+
+// writeFile writes a file, unless path is "".
+func writeFile(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{sizes: []int{200, 10000, 60000}, connections: []int{1, 32}}
-	for _, s := range subjects {
-		o.subjects = append(o.subjects, s.name)
-	}
+	o := options{Options: rig.Options{
+		Subjects: rig.Subjects(), Sizes: []int{200, 10000, 60000}, Connections: []int{1, 32}, Rounds: 7, Duration: time.Second, WarmUp: 500 * time.Millisecond,
+	}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.IntVar(&o.rounds, "rounds", 7, "how often each runner is measured in each cell")
-	fs.DurationVar(&o.duration, "duration", time.Second, "of one measurement")
-	fs.DurationVar(&o.warmUp, "warm-up", 500*time.Millisecond, "before the first measurement of a runner in a cell")
-	fs.Func("sizes", "bodies in bytes (default 200,10000,60000)", intList(&o.sizes, jsonBodyMin))
-	fs.Func("connections", "how many are used at once (default 1,32)", intList(&o.connections, 1))
-	fs.Func("subjects", "which runners, of "+strings.Join(o.subjects, ",")+" (default all); ratios need stock", func(list string) error {
-		chosen := strings.Split(list, ",")
-		for _, name := range chosen {
-			if !slices.ContainsFunc(subjects, func(s subjectMode) bool { return s.name == name }) {
-				return fmt.Errorf("there is no %q", name)
-			}
-		}
-		o.subjects = chosen
-		return nil
-	})
-	fs.StringVar(&o.contentType, "content-type", "application/json", "of the bodies, which are compact JSON; the Kafka plugin validates them if it says JSON")
+	o.Register(fs)
 	fs.StringVar(&o.profiles, "profiles", "", "directory for CPU and allocation profiles of the runners; they cost CPU time themselves")
-	fs.BoolVar(&o.json, "json", false, "print JSON")
+	fs.StringVar(&o.json, "json", "", "file for the result as JSON")
+	fs.StringVar(&o.benchfmt, "benchfmt", "", "file for each round in Go's benchmark format, which benchstat reads")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
@@ -113,24 +105,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case fs.NArg() > 0:
 		fmt.Fprintf(stderr, "bench: unexpected argument %q\n", fs.Arg(0))
 		return o, errUsage
-	case o.rounds < 1 || o.duration <= 0 || o.warmUp <= 0:
-		fmt.Fprintln(stderr, "bench: -rounds, -duration and -warm-up must be positive")
+	}
+	if err := o.Validate(); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
 		return o, errUsage
 	}
 	return o, nil
-}
-
-// intList is a flag's function for numbers with commas between.
-func intList(to *[]int, lowest int) func(string) error {
-	return func(list string) error {
-		*to = nil
-		for text := range strings.SplitSeq(list, ",") {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < lowest {
-				return fmt.Errorf("expected integers from %d with commas between", lowest)
-			}
-			*to = append(*to, n)
-		}
-		return nil
-	}
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
+
+	"github.com/kafkaupstream/kafkaupstream/bench/rig"
 )
 
 // cell is one size of body at one number of connections.
@@ -20,19 +21,29 @@ type row struct {
 	cell
 	Subject string `json:"subject"`
 	// CPUMicros is the CPU time of the runner's process per answered request.
-	CPUMicros spread `json:"cpu_micros"`
-	// PerSecond is how many requests were answered (by async and sync: how many
+	CPUMicros rig.Spread `json:"cpu_micros"`
+	// PerSecond is how many requests were answered (by those that produce: how many
 	// records arrived in Kafka).
-	PerSecond spread `json:"per_second"`
-	Answered  int64  `json:"answered"`
-	Failed    int64  `json:"failed"`
+	PerSecond rig.Spread `json:"per_second"`
+	// P50Micros and P99Micros are latencies of the closed loop.
+	P50Micros rig.Spread `json:"p50_micros"`
+	P99Micros rig.Spread `json:"p99_micros"`
+	Answered  int64      `json:"answered"`
+	Failed    int64      `json:"failed"`
 	// Failure is the first failed request's.
 	Failure string `json:"failure,omitempty"`
-	// CPURatio and RateRatio are against the stock runner in the same round; nil
+	// The ratios are against the stock runner in the same round; nil
 	// for the stock runner itself and when that was not measured.
-	CPURatio  *spread `json:"cpu_ratio,omitempty"`
-	RateRatio *spread `json:"rate_ratio,omitempty"`
+	CPURatio  *rig.Spread `json:"cpu_ratio,omitempty"`
+	RateRatio *rig.Spread `json:"rate_ratio,omitempty"`
+	P50Ratio  *rig.Spread `json:"p50_ratio,omitempty"`
+	P99Ratio  *rig.Spread `json:"p99_ratio,omitempty"`
+
+	samples []sample
 }
+
+// sample is what a row has of one round.
+type sample struct{ cpuMicros, perSecond, p50Micros, p99Micros, answered float64 }
 
 // measure runs the whole benchmark.
 func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) {
@@ -41,36 +52,29 @@ func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary, err := buildRunner(ctx, dir)
+	binary, err := rig.BuildRunner(ctx, dir, "")
 	if err != nil {
 		return nil, err
 	}
-	b, err := startBroker()
+	b, err := rig.StartBroker(o.Brokers)
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
+	defer b.Close()
 
-	var running []*subject
-	for _, s := range subjects {
-		if !slices.Contains(o.subjects, s.name) {
-			continue
-		}
-		kafka := b
-		if s.mode != "plugin" && s.mode != modeServe {
-			kafka = nil
-		}
-		started, err := begin(ctx, dir, binary, s.name, s.mode, o.profiles, kafka)
+	var running []*rig.Subject
+	for _, name := range o.Subjects {
+		started, err := rig.Begin(ctx, name, rig.Setup{Dir: dir, Binary: binary, Profiles: o.profiles, Broker: b})
 		if err != nil {
 			return nil, err
 		}
-		defer started.proc.stop()
+		defer started.Proc.Stop()
 		running = append(running, started)
 	}
 
 	var rows []row
-	for _, bytes := range o.sizes {
-		for _, connections := range o.connections {
+	for _, bytes := range o.Sizes {
+		for _, connections := range o.Connections {
 			c := cell{bytes, connections}
 			fmt.Fprintf(progress, "%d bytes, %d connections\n", bytes, connections)
 			measured, err := measureCell(ctx, o, c, running)
@@ -84,70 +88,80 @@ func measure(ctx context.Context, o options, progress io.Writer) ([]row, error) 
 }
 
 // measureCell lets the subjects take turns: each round has one run of each.
-func measureCell(ctx context.Context, o options, c cell, running []*subject) ([]row, error) {
-	body := jsonBody(c.Bytes)
-	loads := make([]*load, len(running))
+func measureCell(ctx context.Context, o options, c cell, running []*rig.Subject) ([]row, error) {
+	body := rig.JSONBody(c.Bytes)
+	loads, rows := make([]*rig.Load, len(running)), make([]row, len(running))
 	for i, s := range running {
-		loads[i] = s.loadFor(c, body, o.contentType)
-		defer loads[i].close()
-		if _, err := s.measure(ctx, loads[i], o.warmUp); err != nil {
+		rows[i] = row{cell: c, Subject: s.Name}
+		loads[i] = s.Load(c.Connections, body, o.ContentType)
+		defer loads[i].Close()
+		if _, err := s.Measure(ctx, loads[i], o.WarmUp); err != nil {
 			return nil, err
 		}
 	}
-	samples := make([][]sample, len(running))
-	for range o.rounds {
+	for range o.Rounds {
 		for i, s := range running {
-			one, err := s.measure(ctx, loads[i], o.duration)
+			one, err := s.Measure(ctx, loads[i], o.Duration)
 			if err != nil {
 				return nil, err
 			}
-			samples[i] = append(samples[i], one)
+			rows[i].add(one)
 		}
 	}
-	return rowsOf(c, running, samples), nil
+	compare(rows)
+	return rows, nil
 }
 
-func rowsOf(c cell, running []*subject, samples [][]sample) []row {
-	var stockCPU, stockRate []float64
-	rows := make([]row, len(running))
-	for i, s := range running {
-		rows[i] = row{cell: c, Subject: s.name}
-		cpu, rate := columns(samples[i])
-		rows[i].CPUMicros, rows[i].PerSecond = spreadOf(cpu), spreadOf(rate)
-		for _, one := range samples[i] {
-			rows[i].Answered += one.Answered
-			rows[i].Failed += one.Failed
-			if rows[i].Failure == "" && one.failure != nil {
-				rows[i].Failure = one.failure.Error()
+// add takes a round's sample.
+func (r *row) add(s rig.Sample) {
+	r.samples = append(r.samples, sample{s.CPUMicros, s.Rate, s.Micros(0.5), s.Micros(0.99), float64(s.Answered)})
+	r.Answered += s.Answered
+	r.Failed += s.Failed
+	if r.Failure == "" && s.Failure != nil {
+		r.Failure = s.Failure.Error()
+	}
+}
+
+// column has one number of each round.
+func (r *row) column(of func(sample) float64) (values []float64) {
+	for _, s := range r.samples {
+		values = append(values, of(s))
+	}
+	return values
+}
+
+// compare fills in what is of all rounds.
+func compare(rows []row) {
+	var stock *row
+	for i := range rows {
+		if rows[i].Subject == rig.Stock {
+			stock = &rows[i]
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		for _, m := range []struct {
+			spread *rig.Spread
+			ratio  **rig.Spread
+			of     func(sample) float64
+		}{
+			{&r.CPUMicros, &r.CPURatio, func(s sample) float64 { return s.cpuMicros }},
+			{&r.PerSecond, &r.RateRatio, func(s sample) float64 { return s.perSecond }},
+			{&r.P50Micros, &r.P50Ratio, func(s sample) float64 { return s.p50Micros }},
+			{&r.P99Micros, &r.P99Ratio, func(s sample) float64 { return s.p99Micros }},
+		} {
+			own := r.column(m.of)
+			*m.spread = rig.SpreadOf(own)
+			if stock != nil && r != stock {
+				ratio := rig.SpreadOf(rig.Ratios(own, stock.column(m.of)))
+				*m.ratio = &ratio
 			}
 		}
-		if s.name == stock {
-			stockCPU, stockRate = cpu, rate
-		}
 	}
-	if stockCPU == nil {
-		return rows
-	}
-	for i, s := range running {
-		if s.name != stock {
-			cpu, rate := columns(samples[i])
-			cpuRatio, rateRatio := spreadOf(ratios(cpu, stockCPU)), spreadOf(ratios(rate, stockRate))
-			rows[i].CPURatio, rows[i].RateRatio = &cpuRatio, &rateRatio
-		}
-	}
-	return rows
-}
-
-func columns(samples []sample) (cpu, rate []float64) {
-	for _, s := range samples {
-		cpu = append(cpu, s.CPUMicros)
-		rate = append(rate, s.Rate)
-	}
-	return cpu, rate
 }
 
 // estimate is how long the measurements take, without what is between them.
 func (o options) estimate() time.Duration {
-	cells := len(o.sizes) * len(o.connections)
-	return time.Duration(cells*len(o.subjects)) * (o.warmUp + time.Duration(o.rounds)*o.duration)
+	cells := len(o.Sizes) * len(o.Connections)
+	return time.Duration(cells*len(o.Subjects)) * (o.WarmUp + time.Duration(o.Rounds)*o.Duration)
 }

@@ -30,29 +30,38 @@ import (
 	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
 	"github.com/apache/apisix-go-plugin-runner/pkg/runner"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/core"
 	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
-	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
-	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
-// drainTimeout is how long calls and queued records may take at the end.
-const drainTimeout = 2 * time.Second
+const (
+	// drainTimeout is how long calls and queued records may take at the end.
+	drainTimeout = 2 * time.Second
+	// maxInflightBytes is the default of `kafkaupstream run`.
+	maxInflightBytes = 256 << 20
+	// spoolMaxBytes has room for what bench/curves puts there.
+	spoolMaxBytes = 16 << 30
+)
 
 func main() {
 	profiles := flag.String("profiles", "", "directory for a CPU and an allocation profile of the whole life of the process")
 	conf := flag.String("conf", "", "the route's configuration, of serve")
+	spool := flag.String("spool", "", "directory for durable delivery; none without it")
 	flag.Parse()
-	if err := run(flag.Arg(0), *profiles, *conf); err != nil {
+	if err := run(flag.Arg(0), *profiles, *conf, *spool); err != nil {
 		fmt.Fprintln(os.Stderr, "runner:", err)
 		os.Exit(1)
 	}
 }
 
-func run(mode, profiles, conf string) (err error) {
-	modes := map[string]func() error{"host": host, "stock": stock, "plugin": kafka, "serve": func() error { return plainHTTP(conf) }}
+func run(mode, profiles, conf, spool string) (err error) {
+	modes := map[string]func() error{
+		"host": host, "stock": stock, "plugin": func() error { return kafka(spool) }, "serve": func() error { return plainHTTP(conf, spool) },
+	}
 	serve, ok := modes[mode]
 	if !ok {
 		return fmt.Errorf("expected host, stock, plugin or serve, got %q", mode)
@@ -75,20 +84,28 @@ func endWithParent() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 }
 
-func host() error { return serve(answer{}) }
+func host() error { return serve(answer{}, nil) }
 
-func kafka() error {
+// newCore is built as `kafkaupstream run` does without --admin.
+func newCore(spool string, log *slog.Logger) *core.Core {
+	return core.New(core.Options{
+		SpoolDir: spool, SpoolMaxBytes: spoolMaxBytes, MaxInflightBytes: maxInflightBytes,
+		Secrets: secrets.New(secrets.DefaultDir, os.Getenv, secrets.Names{}), Getenv: os.Getenv, Log: log,
+	})
+}
+
+func kafka(spool string) error {
 	log := logger()
-	pool := producer.NewPool(producer.Options{Log: log})
-	err := serve(apisix.New(kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log}), log))
+	c := newCore(spool, log)
+	err := serve(apisix.New(c.Handler, log), c)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	pool.Close(ctx)
+	c.Drain(ctx)
 	return err
 }
 
 // plainHTTP serves the route to all paths, as `kafkaupstream serve` does.
-func plainHTTP(conf string) error {
+func plainHTTP(conf, spool string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	path, err := extplugin.SocketPath(os.Getenv(extplugin.EnvListenAddress))
@@ -96,15 +113,14 @@ func plainHTTP(conf string) error {
 		return err
 	}
 	log, trust := logger(), &httpfront.Trust{Socket: true}
-	pool := producer.NewPool(producer.Options{Log: log})
-	handler := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log})
+	c := newCore(spool, log)
 	match := routefile.Match{Paths: []string{"/{path...}"}}
-	routes, _, err := httpfront.Build([]routefile.Route{{Place: "-conf", ID: "bench", Match: match, Conf: conf}}, handler, trust, nil)
+	routes, _, err := httpfront.Build([]routefile.Route{{Place: "-conf", ID: "bench", Match: match, Conf: conf}}, c.Handler, trust, nil)
 	if err != nil {
 		return err
 	}
 	bounds := httpfront.Bounds{HeaderTimeout: time.Minute, ReadTimeout: time.Minute, IdleTimeout: time.Minute, HeaderBytes: 32 << 10, Connections: 10000}
-	server := httpfront.New(httpfront.Options{Handler: handler, Trust: trust, Bounds: bounds, Log: log}, routes)
+	server := httpfront.New(httpfront.Options{Handler: c.Handler, Trust: trust, Bounds: bounds, Log: log}, routes)
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		return err
@@ -119,19 +135,19 @@ func plainHTTP(conf string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	_, err = server.Shutdown(ctx)
-	pool.Close(ctx)
+	c.Drain(ctx)
 	return err
 }
 
 // serve runs the plugin under this project's host until SIGTERM or Ctrl-C.
-func serve(p extplugin.Plugin) error {
+func serve(p extplugin.Plugin, memory extplugin.Memory) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	path, err := extplugin.SocketPath(os.Getenv(extplugin.EnvListenAddress))
 	if err != nil {
 		return err
 	}
-	server, err := extplugin.Listen(extplugin.Options{SocketPath: path, Log: logger()}, p)
+	server, err := extplugin.Listen(extplugin.Options{SocketPath: path, Log: logger(), Memory: memory}, p)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // parseAddress reads an address to listen on: host:port, or a port alone, as 9190 or :9190, which is on the loopback interface.
@@ -26,4 +28,16 @@ func parseAddress(text string) (string, error) {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
+}
+
+// listenTCP listens on the address of --listen.
+func listenTCP(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("--listen: %s is in use: --listen takes another address", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	return l, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ func checkRoute(ctx context.Context, env environment) error {
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that references may name, a `list`, those of APISIX too; $env:// as in run")
 	o := check.Options{Limits: apisix.Limits}
 	fs.BoolVar(&o.Offline, "offline", false, "look at the configuration only, connect to nothing")
-	fs.StringVar(&o.Topic, "topic", "", "send records to this `topic`; without it none is sent anywhere")
+	fs.StringVar(&o.Topic, "topic", "", "send records to this `topic`, for each route; without it none is sent anywhere")
 	fs.BoolVar(&o.Large, "large", false, "send one record that is as large as the route allows (with --topic)")
 	fs.BoolVar(&o.Transactions, "transactions", false, "send one record in a transaction (with --topic)")
 	fs.DurationVar(&o.Timeout, "timeout", checkTimeout, "how long each step may take")
@@ -105,7 +106,11 @@ func readConf(file string, env environment) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	return io.ReadAll(io.LimitReader(in, apisixroute.MaxBytes+1))
+	text, err := io.ReadAll(io.LimitReader(in, apisixroute.MaxBytes+1))
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		err = fmt.Errorf("%s: it is empty", file)
+	}
+	return text, err
 }
 
 func printReport(w io.Writer, file string, report check.Report, asJSON bool) error {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // Exit codes.
@@ -29,6 +31,7 @@ type environment struct {
 	table          []command // of the program, for help and completion
 	args           []string
 	getenv         func(string) string
+	environ        []string // NAME=value of each variable
 	stdout, stderr io.Writer
 	stdin          io.Reader
 	// help is what becomes of a command's flags where --help asks for them; nil: they are printed.
@@ -57,6 +60,18 @@ func named(table []command, name string) (c command, ok bool) {
 		return command{}, false
 	}
 	return table[i], true
+}
+
+// noCommand says of a word that no command of a table is called by it, and which was probably meant. program is before the names.
+func noCommand(env environment, program string, table []command, word string) error {
+	var names []string
+	for _, c := range table {
+		if !c.hidden {
+			names = append(names, strings.TrimPrefix("kafkaupstream "+c.name, program+" "))
+		}
+	}
+	fmt.Fprintf(env.stderr, "%s: there is no command %q%s\n\n", program, word, nearest.Hint(word, names, min(len(word)/2+1, 3)))
+	return errUsage
 }
 
 // described are the flags of a command of a table, as --help would show them; nil: it has commands instead.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/extplugin"
 )
 
 // commands is the table of the commands. It is a function since help, which it names, shows it.
@@ -30,30 +32,41 @@ func commands() []command {
 		{"version", "", "print the version, and those of librdkafka and OpenSSL, which are linked in", []string{"version"}, false, version},
 		{"completion", "SHELL", "print what completes commands and flags in bash, zsh or fish", []string{
 			"completion bash > /etc/bash_completion.d/kafkaupstream", "completion fish > ~/.config/fish/completions/kafkaupstream.fish"}, false, completion},
-		{"man", "DIRECTORY", "write the manual's pages", nil, true, writeManual},
+		{"man", "DIRECTORY", "write the manual's pages, one for each command", []string{"man /usr/local/share/man/man1"}, false, writeManual},
 		{"help", "[COMMAND]", "show what a command does, and its flags", nil, false, help},
 	}
 }
 
 // dispatch runs the command that the arguments name and returns its exit code.
 func dispatch(ctx context.Context, env environment) int {
-	name := "run"
+	name, unnamed := "run", true
 	if len(env.args) > 0 {
 		switch first := env.args[0]; {
 		case first == "-h", first == "-help", first == "--help":
-			name, env.args = "help", nil
+			name, env.args, unnamed = "help", nil, false
 		case !strings.HasPrefix(first, "-"):
-			name, env.args = first, env.args[1:]
+			name, env.args, unnamed = first, env.args[1:], false
 		}
 	}
 	command, ok := named(commands(), name)
 	if !ok {
-		fmt.Fprintf(env.stderr, "kafkaupstream: there is no command %q\n\n", name)
+		_ = noCommand(env, "kafkaupstream", commands(), name)
 		_ = printUsage(env.stderr)
 		return exitUsage
 	}
 	env.table = commands()
-	switch err := command.call(ctx, env); {
+	err := command.call(ctx, env)
+	code := exitCode(env, err)
+	if unnamed && (code == exitUsage || err != nil && env.getenv(extplugin.EnvListenAddress) == "") {
+		fmt.Fprintln(env.stderr, "kafkaupstream: no command is named, so this is kafkaupstream run, which APISIX starts; "+
+			"kafkaupstream dev tries it out without APISIX, kafkaupstream --help shows all commands")
+	}
+	return code
+}
+
+// exitCode prints a command's error, if that is still to be done.
+func exitCode(env environment, err error) int {
+	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.Is(err, errUsage):

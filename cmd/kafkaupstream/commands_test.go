@@ -81,7 +81,7 @@ func TestWrongFlagIsNamedAsItIsTyped(t *testing.T) {
 		{"run --no-such", "kafkaupstream run: there is no flag --no-such\nkafkaupstream run --help shows its flags\n"},
 		{"run --drain-timeout", "kafkaupstream run: flag needs an argument: --drain-timeout\nkafkaupstream run --help shows its flags\n"},
 		{"check -f", "kafkaupstream check: flag needs an argument: -f\nkafkaupstream check --help shows its flags\n"},
-		{"run --supervise=perhaps", "kafkaupstream run: invalid boolean value \"perhaps\" for --supervise: parse error\nkafkaupstream run --help shows its flags\n"},
+		{"run --supervise=perhaps", "kafkaupstream run: invalid boolean value \"perhaps\" for --supervise: it is true or false\nkafkaupstream run --help shows its flags\n"},
 		{"spool ls --no-such", "kafkaupstream spool ls: there is no flag --no-such\nkafkaupstream spool ls --help shows its flags\n"},
 	} {
 		if code, stdout, stderr := runHere(nil, strings.Fields(c.args)...); code != exitUsage || stdout != "" || stderr != c.want {
@@ -101,5 +101,32 @@ func TestCheckNamesTheFilesThatItTakes(t *testing.T) {
 	}
 	if !strings.Contains(repository(t, "README.md"), "`go build -o kafkaupstream ./cmd/kafkaupstream`") {
 		t.Error("README does not say how to get the binary")
+	}
+}
+
+func TestWordThatIsNoCommandIsNamedWithTheOneThatWasMeant(t *testing.T) {
+	for args, want := range map[string]string{
+		"chek -f x":        `kafkaupstream: there is no command "chek"; did you mean "check"?` + "\n",
+		"worke":            `kafkaupstream: there is no command "worke"` + "\n",
+		"help srve":        `kafkaupstream: there is no command "srve"; did you mean "serve"?` + "\n",
+		"spool lst":        `kafkaupstream spool: there is no command "lst"; did you mean "ls"?` + "\n",
+		"spool show-all x": `kafkaupstream spool: there is no command "show-all"` + "\n",
+	} {
+		if code, stdout, stderr := runHere(nil, strings.Fields(args)...); code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, want) {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestWithoutACommandItIsSaidWhatThatMeans(t *testing.T) {
+	const none = "kafkaupstream: no command is named, so this is kafkaupstream run, which APISIX starts; kafkaupstream dev tries it out without APISIX, kafkaupstream --help shows all commands\n"
+	for args, code := range map[string]int{"": exitProblem, "-f x": exitUsage, "--log-level loud": exitUsage} {
+		got, _, stderr := runHere(nil, strings.Fields(args)...)
+		if got != code || !strings.HasSuffix(stderr, none) {
+			t.Errorf("%q: exit code %d, %q", args, got, stderr)
+		}
+		if _, _, stderr := runHere(nil, append([]string{"run"}, strings.Fields(args)...)...); strings.Contains(stderr, "no command is named") {
+			t.Errorf("run %s: %q", args, stderr)
+		}
 	}
 }

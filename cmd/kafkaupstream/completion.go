@@ -76,16 +76,19 @@ func printCandidates(w io.Writer, last string, table []command, prefix string) e
 	return printMatching(w, last, words...)
 }
 
-// printFlags prints the flags of a command, unless the word before wants a value.
+// printFlags prints the flags of a command, or the values of the flag before.
 func printFlags(ctx context.Context, env environment, c command, before []string, last string) error {
 	f := described(ctx, env, c)
-	if f == nil || !strings.HasPrefix(last, "-") {
+	if f == nil {
 		return nil
 	}
-	if len(before) > 0 {
-		if one := f.Lookup(strings.TrimLeft(before[len(before)-1], "-")); one != nil && strings.HasPrefix(before[len(before)-1], "-") && !isSwitch(one) {
-			return nil
+	if len(before) > 0 && strings.HasPrefix(before[len(before)-1], "-") {
+		if one := f.Lookup(strings.TrimLeft(before[len(before)-1], "-")); one != nil && !isSwitch(one.Value) {
+			return printMatching(env.stdout, last, f.choices[one.Name]...)
 		}
+	}
+	if !strings.HasPrefix(last, "-") {
+		return nil
 	}
 	words := []string{"--help", "--version"}
 	for _, listed := range f.bySection() {
@@ -98,9 +101,9 @@ func printFlags(ctx context.Context, env environment, c command, before []string
 	return printMatching(env.stdout, last, words...)
 }
 
-// isSwitch reports whether a flag stands without a value.
-func isSwitch(one *flag.Flag) bool {
-	b, ok := one.Value.(interface{ IsBoolFlag() bool })
+// isSwitch reports whether a flag of this value stands without one.
+func isSwitch(value flag.Value) bool {
+	b, ok := value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
 }
 

@@ -44,6 +44,14 @@ func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
 		{"no-such -", ""},
 		{"spool no-such --", ""},
 		{"help", "help"},
+		{"run --log-level d", "debug"},
+		{"serve --log-format ", "text json"},
+		{"serve --dead-letters r", "refuse"},
+		{"dev --front ", "ext-plugin http"},
+		{"dev --log-level w", "warn"},
+		{"route --output k", "k8s"},
+		{"route --phase p", "post-req pre-req"},
+		{"ma", "man"},
 	} {
 		got := words(t, strings.Split(c.line, " ")...)
 		if c.line == "check -" { // its flags are other tests' concern
@@ -110,6 +118,14 @@ func TestManualHasAPageForEachCommandWithAllItsFlags(t *testing.T) {
 		if strings.Contains(string(text), "worker") && name == "" {
 			t.Errorf("%s: %s", page, text)
 		}
+	}
+	for _, args := range [][]string{{"man", "--help"}, {"help", "man"}} {
+		if code, stdout, _ := runHere(nil, args...); code != exitOK || !strings.Contains(stdout, "Usage: kafkaupstream man DIRECTORY [FLAGS]\n") {
+			t.Errorf("%q: exit code %d, %s", args, code, stdout)
+		}
+	}
+	if code, _, stderr := runHere(nil, "man", dir, dir); code != exitUsage {
+		t.Errorf("exit code %d with two directories, %s", code, stderr)
 	}
 	if code, _, _ := runHere(nil, "man"); code != exitUsage {
 		t.Errorf("exit code %d without a directory", code)

@@ -64,15 +64,16 @@ func readDevOptions(env environment) (o devOptions, err error) {
 	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
 	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
 	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")
-	fs.StringVar(&o.front, "front", frontAPISIX, "the `way` in: ext-plugin, as APISIX has it, or http, as serve does")
+	front := fs.choice("front", frontAPISIX, "the `way` in: ext-plugin, as APISIX has it, or http, as serve does", frontAPISIX, frontHTTP)
 	variables := gatewayVariables()
 	fs.Var(variables, "variable", "`NAME=HEADER` with --front http, as in serve; whoever reaches dev is the gateway (default consumer_name=X-Consumer-Username)")
 	fs.StringVar(&o.allowOrigin, "allow-origin", "", "`origins` of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
 	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
-	levelName := fs.String("log-level", "warn", "the least `level` that is logged: debug, info, warn or error")
+	levelName := fs.choice("log-level", "warn", "the least `level` that is logged: debug, info, warn or error", logLevels...)
 	if err := fs.parse(env, false); err != nil {
 		return o, err
 	}
+	o.front = *front
 	if o.level, err = logging.ParseLevel(*levelName); err != nil {
 		return o, fs.misused(env, "%v", err)
 	}
@@ -149,7 +150,7 @@ func dev(ctx context.Context, env environment) error {
 	if err := o.readRoutes(env.stderr); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := listenTCP(o.listen)
 	if err != nil {
 		return err
 	}

@@ -77,10 +77,7 @@ func (f *devFile) readServe(text []byte, env apisixroute.Environment) error {
 	for _, one := range list {
 		r := gateway.Route{ID: one.ID, Methods: one.Methods, Hosts: one.Hosts}
 		for _, path := range one.Paths { // which are net/http's patterns
-			uri, all := strings.CutSuffix(strings.TrimSuffix(path, "{$}"), "{rest...}")
-			if all {
-				uri += "*"
-			}
+			uri := routefile.Written(path)
 			if f.front != frontHTTP && strings.Contains(uri, "{") {
 				return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; dev --front http and serve have them", one.Place, uri)
 			}
@@ -137,8 +134,13 @@ func routeOf(r *apisixroute.Resource) gateway.Route {
 // doubt notes what of a resource dev leaves out.
 func (f *devFile) doubt(r *apisixroute.Resource) {
 	var names []string
+	known := slices.Clone(honoured)
+	for _, unknown := range r.UnknownKeys() {
+		f.doubts = append(f.doubts, fmt.Sprintf("%s: %s", r.Name(), unknown))
+		known = append(known, unknown.Name)
+	}
 	for name := range maps.Keys(r.Fields) {
-		if !slices.Contains(honoured, name) && !slices.Contains(apisixroute.Phases(), name) {
+		if !slices.Contains(known, name) && !slices.Contains(apisixroute.Phases(), name) {
 			names = append(names, name)
 		}
 	}

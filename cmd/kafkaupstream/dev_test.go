@@ -268,7 +268,7 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 const (
 	ordersConf = `{"config":{},"topic":"orders","delivery":"sync"}`
 	ordersYAML = "routes:\n  - id: orders\n    uri: /orders/*\n    methods: [POST]\n    plugins:\n      key-auth: {}\n      ext-plugin-post-req:\n        conf: [{name: kafkaupstream, value: '" + ordersConf + "'}]\n"
-	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, method: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
+	ownFile    = "defaults: {config: {}, delivery: sync}\nroutes:\n  - {id: orders, match: {path: /orders/*, methods: POST}, topic: orders}\n  - {id: refunds, match: {path: /refunds, host: a.example}, topic: refunds}\n"
 )
 
 func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
@@ -283,6 +283,7 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 		{"plugins that were cut out", `{` + plugins + `}`, "dev [] [/*]"},
 		{"a list, of which one is disabled", `{"list":[{"value":{"id":"x","status":0,"uri":"/x",` + plugins + `}},{"value":{"id":"a","uri":"/a",` + plugins + `}}]}`, "a [] [/a]"},
 		{"two of the same name", `[{"id":"a","uri":"/a",` + plugins + `},{"id":"a","uri":"/b",` + plugins + `}]`, "a [] [/a], dev-1 [] [/b]"},
+		{"apisix.yaml with a key that APISIX has not", strings.Replace(ordersYAML, "methods:", "method:", 1) + "#END", "orders [] [/orders/*]; route orders: method: APISIX's routes have no such key, so APISIX refuses the route; did you mean \"methods\"?; route orders: dev does without plugins.key-auth"},
 		{"apisix.yaml", ordersYAML + "#END", "orders [POST] [/orders/*]; route orders: dev does without plugins.key-auth"},
 		{"a file of serve's", ownFile, "orders [POST] [/orders/*], refunds [] [/refunds] [a.example]"},
 	} {
@@ -308,8 +309,8 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 func TestDevPointsIntoTheFile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
-		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error near byte 14\n"},
-		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end at byte 16\n"},
+		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15\n"},
+		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16\n"},
 		{"a wrong key of a file of serve's", strings.Replace(ownFile, "topic: refunds", "topicc: refunds", 1), "FILE routes[1]: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a route of apisix.yaml", strings.Replace(ordersYAML, `"topic"`, `"topicc"`, 1) + "#END", "FILE routes[0].plugins.ext-plugin-post-req.conf[0].value: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a path that dev does not have", strings.Replace(ownFile, "path: /refunds", "path: '/r/{id}'", 1), "FILE: routes[1]: match.path: \"/r/{id}\": dev's gateway has no names in paths"},
@@ -352,7 +353,7 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 	tmp := shortDir(t)
 	p, code := program.Run(t, binary, program.Options{
 		Args: []string{"dev", "--listen", l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
-	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), l.Addr().String()+": bind: address already in use") {
+	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), "kafkaupstream: --listen: "+l.Addr().String()+" is in use: --listen takes another address\n") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
 	}
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {

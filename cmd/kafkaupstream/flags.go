@@ -8,7 +8,10 @@ import (
 	"io"
 	"iter"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
@@ -23,6 +26,7 @@ type flags struct {
 	command  command
 	sections []section
 	version  bool
+	choices  map[string][]string // of the values of flags that have no others
 	// variables reports that each flag is an environment variable, too.
 	variables bool
 }
@@ -35,7 +39,7 @@ type section struct {
 
 // newFlags makes the flags of a command, which has --version and --help from here.
 func newFlags(c command) *flags {
-	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c}
+	f := &flags{FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), command: c, choices: map[string][]string{}}
 	f.SetOutput(io.Discard) // the package prints each error with all flags
 	f.Usage = func() {}
 	f.BoolVar(&f.version, "version", false, "")
@@ -48,6 +52,12 @@ func (f *flags) section(title string) {
 	before := map[string]bool{}
 	f.VisitAll(func(one *flag.Flag) { before[one.Name] = true })
 	f.sections = append(f.sections, section{title, before})
+}
+
+// choice is a flag whose value is one of those given, which a shell completes. The caller checks it.
+func (f *flags) choice(name, value, usage string, choices ...string) *string {
+	f.choices[name] = choices
+	return f.String(name, value, usage)
 }
 
 // sizeFlag is a number of bytes, with a unit or without.
@@ -84,6 +94,7 @@ func sizeVar[T int | int64](f *flags, bytes *T, name string, value T, usage stri
 func (f *flags) parse(env environment, withEnv bool) error {
 	var wrong error
 	if f.variables = withEnv; withEnv {
+		f.warnOfVariables(env)
 		wrong = f.readVariables(env)
 	}
 	if err := f.parseArgs(env, env.args); err != nil {
@@ -108,11 +119,30 @@ func (f *flags) readVariables(env environment) (err error) {
 		name := variable(one.Name)
 		if v := env.getenv(name); v != "" && err == nil {
 			if e := f.Set(one.Name, v); e != nil {
-				err = fmt.Errorf("%s: %w", name, e)
+				err = fmt.Errorf("%s: %s", name, plainly(one, v, e.Error()))
 			}
 		}
 	})
 	return err
+}
+
+// ofKubernetes are the variables that Kubernetes makes in each container of a Service called kafkaupstream, and of one whose name goes on.
+var ofKubernetes = regexp.MustCompile(`^` + envPrefix + `(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// warnOfVariables prints which variables look like a flag's, and are of none.
+func (f *flags) warnOfVariables(env environment) {
+	if env.command.name == "worker" { // its supervisor has
+		return
+	}
+	known := []string{envSocket, envFamily}
+	f.VisitAll(func(one *flag.Flag) { known = append(known, variable(one.Name)) })
+	for _, text := range env.environ {
+		name, value, _ := strings.Cut(text, "=")
+		if value == "" || !strings.HasPrefix(name, envPrefix) || slices.Contains(known, name) || ofKubernetes.MatchString(name) {
+			continue
+		}
+		fmt.Fprintf(env.stderr, "kafkaupstream %s: warning: the variable %.80s is of no flag%s\n", f.Name(), name, nearest.Hint(name, known, 3))
+	}
 }
 
 // variable is the environment variable of a flag.
@@ -122,7 +152,7 @@ func variable(name string) string {
 
 // parseArgs reads the flags at the beginning of args.
 func (f *flags) parseArgs(env environment, args []string) error {
-	err := f.Parse(args)
+	err := f.parseOnce(args)
 	switch {
 	case err == nil && f.version:
 		if err := printVersion(env); err != nil {
@@ -137,6 +167,44 @@ func (f *flags) parseArgs(env environment, args []string) error {
 		return f.misused(env, "%s\nkafkaupstream %s --help shows its flags", f.explain(err), f.Name())
 	}
 	return err
+}
+
+var errTwice = errors.New("it is given twice")
+
+// once refuses a second value of a flag: which of them counts, nobody would see.
+type once struct {
+	flag.Value
+	given bool
+}
+
+// Set sets the flag's value.
+func (o *once) Set(text string) error {
+	if o.given {
+		return errTwice
+	}
+	o.given = true
+	return o.Value.Set(text)
+}
+
+// IsBoolFlag is asked by the package.
+func (o *once) IsBoolFlag() bool { return isSwitch(o.Value) }
+
+// list is implemented by the values of flags that may be given again.
+type list interface{ takesMore() }
+
+// parseOnce reads flags, each of which is given once.
+func (f *flags) parseOnce(args []string) error {
+	f.VisitAll(func(one *flag.Flag) {
+		if _, is := one.Value.(list); !is {
+			one.Value = &once{Value: one.Value}
+		}
+	})
+	defer f.VisitAll(func(one *flag.Flag) {
+		if o, is := one.Value.(*once); is {
+			one.Value = o.Value
+		}
+	})
+	return f.Parse(args)
 }
 
 // misused prints what is wrong with the arguments.
@@ -156,11 +224,43 @@ const notDefined = "flag provided but not defined: -"
 // singleDash finds a flag's name of more than a letter where the package's errors have it.
 var singleDash = regexp.MustCompile(`^(flag needs an argument: |invalid (?:boolean )?value .* for (?:flag )?)-(\w[\w-]+)`)
 
-// explain names flags as they are typed.
+// wrongValue finds value and flag where the package's errors have them, and what it says of the value.
+var wrongValue = regexp.MustCompile(`^(invalid (?:boolean )?value ("(?:[^"\\]|\\.)*") for (?:flag )?-([\w-]+): )(.*)$`)
+
+// plainly is what the package's error about a flag's value means.
+func plainly(one *flag.Flag, value, err string) string {
+	switch err {
+	case "value out of range":
+		return "it is too large"
+	default:
+		return err // of a flag's own
+	case "parse error":
+	}
+	switch one.Value.(flag.Getter).Get().(type) { // those that parse themselves have one
+	case bool:
+		return "it is true or false"
+	case time.Duration:
+		if _, err := strconv.ParseFloat(value, 64); err == nil {
+			return "it needs a unit: " + value + "s"
+		}
+		return "it is no duration, such as 800ms, 10s or 1m"
+	}
+	return "it is no number"
+}
+
+// explain names flags as they are typed, and says what is wrong with a value.
 func (f *flags) explain(err error) string {
 	given, unknown := strings.CutPrefix(err.Error(), notDefined)
 	if !unknown {
-		return singleDash.ReplaceAllString(err.Error(), "$1--$2")
+		text := err.Error()
+		if found := wrongValue.FindStringSubmatch(text); found != nil {
+			if found[4] == errTwice.Error() {
+				return dashed(found[3]) + " is given twice"
+			}
+			value, _ := strconv.Unquote(found[2])
+			text = found[1] + plainly(f.Lookup(found[3]), value, found[4])
+		}
+		return singleDash.ReplaceAllString(text, "$1--$2")
 	}
 	var names []string
 	f.VisitAll(func(one *flag.Flag) { names = append(names, one.Name) })

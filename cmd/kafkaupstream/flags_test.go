@@ -133,3 +133,40 @@ func TestFlagsOfRunReachThePluginInTheExamples(t *testing.T) {
 		}
 	}
 }
+
+func TestVariableOfNoFlagIsWarnedOf(t *testing.T) {
+	const warning = "kafkaupstream run: warning: the variable KAFKAUPSTREAM_"
+	for _, c := range []struct{ name, want string }{
+		{"SPOOLDIR", "SPOOLDIR is of no flag; did you mean \"KAFKAUPSTREAM_SPOOL_DIR\"?\n"},
+		{"LISTENS", "LISTENS is of no flag\n"},
+		{"SPOOL_DIR", ""},
+		{"WORKER_SOCKET", ""}, // of the program's own
+		// Kubernetes makes these of a Service that is called kafkaupstream, and of one that is called kafkaupstream-admin.
+		{"PORT", ""}, {"SERVICE_HOST", ""}, {"SERVICE_PORT", ""}, {"SERVICE_PORT_HTTP_ADMIN", ""}, {"PORT_80_TCP", ""}, {"PORT_80_TCP_PROTO", ""},
+		{"PORT_80_TCP_PORT", ""}, {"PORT_80_UDP_ADDR", ""}, {"ADMIN_PORT", ""}, {"ADMIN_SERVICE_HOST", ""}, {"ADMIN_PORT_9190_TCP_ADDR", ""},
+		{"PORTS", "PORTS is of no flag\n"},
+	} {
+		env, _, stderr := fakeProcess(map[string]string{"APISIX_LISTEN_ADDRESS": "unix:/s"})
+		env.environ = []string{"KAFKAUPSTREAM_" + c.name + "=/x", "KAFKAUPSTREAM_EMPTY=", "OTHER=1"}
+		env.command = command{name: "run"}
+		want := ""
+		if c.want != "" {
+			want = warning + c.want
+		}
+		if _, err := readRunOptions(env); err != nil || stderr.String() != want {
+			t.Errorf("%s: %v, %q", c.name, err, stderr)
+		}
+	}
+}
+
+func TestFlagThatIsGivenTwiceIsRefused(t *testing.T) {
+	for args, want := range map[string]string{
+		"check -f a -f b":                        "kafkaupstream check: -f is given twice\n",
+		"serve -f a --listen 1 --listen 1":       "kafkaupstream serve: --listen is given twice\n",
+		"dev --variable a=b --variable c=d -f x": "kafkaupstream dev: --variable is of --front http\n", // which is a list
+	} {
+		if code, _, stderr := runHere(map[string]string{"KAFKAUPSTREAM_LISTEN": "8081"}, strings.Fields(args)...); code != exitUsage || !strings.HasPrefix(stderr, want) {
+			t.Errorf("%s: exit code %d, %q", args, code, stderr)
+		}
+	}
+}

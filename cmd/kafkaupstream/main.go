@@ -16,5 +16,5 @@ var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals...)
 	defer stop()
-	os.Exit(dispatch(ctx, environment{args: os.Args[1:], getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr, stdin: os.Stdin}))
+	os.Exit(dispatch(ctx, environment{args: os.Args[1:], getenv: os.Getenv, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, stdin: os.Stdin}))
 }

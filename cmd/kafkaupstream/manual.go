@@ -12,8 +12,12 @@ import (
 
 // writeManual writes a page for the program and for each command into a directory, in man's own language.
 func writeManual(ctx context.Context, env environment) error {
-	if len(env.args) != 1 {
-		return newFlags(env.command).misused(env, "which directory?")
+	fs := newFlags(env.command)
+	if err := fs.parseArgs(env, env.args); err != nil {
+		return err
+	}
+	if fs.NArg() != 1 {
+		return fs.misused(env, "which directory?")
 	}
 	pages := map[string][]byte{"kafkaupstream.1": overview(env.table)}
 	for _, c := range slices.Concat(env.table, spoolCommands()) {
@@ -25,7 +29,7 @@ func writeManual(ctx context.Context, env environment) error {
 		}
 	}
 	for name, page := range pages {
-		if err := os.WriteFile(filepath.Join(env.args[0], name), page, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(fs.Arg(0), name), page, 0o644); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
@@ -20,13 +21,13 @@ const defaultAdminURL = "http://127.0.0.1:9180"
 func printRoute(_ context.Context, env environment) error {
 	fs := newFlags(env.command)
 	file := fs.String("f", "", "`file` with the plugin's configuration, JSON; - is standard input")
-	phase := fs.String("phase", "post-req", "the `phase` in which APISIX runs it: post-req, or pre-req, which runs before authentication and limits")
+	phase := fs.choice("phase", "post-req", "the `phase` in which APISIX runs it: post-req, or pre-req, which runs before authentication and limits", "post-req", "pre-req")
 	var r apisixroute.Route
 	fs.StringVar(&r.URI, "uri", "", "the route's `path`; a * at the end makes it a prefix (default / and the topic)")
 	fs.StringVar(&r.ID, "id", "", "the route's `id` (default the topic)")
 	fs.StringVar(&r.Name, "name", "", "the route's `name` (default none)")
 	fs.StringVar(&r.Host, "host", "", "the route's `host` (default any)")
-	output := fs.String("output", "", "the `form`: json for the Admin API, yaml, curl, or k8s for APISIX's ingress controller (default json)")
+	output := fs.choice("output", "", "the `form`: json for the Admin API, yaml, curl, or k8s for APISIX's ingress controller (default json)", "json", "yaml", "curl", "k8s")
 	asYAML := fs.Bool("yaml", false, "print an apisix.yaml: --output yaml")
 	asCurl := fs.Bool("curl", false, "print a command that puts the route at the Admin API; it takes the key from $ADMIN_KEY: --output curl")
 	adminURL := fs.String("admin-url", defaultAdminURL, "`URL` where the Admin API is, for --curl")
@@ -57,7 +58,7 @@ func printRoute(_ context.Context, env environment) error {
 		return usage("%v", err)
 	}
 	if err := r.Validate(); err != nil {
-		return usage("%v", err)
+		return usage("%s", ofFlag.ReplaceAllString(err.Error(), "--$1: "))
 	}
 	print := map[string]func() ([]byte, error){
 		"json": r.JSON, "yaml": r.YAML, "k8s": r.Kubernetes,
@@ -73,6 +74,9 @@ func printRoute(_ context.Context, env environment) error {
 	_, err = env.stdout.Write(out)
 	return err
 }
+
+// ofFlag finds a property that a flag has set in APISIX's words about it.
+var ofFlag = regexp.MustCompile(`^property "(uri|id|name|host)s?" validation failed: `)
 
 // outputForm is the form that the flags ask for; false: there is none, or they ask for several.
 func outputForm(output string, asYAML, asCurl bool) (form string, ok bool) {

@@ -41,6 +41,9 @@ const (
 	minInflightBytes  = 1 << 20
 )
 
+// logLevels are those of internal/logging.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
 // errUnclean is the outcome of a drain that had to leave something behind; what it
 // was has been logged.
 var errUnclean = errors.New("not everything was finished within the drain timeout")
@@ -91,13 +94,13 @@ func readRunOptions(env environment) (o runOptions, err error) {
 // those, once they are parsed.
 func (o *runOptions) coreFlags(fs *flags) (check func() error) {
 	fs.section("Log")
-	level := fs.String("log-level", "info", "the least `level` that is logged: debug, info, warn or error")
-	format := fs.String("log-format", "text", "the log's `format`: text, or json, an object a line")
+	level := fs.choice("log-level", "info", "the least `level` that is logged: debug, info, warn or error", logLevels...)
+	format := fs.choice("log-format", "text", "the log's `format`: text, or json, an object a line", "text", "json")
 	fs.StringVar(&o.logFile, "log-file", "", "append the log to this `file`, not to standard error (under APISIX its error.log); may be renamed or removed at any time")
 	fs.section("Records on disk and in memory")
 	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "`directory` on a local disk for durable delivery, and for records still queued at SIGTERM")
 	sizeVar(fs, &o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the `size` that --spool-dir may have at most")
-	letters := fs.String("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait")
+	letters := fs.choice("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait", "drop-oldest", "refuse")
 	sizeVar(fs, &o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the `size` that requests and queued records may have in memory at most")
 	fs.section("Secrets")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references in a route's config are looked up")

@@ -141,6 +141,8 @@ func gatewayVariables() variablesFlag { return variablesFlag{"consumer_name": "X
 // String is the flag's default.
 func (v variablesFlag) String() string { return "" }
 
+func (variablesFlag) takesMore() {}
+
 // Set takes one.
 func (v variablesFlag) Set(text string) error {
 	name, header, ok := strings.Cut(text, "=")
@@ -231,8 +233,8 @@ func (s *httpServer) readFile() ([]routefile.Route, error) {
 		return nil, err
 	}
 	list, err := routefile.Read(text, s.variable)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.opts.file, err)
+	if err != nil { // all that is wrong with the others, too
+		return nil, fmt.Errorf("%s: %w", s.opts.file, errors.Join(err, httpfront.Lint(list, &s.opts.trust).Err()))
 	}
 	return list, nil
 }
@@ -349,7 +351,7 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	}
 	path, unix := strings.CutPrefix(address, unixPrefix)
 	if !unix {
-		return net.Listen("tcp", address)
+		return listenTCP(address)
 	}
 	id := -1
 	if group != "" {

@@ -35,7 +35,7 @@ func startServe(t *testing.T, b *kfake.Cluster, routes string, args ...string) *
 	t.Helper()
 	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
 	s.write(b, routes)
-	s.Process = program.Start(t, binary, program.Options{Args: append([]string{"serve", "-f", s.file, "--leave-timeout", "0"}, args...)})
+	s.Process = program.Start(t, binary, program.Options{Env: []string{"KAFKAUPSTREAM_LEAVE_TIMEOUT=0"}, Args: append([]string{"serve", "-f", s.file}, args...)})
 	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
 	return s
 }
@@ -303,11 +303,17 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 
 func TestServeSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	dir := t.TempDir()
-	wrong, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "right.yaml")
+	wrong, doubly, right := filepath.Join(dir, "wrong.yaml"), filepath.Join(dir, "doubly.yaml"), filepath.Join(dir, "right.yaml")
 	for path, text := range map[string]string{
-		wrong: "routes:\n  - {id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}\n  - {id: b, match: {path: /b}, topic: $consumer_name, config: {bootstrap.servers: k}}\n",
-		right: "routes:\n  - {id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}\n",
+		wrong:  "routes:\n  - {id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}\n  - {id: b, match: {path: /b}, topic: $consumer_name, config: {bootstrap.servers: k}}\n",
+		doubly: "defaults: {config: {bootstrap.servers: k}}\nroutes:\n  - {id: a, match: {url: /a}}\n  - {id: b, match: {path: /b}, topik: t}\n  - {id: c, match: {path: /b}, topic: t}\n",
+		right:  "routes:\n  - {id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: 'k:9092'}}\n",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -330,8 +336,11 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --gateway-secret-file /missing", 1, "--gateway-secret-file: open /missing"},
 		{"-f " + right + " --tls-cert /missing --tls-key /missing", 1, "--tls-cert, --tls-key: open /missing"},
 		{"-f " + right + " --listen 127.0.0.1:1", 1, "permission denied|address"},
+		{"-f " + right + " --listen " + taken.Addr().String(), 1, "kafkaupstream: --listen: " + taken.Addr().String() + " is in use: --listen takes another address\n"},
 		{"-f /missing", 1, "open /missing"},
 		{"-f " + wrong, 1, `routes[0] (a): topik: unknown key; did you mean "topic"?`},
+		{"-f " + doubly, 1, "routes[0]: match.url: unknown key; the keys are \"host\", \"methods\", \"path\"\nroutes[1] (b): topik: unknown key; did you mean \"topic\"?\n" +
+			"routes[2] (c): match: \"/b\": routes[1] (b) has this path, too\n"},
 		{"-f " + wrong, 1, "routes[1] (b): the variable $consumer_name is what X-Consumer-Username says"},
 	} {
 		if c.says == "permission denied|address" && os.Getuid() == 0 {

@@ -92,9 +92,9 @@ func operateSpool(ctx context.Context, env environment) error {
 	}
 	row, ok := named(spoolCommands(), "spool "+first)
 	if !ok {
-		fmt.Fprintf(env.stderr, "kafkaupstream spool: there is no command %q\n\n", first)
+		err := noCommand(env, "kafkaupstream spool", spoolCommands(), first)
 		_ = printSpoolUsage(env.stderr)
-		return errUsage
+		return err
 	}
 	env.args = rest
 	return row.call(ctx, env)

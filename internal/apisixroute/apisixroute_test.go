@@ -96,6 +96,8 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "it is empty",
 		" \n":                           "it is empty",
+		"null":                          "it holds null, nothing else",
+		"# nothing":                     "it is empty",
 		"hello":                         "it is neither JSON nor an apisix.yaml, which has routes",
 		"a: b":                          "it is neither JSON nor an apisix.yaml, which has routes",
 		"routes: [secret: {":            "it is neither JSON nor YAML: line 1: did not find expected node content",

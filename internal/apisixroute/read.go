@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
 // MaxBytes is the size of the largest document that is read.
@@ -73,6 +75,30 @@ func (r *Resource) Texts(names ...string) (texts []string) {
 func (r *Resource) OtherPlugins() []string {
 	names := slices.Sorted(maps.Keys(r.Plugins()))
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(Phases(), name) })
+}
+
+// routeKeys are what a route can have (apisix/schema_def.lua).
+var routeKeys = []string{"create_time", "desc", "enable_websocket", "filter_func", "host", "hosts", "id", "labels", "methods", "name", "plugin_config_id",
+	"plugins", "priority", "remote_addr", "remote_addrs", "script", "script_id", "service_id", "service_protocol", "status", "timeout", "update_time",
+	"upstream", "upstream_id", "uri", "uris", "vars"}
+
+// UnknownKey is a key that no route of APISIX's has.
+type UnknownKey struct{ Name, Message string }
+
+func (k UnknownKey) String() string { return k.Name + ": " + k.Message }
+
+// UnknownKeys are those of a route, sorted.
+func (r *Resource) UnknownKeys() (unknown []UnknownKey) {
+	if r.Kind != "route" {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
+		if !slices.Contains(routeKeys, name) && !HasVariable(name) {
+			hint := nearest.Hint(name, routeKeys, len(name)/3+1)
+			unknown = append(unknown, UnknownKey{fmt.Sprintf("%.40s", name), "APISIX's routes have no such key, so APISIX refuses the route" + hint})
+		}
+	}
+	return unknown
 }
 
 // maxNameBytes bounds what is repeated of an id, in bytes.
@@ -195,6 +221,12 @@ func readYAML(text string, r *replacer) (any, error) {
 	var root any
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
 		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", YAMLError(err)))
+	}
+	if root == nil {
+		if strings.TrimSpace(text) == "null" {
+			return nil, errors.New("it holds null, nothing else")
+		}
+		return nil, r.reading(errors.New("it is empty"))
 	}
 	if root = r.yaml(root); !isDocument(root) {
 		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))

@@ -4,7 +4,7 @@
 //
 // It is for people and for their deployment scripts. It repairs nothing, and writes to
 // Kafka only where Options.Topic says. The rules of a configuration are those of
-// internal/routeconf, the documents' forms those of internal/apisixroute, the
+// internal/routeconf and, of a file of `serve`, internal/httpfront, the documents' forms those of internal/apisixroute, the
 // properties' table is internal/librdkafka's. cmd/kafkaupstream calls it.
 //
 // Names, TCP and TLS are looked at by internal/check/port, which can say what a certificate

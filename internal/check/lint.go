@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/httpfront"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -43,18 +44,20 @@ func LintConfig(text []byte, limits routeconf.Limits) ([]Finding, *routeconf.Rou
 	return l.findings, route
 }
 
-// routeFile looks at a file of `serve`, which has none of APISIX's limits.
+// routeFile says of a file of `serve` what that would.
 func (l *linter) routeFile(text []byte, env apisixroute.Environment) (_ []Finding, configs []Config) {
-	l.limits = routeconf.Limits{}
 	routes, err := routefile.Read(text, env)
 	for _, p := range routefile.Problems(err) {
 		l.problem(p.Place, "%s", p.Message)
 	}
-	for _, r := range routes {
-		l.within = "route " + r.ID
-		configs = append(configs, Config{Resource: l.within, Path: r.Place, Route: l.config(r.Place, []byte(r.Conf))})
+	found := httpfront.Lint(routes, nil)
+	for _, f := range found.All {
+		status := map[httpfront.Weight]Status{httpfront.Note: Note, httpfront.Warning: Warning, httpfront.Problem: Problem}[f.Weight]
+		l.findings = append(l.findings, Finding{status, "route " + f.Route.ID, join(f.Route.Place, f.Path), f.Message})
 	}
-	l.within = ""
+	for i, r := range routes {
+		configs = append(configs, Config{Resource: "route " + r.ID, Path: r.Place, Route: found.Parsed[i], ofServe: true})
+	}
 	return l.findings, configs
 }
 
@@ -258,7 +261,7 @@ func (l *linter) config(path string, text []byte) *routeconf.Route {
 }
 
 // spoolFindings says of each configuration that only a process with a spool serves what is to be said of its spool.
-func spoolFindings(configs []Config, status Status, what string) []Finding {
+func spoolFindings(configs []Config, status Status, what func(Config) string) []Finding {
 	l := &linter{}
 	for _, c := range configs {
 		if c.Route == nil {
@@ -266,7 +269,7 @@ func spoolFindings(configs []Config, status Status, what string) []Finding {
 		}
 		l.within = c.Resource
 		for _, need := range c.Route.NeedsSpool() {
-			l.add(status, join(c.Path, need.Path), need.Message+"; "+what)
+			l.add(status, join(c.Path, need.Path), need.Message+"; "+what(c))
 		}
 	}
 	return l.findings

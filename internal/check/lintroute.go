@@ -17,6 +17,8 @@ type Config struct {
 	Route    *routeconf.Route // nil when it is invalid or not known
 	// Skipped reports that it is not all known here: APISIX resolves what stands in its place.
 	Skipped bool
+	// ofServe reports that it is in a file of `serve`.
+	ofServe bool
 }
 
 // String is where it is.
@@ -50,6 +52,9 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 			l.warn(e.Path, "it is never reached: the configuration before it answers every request")
 		}
 		first = false
+	}
+	for _, unknown := range r.UnknownKeys() {
+		l.warn(join(r.Path, unknown.Name), "%s", unknown.Message)
 	}
 	l.openings(r)
 	if fmt.Sprint(r.Fields["status"]) == "0" {

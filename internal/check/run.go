@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -13,10 +14,15 @@ import (
 func Run(ctx context.Context, o Options) Report {
 	findings, configs := Lint(o.Text, o.Limits, o.variable)
 	if !o.Spool {
-		findings = append(findings, spoolFindings(configs, Note, "without it every request is answered 500")...)
+		findings = append(findings, spoolFindings(configs, Note, func(c Config) string {
+			if c.ofServe {
+				return "without it serve does not start"
+			}
+			return "without it every request is answered 500"
+		})...)
 	}
 	if o.SpoolFull != "" {
-		findings = append(findings, spoolFindings(configs, Warning, o.SpoolFull)...)
+		findings = append(findings, spoolFindings(configs, Warning, func(Config) string { return o.SpoolFull })...)
 	}
 	findings = append(findings, o.references(configs)...)
 	report := Report{Status: OK, Findings: append([]Finding{}, findings...), Steps: []Step{}}
@@ -94,13 +100,16 @@ func (w *way) walk(ctx context.Context) {
 	w.topics(ctx)
 }
 
-// topics looks at the topic, and writes to it where that is wanted.
+// topics looks at the route's own topic and at the one that is written to, where that is wanted.
 func (w *way) topics(ctx context.Context) {
-	topic := w.opts.Topic
-	if topic == "" && w.config.Route != nil {
-		topic = w.config.Route.Topic()
+	topic, own := w.opts.Topic, ""
+	if w.config.Route != nil {
+		own = w.config.Route.Topic()
 	}
-	if topic == "" && w.blocked == "" {
+	if topic != "" && own != "" && own != topic {
+		w.step(ctx, "topic", own, func(ctx context.Context) outcome { return w.describe(ctx, own) })
+	}
+	if topic = cmp.Or(topic, own); topic == "" && w.blocked == "" {
 		w.step(ctx, "topic", "", func(context.Context) outcome {
 			return skip("it depends on the request; --topic names one to look at")
 		})

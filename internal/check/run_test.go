@@ -3,9 +3,14 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
@@ -57,4 +62,50 @@ func TestACallIsNotWaitedForWhenItsTimeIsOver(t *testing.T) {
 	if n, err := await(context.Background(), func() (int, error) { return 7, fs.ErrExist }); n != 7 || err != fs.ErrExist {
 		t.Error(n, err)
 	}
+}
+
+// TestARoutesOwnTopicIsLookedAtWhereRecordsGoElsewhere has routes of several topics, one of which there is not.
+func TestARoutesOwnTopicIsLookedAtWhereRecordsGoElsewhere(t *testing.T) {
+	cluster, err := kafka.NewMockCluster(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	if err := cluster.CreateTopic("orders", 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	file := "defaults: {config: {bootstrap.servers: '" + cluster.BootstrapServers() + "'}}\nroutes:\n" +
+		"  - {id: a, match: {path: /a}, topic: orders}\n  - {id: b, match: {path: /b}, topic: audit}\n  - {id: c, match: {path: /c}, topic: $arg_topic}\n"
+	report := Run(context.Background(), Options{Text: []byte(file), Topic: "orders", Timeout: time.Minute, Spool: true})
+	var got []string
+	for _, s := range report.Steps {
+		if s.Name == "topic" || s.Name == "record" {
+			got = append(got, fmt.Sprint(s.Resource, " ", s.Name, " ", s.Target, " ", s.Status))
+		}
+	}
+	want := []string{"route a topic orders ok", "route a record orders ok", "route b topic audit problem", "route b topic orders ok", "route b record orders ok",
+		"route c topic orders ok", "route c record orders ok"}
+	if report.Status != Problem || !slices.Equal(got, want) {
+		t.Errorf("%s: %q", report.Status, got)
+	}
+}
+
+// TestALogInOnAPortThatTakesNoneIsNoWrongPassword has a broker that knows no log-in at all, and a password of one letter.
+func TestALogInOnAPortThatTakesNoneIsNoWrongPassword(t *testing.T) {
+	cluster, err := kafka.NewMockCluster(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	conf := `{"config":{"bootstrap.servers":"` + cluster.BootstrapServers() + `","security.protocol":"sasl_plaintext","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"b"},"topic":"a"}`
+	report := Run(context.Background(), Options{Text: []byte(conf), Timeout: time.Minute})
+	for _, s := range report.Steps {
+		if s.Name == "login" && s.Status == Problem {
+			if strings.Contains(s.Message, "wrong user or password") || !strings.Contains(s.Message, "this port takes no log-in") || !strings.Contains(s.Message, "not supported by broker") {
+				t.Error(s.Message)
+			}
+			return
+		}
+	}
+	t.Errorf("%+v", report.Steps)
 }

@@ -73,12 +73,17 @@ func (c *Console) Before(next http.Handler) http.Handler {
 		case r.URL.Path+"/" == Path:
 			http.Redirect(w, r, Path, http.StatusPermanentRedirect)
 		case c.foreign(r):
-			http.Error(w, "the development gateway is not for other web pages; --allow-origin names those that it is for", http.StatusForbidden)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			w.Write([]byte(notForOthers)) // an error is the client's going away
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
+
+// notForOthers is a reply in the form of the plugin's.
+const notForOthers = `{"code":403,"message":"the development gateway is not for other web pages; --allow-origin names those that it is for","delivered":"no"}` + "\n"
 
 // ServeHTTP serves a request below Path.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -59,6 +59,7 @@ func TestGatewayIsForItsOwnPageOnly(t *testing.T) {
 		{"a page of the same host over TLS", here, []string{"Origin", "https://" + here}, 403},
 		{"a page that somebody else's DNS points here", "evil.example:9080", []string{"Origin", "http://evil.example:9080"}, 403},
 	}
+	const refusal = `{"code":403,"message":"the development gateway is not for other web pages; --allow-origin names those that it is for","delivered":"no"}` + "\n"
 	c := newTestConsole(t)
 	front := c.Before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
 	for _, tc := range cases {
@@ -66,6 +67,8 @@ func TestGatewayIsForItsOwnPageOnly(t *testing.T) {
 			for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
 				if resp := ask(front, method, "/orders", tc.host, tc.headers...); resp.StatusCode != tc.want {
 					t.Errorf("%s: %d, want %d", method, resp.StatusCode, tc.want)
+				} else if body, err := io.ReadAll(resp.Body); tc.want == 403 && (err != nil || string(body) != refusal || resp.Header.Get("Content-Type") != "application/json") {
+					t.Errorf("%s: %s %q, %v", method, resp.Header.Get("Content-Type"), body, err)
 				}
 			}
 		})

@@ -8,6 +8,6 @@
 // costs half of it for a small request, and was left: of a body that a handler does not read to its end it takes
 // the rest for the next request, and it has no HTTP/2.
 //
-// Read it in this order: server.go, routes.go (requests to routes), request.go (what the core asks), trust.go
+// Read it in this order: server.go, routes.go (requests to routes), lint.go (what is wrong with routes), request.go (what the core asks), trust.go
 // (whose word counts), tls.go, proxied.go.
 package httpfront

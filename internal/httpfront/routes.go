@@ -1,8 +1,6 @@
 package httpfront
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -30,56 +28,30 @@ type route struct {
 	gatewayOnly bool
 }
 
-// limits: HTTP sets none. A configuration's own are librdkafka's.
-var limits = routeconf.Limits{}
-
 // Build makes routes ready to be served by the handler. What they have in common with the routes before, nil
 // for none, is taken from there. Doubts are what is no error; the error joins what is wrong with each route, and
 // then nothing has been begun.
 func Build(list []routefile.Route, handler *kafkaupstream.Handler, trust *Trust, before *Routes) (routes *Routes, doubts []error, err error) {
-	routes = &Routes{mux: http.NewServeMux(), byConf: map[string]*kafkaupstream.Served{}, Count: len(list)}
-	ready, doubts, err := lint(list, trust)
-	for i := range ready {
-		if err == nil {
-			if ready[i].served, err = routes.prepare(list[i].Conf, ready[i].parsed, handler, before); err != nil {
-				err = placed(&list[i], err)
-			}
-		}
-		if wrong := routes.add(&list[i], ready[i]); wrong != nil {
-			err = errors.Join(err, placed(&list[i], wrong))
-		}
-	}
-	return routes, doubts, err
-}
-
-// lint reads the configurations.
-func lint(list []routefile.Route, trust *Trust) (ready []*route, doubts []error, err error) {
-	var problems []error
-	for i := range list {
-		r := &list[i]
-		parsed, findings := routeconf.Lint([]byte(r.Conf), limits)
-		for _, d := range r.Doubts {
-			doubts = append(doubts, placed(r, errors.New(d)))
-		}
-		for _, w := range findings.Warnings {
-			doubts = append(doubts, placed(r, w))
-		}
-		for _, p := range findings.Problems {
-			problems = append(problems, placed(r, p))
-		}
-		to := &route{id: r.ID, parsed: parsed}
+	found := Lint(list, trust)
+	for i, parsed := range found.Parsed {
 		if parsed != nil {
-			if to.gatewayOnly, err = trust.check(parsed); err != nil {
-				problems = append(problems, placed(r, err))
-			}
+			found.add(Problem, &list[i], handler.Refusals(parsed)...)
 		}
-		ready = append(ready, to)
 	}
-	return ready, doubts, errors.Join(problems...)
-}
-
-func placed(r *routefile.Route, err error) error {
-	return fmt.Errorf("%s (%s): %w", r.Place, r.ID, err)
+	for _, f := range found.All {
+		if f.Weight == Warning {
+			doubts = append(doubts, f)
+		}
+	}
+	if err := found.Err(); err != nil {
+		return nil, doubts, err
+	}
+	for i, to := range found.ready {
+		if to.served, err = found.routes.prepare(list[i].Conf, to.parsed, handler, before); err != nil {
+			return nil, doubts, placed(&list[i], err)
+		}
+	}
+	return found.routes, doubts, nil
 }
 
 func (t *Routes) prepare(conf string, parsed *routeconf.Route, handler *kafkaupstream.Handler, before *Routes) (*kafkaupstream.Served, error) {
@@ -95,24 +67,6 @@ func (t *Routes) prepare(conf string, parsed *routeconf.Route, handler *kafkaups
 		t.byConf[conf] = served
 	}
 	return served, err
-}
-
-// add enters a route under each of its patterns.
-func (t *Routes) add(r *routefile.Route, to *route) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // the mux panics where a pattern is wrong or taken
-			text, _, _ := strings.Cut(fmt.Sprint(p), " (registered at")
-			err = fmt.Errorf("match: %s", text)
-		}
-	}()
-	for _, path := range r.Paths {
-		for _, host := range orNone(r.Hosts) {
-			for _, method := range orNone(r.Methods) {
-				t.mux.Handle(strings.TrimSpace(method+" "+host+path), to)
-			}
-		}
-	}
-	return nil
 }
 
 func orNone(list []string) []string {

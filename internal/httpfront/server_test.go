@@ -193,6 +193,48 @@ func (c *conn) ask(text string) (int, http.Header, string) {
 	return c.reply()
 }
 
+// docs/routes.md says so of headers and arguments that are given twice.
+func TestOfAHeaderOrAnArgumentThatIsGivenTwiceTheFirstCounts(t *testing.T) {
+	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t, headerprefix: x-, overrides: [key]}\n  - {id: b, match: {path: /b}, topic: t, key: $arg_id}\n")
+	for request, want := range map[string]string{
+		"POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nX-Key: first\nX-Key: second\n\nx": "first",
+		"POST /b?id=first&id=second HTTP/1.1\nHost: h\nContent-Length: 1\n\nx":           "first",
+	} {
+		status, _, body := f.ask(request)
+		if got := f.kafka.last(); status != 200 || !strings.Contains(got, want) || strings.Contains(got, "second") {
+			t.Errorf("%s: %d %s %s", request, status, got, body)
+		}
+	}
+}
+
+// TestWhatIsNoRequestIsAnsweredByNetHTTP has what README.md and serve.md say is answered before there is a request of a route's:
+// in a text, not in JSON. All else is JSON.
+func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	for _, c := range []struct {
+		name, request string
+		status        int
+		json          bool
+	}{
+		{"a header that is too large", "POST /a HTTP/1.1\nHost: h\nX-A: " + strings.Repeat("a", 40<<10) + "\n\n", 431, false},
+		{"no Host", "POST /a HTTP/1.1\nContent-Length: 1\n\nx", 400, false},
+		{"a path that is no URL's", "POST /%zz HTTP/1.1\nHost: h\nContent-Length: 1\n\nx", 400, false},
+		{"a length that is no number", "POST /a HTTP/1.1\nHost: h\nContent-Length: x\n\nx", 400, false},
+		{"an expectation that is none", "POST /a HTTP/1.1\nHost: h\nExpect: more\nContent-Length: 1\n\nx", 417, false},
+		{"an encoding of the transfer that is none", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: gzip\n\nx", 501, false},
+		{"a method that produces nothing", "GET /a HTTP/1.1\nHost: h\n\n", 405, true},
+		{"a header that the route does not take", "POST /a HTTP/1.1\nHost: h\nContent-Length: 1\nX-Partition: x\n\nx", 403, true},
+		{"a body that is cut off", "POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nz\n", 400, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			status, header, body := f.ask(c.request)
+			if isJSON := header.Get("Content-Type") == "application/json"; status != c.status || isJSON != c.json {
+				t.Errorf("status %d, %s: %s", status, header.Get("Content-Type"), body)
+			}
+		})
+	}
+}
+
 const anyRoute = "  - {id: a, match: {path: /*}, topic: t, headerprefix: x-, overrides: [key, topic, headers]}\n"
 
 func TestServerTakesRequestsAsHTTPHasThem(t *testing.T) {
@@ -339,11 +381,14 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	for routes, want := range map[string]string{
-		"  - {id: a, match: {path: /a}, topik: t}":                                           `routes[0] (a): topik: unknown key; did you mean "topic"?`,
-		"  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /a}, topic: t}": "routes[1] (b): match: pattern \"/a\"",
-		"  - {id: a, match: {path: '/{'}, topic: t}":                                         "routes[0] (a): match: parsing",
-		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                              "routes[0] (a): the variable $consumer_name is APISIX's",
-		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                        "routes[0] (a): delivery: ",
+		"  - {id: a, match: {path: /a}, topik: t}":                                                                                                                                     `routes[0] (a): topik: unknown key; did you mean "topic"?`,
+		"  - {id: a, match: {path: /a}, topic: t}\n  - {id: b, match: {path: /a}, topic: t}":                                                                                           "routes[1] (b): match: \"/a\": routes[0] (a) has this path, too",
+		"  - {id: a, match: {path: [/a, '/{x}/f']}, topic: t}\n  - {id: b, match: {path: '/f/{x}'}, topic: t}":                                                                         "routes[1] (b): match: \"/f/{x}\": routes[0] (a) has \"/{x}/f\", and some requests fit both",
+		"  - {id: a, match: {path: [/d/*, /d/*], host: a.example, methods: PUT}, topic: t}":                                                                                            "routes[0] (a): match: \"PUT a.example/d/*\" is given twice",
+		"  - {id: a, match: {path: /a}, topic: t, delivery: durable, transactional: true, key: $consumer_name, topik: t}\n  - {id: b, match: {path: /a}, topic: t, delivery: durable}": "routes[0] (a): topik: unknown key; did you mean \"topic\"?\nroutes[1] (b): match: \"/a\": routes[0] (a) has this path, too\nroutes[1] (b): delivery: ",
+		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   "routes[0] (a): match: parsing",
+		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                                                                                                                        "routes[0] (a): the variable $consumer_name is APISIX's",
+		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                                                                                                                  "routes[0] (a): delivery: ",
 	} {
 		if _, err := f.build(routes, &Trust{}, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s\n got %v\nwant %s", routes, err, want)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -52,22 +51,21 @@ var requestVariables = map[string]func(*request) string{
 	"route_id":       func(r *request) string { return r.route.id },
 }
 
-// check says whether the route's requests must come from the gateway, or why they can never have their variables.
-func (t *Trust) check(r *routeconf.Route) (gatewayOnly bool, err error) {
-	for _, name := range r.Variables() {
-		_, known := requestVariables[name]
-		if known || kafkaupstream.OfRequest(name) || strings.HasPrefix(name, cookiePrefix) {
-			continue
-		}
-		header, given := t.Variables[name]
-		switch {
-		case !given:
-			return false, fmt.Errorf("the variable $%s is APISIX's; name the header in which the gateway says it: --variable %s=X-NAME", name, name)
-		case !t.possible():
-			return false, fmt.Errorf("the variable $%s is what %s says, and any client could send that: serve on a Unix socket, or with --tls-client-ca or --gateway-secret-file, "+
-				"so that the gateway can prove itself", name, header)
-		}
-		gatewayOnly = true
+// fromGateway reports whether a variable is neither of the request nor made of it.
+func fromGateway(name string) bool {
+	_, known := requestVariables[name]
+	return !known && !kafkaupstream.OfRequest(name) && !strings.HasPrefix(name, cookiePrefix)
+}
+
+// lacks says why a variable of the gateway's cannot be had, "" where it can.
+func (t *Trust) lacks(name string) string {
+	header, given := t.Variables[name]
+	switch {
+	case !given:
+		return fmt.Sprintf("the variable $%s is APISIX's; name the header in which the gateway says it: --variable %s=X-NAME", name, name)
+	case !t.possible():
+		return fmt.Sprintf("the variable $%s is what %s says, and any client could send that: serve on a Unix socket, or with --tls-client-ca or --gateway-secret-file, "+
+			"so that the gateway can prove itself", name, header)
 	}
-	return gatewayOnly, nil
+	return ""
 }

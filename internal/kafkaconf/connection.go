@@ -5,16 +5,25 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Connection is a set of connection properties, to be made once for a route.
 type Connection struct {
+	*content
+	held atomic.Int64 // bytes that Pool.Hold has given out
+}
+
+// content is what the connections of equal properties and mode share: a gateway can have
+// thousands of routes, and few sets of properties.
+type content struct {
 	mode   record.Mode
 	id     string     // equal for equal effective properties
 	route  Properties // as the route has them; values may be references to secrets
@@ -24,23 +33,54 @@ type Connection struct {
 	// MessageMaxBytes is the largest record the producer takes, in bytes.
 	MessageMaxBytes int
 
-	held atomic.Int64 // bytes that Pool.Hold has given out
-
 	aloneOnce sync.Once
 	aloneConn *Connection // made by alone
+
+	striped     bool // see Striped
+	stripesOnce sync.Once
+	stripes     []Connection // made by Stripe
+}
+
+// contents are those in use, by what they are made of. Its mutex is held while one is looked up or put.
+var contents = struct {
+	sync.Mutex
+	made map[madeOf]weak.Pointer[content]
+}{made: map[madeOf]weak.Pointer[content]{}}
+
+type madeOf struct {
+	mode  record.Mode
+	route string // the identity of the properties as the route has them
 }
 
 // New makes a route's connection of its properties; see [Effective]. The error
 // is an [InvalidError].
 func New(route Properties, mode record.Mode) (*Connection, error) {
+	contents.Lock()
+	defer contents.Unlock()
+	of := madeOf{mode, identity(route)}
+	if c := contents.made[of].Value(); c != nil {
+		return &Connection{content: c}, nil
+	}
 	props, err := Effective(route, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &Connection{
+	c := &content{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
-		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props),
-	}, nil
+		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props), striped: canStripe(props, mode),
+	}
+	contents.made[of] = weak.Make(c)
+	runtime.AddCleanup(c, forget, of)
+	return &Connection{content: c}, nil
+}
+
+// forget takes a content that nobody uses out of contents, unless there is another by now.
+func forget(of madeOf) {
+	contents.Lock()
+	defer contents.Unlock()
+	if contents.made[of].Value() == nil {
+		delete(contents.made, of)
+	}
 }
 
 // Transactional reports whether all records of a request are one transaction.
@@ -51,7 +91,7 @@ func (c *Connection) Transactional() bool { return c.mode.Transactional }
 func (c *Connection) Origin() string { return c.origin }
 
 // ID identifies what librdkafka is given: 64 hexadecimal digits, equal for equal
-// properties.
+// properties, and for a stripe its number behind them.
 func (c *Connection) ID() string { return c.id }
 
 // ProducerID names the connection's producers in log lines and metrics: the first eight

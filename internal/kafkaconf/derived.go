@@ -1,6 +1,11 @@
 package kafkaconf
 
-import "maps"
+import (
+	"fmt"
+	"maps"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+)
 
 // Alone returns the connection with batches of one record: what Kafka refuses there, it
 // refuses for the record's own sake.
@@ -11,6 +16,44 @@ func (c *Connection) Alone() *Connection {
 	return c.aloneConn
 }
 
+// Stripes is how many producers a durable connection has at most. It is prime: the partitions that a broker leads
+// are mostly as many apart as there are brokers, and would otherwise be those of one or two producers.
+const Stripes = 5
+
+// Striped reports whether the connection's records are divided among several producers, by their partition. Each has
+// one batch under way to a broker, and this is how there are several.
+func (c *Connection) Striped() bool { return c.striped }
+
+// canStripe is Striped for properties of a mode.
+func canStripe(props Properties, mode record.Mode) bool {
+	if mode.Delivery != record.Durable || mode.Transactional || props["max.in.flight.requests.per.connection"] != "1" {
+		return false
+	}
+	switch props["partitioner"] { // with others it is not known where each record belongs
+	case "murmur2_random", "consistent_random":
+		return true
+	}
+	return false
+}
+
+// Stripe returns the connection with the producer for a partition: one of equal properties, and the connection itself
+// for AnyPartition and unless it is Striped.
+func (c *Connection) Stripe(partition int32) *Connection {
+	i := int(partition) % Stripes
+	if !c.striped || i <= 0 {
+		return c
+	}
+	c.stripesOnce.Do(func() {
+		c.stripes = make([]Connection, Stripes)
+		for i := range c.stripes {
+			c.stripes[i].content = &content{
+				mode: c.mode, id: fmt.Sprintf("%s-%d", c.id, i), route: c.route, props: c.props, more: c.more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
+			}
+		}
+	})
+	return &c.stripes[i]
+}
+
 // Derived returns a connection of the same route for which librdkafka is given more, or
 // other properties.
 func (c *Connection) Derived(more Properties) *Connection {
@@ -18,9 +61,9 @@ func (c *Connection) Derived(more Properties) *Connection {
 	maps.Copy(all, c.more)
 	maps.Copy(all, more)
 	maps.Copy(props, all)
-	return &Connection{
+	return &Connection{content: &content{
 		mode: c.mode, id: identity(props), route: c.route, props: props, more: all, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
-	}
+	}}
 }
 
 // OneByOne reports whether each batch has one record.

@@ -222,7 +222,7 @@ func Effective(route Properties, mode record.Mode) (Properties, error) {
 // Records without a key go to one partition for a while, and then to another: those that come
 // together make one batch. librdkafka makes that while twice linger.ms, so that without a
 // linger each record is a batch of its own: at 32 waiting senders and 12 partitions that is
-// three times the CPU time and a fifth of the records/s (bench/README.md).
+// two to three times the CPU time and a quarter of the records/s (docs/performance.md).
 const (
 	stickyTime = "sticky.partitioning.linger.ms"
 	stickyMs   = 10 // what librdkafka has for its own linger.ms, 5

@@ -324,3 +324,43 @@ func TestConnectionsOriginIsTheRoutesWhateverTheMode(t *testing.T) {
 		t.Error("the same property under its two names makes two origins")
 	}
 }
+
+// A short secret is a part of many words: to take it out of these would spoil them, and show which letters it has.
+func TestRedactorTakesShortSecretsOutAsWholeWords(t *testing.T) {
+	for _, c := range []struct{ secret, text, want string }{
+		{"b", "SASL PLAIN: not supported by broker", "SASL PLAIN: not supported by broker"},
+		{"b", "user:b@host, b, \"b\" or b", "user:[redacted]@host, [redacted], \"[redacted]\" or [redacted]"},
+		{"é", "é is in été, not in (é)", "[redacted] is in été, not in ([redacted])"},
+		{"pw1", "pw1=pw1 pw12 xpw1", "[redacted]=[redacted] pw12 xpw1"},
+		{"!", "wrong!", "wrong[redacted]"},
+		{"b!", "ab! b!a", "ab! [redacted]a"},
+		{"pass", "trespassing", "tres[redacted]ing"},
+		{"\xff", "a\xff b", "a[redacted] b"},
+	} {
+		if got := Redactor(Properties{"sasl.password": c.secret})(c.text); got != c.want {
+			t.Errorf("%q in %q: %q, want %q", c.secret, c.text, got, c.want)
+		}
+	}
+}
+
+// FuzzRedactor: wherever a secret stands as a word, and a longer one anywhere, it does not stay.
+func FuzzRedactor(f *testing.F) {
+	f.Add("b", "hunter2", "not supported by ", " broker")
+	f.Add("ab", "ab-and-more", "a", "b")
+	f.Add("é", "ée!é", "\xc3", "\xa9")
+	f.Fuzz(func(t *testing.T, short, long, before, after string) {
+		redact := Redactor(Properties{"sasl.password": short, "ssl.key.password": long})
+		for _, secret := range []string{short, long} {
+			for _, text := range []string{before + " " + secret + " " + after, before + secret + after} {
+				got := strings.ReplaceAll(redact(text), redacted, "\x00")
+				anywhere := len(secret) >= wordBytes && strings.Contains(got, secret)
+				if secret != "" && !strings.Contains(secret, "\x00") && (anywhere || strings.Contains(got, " "+secret+" ")) {
+					t.Errorf("%q is in %q, of %q", secret, got, text)
+				}
+			}
+			if text := "\x01 " + secret + " \x01"; secret != "" && redact(text) == text {
+				t.Errorf("%q stays", text)
+			}
+		}
+	})
+}

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
-enum { moment = 50 * 1000 }; // nanoseconds
+enum { moment = 250 * 1000 }; // nanoseconds
 
 static __thread int nothing; // the thread's last call had a time of 0, and found nothing
 

@@ -8,11 +8,12 @@ package librdkafka
 import "C"
 
 import (
-	"github.com/kafkaupstream/kafkaupstream/internal/record"
-
 	"encoding/binary"
+	"slices"
 	"sync"
 	"unsafe"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
 // Message is what Produce takes.
@@ -108,4 +109,11 @@ func (s *slots) take(slot uintptr) any {
 	s.used[slot-1] = nil
 	s.free = append(s.free, slot)
 	return v
+}
+
+// all returns what is in slots.
+func (s *slots) all() []any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.used), func(v any) bool { return v == nil })
 }

@@ -142,9 +142,9 @@ func (p *Producer) Shut() {
 	p.shut = true
 }
 
-// Close ends the producer. Records that are still queued are dropped without a report:
-// see Flush and Purge. It returns when librdkafka has gone, which takes a second where
-// the cluster does not answer. It is called once, and nothing after it.
+// Close ends the producer. What librdkafka has not reported by then it drops (see Flush and
+// Purge), and Handler.Delivered is called for it here, with the code kafka.ErrDestroy. It returns when
+// librdkafka has gone, which takes a second where the cluster does not answer. It is called once, and nothing after it.
 func (p *Producer) Close() {
 	p.Shut()
 	p.calls.Wait()
@@ -154,6 +154,9 @@ func (p *Producer) Close() {
 	}
 	C.rd_kafka_destroy(p.rk)
 	p.reports.free()
+	for _, v := range p.slots.all() {
+		p.handler.Delivered(&Report{Opaque: v, Code: kafka.ErrDestroy, Status: PossiblyPersisted, Partition: -1, Broker: -1, Offset: -1, Timestamp: -1})
+	}
 }
 
 // Flush sends what waits for linger.ms, and returns how many records have no report yet

@@ -127,6 +127,9 @@ func Unknown(name string) string {
 			best = longer
 		}
 	}
+	if best == "" { // its unit is left out
+		best = nearest.Name(name+".ms", Names(), len(name)/3+1)
+	}
 	if best != "" {
 		return fmt.Sprintf("%s; did you mean %q?", none, best)
 	}

@@ -191,6 +191,9 @@ func BenchmarkTogether(b *testing.B) {
 
 func TestPropertysDescription(t *testing.T) {
 	for name, want := range map[string]string{
+		"retries.backoff":         `librdkafka has no such property; did you mean "retry.backoff.ms"?`,
+		"message.max":             `librdkafka has no such property; did you mean "message.max.bytes"?`,
+		"queue.buffering.max.msg": `librdkafka has no such property; did you mean "queue.buffering.max.ms"?`,
 		"linger.mss":              `librdkafka has no such property; did you mean "linger.ms"?`,
 		"bootstrap_servers":       `librdkafka has no such property; did you mean "bootstrap.servers"?`,
 		"Compression.Typ":         `librdkafka has no such property; did you mean "compression.type"?`,

@@ -41,7 +41,7 @@ type Report struct {
 	// Code is an error: librdkafka then does not say what the record's was.
 	Timestamp int64
 
-	message *C.rd_kafka_message_t
+	message *C.rd_kafka_message_t // nil: librdkafka has dropped it
 }
 
 // Implied reports whether no broker has acknowledged the record itself: librdkafka says
@@ -58,9 +58,12 @@ func (r *Report) Reason() string {
 	return C.GoString(C.rd_kafka_err2str(C.rd_kafka_resp_err_t(r.Code)))
 }
 
-// Content returns copies of the record's key, value and headers.
+// Content returns copies of the record's key, value and headers; nothing where the code is kafka.ErrDestroy.
 func (r *Report) Content() (key, value []byte, headers []record.Header) {
 	m := r.message
+	if m == nil {
+		return nil, nil, nil
+	}
 	return copyOf(m.key, m.key_len), copyOf(m.payload, m.len), headersOf(m)
 }
 

@@ -1,10 +1,12 @@
 // Package nearest finds the valid name that somebody probably meant. Messages about
-// configurations use it ("did you mean"): plugins/kafkaupstream for keys,
-// internal/librdkafka for properties. It decides nothing.
+// configurations use it ("did you mean"): internal/routeconf and internal/routefile for keys,
+// internal/librdkafka for properties, cmd/kafkaupstream for what is typed. It decides nothing.
 package nearest
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,18 +15,46 @@ const maxLength = 64
 
 // Name returns the name that is nearest to what was given, "" when none is fewer
 // than limit edits away. Of equally near ones it is the first in the alphabet.
-// Letter case in what was given does not count.
+// Letter case does not count.
 func Name(given string, names []string, limit int) string {
 	if len(given) > maxLength {
 		return ""
 	}
 	best := ""
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		if d := distance(strings.ToLower(given), name); d < limit {
+		if d := distance(strings.ToLower(given), strings.ToLower(name)); d < limit {
 			best, limit = name, d
 		}
 	}
 	return best
+}
+
+// Hint is what an error about the given name ends in: "; did you mean …?" with what Name finds, "" where that is nothing.
+func Hint(given string, names []string, limit int) string {
+	if best := Name(given, names, limit); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
+}
+
+// Near is the limit for names of a short list, where also a distant one is more likely meant than none.
+func Near(given string) int { return len(given)/2 + 2 }
+
+// UnknownKey says of a key that is none of the keys which one is near, and else all of them.
+func UnknownKey(given string, keys []string) string {
+	if hint := Hint(given, keys, Near(given)); hint != "" {
+		return "unknown key" + hint
+	}
+	return "unknown key; the keys are " + Quoted(keys)
+}
+
+// Quoted lists names for a message, sorted.
+func Quoted(names []string) string {
+	names = slices.Sorted(slices.Values(names))
+	for i, name := range names {
+		names[i] = strconv.Quote(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // distance is the number of edits between two names (Levenshtein).

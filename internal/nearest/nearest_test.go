@@ -27,3 +27,15 @@ func TestNearestName(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknownKeySaysWhichIsNearOrAllOfThem(t *testing.T) {
+	keys := []string{"routes", "defaults"}
+	for given, want := range map[string]string{
+		"Default": `unknown key; did you mean "defaults"?`,
+		"x":       `unknown key; the keys are "defaults", "routes"`,
+	} {
+		if got := UnknownKey(given, keys); got != want {
+			t.Errorf("%s: %s", given, got)
+		}
+	}
+}

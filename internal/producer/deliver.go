@@ -32,11 +32,22 @@ type queued struct {
 }
 
 func (p *Pool) queue(ctx context.Context, conn *kafkaconf.Connection, rec *record.Record, whom client.Audience) (q queued, err *record.Error) {
-	err = p.retrying(ctx, conn, rec.Topic, whom, func(c *client.Client, s *suspect) *record.Error {
+	asked := rec.Partition
+	partition, err := p.partition(ctx, conn, rec)
+	if err != nil {
+		return q, err
+	}
+	stripe := conn.Stripe(partition)
+	rec.Partition = partition
+	err = p.retrying(ctx, stripe, rec.Topic, whom, func(c *client.Client, s *suspect) *record.Error {
 		q.by = c
+		if stripe != conn {
+			learn(c, rec)
+		}
 		q.Delivery, err = c.Queue(ctx, rec, s.seat(), whom)
 		return err
 	})
+	rec.Partition = asked // whoever keeps the record keeps this: the topic may have other partitions later
 	return q, err
 }
 
@@ -48,7 +59,11 @@ func (p *Pool) retrying(ctx context.Context, conn *kafkaconf.Connection, topic s
 		if err != nil {
 			return err
 		}
-		if h := p.handovers.pending(conn.ID(), nil); h != nil {
+		h := p.handovers.pending(conn.ID(), nil)
+		if h == nil { // or of the one that sends alone
+			h = p.handovers.pending(c.Conn.ID(), nil)
+		}
+		if h != nil {
 			s.Leave()
 			if !wait(ctx, h.done) {
 				return &record.Error{Kind: record.KindUnavailable, Reason: "the producer is being replaced"}

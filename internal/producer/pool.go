@@ -122,19 +122,26 @@ func (p *Pool) Release(conn *kafkaconf.Connection, n int) {
 // lane returns the client for a record of the topic and, where the topic is suspect,
 // that with the record counted in; [client.ErrShuttingDown] when the pool is closed.
 func (p *Pool) lane(ctx context.Context, conn *kafkaconf.Connection, topic string, whom client.Audience) (*client.Client, *suspect, *record.Error) {
-	s, err := p.suspects.enter(ctx, conn.ID(), topic, whom)
-	if err != nil {
-		return nil, nil, err
+	for {
+		s, err := p.suspects.enter(ctx, conn.ID(), topic, whom)
+		if err != nil {
+			return nil, nil, err
+		}
+		of := conn
+		if s != nil {
+			of = conn.Alone()
+		}
+		c := p.client(of)
+		switch {
+		case c == nil:
+			s.Leave()
+			return nil, nil, client.ErrShuttingDown
+		case s == nil && p.suspects.has(conn.ID(), topic):
+			// It has become suspect since. If so before there was c, its earlier records go another way.
+			continue
+		}
+		return c, s, nil
 	}
-	if s != nil {
-		conn = conn.Alone()
-	}
-	c := p.client(conn)
-	if c == nil {
-		s.Leave()
-		return nil, nil, client.ErrShuttingDown
-	}
-	return c, s, nil
 }
 
 // client returns the connection's client, making it where there is none; nil when

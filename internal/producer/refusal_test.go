@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -309,6 +310,49 @@ func TestCloseDeliversWhatIsBeingHandedOver(t *testing.T) {
 	}
 	if got := valuesOf(t, c, "t", records-1); len(got) != records-1 {
 		t.Errorf("%d records arrived", len(got))
+	}
+}
+
+// A record that is slow to find its client goes the way of the earlier ones that were sent alone meanwhile, and not past them.
+func TestTopicThatBecomesSuspectWhileARecordFindsItsClient(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	p.mu.Lock()
+	found := make(chan *suspect)
+	go func() {
+		_, s, err := p.lane(context.Background(), conn, "t", client.ForSender)
+		if err != nil {
+			t.Error(err)
+		}
+		found <- s
+	}()
+	await.True(t, "the record looks for its client", func() bool {
+		stacks := make([]byte, 1<<20)
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "producer.(*Pool).client(")
+	})
+	p.suspects.refused(conn.ID(), "t")
+	p.mu.Unlock()
+	s := <-found
+	if s == nil {
+		t.Fatal("it passes the records that are sent alone")
+	}
+	s.Leave()
+}
+
+func TestHandoverOfTheProducerThatSendsAloneHoldsNewRecordsBack(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	p.suspects.refused(conn.ID(), "t")
+	h := p.handovers.begin(conn.Alone().ID())
+	_, err := send(p, conn, recordOf("t", "early"), true, in(200*time.Millisecond))
+	if err == nil || err.Kind != record.KindUnavailable {
+		t.Errorf("got %+v", err)
+	}
+	h.end()
+	if _, err := send(p, conn, recordOf("t", "in time"), true, in(30*time.Second)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -41,7 +41,10 @@ func (p *Pool) Stats() Stats {
 		Started: p.shared.Started.Load(), Fatal: p.shared.Fatal.Load(), ConnectionBreaks: p.shared.Breaks.Load(),
 	}
 	p.mu.RLock()
-	clients := slices.Collect(maps.Values(p.clients))
+	var clients []*client.Client
+	for _, id := range slices.Sorted(maps.Keys(p.clients)) { // the connection's own before its stripes
+		clients = append(clients, p.clients[id])
+	}
 	p.mu.RUnlock()
 	clients = append(clients, p.transactions.Clients()...)
 	byID := map[string]int{}

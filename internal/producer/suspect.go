@@ -62,6 +62,9 @@ func (ss *suspects) refused(conn, topic string) {
 
 // has reports whether the topic is suspect.
 func (ss *suspects) has(conn, topic string) bool {
+	if ss.n.Load() == 0 {
+		return false
+	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	return ss.byTopic[suspectKey{conn, topic}] != nil

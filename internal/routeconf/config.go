@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/form"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
 )
@@ -169,7 +171,7 @@ func readKeys[F any](c *configReader, path string, v any, table map[string]F, re
 		if key, ok := table[f.name]; ok {
 			read(key, path+f.name, f.value)
 		} else {
-			c.problem(path+f.name, "unknown key%s", didYouMean(f.name, table))
+			c.problem(path+f.name, "%s", nearest.UnknownKey(f.name, slices.Collect(maps.Keys(table))))
 		}
 	}
 	return fields, true
@@ -462,16 +464,17 @@ func (c *configReader) integer(path string, v any, lowest, highest int64) (int64
 }
 
 func (c *configReader) oneOf(path string, v any, choices map[string]func()) {
+	names := slices.Collect(maps.Keys(choices))
 	s, ok := v.(string)
 	if ok {
 		if choose, ok := choices[s]; ok {
 			choose()
 			return
 		}
-		c.problem(path, "expected one of %s, got %.40q%s", quotedList(choices), s, nearHint(s, choices))
+		c.problem(path, "expected one of %s, got %.40q%s", nearest.Quoted(names), s, nearest.Hint(s, names, nearest.Near(s)))
 		return
 	}
-	c.problem(path, "expected one of %s, got %s", quotedList(choices), typeName(v))
+	c.problem(path, "expected one of %s, got %s", nearest.Quoted(names), typeName(v))
 }
 
 func (c *configReader) each(path string, v any, f func(path string, v any)) {

@@ -6,12 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // field is a member of a JSON object. An object is a []field, in the order of the
@@ -31,10 +28,10 @@ func readObject(text []byte) ([]field, error) {
 	dec.UseNumber()
 	v, err := readValue(dec, 0)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, dec))
+		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, text))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("the configuration goes on after its end at byte %d", dec.InputOffset())
+		return nil, fmt.Errorf("the configuration goes on after its end: %w", utils.InvalidJSON(text))
 	}
 	object, ok := v.([]field)
 	if !ok {
@@ -45,13 +42,9 @@ func readObject(text []byte) ([]field, error) {
 
 // positioned says where, and drops what encoding/json quotes of the text, which
 // can be part of a secret.
-func positioned(err error, dec *json.Decoder) error {
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("error near byte %d", dec.InputOffset())
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("it ends too early, at byte %d", dec.InputOffset())
+func positioned(err error, text []byte) error {
+	if _, is := errors.AsType[*json.SyntaxError](err); is || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return utils.InvalidJSON(text)
 	}
 	return err
 }
@@ -118,29 +111,4 @@ func typeName(v any) string {
 	default:
 		return "an object"
 	}
-}
-
-func quotedList[V any](choices map[string]V) string {
-	names := slices.Sorted(maps.Keys(choices))
-	for i, name := range names {
-		names[i] = strconv.Quote(name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// didYouMean names the valid name that is nearest to what was given, if one is
-// near, and else all of them.
-func didYouMean[V any](given string, valid map[string]V) string {
-	if hint := nearHint(given, valid); hint != "" {
-		return hint
-	}
-	return "; the keys are " + quotedList(valid)
-}
-
-// nearHint names the valid name that is nearest to what was given, if one is near.
-func nearHint[V any](given string, valid map[string]V) string {
-	if best := nearest.Name(given, slices.Collect(maps.Keys(valid)), len(given)/2+2); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
-	}
-	return ""
 }

@@ -72,6 +72,9 @@ func routeOf(r *apisixroute.Resource, e *apisixroute.Entry) (Route, error) {
 			return route, fmt.Errorf("%s: serve does not know it; a gateway in front can", name)
 		}
 	}
+	for _, unknown := range r.UnknownKeys() {
+		route.Doubts = append(route.Doubts, unknown.String())
+	}
 	for _, name := range r.OtherPlugins() {
 		route.Doubts = append(route.Doubts, fmt.Sprintf("plugins.%s: serve does not run APISIX's plugins; a gateway in front of it has to", name))
 	}

@@ -15,6 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // MaxBytes is the size of the largest file that is read.
@@ -39,10 +41,13 @@ type Match struct {
 	Paths []string
 }
 
+// methods are those that APISIX knows, too.
+var methods = []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"}
+
 // Problem is what is wrong at a place of the file.
 type Problem struct{ Place, Message string }
 
-func (p Problem) Error() string { return p.Place + ": " + p.Message }
+func (p Problem) Error() string { return strings.TrimPrefix(p.Place+": "+p.Message, ": ") }
 
 // Read reads a file. What an apisix.yaml takes from its environment, it takes from env. The error joins a [Problem] for
 // each thing that is wrong; what it quotes of the file is names, never values.
@@ -72,7 +77,19 @@ func Read(text []byte, env apisixroute.Environment) ([]Route, error) {
 	if fromAPISIX(root, list) {
 		return readAPISIX(text, env)
 	}
-	return readOwn(list, defaults)
+	routes, err := readOwn(list, defaults)
+	return routes, errors.Join(unknownKeys("", root, "defaults", "routes"), err)
+}
+
+// unknownKeys joins a problem for each key of an object that is none of the keys.
+func unknownKeys(prefix string, o object, keys ...string) error {
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(keys, name) {
+			problems = append(problems, Problem{fmt.Sprintf("%s%.40s", prefix, name), nearest.UnknownKey(name, keys)})
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // Own reports whether a text is a file of serve's own form, and neither an apisix.yaml nor a route of APISIX or a plugin's
@@ -110,8 +127,10 @@ func readOwn(list []json.RawMessage, defaults object) (routes []Route, err error
 		if err == nil && ids[r.ID] != "" {
 			err = fmt.Errorf("id: %s has the id %q, too", ids[r.ID], r.ID)
 		}
+		for _, p := range Problems(err) {
+			problems = append(problems, Problem{r.Place, p.Error()})
+		}
 		if err != nil {
-			problems = append(problems, Problem{r.Place, err.Error()})
 			continue
 		}
 		ids[r.ID] = r.Place
@@ -172,19 +191,19 @@ func readMatch(text json.RawMessage) (m Match, err error) {
 	if !ok {
 		return m, errors.New("match: an object with a path is required")
 	}
-	lists := map[string]*[]string{"methods": &m.Methods, "method": &m.Methods, "hosts": &m.Hosts, "host": &m.Hosts, "paths": &m.Paths, "path": &m.Paths}
-	for name, value := range fields {
-		list, ok := lists[name]
-		if !ok {
-			return m, fmt.Errorf("match.%.40s: there is methods, host and path", name)
+	lists := map[string]*[]string{"methods": &m.Methods, "host": &m.Hosts, "path": &m.Paths}
+	problems := []error{unknownKeys("match.", fields, slices.Collect(maps.Keys(lists))...)}
+	for _, name := range slices.Sorted(maps.Keys(lists)) {
+		if value, given := fields[name]; given {
+			if *lists[name], err = readTexts(value); err != nil {
+				problems = append(problems, Problem{"match." + name, err.Error()})
+			}
 		}
-		texts, err := readTexts(value)
-		if err != nil {
-			return m, fmt.Errorf("match.%s: %w", name, err)
-		}
-		*list = append(*list, texts...)
 	}
-	return m, m.normalize("match.")
+	if err = errors.Join(problems...); err == nil {
+		err = m.normalize("match.")
+	}
+	return m, err
 }
 
 // readTexts reads a text or a list of them.
@@ -218,8 +237,8 @@ func (m *Match) normalize(prefix string) error {
 		m.Paths[i] = path
 	}
 	for i, method := range m.Methods {
-		if method == "" || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return fmt.Errorf("%smethods: %q is no method: they are in upper case", prefix, method)
+		if !slices.Contains(methods, method) {
+			return fmt.Errorf("%smethods: %.40q is no method%s", prefix, method, nearest.Hint(method, methods, nearest.Near(method)))
 		}
 		if slices.Contains(m.Methods[:i], method) {
 			return fmt.Errorf("%smethods: %s is given twice", prefix, method)
@@ -250,6 +269,15 @@ func pattern(path string) (string, error) {
 	return path, nil
 }
 
+// Written is a pattern as a file has it.
+func Written(pattern string) string {
+	path, all := strings.CutSuffix(strings.TrimSuffix(pattern, "{$}"), "{rest...}")
+	if all {
+		path += "*"
+	}
+	return path
+}
+
 // readRoot reads the file's text into its members.
 func readRoot(text []byte) (object, error) {
 	if len(text) > MaxBytes {
@@ -261,7 +289,10 @@ func readRoot(text []byte) (object, error) {
 		return nil, errors.New("the file is empty")
 	}
 	if begin[0] == '{' {
-		if err := validJSON(text); err != nil {
+		if err := utils.InvalidJSON(text); err != nil {
+			return nil, fmt.Errorf("the file is not valid JSON: %w", err)
+		}
+		if err := givenOnce(text); err != nil {
 			return nil, err
 		}
 	} else {
@@ -270,25 +301,17 @@ func readRoot(text []byte) (object, error) {
 			return nil, fmt.Errorf("the file is neither JSON nor YAML: %w", err)
 		}
 	}
+	switch {
+	case text == nil:
+		return nil, errors.New("the file is empty")
+	case string(bytes.TrimSpace(text)) == "null":
+		return nil, errors.New("the file holds null, nothing else")
+	}
 	root, ok := asObject(text)
 	if !ok {
 		return nil, errors.New("the file must be an object with routes, and defaults for all of them")
 	}
 	return root, nil
-}
-
-// validJSON says where a text stops being JSON; what encoding/json quotes of it can be part of a secret.
-func validJSON(text []byte) error {
-	var any json.RawMessage
-	err := json.Unmarshal(text, &any)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("the file is not valid JSON: error near byte %d", syntax.Offset)
-	case err != nil:
-		return err
-	}
-	return givenOnce(text)
 }
 
 // givenOnce is an error where an object of a valid JSON text has a name twice: readers of JSON take the last one and
@@ -297,7 +320,7 @@ func givenOnce(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var open []map[string]bool // the names of each object and list around; nil of a list
-	name := false              // the next token of the innermost object is a name
+	named := false             // the next token of the innermost object is a name
 	for {
 		token, err := dec.Token()
 		if err != nil {
@@ -306,28 +329,28 @@ func givenOnce(text []byte) error {
 		inner := len(open) - 1
 		switch token {
 		case json.Delim('{'):
-			open, name = append(open, map[string]bool{}), true
+			open, named = append(open, map[string]bool{}), true
 			continue
 		case json.Delim('['):
-			open, name = append(open, nil), false
+			open, named = append(open, nil), false
 			continue
 		case json.Delim('}'), json.Delim(']'):
 			open = open[:inner]
-			name = inner > 0 && open[inner-1] != nil
+			named = inner > 0 && open[inner-1] != nil
 			continue
 		}
-		if text, isText := token.(string); isText && name {
-			if open[inner][text] {
-				return fmt.Errorf("%.40q is given twice in one object, near byte %d", text, dec.InputOffset())
+		if name, isText := token.(string); isText && named {
+			if open[inner][name] {
+				return fmt.Errorf("%.40q is given twice in one object, at %s", name, utils.Position(text, int(dec.InputOffset())-1))
 			}
-			open[inner][text], name = true, false
+			open[inner][name], named = true, false
 			continue
 		}
-		name = inner >= 0 && open[inner] != nil
+		named = inner >= 0 && open[inner] != nil
 	}
 }
 
-// fromYAML returns a YAML text as JSON. What YAML takes for times stays text.
+// fromYAML returns a YAML text as JSON, nil where it has no value. What YAML takes for times stays text.
 func fromYAML(text []byte) ([]byte, error) {
 	var tree yaml.Node
 	if err := yaml.Unmarshal(text, &tree); err != nil {
@@ -339,7 +362,7 @@ func fromYAML(text []byte) ([]byte, error) {
 		return nil, errors.New(apisixroute.YAMLError(err))
 	}
 	if len(tree.Content) == 0 { // comments alone
-		return []byte("null"), nil
+		return nil, nil
 	}
 	return appendJSON(nil, tree.Content[0], v)
 }

@@ -58,10 +58,10 @@ routes:
   - {id: a, match: {path: /a}, record_headers: {b: 1, a: &a {y: [{d: 1, c: 2}], x: 2}}, config: {<<: {q: 1, b: 1}, b: *a, 'c"': {}}}
 `, `routes[0] a [] [] [/a] {"config":{"b":{"y":[{"d":1,"c":2}],"x":2},"c\"":{},"q":1},"record_headers":{"b":1,"a":{"y":[{"d":1,"c":2}],"x":2}}}` + "\n"},
 		{"anchors and merges", `
-x: &x {topic: t}
 routes:
-  - {id: a, match: {path: /a}, <<: *x}
-`, `routes[0] a [] [] [/a] {"topic":"t"}` + "\n"},
+  - {id: a, match: {path: /a}, record_headers: &x {h: t}}
+  - {id: b, match: {path: /b}, record_headers: {<<: *x}}
+`, `routes[0] a [] [] [/a] {"record_headers":{"h":"t"}}` + "\n" + `routes[1] b [] [] [/b] {"record_headers":{"h":"t"}}` + "\n"},
 		{"apisix.yaml", `
 routes:
   - id: 1
@@ -78,6 +78,15 @@ routes:
 #END
 `, `routes[0] 1 [POST] [x.example.com] [/a /b/{rest...}] {"topic":"t"}
 doubt plugins.key-auth: serve does not run APISIX's plugins; a gateway in front of it has to
+`},
+		{"apisix.yaml with keys that no route of APISIX's has", `
+routes:
+  - {id: a, uri: /a, method: [POST], hots: a.example, plugins: {ext-plugin-pre-req: {conf: [{name: kafkaupstream, value: '{}'}]}}}
+  - {id: b, uri: /b, metod: [POST], upstream_id: 1}
+#END
+`, `routes[0] a [] [] [/a] {}
+doubt hots: APISIX's routes have no such key, so APISIX refuses the route; did you mean "hosts"?
+doubt method: APISIX's routes have no such key, so APISIX refuses the route; did you mean "methods"?
 `},
 		{"apisix.yaml with a reference", `
 routes:
@@ -100,29 +109,35 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		return `{"routes":[{"id":"a","uri":"/a",` + fields + `"plugins":{"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{}"}]}}}]}`
 	}
 	for text, want := range map[string]string{
-		"":             "the file is empty",
-		"{":            "the file is not valid JSON: error near byte 1",
-		"a: b: secret": "the file is neither JSON nor YAML: mapping values are not allowed in this context",
-		"# nothing":    "the file must be an object with routes, and defaults for all of them",
-		"[1]":          "the file must be an object with routes, and defaults for all of them",
-		`{"routes":[{"id":"a","match":{"path":"/"},"topic":"a","topic":"b"}]}`:      `"topic" is given twice in one object, near byte 61`,
-		`{"routes":[{"id":"a","match":{"path":"/","path":"/b"},"topic":"routes"}]}`: `"path" is given twice in one object, near byte 47`,
-		`{"routes":[],"defaults":{"config":{"acks":[1,{"acks":2}],"acks":{}}}}`:     `"acks" is given twice in one object, near byte 63`,
-		`{"routes":[],"x":[],"routes":[]}`:                                          `"routes" is given twice in one object, near byte 28`,
+		"":                       "the file is empty",
+		"{":                      "the file is not valid JSON: it ends too early, at line 1, column 2",
+		"{\n  \"routes\": [], }": "the file is not valid JSON: error at line 2, column 17",
+		"null":                   "the file holds null, nothing else",
+		"a: b: secret":           "the file is neither JSON nor YAML: mapping values are not allowed in this context",
+		"# nothing":              "the file is empty",
+		"[1]":                    "the file must be an object with routes, and defaults for all of them",
+		`{"routes":[{"id":"a","match":{"path":"/"},"topic":"a","topic":"b"}]}`:      `"topic" is given twice in one object, at line 1, column 61`,
+		`{"routes":[{"id":"a","match":{"path":"/","path":"/b"},"topic":"routes"}]}`: `"path" is given twice in one object, at line 1, column 47`,
+		`{"routes":[],"defaults":{"config":{"acks":[1,{"acks":2}],"acks":{}}}}`:     `"acks" is given twice in one object, at line 1, column 63`,
+		`{"routes":[],"x":[],"routes":[]}`:                                          `"routes" is given twice in one object, at line 1, column 28`,
 		"routes: [{id: a, id: b}]":                                                  "the file is neither JSON nor YAML: unmarshal errors:\n  line 1: mapping key \"id\" already defined at line 1",
 		"routes: [{&x id: a, *x : b}]":                                              `the file is neither JSON nor YAML: "id" is given twice in one object`,
 		"routes: [{1: a}]":                                                          "the file is neither JSON nor YAML: it holds what JSON cannot: names that are not texts, or numbers without an end",
 		"x: 1":                                                                      "the file must have routes, a list",
 		"routes: []":                                                                "the file has no route",
+		"default: {delivery: sync}\nroutes: [{id: a, match: {path: /}}]":            `default: unknown key; did you mean "defaults"?`,
+		"Defaults: {}\nx: 1\nroutes: [{}]":                                          "Defaults: unknown key; did you mean \"defaults\"?\nx: unknown key; the keys are \"defaults\", \"routes\"\nroutes[0]: id: a text that names the route in logs is required",
 		"routes: [1]":                                                               "routes[0]: a route is an object: id, match, and the keys of a configuration",
 		"routes: [{match: {path: /}}]":                                              "routes[0]: id: a text that names the route in logs is required",
 		"routes: [{id: a}]":                                                         "routes[0]: match: an object with a path is required",
 		"routes: [{id: a, match: {}}]":                                              "routes[0]: match.path: it is required, / and all below is /*",
-		"routes: [{id: a, match: {uri: /}}]":                                        "routes[0]: match.uri: there is methods, host and path",
+		"routes: [{id: a, match: {uri: /}}]":                                        `routes[0]: match.uri: unknown key; the keys are "host", "methods", "path"`,
+		"routes: [{id: a, match: {path: /, method: PUT, hots: a}}]":                 "routes[0]: match.hots: unknown key; did you mean \"host\"?\nroutes[0]: match.method: unknown key; did you mean \"methods\"?",
+		"routes: [{id: a, match: {path: /, methods: [POST, GTE]}}]":                 `routes[0]: match.methods: "GTE" is no method; did you mean "GET"?`,
 		"routes: [{id: a, match: {path: a}}]":                                       `routes[0]: match.path: "a": a path begins with /`,
 		"routes: [{id: a, match: {path: /a*}}]":                                     `routes[0]: match.path: "/a*": * stands at the end of a path only, after /`,
 		"routes: [{id: a, match: {path: 1}}]":                                       "routes[0]: match.path: it is a text or a list of texts",
-		"routes: [{id: a, match: {path: /, methods: [post]}}]":                      "routes[0]: match.methods: \"post\" is no method: they are in upper case",
+		"routes: [{id: a, match: {path: /, methods: [post]}}]":                      "routes[0]: match.methods: \"post\" is no method; did you mean \"POST\"?",
 		"routes: [{id: a, match: {path: /, methods: [PUT, PUT]}}]":                  "routes[0]: match.methods: PUT is given twice",
 		"routes: [{id: a, match: {path: /, host: '*.a'}}]":                          `routes[0]: match.host: "*.a": a host is a whole name without a port`,
 		"routes: [{id: a, match: {path: /}}, {id: a, match: {path: /a}}, {}]":       "routes[1]: id: routes[0] has the id \"a\", too\nroutes[2]: id: a text that names the route in logs is required",

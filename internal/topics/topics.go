@@ -20,8 +20,11 @@ const (
 	// maxUnknownTopics bounds those of them that turned out not to exist: their
 	// names are the clients' to make up.
 	maxUnknownTopics = 1000
-	// topicMaxAge is when a topic's partitions are asked for again, in the background.
+	// topicMaxAge is when a topic's partitions are asked for again, in the background. With many
+	// topics in use it is longer, so that there is a question in each topicPace at most: librdkafka
+	// goes through its topics for each, and at ten thousand of them that takes 15 ms.
 	topicMaxAge = 10 * time.Second
+	topicPace   = 100 * time.Millisecond
 	// missingMaxAge is how long a topic is known not to exist.
 	missingMaxAge = 2 * time.Second
 	// metadataWait bounds one question to the cluster.
@@ -73,6 +76,8 @@ type Cache struct {
 	now    func() time.Time
 	closed <-chan struct{}
 	auto   autoCreation
+
+	count atomic.Int32 // of byName
 
 	mu       sync.RWMutex
 	byName   map[string]*Topic
@@ -201,7 +206,7 @@ func (ts *Cache) age(a *Answer) time.Duration {
 // refresh asks for a topic that is there again, in the background, when what is known
 // of it is old.
 func (ts *Cache) refresh(t *Topic, a *Answer) {
-	if ts.age(a) > topicMaxAge {
+	if age := ts.age(a); age > topicMaxAge && age > time.Duration(ts.count.Load())*topicPace {
 		ts.ask(t, a)
 	}
 }
@@ -234,6 +239,7 @@ func (ts *Cache) Get(name string) (*Topic, *record.Error) {
 	}
 	t = &Topic{Name: name}
 	ts.byName[name] = t
+	ts.count.Store(int32(len(ts.byName)))
 	return t, nil
 }
 

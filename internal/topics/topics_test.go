@@ -238,3 +238,41 @@ func within(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // ending is a context that ends at that time, and is not released.
 func ending(at time.Time) context.Context { return deadline.New(at) }
+
+func TestTopicsInUseAreAskedForAgainAtABoundedPace(t *testing.T) {
+	for _, c := range []struct {
+		topics int
+		age    time.Duration
+		asks   bool
+	}{
+		{1, 9 * time.Second, false}, {1, 11 * time.Second, true}, {100, 11 * time.Second, true},
+		{1000, 99 * time.Second, false}, {1000, 101 * time.Second, true},
+	} {
+		t.Run(fmt.Sprint(c.topics, " after ", c.age), func(t *testing.T) {
+			k := &cluster{topics: map[string]kafka.TopicMetadata{"t": withPartitions(1)}}
+			ts := New(k.ask, nil, make(chan struct{}))
+			now := time.Now()
+			ts.now = func() time.Time { return now }
+			find := func() {
+				if _, err := ts.Find(context.Background(), "t", record.AnyPartition); err != nil {
+					t.Fatal(err)
+				}
+			}
+			find()
+			for i := range c.topics - 1 {
+				if _, err := ts.Get(fmt.Sprint(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = now.Add(c.age)
+			find()
+			topic, _ := ts.Get("t")
+			ts.mu.RLock()
+			asked := topic.question != nil || k.named.Load() > 1
+			ts.mu.RUnlock()
+			if asked != c.asks {
+				t.Errorf("asked: %t", asked)
+			}
+		})
+	}
+}

@@ -90,20 +90,26 @@ type Served struct {
 	schemas           *schema.Cache
 }
 
-// Prepare makes a route ready to be served, or returns why it cannot be. It does not wait for Kafka.
-func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
+// Refusals are what this handler lacks for a route that is valid.
+func (h *Handler) Refusals(r *routeconf.Route) (all []routeconf.Problem) {
 	for _, need := range r.NeedsSpool() {
 		if need.Path == routeconf.KeyDelivery && h.opts.Disk == nil || need.Path == routeconf.KeyTransactional && !h.opts.Producers.Transactions() {
-			return nil, need
+			all = append(all, need)
 		}
 	}
 	if r.Idempotency != nil && h.opts.Idempotency == nil {
-		return nil, routeconf.Problem{Path: "idempotency", Message: "idempotency is not available in this program"}
+		all = append(all, routeconf.Problem{Path: "idempotency", Message: "idempotency is not available in this program"})
 	}
 	if h.opts.AllowReference != nil {
-		if err := (routeconf.Findings{Problems: r.CheckReferences(h.opts.AllowReference)}).Err(); err != nil {
-			return nil, err
-		}
+		all = append(all, r.CheckReferences(h.opts.AllowReference)...)
+	}
+	return all
+}
+
+// Prepare makes a route ready to be served, or returns why it cannot be. It does not wait for Kafka.
+func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
+	if err := (routeconf.Findings{Problems: h.Refusals(r)}).Err(); err != nil {
+		return nil, err
 	}
 	served := &Served{Route: r}
 	if err := h.prepareSchemas(served); err != nil {

@@ -118,20 +118,21 @@ func TestSkippedConfigurationIsNoProblemAndNotTried(t *testing.T) {
 func TestWrongUsage(t *testing.T) {
 	conf := writeFile(t, "route.json", `{"config":{"bootstrap.servers":"k"},"topic":"$arg_topic"}`)
 	for args, want := range map[string]string{
-		"check":                                     "-f names the file to check",
-		"check -f " + conf + " --large":             "--topic names where",
-		"check -f " + conf + " --transactions":      "--topic names where",
-		"check -f " + conf + " --offline --topic a": "--offline connects to nothing",
-		"check -f " + conf + " --timeout 0s":        "--timeout is more than 0",
-		"check -f " + conf + " more":                `unexpected argument "more"`,
-		"route":                                     "-f names the configuration's file",
-		"route -f " + conf:                          "the topic depends on the request: --uri and --id have no default",
-		"route -f " + conf + " --uri /a --id a/b":   `property "id" validation failed`,
-		"route -f " + conf + " --uri a --id a":      `property "uri" validation failed`,
-		"route -f " + conf + " --phase access":      "--phase is post-req or pre-req",
-		"route -f " + conf + " --yaml --curl":       "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
-		"route -f " + conf + " --output helm":       "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
-		"route -f " + conf + " --output k8s --curl": "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
+		"check":                                          "-f names the file to check",
+		"check -f " + conf + " --large":                  "--topic names where",
+		"check -f " + conf + " --transactions":           "--topic names where",
+		"check -f " + conf + " --offline --topic a":      "--offline connects to nothing",
+		"check -f " + conf + " --timeout 0s":             "--timeout is more than 0",
+		"check -f " + conf + " more":                     `unexpected argument "more"`,
+		"route":                                          "-f names the configuration's file",
+		"route -f " + conf:                               "the topic depends on the request: --uri and --id have no default",
+		"route -f " + conf + " --uri /a --id a/b":        `kafkaupstream route: --id: `,
+		"route -f " + conf + " --uri a --id a":           `kafkaupstream route: --uri: it does not begin with "/"`,
+		"route -f " + conf + " --uri /a --id a --host ä": `kafkaupstream route: --host: `,
+		"route -f " + conf + " --phase access":           "--phase is post-req or pre-req",
+		"route -f " + conf + " --yaml --curl":            "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
+		"route -f " + conf + " --output helm":            "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
+		"route -f " + conf + " --output k8s --curl":      "one of --yaml, --curl and --output, which is json, yaml, curl or k8s",
 	} {
 		p, code := program.Run(t, binary, program.Options{Args: strings.Fields(args)})
 		if code != 2 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), want) {

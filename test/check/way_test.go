@@ -260,6 +260,7 @@ func TestNothingIsWrittenUnlessTopicSaysWhere(t *testing.T) {
 	}
 	// The broker creates a topic for whoever asks for it as a producer does.
 	check(t, 1, "-f", conf(t, plain, `"topic":"not-there"`))
+	check(t, 1, "-f", conf(t, plain, `"topic":"not-there"`), "--topic", "orders").has(t, "topic", "problem", "there is no such topic")
 	if _, err := k.Records(ctx, "not-there"); err == nil {
 		t.Error("the check has created a topic")
 	}

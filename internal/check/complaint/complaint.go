@@ -72,12 +72,18 @@ func (l *Log) Why(mechanism string) string {
 		if mechanism == "OAUTHBEARER" {
 			return "no token was got, or the cluster refuses it: " + text
 		}
+		if strings.Contains(text, notOffered) {
+			return "this port takes no log-in: set security.protocol to plaintext or ssl, or use the port of another listener: " + text
+		}
 		return "the cluster refuses the log-in; wrong user or password: " + text
 	case kafka.ErrSsl:
 		return "the TLS handshake fails: " + text
 	}
 	return "no broker answers: " + text
 }
+
+// notOffered is in librdkafka's error about a broker that knows no log-in.
+const notOffered = "SASL Handshake not supported by broker"
 
 // withoutPrefix takes off what librdkafka puts before a broker's error: its own name of
 // the broker, whose address its reader knows.

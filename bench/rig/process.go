@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -24,29 +24,34 @@ const (
 	logTail = 2000
 )
 
-// buildRunner builds the program of the runners and returns its path.
-func buildRunner(ctx context.Context, dir string) (string, error) {
+// BuildRunner builds the program of the runners into dir and returns its path. source is a directory of the module to build it
+// from; "": this one.
+func BuildRunner(ctx context.Context, dir, source string) (string, error) {
 	binary := filepath.Join(dir, "runner")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, runnerPackage).CombinedOutput()
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, runnerPackage)
+	build.Dir = source
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", runnerPackage, err, out)
 	}
 	return binary, nil
 }
 
-// process is a runner that has been started.
-type process struct {
-	socket string
+// Process is a runner that has been started.
+type Process struct {
+	Socket string // where it listens
+	name   string
 	cmd    *exec.Cmd
 	stdin  io.Closer // its end ends the runner, even when this process is killed
 	output string    // file
 	exited chan struct{}
 }
 
-// startProcess starts a runner and waits until it listens.
-func startProcess(ctx context.Context, dir, binary, name string, args ...string) (*process, error) {
-	p := &process{
-		socket: filepath.Join(dir, name+".sock"),
+// StartProcess starts a runner and waits until it listens on a socket in dir, which has its name and that of its output.
+func StartProcess(ctx context.Context, dir, binary, name string, args ...string) (*Process, error) {
+	p := &Process{
+		Socket: filepath.Join(dir, name+".sock"),
+		name:   name,
 		output: filepath.Join(dir, name+".log"),
 		exited: make(chan struct{}),
 	}
@@ -56,7 +61,7 @@ func startProcess(ctx context.Context, dir, binary, name string, args ...string)
 	}
 	defer output.Close()
 	p.cmd = exec.Command(binary, args...)
-	p.cmd.Env = append(os.Environ(), extplugin.EnvListenAddress+"=unix:"+p.socket, extplugin.EnvConfExpireTime+"=3600")
+	p.cmd.Env = append(os.Environ(), extplugin.EnvListenAddress+"=unix:"+p.Socket, extplugin.EnvConfExpireTime+"=3600")
 	p.cmd.Stdout, p.cmd.Stderr = output, output
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -69,19 +74,20 @@ func startProcess(ctx context.Context, dir, binary, name string, args ...string)
 		close(p.exited)
 	}()
 	if err := p.awaitSocket(ctx); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("runner %s: %w%s", name, err, p.tail())
+		p.Stop()
+		return nil, fmt.Errorf("runner %s: %w%s", name, err, p.Tail())
 	}
 	return p, nil
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// PID is the process's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-func (p *process) awaitSocket(ctx context.Context) error {
+func (p *Process) awaitSocket(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
 	for {
-		conn, err := net.Dial("unix", p.socket)
+		conn, err := net.Dial("unix", p.Socket)
 		if err == nil {
 			return conn.Close()
 		}
@@ -95,8 +101,8 @@ func (p *process) awaitSocket(ctx context.Context) error {
 	}
 }
 
-// stop ends the runner and waits for its end.
-func (p *process) stop() {
+// Stop ends the runner and waits for its end.
+func (p *Process) Stop() {
 	_ = p.stdin.Close()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -107,8 +113,8 @@ func (p *process) stop() {
 	}
 }
 
-// tail returns the end of what the runner has written, to be put behind an error.
-func (p *process) tail() string {
+// Tail returns the end of what the runner has written, to be put behind an error.
+func (p *Process) Tail() string {
 	text, err := os.ReadFile(p.output)
 	if err != nil || len(text) == 0 {
 		return ""
