@@ -90,6 +90,20 @@ func TestWrongFlagIsNamedAsItIsTyped(t *testing.T) {
 	}
 }
 
+func TestCheckNamesTheFilesThatItTakes(t *testing.T) {
+	_, usage, _ := runHere(nil, "check", "--help")
+	if !strings.Contains(usage, "the file of serve") || !strings.Contains(repository(t, "docs/check.md"), "- the file of [`serve`](serve.md#the-file)") {
+		t.Error("check takes serve's file, and does not say so: ", usage)
+	}
+	_, usage, _ = runHere(nil, "serve", "--help")
+	if strings.Contains(usage, "which is APISIX's error.log") {
+		t.Error("serve's standard error is nobody's error.log")
+	}
+	if !strings.Contains(repository(t, "README.md"), "`go build -o kafkaupstream ./cmd/kafkaupstream`") {
+		t.Error("README does not say how to get the binary")
+	}
+}
+
 func TestWordThatIsNoCommandIsNamedWithTheOneThatWasMeant(t *testing.T) {
 	for args, want := range map[string]string{
 		"chek -f x":        `kafkaupstream: there is no command "chek"; did you mean "check"?` + "\n",
@@ -114,19 +128,5 @@ func TestWithoutACommandItIsSaidWhatThatMeans(t *testing.T) {
 		if _, _, stderr := runHere(nil, append([]string{"run"}, strings.Fields(args)...)...); strings.Contains(stderr, "no command is named") {
 			t.Errorf("run %s: %q", args, stderr)
 		}
-	}
-}
-
-func TestCheckNamesTheFilesThatItTakes(t *testing.T) {
-	_, usage, _ := runHere(nil, "check", "--help")
-	if !strings.Contains(usage, "the file of serve") || !strings.Contains(repository(t, "docs/check.md"), "- the file of [`serve`](serve.md#the-file)") {
-		t.Error("check takes serve's file, and does not say so: ", usage)
-	}
-	_, usage, _ = runHere(nil, "serve", "--help")
-	if strings.Contains(usage, "which is APISIX's error.log") {
-		t.Error("serve's standard error is nobody's error.log")
-	}
-	if !strings.Contains(repository(t, "README.md"), "`go build -o kafkaupstream ./cmd/kafkaupstream`") {
-		t.Error("README does not say how to get the binary")
 	}
 }

@@ -171,7 +171,7 @@ func (f *flags) parseArgs(env environment, args []string) error {
 
 var errTwice = errors.New("it is given twice")
 
-// once refuses a second value of a flag: which of them counts, nobody would see.
+// once refuses a second value of a flag.
 type once struct {
 	flag.Value
 	given bool
@@ -186,24 +186,14 @@ func (o *once) Set(text string) error {
 	return o.Value.Set(text)
 }
 
-// IsBoolFlag is asked by the package.
-func (o *once) IsBoolFlag() bool { return isSwitch(o.Value) }
-
-// list is implemented by the values of flags that may be given again.
-type list interface{ takesMore() }
-
-// parseOnce reads flags, each of which is given once.
+// parseOnce reads flags. Of other flags than -f the last value counts, which start scripts and
+// containers build on; of two files somebody expects both.
 func (f *flags) parseOnce(args []string) error {
-	f.VisitAll(func(one *flag.Flag) {
-		if _, is := one.Value.(list); !is {
-			one.Value = &once{Value: one.Value}
-		}
-	})
-	defer f.VisitAll(func(one *flag.Flag) {
-		if o, is := one.Value.(*once); is {
-			one.Value = o.Value
-		}
-	})
+	if file := f.Lookup("f"); file != nil {
+		value := file.Value
+		file.Value = &once{Value: value}
+		defer func() { file.Value = value }()
+	}
 	return f.Parse(args)
 }
 

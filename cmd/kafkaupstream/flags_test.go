@@ -159,10 +159,10 @@ func TestVariableOfNoFlagIsWarnedOf(t *testing.T) {
 	}
 }
 
-func TestFlagThatIsGivenTwiceIsRefused(t *testing.T) {
+func TestFileThatIsGivenTwiceIsRefused(t *testing.T) {
 	for args, want := range map[string]string{
 		"check -f a -f b":                        "kafkaupstream check: -f is given twice\n",
-		"serve -f a --listen 1 --listen 1":       "kafkaupstream serve: --listen is given twice\n",
+		"serve --listen 1 -f a -f b --listen 2":  "kafkaupstream serve: -f is given twice\n",
 		"dev --variable a=b --variable c=d -f x": "kafkaupstream dev: --variable is of --front http\n", // which is a list
 	} {
 		if code, _, stderr := runHere(map[string]string{"KAFKAUPSTREAM_LISTEN": "8081"}, strings.Fields(args)...); code != exitUsage || !strings.HasPrefix(stderr, want) {

@@ -141,8 +141,6 @@ func gatewayVariables() variablesFlag { return variablesFlag{"consumer_name": "X
 // String is the flag's default.
 func (v variablesFlag) String() string { return "" }
 
-func (variablesFlag) takesMore() {}
-
 // Set takes one.
 func (v variablesFlag) Set(text string) error {
 	name, header, ok := strings.Cut(text, "=")

@@ -35,7 +35,7 @@ func startServe(t *testing.T, b *kfake.Cluster, routes string, args ...string) *
 	t.Helper()
 	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
 	s.write(b, routes)
-	s.Process = program.Start(t, binary, program.Options{Args: append([]string{"serve", "-f", s.file, "--leave-timeout", "0"}, args...)})
+	s.Process = program.Start(t, binary, program.Options{Env: []string{"KAFKAUPSTREAM_LEAVE_TIMEOUT=0"}, Args: append([]string{"serve", "-f", s.file}, args...)})
 	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
 	return s
 }

@@ -66,7 +66,7 @@ func spoolAction(name, takes, does string, flags func(*spoolCommand), do func(*s
 	return row
 }
 
-const spoolAbout = "\nThe beginning of a stream's name is enough where no other has it: 3f2a, or 3f2a-t for the transactional\nroutes of the same connection, 3f2a-s for those with on_permanent_error suspend. While a runner has the\nspool, it does the work; otherwise this command does, and sends nothing itself.\n"
+const spoolAbout = "\nThe beginning of a stream's name is enough where no other has it: 3f2a; 3f2a-t for the\ntransactional routes of that connection, 3f2a-s for those with on_permanent_error suspend.\nWhile a runner has the spool, it does the work; otherwise this command does, and sends\nnothing itself.\n"
 
 func printSpoolUsage(w io.Writer) error {
 	return printCommands(w, "kafkaupstream spool shows and handles the records that durable routes keep on disk.", spoolCommands(), spoolAbout+moreHelp)

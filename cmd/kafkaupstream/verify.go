@@ -29,8 +29,6 @@ type headerFlag struct{ headers *[]verify.Header }
 
 func (f headerFlag) String() string { return "" }
 
-func (headerFlag) takesMore() {}
-
 func (f headerFlag) Set(line string) error {
 	name, value, found := strings.Cut(line, ":")
 	if !found {

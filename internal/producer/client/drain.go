@@ -26,6 +26,10 @@ func (c *Client) Idle(since time.Time) bool {
 	return isClosed(c.ready) && c.load.users.Load() == 0 && c.load.lastUsed.Load() < since.UnixNano() && c.load.outstanding.Load() == 0
 }
 
+// reportWait bounds how long the reports of purged records are waited for: they come in
+// milliseconds, and later on a machine that is very busy, where a record without one would not be kept.
+const reportWait = 5 * time.Second
+
 // flushSlice is how often Drain looks at its deadline.
 const flushSlice = 100 * time.Millisecond
 
@@ -57,12 +61,12 @@ func (c *Client) Drain() {
 	if left > 0 {
 		c.Kafka.Purge(true)
 	}
-	c.load.await(time.Now().Add(c.purgeWait()))
+	c.load.await(time.Now().Add(reportWait))
 	c.end.undelivered = int(c.load.outstanding.Load()) + c.keepReturned()
 	c.losses.flush(c.Log)
 }
 
-// purgeWait is the time for the reports of purged records to arrive, and for the
+// purgeWait is the time before the deadline that is left for the reports of purged records to arrive, and for the
 // records to be kept where that is wanted.
 func (c *Client) purgeWait() time.Duration {
 	if c.shared.Keep != nil {
