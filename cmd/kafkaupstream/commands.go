@@ -57,7 +57,7 @@ func dispatch(ctx context.Context, env environment) int {
 	env.table = commands()
 	err := command.call(ctx, env)
 	code := exitCode(env, err)
-	if unnamed && (code == exitUsage || err != nil && env.getenv(extplugin.EnvListenAddress) == "") {
+	if unnamed && code != exitOK && (code == exitUsage || env.getenv(extplugin.EnvListenAddress) == "") {
 		fmt.Fprintln(env.stderr, "kafkaupstream: no command is named, so this is kafkaupstream run, which APISIX starts; "+
 			"kafkaupstream dev tries it out without APISIX, kafkaupstream --help shows all commands")
 	}

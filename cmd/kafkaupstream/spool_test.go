@@ -225,7 +225,7 @@ func TestSpoolWithoutARunner(t *testing.T) {
 	p.sees("suspend "+id, `^Stream `+id+` is suspended`)
 	p.sees("ls", `(?m)^`+id+` is suspended since \S+ \(\d+s ago\): by the operator$`, `(?m) suspended$`)
 	p.fails(2, "drop --pending "+first.Receipt, "use --yes to drop without asking")
-	p.fails(1, "drop "+first.Receipt+" --yes", "--pending means such")
+	p.fails(1, "drop "+first.Receipt+" --yes", "--pending means it")
 	p.sees("drop --yes --pending "+first.Receipt, `^1 record dropped from stream `+id)
 	p.sees("resume "+id, `^Stream `+id+` resumed, with 2 records\.`)
 
