@@ -5,7 +5,7 @@ ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Runs, not seconds: the end of a time is sometimes reported as a failure ("context deadline
 # exceeded", golang/go#75804).
-FUZZTIME   ?= 2000x
+FUZZTIME   ?= 500x
 
 # Each fuzz test and its package.
 DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
