@@ -106,8 +106,7 @@ func (r *runner) append(c *rig.Curve, conf string, body *gateway.Request, bytes 
 	}
 	c.Add("append", "records of 10 kB a second", bytes, load.Rate)
 	c.Add("append", "µs of CPU a record", bytes, load.CPUMicros)
-	memory, err := r.memory()
-	c.Add("memory of the process", "MB", bytes, memory)
+	_, err = r.addMemory(c, bytes)
 	return load.Answered, err
 }
 
@@ -173,11 +172,9 @@ func keys(s *stand, c *rig.Curve) error {
 		err = func() error {
 			defer r.stop()
 			to := min(seen*10, s.o.keys)
-			memory, err := r.memory()
-			if err != nil {
+			if _, err := r.addMemory(c, x); err != nil {
 				return err
 			}
-			c.Add("memory of the process", "MB", x, memory)
 			if seen == s.o.keys {
 				return errLast
 			}

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/bench/rig"
+	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 const (
@@ -58,6 +60,36 @@ func (s *stand) start(spool string) (*runner, error) {
 func (r *runner) stop() {
 	r.client.Close()
 	r.Stop()
+}
+
+// with measures a runner without a disk.
+func (s *stand) with(brokers string, measure func(r *runner, brokers string) error) error {
+	r, err := s.start("")
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	return measure(r, brokers)
+}
+
+// embedded measures a runner with the embedded broker.
+func (s *stand) embedded(measure func(r *runner, brokers string) error) error {
+	broker, err := devbroker.Start()
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	return s.with(broker.Address(), measure)
+}
+
+// simulated measures a runner with a broker of kfake, whose topics are its options.
+func (s *stand) simulated(measure func(r *runner, brokers string) error, opts ...kfake.Opt) error {
+	broker, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	return s.with(broker.ListenAddrs()[0], measure)
 }
 
 // route is a configuration: keys of the route, and properties of the connection as name, value.
@@ -119,6 +151,15 @@ func (r *runner) charge(run func() rig.Tally) (rig.Sample, error) {
 func (r *runner) memory() (float64, error) {
 	n, err := rig.Memory(r.PID(), "VmRSS")
 	return float64(n) / mega, err
+}
+
+// addMemory adds what the process has in memory now to its curve, and returns it, in MB.
+func (r *runner) addMemory(c *rig.Curve, x float64) (float64, error) {
+	memory, err := r.memory()
+	if err == nil {
+		c.Add("memory of the process", "MB", x, memory)
+	}
+	return memory, err
 }
 
 func request(headers ...string) *gateway.Request {
