@@ -44,6 +44,9 @@ func LintConfig(text []byte, limits routeconf.Limits) ([]Finding, *routeconf.Rou
 	return l.findings, route
 }
 
+// weights are what the weights of httpfront's findings are here.
+var weights = map[httpfront.Weight]Status{httpfront.Note: Note, httpfront.Warning: Warning, httpfront.Problem: Problem}
+
 // routeFile says of a file of `serve` what that would.
 func (l *linter) routeFile(text []byte, env apisixroute.Environment) (_ []Finding, configs []Config) {
 	routes, err := routefile.Read(text, env)
@@ -52,8 +55,7 @@ func (l *linter) routeFile(text []byte, env apisixroute.Environment) (_ []Findin
 	}
 	found := httpfront.Lint(routes, nil)
 	for _, f := range found.All {
-		status := map[httpfront.Weight]Status{httpfront.Note: Note, httpfront.Warning: Warning, httpfront.Problem: Problem}[f.Weight]
-		l.findings = append(l.findings, Finding{status, "route " + f.Route.ID, join(f.Route.Place, f.Path), f.Message})
+		l.findings = append(l.findings, Finding{weights[f.Weight], "route " + f.Route.ID, join(f.Route.Place, f.Path), f.Message})
 	}
 	for i, r := range routes {
 		configs = append(configs, Config{Resource: "route " + r.ID, Path: r.Place, Route: found.Parsed[i], ofServe: true})

@@ -77,8 +77,6 @@ type Cache struct {
 	closed <-chan struct{}
 	auto   autoCreation
 
-	count atomic.Int32 // of byName
-
 	mu       sync.RWMutex
 	byName   map[string]*Topic
 	unknowns int
@@ -206,7 +204,14 @@ func (ts *Cache) age(a *Answer) time.Duration {
 // refresh asks for a topic that is there again, in the background, when what is known
 // of it is old.
 func (ts *Cache) refresh(t *Topic, a *Answer) {
-	if age := ts.age(a); age > topicMaxAge && age > time.Duration(ts.count.Load())*topicPace {
+	age := ts.age(a)
+	if age <= topicMaxAge {
+		return
+	}
+	ts.mu.RLock()
+	topics := len(ts.byName)
+	ts.mu.RUnlock()
+	if age > time.Duration(topics)*topicPace {
 		ts.ask(t, a)
 	}
 }
@@ -239,7 +244,6 @@ func (ts *Cache) Get(name string) (*Topic, *record.Error) {
 	}
 	t = &Topic{Name: name}
 	ts.byName[name] = t
-	ts.count.Store(int32(len(ts.byName)))
 	return t, nil
 }
 
