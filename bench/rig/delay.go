@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Delay is a network of some length between clients and one server: TCP connections to its address go on to the target, and what
-// is sent arrives after half of the round trip, whatever else is under way.
+// Delay is a TCP proxy that adds latency: it forwards connections to a target, and each byte arrives half a round trip after it
+// was sent, however much is in flight.
 type Delay struct {
 	listener net.Listener
 	half     atomic.Int64 // nanoseconds

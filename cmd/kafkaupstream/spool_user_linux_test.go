@@ -106,7 +106,7 @@ func TestSpoolThatItsUserMayNotUse(t *testing.T) {
 			if text := s.admin(admin, "/metrics"); !strings.Contains(text, "\nkafkaupstream_spool_up 1\n") {
 				t.Error("kafkaupstream_spool_up is not 1")
 			}
-			program.Until(t, "the log says so", func() bool { return s.says("the spool can be used now") > 0 })
+			program.Until(t, "the log says that the spool can be used", func() bool { return s.says("the spool can be used now") > 0 })
 			if n := s.says(line); n != 1 {
 				t.Errorf("that it could not be used is said %d times", n)
 			}

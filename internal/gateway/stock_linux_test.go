@@ -98,7 +98,7 @@ func TestGatewayWithTheStockRunner(t *testing.T) {
 		status             int
 		want               string
 	}{
-		{"a GET is told as it came", "GET", "/t/x?a=1&a=2", nil, 202,
+		{"a GET reaches the plugin unchanged", "GET", "/t/x?a=1&a=2", nil, 202,
 			"moin GET /t/x [1 2] host=" + host + " id=32 none=0 src=127.0.0.1 body="},
 		{"a POST's body arrives", "POST", "/t/y", bytes.Repeat([]byte("z"), 50_000), 202,
 			"moin POST /t/y [] host=" + host + " id=32 none=0 src=127.0.0.1 body=" + strings.Repeat("z", 50_000)},

@@ -193,7 +193,7 @@ func (c *conn) ask(text string) (int, http.Header, string) {
 	return c.reply()
 }
 
-// docs/routes.md says so of headers and arguments that are given twice.
+// docs/routes.md documents this for repeated headers and arguments.
 func TestOfAHeaderOrAnArgumentThatIsGivenTwiceTheFirstCounts(t *testing.T) {
 	f := start(t, Options{}, "  - {id: a, match: {path: /a}, topic: t, headerprefix: x-, overrides: [key]}\n  - {id: b, match: {path: /b}, topic: t, key: $arg_id}\n")
 	for request, want := range map[string]string{

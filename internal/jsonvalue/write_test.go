@@ -27,7 +27,7 @@ func TestAppendQuotedEscapesWhatHasToBe(t *testing.T) {
 	}
 }
 
-// FuzzAppendQuoted reads back what was written, and is told by encoding/json what is left of a text that is not UTF-8.
+// FuzzAppendQuoted decodes what AppendQuoted has written. For text that is not UTF-8, encoding/json says what it must be.
 func FuzzAppendQuoted(f *testing.F) {
 	f.Add("a\"\\\x00<é\xff")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -7,26 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
 // With poll_linux.c taken away, the thread asks without ever waiting, and this number stays.
 func TestProducerWaitsWhileRecordsThatItMayNotSendAreQueued(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
-	arrived, release := make(chan struct{}, 10), make(chan struct{})
-	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		arrived <- struct{}{}
-		<-release
-		return nil, nil, false
-	})
+	cluster := startFake(t)
+	arrived, release := hold(cluster)
+	defer release()
 	c := &collector{}
 	p := start(t, cluster.ListenAddrs()[0], c, "enable.idempotence", "true", "linger.ms", "0")
 	defer p.Close()
@@ -44,7 +32,7 @@ func TestProducerWaitsWhileRecordsThatItMayNotSendAreQueued(t *testing.T) {
 	produce()
 	before := waits(t)
 	await.True(t, "the broker's thread has waited many times", func() bool { return waits(t) > before+1000 })
-	close(release)
+	release()
 	await.True(t, "all are reported", func() bool { return c.reported() == 2*records })
 }
 

@@ -154,14 +154,31 @@ func TestProducerReportsManyAtOnce(t *testing.T) {
 	await.True(t, "each is reported", func() bool { return c.reported() == records })
 }
 
-func TestPurgeSaysOfEachRecordWhetherItWasSent(t *testing.T) {
+// startFake starts a broker that does as Kafka does, with the topic "t".
+func startFake(t testing.TB) *kfake.Cluster {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cluster.Close()
-	arrived, release := make(chan struct{}, 10), make(chan struct{})
-	defer close(release)
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// hold has the broker answer no produce request until release is called; arrived has one value for each.
+func hold(cluster *kfake.Cluster) (arrived <-chan struct{}, release func()) {
+	came, end := make(chan struct{}, 10), make(chan struct{})
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		came <- struct{}{}
+		<-end
+		return nil, nil, false
+	})
+	return came, sync.OnceFunc(func() { close(end) })
+}
+
+func TestPurgeSaysOfEachRecordWhetherItWasSent(t *testing.T) {
+	cluster := startFake(t)
 	c := &collector{}
 	p := start(t, cluster.ListenAddrs()[0], c, "max.in.flight", "1", "batch.num.messages", "1", "linger.ms", "0")
 	defer p.Close()
@@ -173,12 +190,8 @@ func TestPurgeSaysOfEachRecordWhetherItWasSent(t *testing.T) {
 	}
 	produce("first")
 	await.True(t, "the first is there", func() bool { return c.reported() == 1 })
-	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		arrived <- struct{}{}
-		<-release
-		return nil, nil, false
-	})
+	arrived, release := hold(cluster)
+	defer release()
 	produce("under way")
 	<-arrived
 	produce("queued")

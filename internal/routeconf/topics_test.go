@@ -89,8 +89,8 @@ func TestATransportURLThatCannotBeUsedIsToldWithoutItsSecret(t *testing.T) {
 		{`"transport_url":"kafka://h/?sasl_mechanism=PLAIN","config":{"sasl.mechanism":"SCRAM-SHA-256"}`, "transport_url: it and config.sasl.mechanism say different things"},
 		{`"transport_url":"kafka://h/?producer_batch_timeout=1","config":{"queue.buffering.max.ms":5}`, "transport_url: it and config.queue.buffering.max.ms say different things"},
 		{`"transport_url":"kafka:///"`, "config.bootstrap.servers: it is missing"},
-		{`"transport_url":"kafka://h/?ssl_cafile=/ca"`, "transport_url: it says something of TLS (ssl.ca.location), and the connection has none"},
-		{`"transport_url":"kafka://u:s3cret@h/?ssl_cafile=/ca"`, "transport_url: it says something of TLS"},
+		{`"transport_url":"kafka://h/?ssl_cafile=/ca"`, "transport_url: it has an option of TLS (ssl.ca.location), but the connection does not use TLS"},
+		{`"transport_url":"kafka://u:s3cret@h/?ssl_cafile=/ca"`, "transport_url: it has an option of TLS"},
 		{`"topic":"t"`, "config: it is required: an object of librdkafka properties (or transport_url)"},
 	}
 	for _, c := range cases {

@@ -80,7 +80,7 @@ func (c *configReader) checkTransportTLS() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.transport.Properties)) {
 		if strings.HasPrefix(name, "ssl.") {
-			c.problem("transport_url", "it says something of TLS (%s), and the connection has none: set security_protocol to SSL or SASL_SSL", name)
+			c.problem("transport_url", "it has an option of TLS (%s), but the connection does not use TLS: set security_protocol to SSL or SASL_SSL", name)
 			return
 		}
 	}
