@@ -279,8 +279,8 @@ func (o *devOptions) gateway(client *gateway.Client, tail *devbroker.Tail, page 
 // serveHTTP serves until ctx ends, and then finishes the requests under way; those
 // that take longer than devStop are cut off. endStreams ends those that would last.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams func()) error {
-	var unused httpfront.Unused
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: unused.Note}
+	var open httpfront.Connections
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: open.Note}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -288,7 +288,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, endStreams f
 		return err
 	case <-ctx.Done():
 	}
-	unused.Close()
+	open.CloseNew()
 	endStreams()
 	stop, cancel := context.WithTimeout(context.Background(), devStop)
 	defer cancel()

@@ -32,7 +32,7 @@ func TestClientThatGoesEndsTheWaitAndNotTheRecord(t *testing.T) {
 	handler := kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: pool, Log: log})
 	f := &front{t: t, handler: handler, kafka: &kafka{}}
 	f.serve(Options{Log: log, Bounds: bounds(), Trust: &Trust{}},
-		"  - {id: a, match: {path: /a}, topic: t, timeout_ms: 600000, config: {bootstrap.servers: '"+b.Brokers()+"'}}\n")
+		"  - {id: a, match: {path: /a}, topic: t, timeout_ms: 600000, config: {bootstrap.servers: '"+b.Brokers()+"'}}\n", direct)
 	if status, _, body := f.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 5\nConnection: close\n\nfirst"); status != 200 {
 		t.Fatal(status, body)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,10 @@ type Server struct {
 	opts   Options
 	http   *http.Server
 	routes atomic.Pointer[Routes]
-	unused Unused
+	open   Connections
+
+	listener  atomic.Pointer[net.Listener] // as it was given; nil: none yet
+	accepting sync.WaitGroup
 
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
@@ -74,7 +78,7 @@ func New(opts Options, routes *Routes) *Server {
 
 // count keeps the number of open connections.
 func (s *Server) count(c net.Conn, state http.ConnState) {
-	s.unused.Note(c, state)
+	s.open.Note(c, state)
 	switch state {
 	case http.StateNew:
 		s.connections.Add(1)
@@ -85,6 +89,10 @@ func (s *Server) count(c net.Conn, state http.ConnState) {
 
 // Serve accepts connections until Shutdown, and returns what keeps it from that.
 func (s *Server) Serve(l net.Listener) (err error) {
+	s.accepting.Add(1)
+	defer s.accepting.Done()
+	given := l
+	s.listener.Store(&given)
 	if s.opts.Proxies != nil {
 		l = proxied(l, s.opts.Proxies, s.opts.Bounds.HeaderTimeout)
 	}
@@ -94,7 +102,7 @@ func (s *Server) Serve(l net.Listener) (err error) {
 	} else {
 		err = s.http.Serve(l)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || s.stopping.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
@@ -127,7 +135,12 @@ func (s *Server) Leaving() bool { return s.stopping.Load() }
 // returns how many these were, and then ctx's error.
 func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	s.stopping.Store(true)
-	s.unused.Close()
+	if l := s.listener.Load(); l != nil {
+		awaitAccepted(ctx, *l)
+		(*l).Close()
+		s.accepting.Wait() // net/http knows of all connections now
+	}
+	s.open.awaitEnd(ctx)
 	if err = s.http.Shutdown(ctx); err == nil {
 		return 0, nil
 	}

@@ -89,6 +89,14 @@ func bounds() Bounds {
 
 func start(t *testing.T, opts Options, routes string) *front {
 	t.Helper()
+	return startOn(t, opts, routes, direct)
+}
+
+func direct(l net.Listener) net.Listener { return l }
+
+// startOn starts a front whose listener is what on makes of a TCP listener.
+func startOn(t *testing.T, opts Options, routes string, on func(net.Listener) net.Listener) *front {
+	t.Helper()
 	f := &front{t: t, kafka: &kafka{}}
 	opts.Log = slog.New(slog.DiscardHandler)
 	f.handler = kafkaupstream.NewHandler(kafkaupstream.HandlerOptions{Producers: f.kafka, Log: opts.Log})
@@ -98,12 +106,12 @@ func start(t *testing.T, opts Options, routes string) *front {
 	if opts.Bounds == (Bounds{}) {
 		opts.Bounds = bounds()
 	}
-	f.serve(opts, routes)
+	f.serve(opts, routes, on)
 	return f
 }
 
 // serve serves the routes with the front's handler until the test ends.
-func (f *front) serve(opts Options, routes string) {
+func (f *front) serve(opts Options, routes string, on func(net.Listener) net.Listener) {
 	t := f.t
 	t.Helper()
 	opts.Handler = f.handler
@@ -118,7 +126,7 @@ func (f *front) serve(opts Options, routes string) {
 	}
 	f.address = l.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- f.Serve(l) }()
+	go func() { served <- f.Serve(on(l)) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -572,6 +580,69 @@ func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
 	if n := f.Stats().Unproven; n != 2 {
 		t.Error(n, "requests from others than the gateway")
 	}
+}
+
+// lateListener accepts when it is told to, as on a machine that has other things to do.
+type lateListener struct {
+	*net.TCPListener
+	asked, accepts chan struct{}
+}
+
+func (l lateListener) Accept() (net.Conn, error) {
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	<-l.accepts
+	return l.TCPListener.Accept()
+}
+
+// What a client has sent on a connection that it has just opened is answered, whether the connection is accepted yet or not.
+func TestShutdownAnswersRequestsOnNewConnections(t *testing.T) {
+	const request = "POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"
+	answered := func(t *testing.T, c *conn, ended <-chan error) {
+		t.Helper()
+		if status, _, _ := c.reply(); status != 200 {
+			t.Error(status)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	shutdown := func(f *front) <-chan error {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := f.Shutdown(context.Background())
+			ended <- err
+		}()
+		return ended
+	}
+	t.Run("accepted", func(t *testing.T) {
+		f := start(t, Options{}, anyRoute)
+		c := f.dial()
+		await.Within(t, 20*time.Second, "the connection is accepted", func() bool { return f.Stats().Connections == 1 })
+		ended := shutdown(f)
+		await.Within(t, 20*time.Second, "no connection is accepted", func() bool {
+			c, err := net.Dial("tcp", f.address)
+			if err == nil {
+				c.Close()
+			}
+			return err != nil
+		})
+		c.send(request)
+		answered(t, c, ended)
+	})
+	t.Run("not accepted yet", func(t *testing.T) {
+		asked, accepts := make(chan struct{}, 1), make(chan struct{})
+		f := startOn(t, Options{}, anyRoute, func(l net.Listener) net.Listener { return lateListener{l.(*net.TCPListener), asked, accepts} })
+		<-asked
+		c := f.dial()
+		c.send(request)
+		ended := shutdown(f)
+		await.Within(t, 20*time.Second, "it is told to stop", f.Leaving)
+		close(accepts)
+		answered(t, c, ended)
+	})
 }
 
 func TestShutdownDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
