@@ -254,7 +254,7 @@ func (w *avroWriter) defaultOf(f *avroField) {
 	}
 	switch {
 	case err != nil:
-		w.refuse("%s", strings.TrimPrefix(err.Error(), "schema: "))
+		w.refuse("%s", err.Error())
 	case len(w.out)+len(encoded) > w.limit:
 		w.refuse("has a binary form that is too large")
 	default:

@@ -20,7 +20,7 @@ type Error struct {
 	Reason string
 }
 
-func (e *Error) Error() string { return "schema: " + e.Reason }
+func (e *Error) Error() string { return e.Reason }
 
 func misconfigured(format string, args ...any) *Error {
 	return &Error{KindConfiguration, fmt.Sprintf(format, args...)}

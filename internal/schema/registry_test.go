@@ -495,8 +495,8 @@ func TestReferencesOfAvroAndProtobuf(t *testing.T) {
 	for _, w := range []struct{ subject, value, want string }{
 		{"o", `{"c": {}, "m": "A"}`, "0000000007" + "0200"},
 		{"p", `{"b": {"c": {"n": 1}}, "c": {"n": 2}}`, "000000000a" + "00" + "0a040a020801" + "12020802"},
-		{"circle", ``, `schema: version 1 of the subject "circle" (id 13): the references of the subject "circle" lead back to it`},
-		{"mixed", ``, `schema: version 1 of the subject "mixed" (id 14): the registered schema is of the type "PROTOBUF", not AVRO`},
+		{"circle", ``, `version 1 of the subject "circle" (id 13): the references of the subject "circle" lead back to it`},
+		{"mixed", ``, `version 1 of the subject "mixed" (id 14): the registered schema is of the type "PROTOBUF", not AVRO`},
 	} {
 		s, id, err := source(t, c, f.registry(t, Options{}), w.subject, "1").Current(t.Context())
 		if err != nil {
