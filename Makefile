@@ -25,7 +25,7 @@ help: ## this list
 build: ## the binary, in ./bin
 	go build -trimpath -o bin/kafkaupstream ./cmd/kafkaupstream
 
-test: deps lint unit fuzz kafka interop ## everything, as CI does: what is missing first, then from the cheap to the dear
+test: deps lint unit fuzz kafka ## everything, as CI does: what is missing first, then from the cheap to the dear
 
 lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errcheck (exceptions in .errcheck), shellcheck, actionlint, the list of decoders
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt'ed:"; gofmt -l .; exit 1; }
@@ -47,12 +47,13 @@ unit: ## tests without a real broker, with the race detector (as root on Linux, 
 	go test -asan -count=1 ./internal/librdkafka # C's memory: leaks, and accesses that are invalid
 
 fuzz: ## every decoder, FUZZTIME runs each
-	@for f in $(DECODERS); do \
-	  echo "fuzz $$f"; go test -run '^$$' -fuzz "^$${f%@*}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$${f#*@}" || exit 1; \
-	done
+	@printf '%s\n' $(DECODERS) | xargs -P $$(nproc) -I {} sh -c 'f={}; \
+	  go test -run "^$$" -fuzz "^$${f%@*}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$${f#*@}" || { echo "fuzz $$f failed"; exit 255; }'
 
-kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, and a short form of chaos (as root)
-	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -v /test/interop) # they build what they test: Go's cache does not see it change
+# They build what they test: Go's cache does not see it change. The longest goes first, and chaos alone.
+kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, interop, and a short form of chaos (as root)
+	go test -count=1 -p 2 -timeout 30m ./test/kafka $$(go list ./test/... | grep -v /test/chaos)
+	go test -count=1 -timeout 30m ./test/chaos
 
 interop: ## the neighbours' real software, and clients of the REST Proxy, installed from their registries, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop

@@ -14,6 +14,7 @@ require (
 	github.com/pires/go-proxyproto v0.15.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+	github.com/segmentio/asm v1.2.1
 	github.com/tidwall/gjson v1.20.0
 	github.com/twmb/avro v1.9.1
 	github.com/twmb/franz-go v1.22.2

@@ -257,6 +257,8 @@ func TestCompactJSONFindsEveryByteAtEveryPlaceOfAWord(t *testing.T) {
 		{"a string of four bytes a character", `["`, "👋", `"]`},
 		{"a string of bytes that are not UTF-8", `["`, "\xff", `"]`},
 		{"a string of bytes near the limits", `["`, " !#[]", `"]`},
+		{"a string behind one that is not ASCII", `["é","`, "x", `"]`},
+		{"a string of bytes near the limits behind one that is not ASCII", `["é","`, " !#[]", `"]`},
 		{"digits", `[`, "1", `]`},
 		{"digits near the limits", `[1.`, "09", `]`},
 		{"an exponent", `[1e`, "9", `]`},
@@ -306,17 +308,19 @@ func TestCompactJSONDecidesEveryDamagedDocumentAsEncodingJSON(t *testing.T) {
 	}
 }
 
-// Every first byte of a character with every second one, near the end of the input or not.
+// Every first byte of a character with every second one, near the end of the input or not, and across the end of a vector of 32 bytes.
 func TestCompactJSONDecidesEveryCharacterAsUnicodeUTF8(t *testing.T) {
 	rest := []string{"", "a", "\x80", "\xbf", "\x80\x80", "\xbf\xbf", "\x80\xc0", "\x80\x7f"}
 	for first := 0x80; first < 0x100; first++ {
 		for second := 0x7f; second < 0x100; second++ {
 			for _, r := range rest {
 				character := string([]byte{byte(first), byte(second)}) + r
-				for _, after := range []string{"", "0123456789"} {
-					src := `["` + character + after + `"]`
-					if _, err := utils.CompactJSON(nil, []byte(src)); (err == nil) != utf8.ValidString(src) {
-						t.Fatalf("CompactJSON(%q): %v", src, err)
+				for _, before := range []int{0, 27, 28, 29} {
+					for _, after := range []int{0, 40} {
+						src := `["` + strings.Repeat("0", before) + character + strings.Repeat("0", after) + `"]`
+						if _, err := utils.CompactJSON(nil, []byte(src)); (err == nil) != utf8.ValidString(src) {
+							t.Fatalf("CompactJSON(%q): %v", src, err)
+						}
 					}
 				}
 			}

@@ -153,9 +153,10 @@ func TestQueueOnAFullDiskSendsWhatItSaidItKept(t *testing.T) {
 func TestForwarderIsWokenForWhatIsKeptOfABatch(t *testing.T) {
 	dir := smallDisk(t, "512k")
 	b := startBroker(t)
-	b.Block() // what librdkafka has is under way until it answers
 	g := startQueue(t, dir, Options{MaxBytes: 4 << 20}).await()
 	conn := b.Connect(t)
+	g.Want("acknowledged", conn, "t", "the first", durabletest.Patient) // there is a producer now, and it has all in time
+	b.Block()                                                           // what librdkafka has is under way until it answers
 	var values []string
 	for i := range 45 {
 		values = append(values, fmt.Sprint(i, " ", strings.Repeat("x", 20<<10)))

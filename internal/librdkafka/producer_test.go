@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,6 +153,38 @@ func TestProducerReportsManyAtOnce(t *testing.T) {
 	for p.Flush(time.Second) > 0 {
 	}
 	await.True(t, "each is reported", func() bool { return c.reported() == records })
+}
+
+// A record takes no memory of Go's on its way to librdkafka and back, but for its headers. The few allocations that there are come once
+// for many reports.
+func TestRecordWithoutHeadersAllocatesNothing(t *testing.T) {
+	var reported atomic.Int64
+	p, err := NewProducer(map[string]string{"bootstrap.servers": startCluster(t).BootstrapServers(), "linger.ms": "100"},
+		Handler{Delivered: func(*Report) { reported.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	const records = 4000
+	m := &Message{Topic: topicOf(t, p, "t"), Key: []byte("k"), Value: []byte("v"), Timestamp: 1}
+	m.Opaque = m
+	mallocs := func() uint64 {
+		before := reported.Load()
+		var from, to runtime.MemStats
+		runtime.ReadMemStats(&from)
+		for range records {
+			if err := p.Produce(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		await.True(t, "all are reported", func() bool { return reported.Load() == before+records })
+		runtime.ReadMemStats(&to)
+		return to.Mallocs - from.Mallocs
+	}
+	mallocs() // slots for records are made when they are first needed
+	if n := mallocs(); n > records/4 {
+		t.Errorf("%d allocations for %d records", n, records)
+	}
 }
 
 // startFake starts a broker that does as Kafka does, with the topic "t".

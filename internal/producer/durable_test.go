@@ -171,18 +171,22 @@ func TestDrainOffersWhatIsQueuedToBeKept(t *testing.T) {
 
 // A broker's refusal is about one attempt. After a broken connection nobody knows of
 // the attempt before.
-func TestRefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
+func TestRefusalAfterAnAttemptThatMayHaveBeenWrittenIsUnconfirmed(t *testing.T) {
 	cases := []struct {
 		name        string
-		cut         bool
+		cut         bool        // the first attempt's connection
+		first       *kerr.Error // the answer to the first attempt
 		answer      *kerr.Error
 		kind        record.Kind
 		unconfirmed bool
 	}{
-		{"refused at once", false, kerr.TopicAuthorizationFailed, record.KindForbidden, false},
-		{"refused after the connection broke", true, kerr.TopicAuthorizationFailed, record.KindUnconfirmed, true},
-		{"too large, at once", false, kerr.MessageTooLarge, record.KindTooLarge, false},
-		{"too large, after the connection broke", true, kerr.MessageTooLarge, record.KindUnconfirmed, true},
+		{"refused at once", false, nil, kerr.TopicAuthorizationFailed, record.KindForbidden, false},
+		{"refused after the connection broke", true, nil, kerr.TopicAuthorizationFailed, record.KindUnconfirmed, true},
+		{"too large, at once", false, nil, kerr.MessageTooLarge, record.KindTooLarge, false},
+		{"too large, after the connection broke", true, nil, kerr.MessageTooLarge, record.KindUnconfirmed, true},
+		{"refused after the broker waited too long for its replicas", false, kerr.RequestTimedOut, kerr.TopicAuthorizationFailed, record.KindUnconfirmed, true},
+		{"too large, after the broker wrote it for too few replicas", false, kerr.NotEnoughReplicasAfterAppend, kerr.MessageTooLarge, record.KindUnconfirmed, true},
+		{"refused after there were too few replicas to write it", false, kerr.NotEnoughReplicas, kerr.TopicAuthorizationFailed, record.KindForbidden, false},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -195,8 +199,11 @@ func TestRefusalAfterABrokenConnectionIsUnconfirmed(t *testing.T) {
 			var attempts atomic.Int32
 			c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				c.KeepControl()
-				if attempts.Add(1) == 1 && tc.cut {
+				switch first := attempts.Add(1) == 1; {
+				case first && tc.cut:
 					return nil, errors.New("cut"), true
+				case first && tc.first != nil:
+					return refusal(req.(*kmsg.ProduceRequest), tc.first, nil), nil, true
 				}
 				return refusal(req.(*kmsg.ProduceRequest), tc.answer, nil), nil, true
 			})

@@ -45,6 +45,16 @@ const (
 // formats are those of the types that have a schema.
 var formats = map[string]schema.Format{TypeAvro: schema.Avro, TypeProtobuf: schema.Protobuf, TypeJSONSchema: schema.JSONSchema}
 
+// TypeOf is the type of keys and values that have a schema of a format; "": it is none.
+func TypeOf(format schema.Format) string {
+	for kind, of := range formats {
+		if of == format {
+			return kind
+		}
+	}
+	return ""
+}
+
 // maxSchemaText bounds a schema in a body, in bytes.
 const maxSchemaText = 100 << 10
 

@@ -19,6 +19,7 @@ func FuzzBodies(f *testing.F) {
 		`{"entries":[{"id":"1","value":{"type":"BINARY","data":"AA=="}},{"id":"2","value":{"type":null}}]}`,
 		`{"records":[{"key":1,"value":{"a":1}}],"value_schema_id":1,"value_schema":"\"int\"","key_schema":"\"int\""}`,
 		`{"value":{"type":"AVRO","data":1,"schema_version":"latest"},"key":{"schema_id":7,"data":null}}`,
+		`{"value":{"data":1},"key":{"subject_name_strategy":"TOPIC_NAME","data":"k"}}`,
 	} {
 		f.Add(uint(form), []byte(body))
 	}

@@ -133,10 +133,11 @@ type data struct {
 
 func (d *data) isJSON() bool { return d.bytes != nil && (d.kind == TypeJSON || d.schema != nil) }
 
-// dataV3 reads {"type":…,"data":…}, or {"data":…} with a schema by its id, version or text.
+// dataV3 reads {"type":…,"data":…}, or {"data":…} with a schema by its id, version or text, or by nothing: the subject's latest.
 func dataV3(name string, v gjson.Result) (d data, failed error) {
 	var content gjson.Result
 	var of schema.Name
+	var strategy string // by which the subject is named
 	failed = members(v, name, func(member string, v gjson.Result) (failed error) {
 		text := func() (string, error) {
 			if v.Type != gjson.String {
@@ -158,6 +159,8 @@ func dataV3(name string, v gjson.Result) (d data, failed error) {
 			of.ID, failed = schemaID(name+"."+member, v)
 		case "subject":
 			of.Subject, failed = text()
+		case "subject_name_strategy":
+			strategy, failed = text()
 		case "schema_version":
 			if of.Version = v.Raw; v.Type == gjson.String {
 				of.Version, failed = text()
@@ -170,19 +173,21 @@ func dataV3(name string, v gjson.Result) (d data, failed error) {
 	if failed != nil {
 		return data{}, failed
 	}
+	named := of != (schema.Name{}) || strategy != ""
 	of.Format = formats[d.kind]
-	if of.Format != "" || d.kind == "" && of != (schema.Name{}) {
-		return d.schemaV3(name, of, content)
-	}
-	if of != (schema.Name{}) {
+	switch {
+	case of.Format != "", d.kind == "" && (named || content.Exists()):
+		return d.schemaV3(name, of, strategy, content)
+	case named:
 		return data{}, payload("%s.type: %s has no schema", name, d.kind)
 	}
 	d.bytes, failed = contentV3(name, d.kind, content)
 	return d, failed
 }
 
-// schemaV3 completes a key or value with a schema.
-func (d data) schemaV3(name string, of schema.Name, content gjson.Result) (data, error) {
+// schemaV3 completes a key or value with a schema. Without a subject it is the topic's, which is the only strategy offered: the others
+// take the subject from inside of the schema.
+func (d data) schemaV3(name string, of schema.Name, strategy string, content gjson.Result) (data, error) {
 	named := 0
 	for _, is := range []bool{of.ID != 0, of.Text != "", of.Version != ""} {
 		if is {
@@ -192,8 +197,12 @@ func (d data) schemaV3(name string, of schema.Name, content gjson.Result) (data,
 	switch {
 	case named > 1:
 		return data{}, payload("%s: it has more than one of schema, schema_id and schema_version", name)
-	case of.ID != 0 && of.Subject != "":
+	case of.Subject != "" && strategy != "":
+		return data{}, payload("%s: it has both subject and subject_name_strategy", name)
+	case of.ID != 0:
 		of.Subject = "" // an id says all
+	case strategy != "" && !strings.EqualFold(strategy, "TOPIC_NAME"):
+		return data{}, payload("%s.subject_name_strategy: only TOPIC_NAME is offered", name)
 	case of.Text != "" && of.Format == "":
 		return data{}, payload("%s.type: it is required with schema", name)
 	}
@@ -206,7 +215,7 @@ func (d data) schemaV3(name string, of schema.Name, content gjson.Result) (data,
 // contentV3 returns the bytes of data without a schema.
 func contentV3(name, kind string, content gjson.Result) (b []byte, failed error) {
 	switch {
-	case kind == "" && !content.Exists():
+	case kind == "": // nor data
 	case kind != TypeBinary && kind != TypeString && kind != TypeJSON:
 		failed = payload("%s.type: expected BINARY, STRING, JSON, AVRO, PROTOBUF or JSONSCHEMA", name)
 	case !content.Exists():

@@ -12,8 +12,7 @@ import (
 
 // compileAvro returns the schema of the last of the texts. Those before it have the named types that later ones refer to.
 //
-// The library checks the schemas, without their defaults: it would write each of them out, and a few kilobytes of schema
-// can have one of terabytes.
+// The library checks the schemas, but not all that is in them: see bare.
 func compileAvro(parts []part) (*avroType, error) {
 	cache := &avro.SchemaCache{}
 	b := &avroBuilder{named: map[string]*avroType{}}
@@ -23,7 +22,7 @@ func compileAvro(parts []part) (*avroType, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := json.Marshal(withoutDefaults(doc))
+		text, err := json.Marshal(bare(doc))
 		if err != nil {
 			return nil, misconfigured("it is no Avro schema")
 		}
@@ -42,19 +41,25 @@ func compileAvro(parts []part) (*avroType, error) {
 	return root, nil
 }
 
-func withoutDefaults(v any) any {
+// bare is a schema without what the library is not to look at. It would write each default out, and a few kilobytes of schema
+// can have one of terabytes. It refuses logical types that are invalid, which the specification has readers and writers ignore, and
+// which registries take. A namespace that is null is as absent, as it is in Java.
+func bare(v any) any {
 	switch v := v.(type) {
 	case []any:
 		all := make([]any, len(v))
 		for i := range v {
-			all[i] = withoutDefaults(v[i])
+			all[i] = bare(v[i])
 		}
 		return all
 	case map[string]any:
 		all := make(map[string]any, len(v))
 		for name := range v {
-			if name != "default" {
-				all[name] = withoutDefaults(v[name])
+			switch {
+			case name == "default", name == "logicalType", name == "precision", name == "scale":
+			case name == "namespace" && v[name] == nil:
+			default:
+				all[name] = bare(v[name])
 			}
 		}
 		return all

@@ -26,13 +26,13 @@ func compileParts(format Format, parts []part, message string) (*Schema, error) 
 		if err != nil {
 			return nil, err
 		}
-		return &Schema{binary: t}, nil
+		return &Schema{Format: format, binary: t}, nil
 	case Protobuf:
 		t, err := compileProtobuf(parts, message)
 		if err != nil {
 			return nil, err
 		}
-		return &Schema{binary: t}, nil
+		return &Schema{Format: format, binary: t}, nil
 	}
 	return nil, misconfigured("the schema is of the type %s; JSON, AVRO and PROTOBUF are offered", guard.Quoted(string(format)))
 }

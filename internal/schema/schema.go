@@ -31,6 +31,8 @@ const (
 
 // Schema is a compiled schema. Several goroutines can use it at once.
 type Schema struct {
+	Format Format // what it is written in
+
 	binary encoder // nil: JSON Schema, which all that follows is for
 
 	source jsonSource
@@ -73,7 +75,7 @@ func compile(source jsonSource) (*Schema, error) {
 		return nil, err
 	}
 	n := min(runtime.GOMAXPROCS(0), maxEvaluators)
-	s := &Schema{source: source, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
+	s := &Schema{Format: JSONSchema, source: source, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
 	s.ready <- first
 	for range n - 1 {
 		s.unmade <- struct{}{}

@@ -190,6 +190,8 @@ func goldenSender() *fakeSender {
 			return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}
 		case rec.Topic == "missing":
 			return record.Ack{}, &record.Error{Kind: record.KindTopicNotFound}
+		case rec.Partition == 99:
+			return record.Ack{}, &record.Error{Kind: record.KindPartitionNotFound}
 		}
 		if !wait {
 			return record.Ack{}, nil

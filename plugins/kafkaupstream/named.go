@@ -35,7 +35,7 @@ func (r *Served) named(w *work, d *draft, e *restproxy.Record) *Reply {
 		case part.of == nil:
 			continue
 		case r.registry == nil || part.route != nil:
-			return proxyRefuse(restproxy.CodePayload, "the route does not let a schema be set")
+			return proxyRefuse(restproxy.CodePayload, "the route does not let a schema be set: the type must be BINARY, STRING or JSON")
 		case part.known.of != part.of:
 			is, err := r.asked(*part.of, d.Topic+part.end)
 			if err != nil {

@@ -19,6 +19,7 @@ func schemaRegistry(t *testing.T) *httptest.Server {
 		{"docs-value", "JSON", `{"type":"object","required":["id"]}`},
 		{"names-key", "AVRO", `"string"`},
 		{"bad-value", "AVRO", `{"type":"nothing"}`},
+		{"back-value", "JSON", `{"pattern":"(a)\\1"}`},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct{ Schema string }
@@ -63,6 +64,7 @@ func TestRoutesOfAvroAndProtobuf(t *testing.T) {
 		{"a JSON Schema for keys", `"jsonkey":"k","key_schema":{"inline":{"type":"string","maxLength":2}}`, "", `{"k":"abc"}`, 422, "", "", `the key does not match the schema: the value must have at most 2 characters, has 3`},
 		{"what does not fit", `"schema":{"format":"avro","registry":"R","subject":"orders-value"}`, "", `{"id": 7, "note": "x"}`, 422, "", "", `"problems":[{"pointer":"/note","message":"must be null or {\"string\": …}, is string"}]`},
 		{"another format than the route's", `"schema":{"format":"avro","registry":"R","subject":"docs-value"}`, "", `{"id": 7}`, 500, "", "", `the route's schema cannot be used`},
+		{"a pattern with a back-reference", `"schema":{"registry":"R","subject":"back-value"}`, "", `"aa"`, 500, "", "", `the route's schema cannot be used`},
 		{"a schema that is none", `"schema":{"format":"avro","registry":"R","subject":"bad-value"}`, "", `{"id": 7}`, 500, "", "", `the route's schema cannot be used`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -87,6 +89,26 @@ func TestRoutesOfAvroAndProtobuf(t *testing.T) {
 	}
 }
 
+func TestClientOfTheRESTProxyWhoseRegistryIsAwayMayTryAgain(t *testing.T) {
+	registry := schemaRegistry(t)
+	handler := newHandler(&fakeSender{}, nil)
+	route := mustPrepare(t, handler, mustParse(t, `{`+brokers+`,"dialects":["confluent"],"schema":{"registry":"`+registry.URL+`"}}`))
+	registry.Close()
+	for path, body := range map[string]string{
+		"/topics/orders":                       `{"value_schema_id":1,"records":[{"value":{"id":7}}]}`,
+		"/v3/clusters/c/topics/orders/records": `{"value":{"data":{"id":7}}}`,
+	} {
+		headers := h{}
+		if strings.HasPrefix(path, "/topics") {
+			headers["content-type"] = "application/vnd.kafka.avro.v2+json"
+		}
+		reply := handler.Handle(route, &fakeRequest{method: "POST", path: path, headers: headers, body: body})
+		if text := string(reply.AppendJSON(nil)); reply.Status != 503 || reply.RetryAfter == 0 || text != `{"error_code":50003,"message":"record 1: the schema registry cannot be asked"}` {
+			t.Errorf("%s: got %d %s", path, reply.Status, text)
+		}
+	}
+}
+
 func TestClientsOfTheRESTProxyNameSchemas(t *testing.T) {
 	registry := schemaRegistry(t)
 	order := `{\"type\":\"record\",\"name\":\"O\",\"fields\":[{\"name\":\"id\",\"type\":\"long\"},{\"name\":\"note\",\"type\":[\"null\",\"string\"],\"default\":null}]}`
@@ -103,8 +125,11 @@ func TestClientsOfTheRESTProxyNameSchemas(t *testing.T) {
 		{"JSON Schema", v2, media("jsonschema"), `{"value_schema_id":4,"records":[{"value":{"id":7}}]}`, 200, "null", "\x00\x00\x00\x00\x04" + `{"id":7}`, `"value_schema_id":4}`},
 		{"a tombstone needs none", v2, media("avro"), `{"key_schema_id":2,"records":[{"key":1,"value":null}]}`, 200, "\x00\x00\x00\x00\x02\x02", "", `"key_schema_id":2,"value_schema_id":null}`},
 		{"v3 by its type: the topic's latest", v3, jsonType, `{"value":{"type":"AVRO","data":{"id":7}},"key":{"type":"AVRO","data":1}}`, 200, "\x00\x00\x00\x00\x02\x02", "\x00\x00\x00\x00\x01\x0e\x00", `"value":{"type":"AVRO","schema_id":1,"size":7}`},
-		{"v3 by an id", v3, jsonType, `{"value":{"schema_id":1,"data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x01\x0e\x00", `"value":{"schema_id":1,"size":7}`},
-		{"v3 by a subject's version", v3, jsonType, `{"value":{"subject":"docs-value","schema_version":1,"data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x04" + `{"id":7}`, `"schema_id":4`},
+		{"v3 by an id", v3, jsonType, `{"value":{"schema_id":1,"data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x01\x0e\x00", `"value":{"type":"AVRO","schema_id":1,"size":7}`},
+		{"v3 by a subject's version", v3, jsonType, `{"value":{"subject":"docs-value","schema_version":1,"data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x04" + `{"id":7}`, `"value":{"type":"JSONSCHEMA","schema_id":4,"size":13}`},
+		{"v3 by nothing: the topic's latest", v3, jsonType, `{"value":{"data":{"id":7}},"key":{"data":1}}`, 200, "\x00\x00\x00\x00\x02\x02", "\x00\x00\x00\x00\x01\x0e\x00", `"key":{"type":"AVRO","schema_id":2,"size":6},"value":{"type":"AVRO","schema_id":1,"size":7}`},
+		{"v3 by the strategy that is meant without one", v3, jsonType, `{"value":{"subject_name_strategy":"TOPIC_NAME","data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x01\x0e\x00", `"schema_id":1`},
+		{"v3 by an id, which says all whatever the strategy", v3, jsonType, `{"value":{"subject_name_strategy":"RECORD_NAME","schema_id":3,"data":{}}}`, 200, "null", "\x00\x00\x00\x00\x03\x00", `"value":{"type":"PROTOBUF","schema_id":3,"size":6}`},
 		{"v3 by its text", v3, jsonType, `{"value":{"type":"AVRO","schema":"` + order + `","data":{"id":7}}}`, 200, "null", "\x00\x00\x00\x00\x01\x0e\x00", `"schema_id":1`},
 
 		{"no schema for values", v2, media("avro"), `{"records":[{"value":1}]}`, 422, "", "", `{"error_code":42202,`},
@@ -114,8 +139,13 @@ func TestClientsOfTheRESTProxyNameSchemas(t *testing.T) {
 		{"an id that there is not", v2, media("avro"), `{"value_schema_id":99,"records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
 		{"a text that is not registered", v2, media("avro"), `{"value_schema":"\"int\"","records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
 		{"an id of another format", v2, media("avro"), `{"value_schema_id":3,"records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
+		{"a pattern with a back-reference", v3, jsonType, `{"value":{"subject":"back-value","data":"aa"}}`, 408, "", "", `(id 7): \"#/pattern\" is not a pattern that RE2 knows, or RE2 with look-around: invalid escape sequence`},
 		{"a subject that leads out", v3, jsonType, `{"value":{"subject":"..","schema_version":1,"data":1}}`, 408, "", "", `{"error_code":40801,`},
 		{"a schema of a type without", v3, jsonType, `{"value":{"type":"JSON","schema_id":1,"data":1}}`, 422, "", "", `{"error_code":42206,`},
+		{"a strategy that is not offered", v3, jsonType, `{"value":{"type":"AVRO","subject_name_strategy":"RECORD_NAME","schema":"` + order + `","data":{"id":7}}}`, 422, "", "", `value.subject_name_strategy: only TOPIC_NAME is offered`},
+		{"a strategy and a subject", v3, jsonType, `{"value":{"subject_name_strategy":"TOPIC_NAME","subject":"docs-value","data":{"id":7}}}`, 422, "", "", `value: it has both subject and subject_name_strategy`},
+		{"a strategy that there is not", v3, jsonType, `{"value":{"subject_name_strategy":7,"data":{"id":7}}}`, 422, "", "", `value.subject_name_strategy: expected a string`},
+		{"a strategy for a type without schemas", v3, jsonType, `{"value":{"type":"STRING","subject_name_strategy":"TOPIC_NAME","data":"x"}}`, 422, "", "", `value.type: STRING has no schema`},
 		{"two schemas", v3, jsonType, `{"value":{"schema_id":1,"schema_version":1,"data":1}}`, 422, "", "", `{"error_code":42206,`},
 	} {
 		t.Run(c.what, func(t *testing.T) {

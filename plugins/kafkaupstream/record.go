@@ -22,8 +22,8 @@ type draft struct {
 	keyJSON   []byte // the key as the body has it; nil: it is a text
 	keyBinary bool   // the key is neither
 	// What a client of the REST Proxy has named; nil: the route's.
-	schema, keySchema *routeSchema
-	valueID, keyID    int // of the schemas, where there are any
+	schema, keySchema  *routeSchema
+	valueUsed, keyUsed usedSchema
 }
 
 // target resolves where the records go, and what they have besides key and value: a

@@ -113,7 +113,7 @@ func (w *work) present(reply Reply) Reply {
 		return reply
 	}
 	if reply.Status >= 400 && reply.body == nil {
-		reply.body = append(appendProxyError([]byte{'{'}, &reply), '}')
+		reply.body = append(w.asked.appendError([]byte{'{'}, &reply), '}')
 	}
 	if reply.body != nil { // otherwise it is the reply to a dry run
 		reply.ContentType = w.asked.contentType()

@@ -26,8 +26,8 @@ import (
 // rest-utils).
 var proxyCodes = map[string]int{
 	record.KindUnconfirmed.String():       codeRetriable,
-	record.KindTopicNotFound.String():     40401,
-	record.KindPartitionNotFound.String(): 40402,
+	record.KindTopicNotFound.String():     codeNoTopic,
+	record.KindPartitionNotFound.String(): codeNoPartition,
 	record.KindTopicInvalid.String():      40002,
 	record.KindForbidden.String():         40301,
 	record.KindTooLarge.String():          413,
@@ -50,16 +50,19 @@ var statusCodes = map[int]int{403: 40301, 422: restproxy.CodePayload, 503: codeR
 const (
 	codeKafka     = 50002 // not worth another attempt
 	codeRetriable = 50003
+
+	codeNoTopic     = 40401
+	codeNoPartition = 40402
+	codeNeither     = 40403 // v3's for both: its code of Kafka's own error, UNKNOWN_TOPIC_OR_PARTITION
 )
 
 // errorCode is the proxy's code of a reply that is an error.
-func (r *Reply) errorCode() int {
-	for _, code := range []int{r.proxyCode, proxyCodes[r.failure], statusCodes[r.Status]} {
-		if code != 0 {
-			return code
-		}
+func (a *asked) errorCode(r *Reply) int {
+	code := cmp.Or(r.proxyCode, proxyCodes[r.failure], statusCodes[r.Status], r.Status)
+	if a.Version == 3 && (code == codeNoTopic || code == codeNoPartition) {
+		return codeNeither
 	}
-	return r.Status
+	return code
 }
 
 // asked is a request to the REST Proxy.
@@ -81,8 +84,16 @@ type said struct {
 
 // note keeps what the reply repeats of a record.
 func (a *asked) note(e *restproxy.Record, d *draft) {
-	one := said{nil, e.ID, d.Partition, e.KeyType, e.ValueType, len(d.Key), len(d.Value), max(d.keyID, 0), max(d.valueID, 0)}
-	a.records = append(a.records, one)
+	a.records = append(a.records, said{
+		id:        e.ID,
+		partition: d.Partition,
+		keyType:   cmp.Or(e.KeyType, restproxy.TypeOf(d.keyUsed.format)), // of a schema by its id, its own
+		valueType: cmp.Or(e.ValueType, restproxy.TypeOf(d.valueUsed.format)),
+		keySize:   len(d.Key),
+		valueSize: len(d.Value),
+		keyID:     max(d.keyUsed.id, 0),
+		valueID:   max(d.valueUsed.id, 0),
+	})
 }
 
 // contentType is that of all replies to the request.
@@ -171,7 +182,7 @@ func (a *asked) appendV2(dst []byte, replies []Reply) []byte {
 			dst = appendInt(append(dst, `,"offset":`...), offset)
 			dst = append(dst, `,"error_code":null,"error":null}`...)
 		} else {
-			dst = appendInt(append(dst, `{"partition":null,"offset":null,"error_code":`...), int64(r.errorCode()))
+			dst = appendInt(append(dst, `{"partition":null,"offset":null,"error_code":`...), int64(a.errorCode(r)))
 			dst = append(jsonvalue.AppendQuoted(append(dst, `,"error":`...), r.Message), '}')
 		}
 	}
@@ -192,7 +203,7 @@ func appendID(dst []byte, id int) []byte {
 
 func (a *asked) appendV3(dst []byte, r *Reply, s *said) []byte {
 	if r.Status >= 300 {
-		return append(appendProxyError(append(dst, '{'), r), '}')
+		return append(a.appendError(append(dst, '{'), r), '}')
 	}
 	return append(a.appendPlace(append(dst, `{"error_code":200`...), r, s), '}')
 }
@@ -213,7 +224,7 @@ func (a *asked) appendV3Batch(dst []byte, replies []Reply) []byte {
 			if successes {
 				dst = a.appendPlace(dst, r, s)
 			} else {
-				dst = appendProxyError(append(dst, ','), r)
+				dst = a.appendError(append(dst, ','), r)
 			}
 			dst = append(dst, '}')
 		}
@@ -244,22 +255,20 @@ func (a *asked) appendPlace(dst []byte, r *Reply, s *said) []byte {
 }
 
 func appendSize(dst []byte, name, kind string, size, id int) []byte {
-	if kind == "" && id == 0 {
+	if kind == "" {
 		return dst
 	}
-	dst = append(append(append(dst, `,"`...), name...), `":{`...)
-	if kind != "" {
-		dst = append(append(append(dst, `"type":"`...), kind...), `",`...)
-	}
+	dst = append(append(append(dst, `,"`...), name...), `":{"type":"`...)
+	dst = append(append(dst, kind...), `",`...)
 	if id != 0 {
 		dst = append(appendInt(append(dst, `"schema_id":`...), int64(id)), ',')
 	}
 	return append(appendInt(append(dst, `"size":`...), int64(size)), '}')
 }
 
-// appendProxyError appends an error's code and message as the proxy has them.
-func appendProxyError(dst []byte, r *Reply) []byte {
-	dst = appendInt(append(dst, `"error_code":`...), int64(r.errorCode()))
+// appendError appends an error's code and message as the proxy has them.
+func (a *asked) appendError(dst []byte, r *Reply) []byte {
+	dst = appendInt(append(dst, `"error_code":`...), int64(a.errorCode(r)))
 	return jsonvalue.AppendQuoted(append(dst, `,"message":`...), r.Message)
 }
 

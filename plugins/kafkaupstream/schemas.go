@@ -64,12 +64,17 @@ func (h *Handler) prepareSchemas(s *Served) (err error) {
 	return err
 }
 
-// encode holds a key or a value, a JSON text, against the schema, and returns what is produced for it, and the schema's id, -1
-// if it has none.
-func (s *routeSchema) encode(w *work, what string, text []byte) (encoded []byte, id int, refused *Reply) {
+// usedSchema is the schema that a key or a value was held against.
+type usedSchema struct {
+	id     int           // -1: it has none
+	format schema.Format // "": there was none
+}
+
+// encode holds a key or a value, a JSON text, against the schema, and returns what is produced for it.
+func (s *routeSchema) encode(w *work, what string, text []byte) (encoded []byte, used usedSchema, refused *Reply) {
 	current, id, err := s.source.Current(w.ctx)
 	if err != nil {
-		return nil, 0, noSchema(err)
+		return nil, used, noSchema(err)
 	}
 	prefix := -1
 	if s.wireFormat {
@@ -77,12 +82,12 @@ func (s *routeSchema) encode(w *work, what string, text []byte) (encoded []byte,
 	}
 	encoded, found, more := current.Encode(text, prefix, w.conn.MessageMaxBytes)
 	if len(found) > 0 {
-		return nil, 0, mismatch("the "+what+" does not match the schema", found, more)
+		return nil, used, mismatch("the "+what+" does not match the schema", found, more)
 	}
 	if len(encoded) > 0 && &encoded[0] != &text[0] && w.holdMore(len(encoded)) != nil {
-		return nil, 0, noRoom()
+		return nil, used, noRoom()
 	}
-	return encoded, id, nil
+	return encoded, usedSchema{id, current.Format}, nil
 }
 
 // noSchema is the reply where a schema cannot be had.
@@ -108,9 +113,9 @@ func (s *routeSchema) encodeKey(w *work, d *draft) *Reply {
 	case text == nil:
 		text = jsonvalue.AppendQuoted(nil, string(d.Key))
 	}
-	encoded, id, refused := s.encode(w, "key", text)
+	encoded, used, refused := s.encode(w, "key", text)
 	if refused == nil {
-		d.Key, d.keyID = encoded, id
+		d.Key, d.keyUsed = encoded, used
 	}
 	return refused
 }
@@ -120,9 +125,9 @@ func (s *routeSchema) encodeValue(w *work, d *draft, isJSON bool) *Reply {
 	if !isJSON {
 		return refuse(415, "the route takes JSON only, since it has a schema")
 	}
-	encoded, id, refused := s.encode(w, "value", d.Value)
+	encoded, used, refused := s.encode(w, "value", d.Value)
 	if refused == nil {
-		d.Value, d.valueID = encoded, id
+		d.Value, d.valueUsed = encoded, used
 	}
 	return refused
 }

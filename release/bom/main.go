@@ -135,6 +135,7 @@ func licenceOf(text string) string {
 		{"BSD-3-Clause", "Neither the name"},
 		{"BSD-3-Clause", "name of the copyright holder nor"},
 		{"BSD-2-Clause", "Redistribution and use in source and binary forms"},
+		{"MIT-0", "MIT No Attribution"},
 		{"MIT", "Permission is hereby granted, free of charge"},
 	} {
 		if strings.Contains(text, l.words) {

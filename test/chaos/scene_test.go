@@ -259,6 +259,7 @@ func (s *scene) settle() {
 	s.each((*lane).term)
 	s.each((*lane).stopped)
 	s.all(func(l *lane) { l.judge(s) })
+	s.all(func(l *lane) { s.must(s.DeleteTopic(l.topic)) }) // brokers that have many topics restart slowly
 }
 
 func (s *scene) within(what string, condition func() bool) {

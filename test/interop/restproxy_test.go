@@ -74,7 +74,7 @@ var (
 			{Topic: "clients.openapi", Type: "AVRO", Records: []clientRecord{{Value: 1}}, raised: "UnprocessableEntityException", errorCode: 42206},
 			{Topic: "clients.openapi", Type: "BINARY", Records: []clientRecord{{Value: "%"}}, raised: "BadRequestException", errorCode: 400},
 			{Topic: notAllowed, Type: "STRING", Records: []clientRecord{{Value: "a"}}, raised: "ForbiddenException", errorCode: 40301},
-			{Topic: missing, Type: "STRING", Records: []clientRecord{{Value: "a"}}, raised: "NotFoundException", errorCode: 40401},
+			{Topic: missing, Type: "STRING", Records: []clientRecord{{Value: "a"}}, raised: "NotFoundException", errorCode: 40403},
 		}},
 		{name: "kafka-bridge-client", install: installBridgeClient, calls: []produceCall{
 			{Topic: "clients.kafka-bridge-client", Records: []clientRecord{

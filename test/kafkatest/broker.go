@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/kafkaupstream/kafkaupstream/test/ports"
 )
 
 // broker is one node's place: ports, directory, and the process when there is
@@ -74,7 +76,7 @@ func newBroker(id int, dir string, o Options) (*broker, error) {
 
 // reserve finds a port. When there is none, the broker is closed.
 func (n *broker) reserve(addr *string) error {
-	port, held, err := reservePort()
+	port, held, err := ports.Reserve()
 	if err != nil {
 		n.close()
 		return err

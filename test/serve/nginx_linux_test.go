@@ -1,4 +1,4 @@
-// Package serve_test has gateways in front of replicas of `kafkaupstream serve`, as examples/serve has them. It needs nginx.
+// Package serve_test has gateways in front of replicas of `kafkaupstream serve`, as examples/serve has them. It needs nginx and real Kafka.
 package serve_test
 
 import (
@@ -10,13 +10,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
 const examples = "../../examples/serve"
@@ -24,17 +23,38 @@ const examples = "../../examples/serve"
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(program.Main(m, &binary, "github.com/kafkaupstream/kafkaupstream/cmd/kafkaupstream"))
+	code := program.Main(m, &binary, "github.com/kafkaupstream/kafkaupstream/cmd/kafkaupstream")
+	if shared.Cluster != nil {
+		shared.Close()
+	}
+	os.Exit(code)
+}
+
+// shared is real Kafka for all tests, three brokers.
+var shared struct {
+	once sync.Once
+	*kafkatest.Cluster
+	err error
+}
+
+func kafka(t *testing.T) *kafkatest.Cluster {
+	t.Helper()
+	shared.once.Do(func() { shared.Cluster, shared.err = kafkatest.Start(kafkatest.Options{Nodes: 3}) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.Cluster
 }
 
 // replicas are some of `serve` behind nginx.
 type replicas struct {
-	t      *testing.T
-	dir    string
-	broker *kfake.Cluster
-	nginx  *program.Process
-	url    string
-	all    []*replica
+	*kafkatest.Cluster
+	t     *testing.T
+	dir   string
+	topic string
+	nginx *program.Process
+	url   string
+	all   []*replica
 }
 
 type replica struct {
@@ -59,19 +79,17 @@ func (r *replicas) example(name string, changes ...string) string {
 // start starts two replicas of three, and nginx with examples/serve/nginx.conf.
 func start(t *testing.T) *replicas {
 	t.Helper()
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))
-	if err != nil {
+	r := &replicas{Cluster: kafka(t), t: t, dir: t.TempDir(), topic: t.Name()}
+	if err := r.CreateTopic(r.topic, 4, 3, nil); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(broker.Close)
-	r := &replicas{t: t, dir: t.TempDir(), broker: broker}
 	for i := range 3 {
 		r.all = append(r.all, &replica{address: program.FreeAddress(t), spool: filepath.Join(r.dir, fmt.Sprint("spool", i))})
 	}
 	if err := os.WriteFile(filepath.Join(r.dir, "gateway.secret"), []byte("change-me\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.example("routes.yaml", "127.0.0.1:9092", broker.ListenAddrs()[0])
+	r.example("routes.yaml", "127.0.0.1:9092", r.Bootstrap(), "topic: orders", "topic: "+r.topic)
 	r.run(0)
 	r.run(1)
 	address := program.FreeAddress(t)
@@ -137,12 +155,40 @@ func (r *replicas) post(key, body string) string {
 // A rolling restart of two replicas behind nginx, under load and judged by the ledger: nothing fails, is lost or twice.
 func TestRollingRestartBehindNginx(t *testing.T) {
 	r := start(t)
-	judge := program.Start(t, binary, program.Options{Args: []string{"verify", "--url", r.url, "--brokers", r.broker.ListenAddrs()[0], "--topic", "orders",
+	r.judged(func() {
+		for range 2 {
+			r.restart(0)
+			r.restart(1)
+		}
+	})
+}
+
+// Neither does anything while each broker is restarted, too.
+func TestRollingRestartOfReplicasAndBrokers(t *testing.T) {
+	r := start(t)
+	r.judged(func() {
+		for i := range 3 {
+			if err := r.Stop(i + 1); err != nil {
+				t.Fatal(err)
+			}
+			r.restart(i % 2)
+			if err := r.Restart(i + 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.WaitInSync(t.Context(), r.topic, 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// judged has verify send through nginx while something is done, and judge what came of it.
+func (r *replicas) judged(while func()) {
+	t := r.t
+	t.Helper()
+	judge := program.Start(t, binary, program.Options{Args: []string{"verify", "--url", r.url, "--brokers", r.Bootstrap(), "--topic", r.topic,
 		"--header", "apikey: key-of-acme", "--header", "content-type: application/json", "--duration", "1h", "--rate", "400"}})
-	for range 2 {
-		r.restart(0)
-		r.restart(1)
-	}
+	while()
 	judge.Signal(syscall.SIGINT) // ends the sending
 	program.Until(t, "it is judged", judge.Ended)
 	said := judge.Stdout.String()
@@ -185,12 +231,10 @@ func TestRequestOfTheReadmeMakesARecordWithItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	reply.Body.Close()
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.broker.ListenAddrs()...), kgo.ConsumeTopics("orders"))
+	records, err := r.WaitRecords(t.Context(), r.topic, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	records := client.PollFetches(t.Context()).Records()
 	if reply.StatusCode != 200 || len(records) != 1 || string(records[0].Key) != "a" {
 		t.Error(reply.Status, records)
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/ports"
 )
 
 // Patience is how long tests wait for what takes milliseconds, on a busy machine.
@@ -198,12 +199,17 @@ func Until(t testing.TB, what string, condition func() bool) {
 	await.Within(t, Patience, what, condition)
 }
 
-// FreeAddress returns an address of the loopback interface at which nobody listens.
+// FreeAddress returns an address of the loopback interface at which nobody listens. It is the test's own until its end.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return l.Addr().String()
+	port, held, err := ports.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held != nil {
+		t.Cleanup(func() { held.Close() })
+	}
+	return fmt.Sprint("127.0.0.1:", port)
 }
 
 // SilentAddress returns the address of something that takes connections and never says anything, until the test ends.
