@@ -40,7 +40,10 @@ source release/version.sh
 tag=$image:${VERSION//+/-}
 tags=(--tag "$tag")
 [ -z "${LATEST-yes}" ] || tags+=(--tag "$image:latest")
+# zig opens a file for each object of the C library at once; buildah's steps have 1024 by default, docker's enough.
+limits=()
+[ "$engine" = docker ] || limits=(--ulimit nofile=16384:16384)
 
 echo "building $tag with $engine"
-exec "$engine" build --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
+exec "$engine" build "${limits[@]}" --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
   --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${tags[@]}" "$@" .
