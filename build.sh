@@ -40,7 +40,11 @@ source release/version.sh
 tag=$image:${VERSION//+/-}
 tags=(--tag "$tag")
 [ -z "${LATEST-yes}" ] || tags+=(--tag "$image:latest")
+# What docker does by itself. zig opens a file for each object of the C library at once, and buildah's steps have 1024 by
+# default; their own format of images has no HEALTHCHECK.
+options=()
+[ "$engine" = docker ] || options=(--ulimit nofile=16384:16384 --format docker)
 
 echo "building $tag with $engine"
-exec "$engine" build --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
+exec "$engine" build "${options[@]}" --build-arg "VERSION=$VERSION" --build-arg "COMMIT=$COMMIT" \
   --build-arg "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${tags[@]}" "$@" .

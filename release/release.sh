@@ -2,7 +2,7 @@
 # Usage: release/release.sh [ARCH…]
 #
 # Makes a release in ./dist, for amd64 and arm64 unless told: an archive, a deb and an rpm for each, its bill of materials
-# (CycloneDX), and SHA256SUMS. Two runs on one commit are to give the same bytes, in whatever folder; release/reproducible.sh holds
+# (CycloneDX), and SHA256SUMS. Two runs on one commit give the same bytes, in whatever folder; release/reproducible.sh holds
 # it to that. `make release` calls it.
 #
 # Needs Linux, Go, GNU tar, and python3 with pip.
