@@ -151,9 +151,45 @@ func TestInputThatIsNoRequestIsNotSent(t *testing.T) {
 		if got := p.text("#problem"); got != c.problem {
 			t.Errorf("%s: %q, want %q", c.value, got, c.problem)
 		}
+		if got := p.text("#reply"); got != "Not sent: "+c.problem {
+			t.Errorf("%s: the reply is %s", c.value, got)
+		}
 		p.set(c.field, before)
 	}
-	if got := p.text("#reply"); got != "Nothing sent yet." || p.text("#problem") != "" {
+	if got := p.text("#problem"); got != "" {
+		t.Errorf("of a request, it says %s", got)
+	}
+}
+
+// What is shown below a request that was refused is not the reply to the one before, whether it is there already or comes later.
+func TestRefusedInputTakesTheReplyBeforeAway(t *testing.T) {
+	p := open(t, startDev(t), desktop)
+	p.preset("JSON")
+	p.set("path", "no path")
+	if !eval[bool](p, `document.getElementById("status") !== null`) {
+		t.Error("the reply is gone before anything was sent")
+	}
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	if got := p.text("#reply"); got != "Not sent: The path begins with one /." {
+		t.Errorf("the reply is %s", got)
+	}
+
+	// The page's fetch is held until after the refusal.
+	eval[bool](p, `(() => {
+		const real = window.fetch;
+		const held = new Promise((go) => (window.letGo = go));
+		window.fetch = async (...all) => (await held, real(...all).finally(() => setTimeout(() => (window.arrived = true))));
+		return true;
+	})()`)
+	p.set("path", "/late")
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	p.until("it waits", `document.getElementById("reply").innerText === "Waiting for the reply …"`)
+	p.set("path", "no path")
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	eval[bool](p, `(letGo(), true)`)
+	p.until("the late reply has come", `window.arrived`)
+	p.until("its record is shown", `document.querySelectorAll("#list li").length === 2`)
+	if got := p.text("#reply"); got != "Not sent: The path begins with one /." {
 		t.Errorf("the reply is %s", got)
 	}
 }

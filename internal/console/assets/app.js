@@ -3,7 +3,7 @@ import { byId, copy, say, settings } from "./dom.js";
 import { curl } from "./curl.js";
 import * as records from "./records.js";
 import { read, send } from "./request.js";
-import { showFailure, showReply, showWaiting } from "./reply.js";
+import { showFailure, showRefused, showReply, showWaiting } from "./reply.js";
 import { showRoutes } from "./routes.js";
 
 const fields = ["method", "path", "headers", "body"];
@@ -40,12 +40,12 @@ function check() {
   return !error && !only;
 }
 
-let sent = 0;
+let sent = 0; // the number of the last request; only its reply is shown
 
 async function sendForm() {
-  if (!check()) return;
   const number = ++sent;
   byId("reply").dataset.number = number;
+  if (!check()) return showRefused(byId("problem").textContent);
   showWaiting();
   try {
     const reply = await send(form().request);

@@ -13,6 +13,11 @@ export function showWaiting() {
   byId("reply").replaceChildren(el("p", { class: "empty" }, "Waiting for the reply …"));
 }
 
+/** The reply before is not one to what is in the form now. */
+export function showRefused(why) {
+  byId("reply").replaceChildren(el("p", { class: "problem" }, `Not sent: ${why}`));
+}
+
 export function showFailure(error) {
   const text = "No reply: the gateway does not answer.";
   byId("reply").replaceChildren(el("p", { class: "problem" }, `${text} (${error.message})`));
