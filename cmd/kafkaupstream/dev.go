@@ -47,7 +47,7 @@ type devOptions struct {
 	front                        string            // frontAPISIX or frontHTTP
 	variables                    map[string]string // of frontHTTP: httpfront.Trust.Variables
 	admin                        string            // "": metrics and health are not served
-	embedded                     bool              // the broker is dev's own
+	broker                       *devbroker.Broker // dev's own; nil: brokers are others'
 	file                         string            // "": there is none
 	text                         []byte            // of the file
 	routes                       []gateway.Route
@@ -92,7 +92,6 @@ func readDevOptions(env environment) (o devOptions, err error) {
 	if o.listen, err = parseAddress(o.listen); err != nil {
 		return o, fs.misused(env, "--listen: %v", err)
 	}
-	o.embedded = o.brokers == ""
 	o.secretNames, _ = secrets.ParseNames(secrets.DefaultNames) // which is a list of names
 	o.secrets = secrets.New(defaultSecretsDir, env.getenv, o.secretNames)
 	if o.text = []byte(defaultRoute); o.file != "" {
@@ -137,13 +136,12 @@ func dev(ctx context.Context, env environment) error {
 	if err != nil {
 		return err
 	}
-	if o.embedded {
-		broker, err := devbroker.Start()
-		if err != nil {
+	if o.brokers == "" {
+		if o.broker, err = devbroker.Start(); err != nil {
 			return err
 		}
-		defer broker.Close()
-		o.brokers = broker.Address()
+		defer o.broker.Close()
+		o.brokers = o.broker.Address()
 	}
 	log := logging.New(env.stderr, o.level)
 	defer log.Close(logWait) // before the broker, so that nothing is logged about its end
@@ -181,12 +179,8 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	}
 	url := "http://" + listener.Addr().String()
 	var front devFront
-	page := console.New(console.Options{
-		Gateway: url, Brokers: o.brokers, Embedded: o.embedded, ListenHost: hostOf(o.listen),
-		AllowOrigins: strings.Split(o.allowOrigin, ","),
-		Routes:       func() []console.Route { return consoleRoutes(front.routes()) },
-	})
-	tail, err := devbroker.NewTail(o.brokers, access, o.embedded, func(m *kafka.Message) {
+	page := o.console(url, func() []console.Route { return consoleRoutes(front.routes()) })
+	tail, err := devbroker.NewTail(o.brokers, access, o.broker != nil, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 		page.Record(m)
 	})

@@ -2,12 +2,24 @@ package main
 
 import (
 	"net"
+	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/console"
 	"github.com/kafkaupstream/kafkaupstream/internal/gateway"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
+
+// console is the page about the gateway at that URL.
+func (o *devOptions) console(url string, routes func() []console.Route) *console.Console {
+	options := console.Options{
+		Gateway: url, Brokers: o.brokers, ListenHost: hostOf(o.listen), AllowOrigins: strings.Split(o.allowOrigin, ","), Routes: routes,
+	}
+	if o.broker != nil { // a nil pointer would be a Broker
+		options.Broker = o.broker
+	}
+	return console.New(options)
+}
 
 // consoleRoutes describes the gateway's routes for the console.
 func consoleRoutes(routes []gateway.Route) []console.Route {

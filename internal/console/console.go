@@ -25,14 +25,20 @@ const Path = "/_console/"
 type Options struct {
 	// Gateway is the URL that the gateway was started at, and Brokers is where the records go, as dev prints them.
 	Gateway, Brokers string
-	// Embedded says that the broker is dev's own, so that sending one more record to it does no harm.
-	Embedded bool
+	// Broker is dev's own broker, so that sending one more record to it does no harm; nil: the brokers are others'.
+	Broker Broker
 	// ListenHost is the host that the gateway listens on: the page may be asked for by that name too.
 	ListenHost string
 	// AllowOrigins are the origins, as in Origin, of other pages that may send requests to the gateway.
 	AllowOrigins []string
 	// Routes gives the routes of the gateway as they are now.
 	Routes func() []Route
+}
+
+// Broker can be taken away and brought back, to show what clients are answered meanwhile.
+type Broker interface {
+	Away() bool
+	SetAway(away bool) error
 }
 
 // Console serves the page. Its methods may be called at any time by any goroutine.
@@ -51,7 +57,7 @@ func New(o Options) *Console { return &Console{options: o, recent: newHistory()}
 // Record shows a record on the pages that are open, and on those that will be opened soon. It does not wait for them.
 func (c *Console) Record(m *kafka.Message) { c.recent.add("record", encodeRecord(m)) }
 
-// RoutesChanged notifies the open pages that the routes have changed.
+// RoutesChanged notifies the open pages that what serveRoutes says has changed.
 func (c *Console) RoutesChanged() { c.recent.add("routes", []byte("{}")) }
 
 // Close ends the streams that are open, at once, and refuses new ones.
@@ -89,12 +95,15 @@ const notForOthers = `{"code":403,"message":"the development gateway is not for 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
 	name := strings.TrimPrefix(r.URL.Path, Path)
-	isData := name == "routes" || name == "records"
+	change := c.changes()[name]
+	isData := name == "routes" || name == "records" || change != nil
 	switch {
 	case !c.knownHost(r.Host):
 		http.Error(w, "the console is not asked for by this name; use "+c.options.Gateway+Path, http.StatusForbidden)
 	case isData && !sameOrigin(r):
 		http.Error(w, "the console is not for other web pages", http.StatusForbidden)
+	case change != nil:
+		serveChange(w, r, change)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET and HEAD are allowed here", http.StatusMethodNotAllowed)
@@ -137,10 +146,15 @@ func (c *Console) serveRoutes(w http.ResponseWriter) {
 	for _, r := range c.options.Routes() {
 		routes = append(routes, r.shown())
 	}
+	writeJSON(w, map[string]any{
+		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Broker != nil,
+		"away": c.options.Broker != nil && c.options.Broker.Away(), "routes": routes,
+	})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(map[string]any{ // an error is the client's going away
-		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Embedded, "routes": routes,
-	})
+	_ = e.Encode(v) // an error is the client's going away
 }

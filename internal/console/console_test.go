@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,10 +14,23 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
+// testBroker fails where it is told what it is already.
+type testBroker struct{ away bool }
+
+func (b *testBroker) Away() bool { return b.away }
+
+func (b *testBroker) SetAway(away bool) error {
+	if b.away == away {
+		return errors.New("as it was")
+	}
+	b.away = away
+	return nil
+}
+
 func newTestConsole(t *testing.T) *Console {
 	t.Helper()
 	c := New(Options{
-		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Embedded: true, ListenHost: "dev.example", AllowOrigins: []string{"http://localhost:3000"},
+		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Broker: &testBroker{}, ListenHost: "dev.example", AllowOrigins: []string{"http://localhost:3000"},
 		Routes: func() []Route {
 			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &routeconf.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
 		},
@@ -26,7 +40,11 @@ func newTestConsole(t *testing.T) *Console {
 }
 
 func ask(h http.Handler, method, target, host string, headers ...string) *http.Response {
-	r := httptest.NewRequest(method, target, nil)
+	return askWith(h, method, target, host, "", headers...)
+}
+
+func askWith(h http.Handler, method, target, host, body string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Host = host
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -121,6 +139,57 @@ func TestConsoleIsForItsOwnPageOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOnlyTheOwnPageChangesSomething(t *testing.T) {
+	const here = "127.0.0.1:9080"
+	own := []string{"Origin", "http://" + here, "Sec-Fetch-Site", "same-origin"}
+	cases := []struct {
+		name, method, body string
+		headers            []string
+		want               int
+	}{
+		{"its own page", "POST", `{"away": true}`, own, 204},
+		{"its own page, in an older browser", "POST", `{"away": true}`, own[:2], 204},
+		{"a program", "POST", `{"away": true}`, nil, 403},
+		{"another page", "POST", `{"away": true}`, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page that the gateway is open to", "POST", `{"away": true}`, []string{"Origin", "http://localhost:3000", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"a page without an origin", "POST", `{"away": true}`, []string{"Origin", "null"}, 403},
+		{"another page, without an Origin", "POST", `{"away": true}`, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"GET", "GET", "", own, 405},
+		{"nothing", "POST", "", own, 400},
+		{"no JSON", "POST", "away", own, 400},
+		{"neither", "POST", "{}", own, 400},
+		{"another type", "POST", `{"away": "yes"}`, own, 400},
+		{"what the broker refuses", "POST", `{"away": false}`, own, 400},
+		{"too much", "POST", strings.Repeat(" ", maxChange) + `{"away": true}`, own, 400},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newTestConsole(t)
+			resp := askWith(c, tc.method, Path+"broker", here, tc.body, tc.headers...)
+			if resp.StatusCode != tc.want || c.options.Broker.Away() != (tc.want == 204) {
+				t.Errorf("%d, away: %v, want %d", resp.StatusCode, c.options.Broker.Away(), tc.want)
+			}
+		})
+	}
+	c := newTestConsole(t)
+	if resp := askWith(c, "POST", Path+"broker", "evil.example:9080", `{"away": true}`, "Origin", "http://evil.example:9080"); resp.StatusCode != 403 {
+		t.Errorf("under a name that somebody else's DNS points here: %d", resp.StatusCode)
+	}
+}
+
+// A cluster of others' is not dev's to take away.
+func TestBrokersOfOthersAreNotTakenAway(t *testing.T) {
+	c := New(Options{Routes: func() []Route { return nil }})
+	t.Cleanup(c.Close)
+	if resp := askWith(c, "POST", Path+"broker", "localhost", `{"away": true}`, "Origin", "http://localhost"); resp.StatusCode != 405 {
+		t.Errorf("%d", resp.StatusCode)
+	}
+	about, err := io.ReadAll(ask(c, "GET", Path+"routes", "localhost").Body)
+	if err != nil || !strings.Contains(string(about), `"away":false,"brokers":"","embedded":false`) {
+		t.Errorf("%v %s", err, about)
 	}
 }
 

@@ -64,3 +64,7 @@ func sameOrigin(r *http.Request) bool {
 	}
 	return false
 }
+
+// ownPage reports whether a request can only come from the console's own page: a browser names the origin of every POST, and a
+// program does not pretend to have one.
+func ownPage(r *http.Request) bool { return r.Header.Get("Origin") != "" && sameOrigin(r) }

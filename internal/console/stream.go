@@ -32,7 +32,7 @@ type stream struct{ end context.CancelCauseFunc }
 //
 //	hello     {"boot": TEXT}  first; another boot than before: dev was started anew
 //	record    a record, see record.go
-//	routes    {}              the routes have changed
+//	routes    {}              what serveRoutes says has changed: a route, or whether the broker is away
 //	lost      {"count": N}    so many events were not sent, since the page was too slow
 //	replaced  {}              the last: there are too many pages, and newer ones
 func (c *Console) serveRecords(w http.ResponseWriter, r *http.Request) {

@@ -7,41 +7,50 @@ package devbroker
 
 import (
 	"fmt"
-	"net"
-	"strconv"
+	"sync"
 
-	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+	"github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 )
 
-// startMillis bounds how long the broker may take to answer.
-const startMillis = 5000
-
-// Broker is a one-node cluster inside the process. It belongs to a client that is
-// made for it: the library's own way to start one writes warnings to stderr. The
-// client is an admin client, the only kind that has no poll of 100 ms to wait for
-// when it is closed.
+// Broker is a one-node cluster inside the process. Its methods may be called by any
+// number of goroutines.
 type Broker struct {
-	client  *kafka.AdminClient
-	address string
+	simulation *librdkafka.Simulation
+
+	mu   sync.Mutex // guards away, and that it is what the simulation was last told
+	away bool
 }
 
 // Start starts a broker on a free port of 127.0.0.1.
 func Start() (*Broker, error) {
-	client, err := kafka.NewAdminClient(&kafka.ConfigMap{"test.mock.num.brokers": 1, "log_level": 0})
+	s, err := librdkafka.NewSimulation()
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded broker: %w", err)
 	}
-	md, err := client.GetMetadata(nil, false, startMillis)
-	if err != nil {
-		client.Close()
-		return nil, fmt.Errorf("the embedded broker does not answer: %w", err)
-	}
-	b := md.Brokers[0]
-	return &Broker{client, net.JoinHostPort(b.Host, strconv.Itoa(b.Port))}, nil
+	return &Broker{simulation: s}, nil
 }
 
 // Address returns the broker's host:port.
-func (b *Broker) Address() string { return b.address }
+func (b *Broker) Address() string { return b.simulation.Address() }
+
+// Away reports whether the broker was taken away.
+func (b *Broker) Away() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.away
+}
+
+// SetAway takes the broker away, so that no client reaches it, or brings it back at the
+// same address, with its records.
+func (b *Broker) SetAway(away bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.simulation.SetReachable(!away); err != nil {
+		return fmt.Errorf("the embedded broker: %w", err)
+	}
+	b.away = away
+	return nil
+}
 
 // Close stops the broker; its records are gone.
-func (b *Broker) Close() { b.client.Close() }
+func (b *Broker) Close() { b.simulation.Close() }

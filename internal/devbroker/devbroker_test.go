@@ -2,8 +2,11 @@ package devbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -132,6 +135,59 @@ func TestClosedBrokerIsGone(t *testing.T) {
 		t.Error("it still listens")
 	}
 	b.Close() // is allowed
+}
+
+func TestBrokerComesBackWithItsRecords(t *testing.T) {
+	b := startBroker(t)
+	address := b.Address()
+	_, screen := startTail(t, address, true)
+	produceTo(t, b, "t", 0, "before")
+	screen.waitFor(t, "t/before")
+	for round := range 3 {
+		if err := b.SetAway(true); err != nil || !b.Away() {
+			t.Fatalf("%v, away: %v", err, b.Away())
+		}
+		if c, err := net.Dial("tcp", address); err == nil { // and is hung up on, where a broker would wait for a request
+			if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("a client reaches it while it is away")
+			}
+			c.Close()
+		}
+		if err := b.SetAway(false); err != nil || b.Away() || b.Address() != address {
+			t.Fatalf("%v, away: %v at %s", err, b.Away(), b.Address())
+		}
+		value := fmt.Sprintf("after-%d", round)
+		sent := &kgo.Record{Topic: "t", Partition: 0, Value: []byte(value)}
+		produce(t, startClient(t, address, kgo.RecordPartitioner(kgo.ManualPartitioner())), sent)
+		if want := int64(round + 1); sent.Offset != want {
+			t.Errorf("its record has offset %d, want %d", sent.Offset, want)
+		}
+		screen.waitFor(t, "t/"+value)
+	}
+	b.Close()
+	if err := b.SetAway(true); err == nil {
+		t.Error("a broker that is closed is taken away")
+	}
+}
+
+func TestTailKnowsHowManyPartitionsTopicsHave(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "two"), kfake.SeedTopics(5, "five", "__internal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	tail, _ := startTail(t, c.ListenAddrs()[0], false)
+	got, err := tail.Partitions()
+	if err != nil || !maps.Equal(got, map[string]int{"two": 2, "five": 5}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	nobody, _ := startTail(t, "127.0.0.1:1", false)
+	if got, err := nobody.Partitions(); err == nil {
+		t.Errorf("of a cluster that is not there: %v", got)
+	}
 }
 
 func TestTailShowsEveryRecordOnce(t *testing.T) {

@@ -1,9 +1,11 @@
 package devbroker
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +33,9 @@ type Tail struct {
 	mu     sync.Mutex
 	topics map[string]time.Time // to be read, and since when
 
+	asked  sync.RWMutex // write-locked by the consumer's end: nobody asks it then
+	closed bool
+
 	next map[partition]kafka.Offset // where to go on
 }
 
@@ -53,6 +58,9 @@ func NewTail(brokers string, props map[string]string, all bool, show func(*kafka
 	conf["enable.auto.offset.store"] = false
 	conf["fetch.wait.max.ms"] = 50
 	conf["log_level"] = 2 // the plugin's producers log the same about the brokers
+	if all {              // the cluster is dev's own, which comes back soon when it was taken away
+		conf["reconnect.backoff.max.ms"] = 500
+	}
 	c, err := kafka.NewConsumer(&conf)
 	if err != nil {
 		return nil, fmt.Errorf("read records back: %w", err)
@@ -86,7 +94,7 @@ func (t *Tail) Close() {
 
 func (t *Tail) run() {
 	defer close(t.done)
-	defer t.consumer.Close()
+	defer t.end()
 	var looked time.Time
 	for {
 		select {
@@ -104,6 +112,34 @@ func (t *Tail) run() {
 			t.show(m)
 		}
 	}
+}
+
+func (t *Tail) end() {
+	t.asked.Lock()
+	defer t.asked.Unlock()
+	t.closed = true
+	t.consumer.Close()
+}
+
+// Partitions returns the topics of the cluster, but for Kafka's own, with how many partitions each has. The error is
+// librdkafka's when the cluster does not answer within a second.
+func (t *Tail) Partitions() (map[string]int, error) {
+	t.asked.RLock()
+	defer t.asked.RUnlock()
+	if t.closed {
+		return nil, errors.New("the reader of records is closed")
+	}
+	md, err := t.consumer.GetMetadata(nil, true, askMillis)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for name, topic := range md.Topics {
+		if !strings.HasPrefix(name, "__") && len(topic.Partitions) > 0 {
+			counts[name] = len(topic.Partitions)
+		}
+	}
+	return counts, nil
 }
 
 // look assigns partitions that are new.

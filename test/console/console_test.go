@@ -56,7 +56,7 @@ func TestKeyboardAloneIsEnough(t *testing.T) {
 		t.Errorf("the empty list shows %s, want %s …", got, want)
 	}
 	way := p.tabTo("path")
-	if got := strings.Join(way, " | "); got != "theme | help | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
+	if got := strings.Join(way, " | "); got != "away | theme | help | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
 		t.Errorf("the way to the path is %s", got)
 	}
 	p.replace("/typed")
@@ -214,6 +214,41 @@ func TestPageComesBackWhenDevDoes(t *testing.T) {
 	p.untilValues() // these were another broker's
 	p.preset("JSON")
 	p.untilValues(`{"item":"espresso","quantity":2,"total":5.60}`)
+}
+
+// With the broker away one sees what clients are answered, and with the broker back the record that was kept.
+func TestBrokerGoesAwayAndComesBack(t *testing.T) {
+	d := startDev(t)
+	d.putRoute(t, "kept", `["POST"]`, "/kept", `{"config": {}, "topic": "kept", "delivery": "durable", "timeout_ms": 10000}`)
+	d.putRoute(t, "told", `["POST"]`, "/told", `{"config": {}, "topic": "told", "delivery": "sync", "timeout_ms": 10000}`)
+	p, other := open(t, d, desktop), open(t, d, desktop)
+	send := func(path, want string) {
+		t.Helper()
+		p.set("path", path)
+		p.set("headers", "")
+		p.set("body", "to "+path)
+		p.click("#send")
+		p.until(path+" is answered "+want, `document.getElementById("status")?.innerText === `+js(want))
+	}
+	send("/kept", "200 OK")
+	p.untilValues("to /kept")
+	p.click("#away")
+	for _, page := range []*page{p, other} {
+		page.until("the page says that the broker is away", `document.getElementById("away").getAttribute("aria-pressed") === "true" && document.getElementById("broker").innerText === `+js(d.Broker+" (embedded, away)"))
+	}
+	send("/told", "503 Service Unavailable")
+	send("/kept", "202 Accepted")
+	p.untilValues("to /kept")
+	other.click("#away")
+	p.until("the page says that it is back", `document.getElementById("broker").innerText === `+js(d.Broker+" (embedded)"))
+	p.untilValues("to /kept", "to /kept")
+	send("/told", "200 OK")
+	p.untilValues("to /told", "to /kept", "to /kept")
+
+	cluster := open(t, startDev(t, "--brokers", d.Broker), desktop)
+	if !eval[bool](cluster, `document.getElementById("away").hidden`) {
+		t.Error("brokers of others' can be taken away")
+	}
 }
 
 func TestRoutesComeAndGoOnThePage(t *testing.T) {

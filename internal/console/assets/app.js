@@ -1,6 +1,7 @@
 // The page: puts the parts together.
-import { byId, copy, say, settings } from "./dom.js";
+import { showBroker, toggleBroker } from "./broker.js";
 import { curl } from "./curl.js";
+import { byId, copy, say, settings } from "./dom.js";
 import * as records from "./records.js";
 import { read, send } from "./request.js";
 import { showFailure, showRefused, showReply, showWaiting } from "./reply.js";
@@ -78,7 +79,7 @@ async function loadRoutes() {
   if (number !== asking) return;
   embedded = about.embedded;
   byId("gateway").textContent = location.origin;
-  byId("broker").textContent = about.brokers + (embedded ? " (embedded)" : "");
+  showBroker(about);
   showRoutes(about.routes, use, fill);
 }
 
@@ -192,6 +193,7 @@ function start() {
   byId("filter").addEventListener("input", (e) => records.filter(e.target.value));
   byId("pause").addEventListener("click", () => records.pause());
   byId("clear").addEventListener("click", () => records.clear());
+  byId("away").addEventListener("click", toggleBroker);
   byId("theme").addEventListener("click", () => theme(true));
   byId("help").addEventListener("click", () => byId("shortcuts").showModal());
   byId("single-keys").checked = settings.get("single-keys") !== "off";
