@@ -179,8 +179,9 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	}
 	url := "http://" + listener.Addr().String()
 	var front devFront
-	page := o.console(url, func() []console.Route { return consoleRoutes(front.routes()) })
-	tail, err := devbroker.NewTail(o.brokers, access, o.broker != nil, func(m *kafka.Message) {
+	var tail *devbroker.Tail
+	page := o.console(url, func() []console.Route { return consoleRoutes(front.routes()) }, func() (map[string]int, error) { return tail.Partitions() })
+	tail, err = devbroker.NewTail(o.brokers, access, o.broker != nil, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 		page.Record(m)
 	})

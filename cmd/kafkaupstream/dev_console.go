@@ -11,9 +11,10 @@ import (
 )
 
 // console is the page about the gateway at that URL.
-func (o *devOptions) console(url string, routes func() []console.Route) *console.Console {
+func (o *devOptions) console(url string, routes func() []console.Route, partitions func() (map[string]int, error)) *console.Console {
 	options := console.Options{
-		Gateway: url, Brokers: o.brokers, ListenHost: hostOf(o.listen), AllowOrigins: strings.Split(o.allowOrigin, ","), Routes: routes,
+		Gateway: url, Brokers: o.brokers, ListenHost: hostOf(o.listen), AllowOrigins: strings.Split(o.allowOrigin, ","),
+		Routes: routes, Partitions: partitions,
 	}
 	if o.broker != nil { // a nil pointer would be a Broker
 		options.Broker = o.broker

@@ -10,8 +10,10 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -33,6 +35,8 @@ type Options struct {
 	AllowOrigins []string
 	// Routes gives the routes of the gateway as they are now.
 	Routes func() []Route
+	// Partitions gives the brokers' topics, and how many partitions each has.
+	Partitions func() (map[string]int, error)
 }
 
 // Broker can be taken away and brought back, to show what clients are answered meanwhile.
@@ -96,7 +100,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
 	name := strings.TrimPrefix(r.URL.Path, Path)
 	change := c.changes()[name]
-	isData := name == "routes" || name == "records" || change != nil
+	isData := name == "routes" || name == "records" || name == "topics" || change != nil
 	switch {
 	case !c.knownHost(r.Host):
 		http.Error(w, "the console is not asked for by this name; use "+c.options.Gateway+Path, http.StatusForbidden)
@@ -109,6 +113,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only GET and HEAD are allowed here", http.StatusMethodNotAllowed)
 	case name == "routes":
 		c.serveRoutes(w)
+	case name == "topics":
+		c.serveTopics(w)
 	case name == "records":
 		c.serveRecords(w, r)
 	default:
@@ -150,6 +156,25 @@ func (c *Console) serveRoutes(w http.ResponseWriter) {
 		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Broker != nil,
 		"away": c.options.Broker != nil && c.options.Broker.Away(), "routes": routes,
 	})
+}
+
+// maxTopics is how many topics a page chooses among.
+const maxTopics = 1000
+
+// serveTopics says what topics the brokers have: {"topics": [[name, partitions], …]}, in the order of the names.
+func (c *Console) serveTopics(w http.ResponseWriter) {
+	counts, err := c.options.Partitions()
+	if err != nil {
+		http.Error(w, "the brokers do not say what topics there are: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	topics := [][2]any{}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if topics = append(topics, [2]any{name, counts[name]}); len(topics) == maxTopics {
+			break
+		}
+	}
+	writeJSON(w, map[string]any{"topics": topics})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,7 @@ func newTestConsole(t *testing.T) *Console {
 		Routes: func() []Route {
 			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &routeconf.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
 		},
+		Partitions: func() (map[string]int, error) { return map[string]int{"t": 4, "a": 1}, nil },
 	})
 	t.Cleanup(c.Close)
 	return c
@@ -123,6 +125,8 @@ func TestConsoleIsForItsOwnPageOnly(t *testing.T) {
 		{"a page of another port asks for the routes", "routes", here, []string{"Sec-Fetch-Site", "same-site"}, 403},
 		{"another page asks, in an older browser", "routes", here, []string{"Origin", "http://evil.example"}, 403},
 		{"a page without an origin asks", "routes", here, []string{"Origin", "null"}, 403},
+		{"its own page asks for the topics", "topics", here, []string{"Sec-Fetch-Site", "same-origin"}, 200},
+		{"another page asks for the topics", "topics", here, []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"another page asks for the records", "records", here, []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"a page of another port asks for the records", "records", here, []string{"Origin", "http://127.0.0.1:1"}, 403},
 	}
@@ -235,6 +239,35 @@ func TestConsoleServes(t *testing.T) {
 			resp := ask(c.Before(next), tc.method, tc.path, "localhost")
 			if got := resp.Header.Get("Content-Type"); resp.StatusCode != tc.status || got != tc.contentType {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tc.status, tc.contentType)
+			}
+		})
+	}
+}
+
+func TestPageIsToldOfTheTopics(t *testing.T) {
+	many := map[string]int{}
+	for i := range maxTopics + 1 {
+		many[fmt.Sprintf("t%06d", i)] = 1
+	}
+	for _, tc := range []struct {
+		name   string
+		counts map[string]int
+		err    error
+		status int
+		want   string
+	}{
+		{"in order", map[string]int{"t": 4, "<a>": 1}, nil, 200, `{"topics":[["<a>",1],["t",4]]}`},
+		{"none", nil, nil, 200, `{"topics":[]}`},
+		{"brokers that do not answer", nil, errors.New("timed out"), 503, "the brokers do not say what topics there are: timed out"},
+		{"more than can be chosen among", many, nil, 200, `{"topics":[["t000000",1],`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := New(Options{Partitions: func() (map[string]int, error) { return tc.counts, tc.err }})
+			t.Cleanup(c.Close)
+			resp := ask(c, "GET", Path+"topics", "localhost")
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || resp.StatusCode != tc.status || !strings.HasPrefix(string(body), tc.want) || strings.Count(string(body), "[") > maxTopics+1 {
+				t.Errorf("%v %d %.200s", err, resp.StatusCode, body)
 			}
 		})
 	}

@@ -28,19 +28,23 @@ type shownRoute struct {
 	Delivery string   `json:"delivery,omitempty"`
 	// Features are what makes the route more than an ordinary one, in a word each.
 	Features []string `json:"features"`
-	Presets  []Preset `json:"presets"`
+	// Overrides are what headers of the request decide; HeaderPrefix before one of them makes the header's name.
+	Overrides    []string `json:"overrides"`
+	HeaderPrefix string   `json:"headerPrefix,omitempty"`
+	Presets      []Preset `json:"presets"`
 }
 
 func (r *Route) shown() shownRoute {
 	v := shownRoute{
 		ID: r.ID, URIs: r.URIs, Methods: orEmpty(r.Methods), Hosts: orEmpty(r.Hosts), Problem: r.Problem,
-		Features: []string{}, Presets: []Preset{},
+		Overrides: []string{}, Features: []string{}, Presets: []Preset{},
 	}
 	s := r.Summary
 	if s == nil {
 		return v
 	}
 	v.Topic, v.Delivery = s.Topic, s.Delivery
+	v.Overrides, v.HeaderPrefix = orEmpty(s.Overrides), s.HeaderPrefix
 	if v.Key = s.Key; s.JSONKey != "" {
 		v.Key = cmp.Or(s.JSONKey+" of the body", s.Key)
 	}

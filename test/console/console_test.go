@@ -251,6 +251,59 @@ func TestBrokerGoesAwayAndComesBack(t *testing.T) {
 	}
 }
 
+// pick chooses in one of the lists of topics and partitions.
+func (p *page) pick(what, value string) {
+	p.t.Helper()
+	p.until(value+" can be chosen", `[...document.getElementById(`+js(what)+`).options].some((o) => o.value === `+js(value)+`)`)
+	eval[bool](p, `((s) => { s.value = `+js(value)+`; return s.dispatchEvent(new Event("change", {bubbles: true})) })(document.getElementById(`+js(what)+`))`)
+}
+
+func TestTopicAndPartitionArePicked(t *testing.T) {
+	d := startDev(t)
+	d.putRoute(t, "open", `["POST"]`, "/open", `{"config": {}, "topic": "first", "delivery": "sync", "headerprefix": "x-", "overrides": ["topic", "partition"]}`)
+	d.putRoute(t, "half", `["POST"]`, "/half", `{"config": {}, "topic": "second", "delivery": "sync", "overrides": ["topic"]}`)
+	d.putRoute(t, "shut", `["POST"]`, "/shut", `{"config": {}, "topic": "first", "delivery": "sync", "overrides": []}`)
+	p := open(t, d, desktop)
+	offered := func(what string) string {
+		return eval[string](p, `((s) => s.checkVisibility() ? [...s.options].map((o) => o.text).join(" | ") : "")(document.getElementById(`+js(what)+`))`)
+	}
+	for _, route := range []string{"shut", "half"} {
+		p.choose(route)
+		p.preset("JSON")
+	}
+	p.untilValues(`{"item":"espresso","quantity":2,"total":5.60}`, `{"item":"espresso","quantity":2,"total":5.60}`)
+	p.choose("shut")
+	if got := offered("topic") + offered("partition"); got != "" {
+		t.Errorf("of a route that fixes both there can be chosen %s", got)
+	}
+	p.choose("open")
+	eval[bool](p, `(document.getElementById("topic").focus(), true)`) // which asks what topics there are
+	p.pick("topic", "second")
+	p.pick("partition", "3")
+	if got := eval[string](p, `document.getElementById("headers").value`); got != "content-type: application/json\nx-topic: second\nx-partition: 3" {
+		t.Errorf("the headers are %q", got)
+	}
+	if got := offered("topic") + "; " + offered("partition"); got != "first (the route’s) | first | second; the route’s, or by key | 0 | 1 | 2 | 3" {
+		t.Errorf("there can be chosen %s", got)
+	}
+	p.click("#send")
+	p.until("the record is shown", `document.querySelector("#list .meta")?.innerText.replace(/\s+/g, " ").startsWith("second partition 3 offset ")`)
+
+	p.pick("partition", "")
+	p.set("headers", "X-Topic: typed\n")
+	if got := eval[string](p, `document.getElementById("topic").selectedOptions[0].text`); got != "typed (new)" {
+		t.Errorf("of what was typed, it says %q", got)
+	}
+	p.pick("topic", "")
+	if got := eval[string](p, `document.getElementById("headers").value`); got != "" {
+		t.Errorf("the headers are %q", got)
+	}
+	p.choose("half")
+	if got := offered("topic"); !strings.HasPrefix(got, "second (the route’s) | first") || offered("partition") != "" {
+		t.Errorf("of a route that fixes the partition there can be chosen %s; %s", got, offered("partition"))
+	}
+}
+
 func TestRoutesComeAndGoOnThePage(t *testing.T) {
 	d := startDev(t)
 	p := open(t, d, desktop)

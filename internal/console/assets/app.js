@@ -2,6 +2,7 @@
 import { showBroker, toggleBroker } from "./broker.js";
 import { curl } from "./curl.js";
 import { byId, copy, say, settings } from "./dom.js";
+import { loadTopics, pickFor, showPicked, startPicker } from "./picker.js";
 import * as records from "./records.js";
 import { read, send } from "./request.js";
 import { showFailure, showRefused, showReply, showWaiting } from "./reply.js";
@@ -38,6 +39,7 @@ function check() {
   byId("problem").textContent = error || only || "";
   if (!error) byId("none-curl").textContent = curl(request);
   byId("curl").disabled = Boolean(error);
+  showPicked();
   return !error && !only;
 }
 
@@ -80,7 +82,8 @@ async function loadRoutes() {
   embedded = about.embedded;
   byId("gateway").textContent = location.origin;
   showBroker(about);
-  showRoutes(about.routes, use, fill);
+  showRoutes(about.routes, { use, fill, chose: pickFor });
+  loadTopics();
 }
 
 /** A preset is sent at once where the broker is dev's own; into a cluster of others nothing goes without being looked at. */
@@ -189,6 +192,7 @@ function start() {
     sendForm();
   });
   for (const id of fields) byId(id).addEventListener("input", () => (fit(), check()));
+  startPicker(() => (fit(), check()));
   byId("curl").addEventListener("click", copyCurl);
   byId("filter").addEventListener("input", (e) => records.filter(e.target.value));
   byId("pause").addEventListener("click", () => records.pause());

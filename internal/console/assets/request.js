@@ -26,6 +26,23 @@ export function read({ method, path, headers: lines, body }) {
   return { request, only: onlyCurl(request) };
 }
 
+const nameIn = (line) => line.slice(0, Math.max(line.indexOf(":"), 0)).trim().toLowerCase();
+
+/** The value of the first header of that name in the form's lines; "" when there is none. */
+export function headerIn(lines, name) {
+  const line = lines.split("\n").find((l) => nameIn(l) === name.toLowerCase());
+  return line ? line.slice(line.indexOf(":") + 1).trim() : "";
+}
+
+/** The lines with that header once, where it was or at the end; without it where the value is "". */
+export function withHeader(lines, name, value) {
+  const all = lines.split("\n").filter((l) => l.trim() !== "");
+  const at = all.findIndex((l) => nameIn(l) === name.toLowerCase());
+  const rest = all.filter((l) => nameIn(l) !== name.toLowerCase());
+  if (value !== "") rest.splice(at < 0 ? rest.length : at, 0, `${name}: ${value}`);
+  return rest.join("\n");
+}
+
 function onlyCurl({ method, headers, body }) {
   const kept = headers.find(([name]) => forbidden.test(name));
   if (kept) return `Browsers let no page set “${kept[0]}”. Copy as curl sends it.`;

@@ -4,22 +4,28 @@ import { kindOf } from "./reply.js";
 
 let chosen = "";
 
-/** Shows the routes; use(preset) is called when one of the presets is pressed, fill(preset) when a route is chosen. */
-export function showRoutes(routes, use, fill) {
+/**
+ * Shows the routes. Of the calls, use(preset) is made when one of the presets is pressed, fill(preset) when a route is chosen, and
+ * chose(route) when another one is, or none (null), or the same has changed.
+ */
+export function showRoutes(routes, calls) {
   const known = routes.some((r) => r.id === chosen);
   const box = byId("routes");
   const focused = box.contains(document.activeElement);
-  box.replaceChildren(...routes.map((r) => row(r, use, fill)));
+  box.replaceChildren(...routes.map((r) => row(r, calls)));
   if (routes.length === 0) box.append(el("p", { class: "empty" }, "There is no route. Every request is answered 404."));
   const route = known ? routes.find((r) => r.id === chosen) : routes[0];
-  if (route) choose(route, use, known ? null : fill);
-  else byId("presets").replaceChildren();
+  if (route) choose(route, calls, !known);
+  else {
+    byId("presets").replaceChildren();
+    calls.chose(null);
+  }
   if (focused) box.querySelector("input:checked")?.focus();
 }
 
-function row(route, use, fill) {
+function row(route, calls) {
   const radio = el("input", { type: "radio", name: "route", class: "unseen", value: route.id });
-  radio.addEventListener("change", () => choose(route, use, fill));
+  radio.addEventListener("change", () => choose(route, calls, true));
   const methods = route.methods.length ? route.methods.join(" ") : "any method";
   return el("label", { class: "route" },
     radio,
@@ -33,15 +39,16 @@ function row(route, use, fill) {
   );
 }
 
-function choose(route, use, fill) {
+function choose(route, calls, anew) {
   chosen = route.id;
   for (const radio of byId("routes").querySelectorAll("input")) radio.checked = radio.value === route.id;
   byId("presets").replaceChildren(...route.presets.map((p) => {
     const told = p.status && p.status !== 200;
     const button = el("button", { type: "button", title: p.note }, p.name,
       ...(told ? [" ", el("span", { class: "code", "data-kind": kindOf(p.status) }, String(p.status))] : []));
-    button.addEventListener("click", () => use(p));
+    button.addEventListener("click", () => calls.use(p));
     return button;
   }));
-  if (fill && route.presets.length) fill(route.presets[0]);
+  calls.chose(route);
+  if (anew && route.presets.length) calls.fill(route.presets[0]);
 }
