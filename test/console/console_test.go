@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -302,6 +303,80 @@ func TestTopicAndPartitionArePicked(t *testing.T) {
 	if got := offered("topic"); !strings.HasPrefix(got, "second (the route’s) | first") || offered("partition") != "" {
 		t.Errorf("of a route that fixes the partition there can be chosen %s; %s", got, offered("partition"))
 	}
+}
+
+// sentRows are the requests in the history, without the times, the newest first; * marks the one whose reply is shown.
+func sentRows(p *page) string {
+	p.t.Helper()
+	return eval[string](p, `[...document.querySelectorAll("#sent-list button")].map((b) => (b.ariaCurrent ? "*" : "") + [...b.children].slice(0, 2).map((e) => e.textContent).join(" ")).join(" | ")`)
+}
+
+func TestSentRequestsComeBackWithTheirReplies(t *testing.T) {
+	d := startDev(t)
+	d.putRoute(t, "orders", `["POST"]`, "/orders", `{"config": {}, "topic": "orders", "delivery": "sync", "overrides": ["topic"]}`)
+	p := open(t, d, desktop)
+	if eval[bool](p, `document.getElementById("sent").checkVisibility()`) {
+		t.Error("there is a history before anything was sent")
+	}
+	p.choose("orders")
+	p.preset("Invalid JSON")
+	reply := p.text("#reply pre")
+	p.set("headers", "content-type: text/plain\ntopic: elsewhere")
+	p.set("body", "first")
+	p.click("#send")
+	p.untilValues("first")
+	p.choose("dev")
+	p.set("path", "/"+strings.Repeat("long", 50))
+	p.set("headers", "")
+	p.set("body", "second")
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	p.untilValues("second", "first")
+	want := "200 POST /" + strings.Repeat("long", 50) + " | 200 POST /orders | 400 POST /orders"
+	p.until("all are in the history", `[...document.querySelectorAll("#sent-list b")].map((b) => b.innerText).join() === "200,200,400"`)
+	if got := sentRows(p); got != "*"+want {
+		t.Errorf("the history is %s", got)
+	}
+
+	p.click("#sent-list li:nth-child(2) button")
+	if got := eval[string](p, `["method", "path", "headers", "body"].map((id) => document.getElementById(id).value).join("|") + "|" + document.getElementById("topic").value + "|" + document.querySelector(".route :checked").value`); got != "POST|/orders|content-type: text/plain\ntopic: elsewhere|first|elsewhere|orders" {
+		t.Errorf("what is brought back is %q", got)
+	}
+	p.click("#sent-list li:nth-child(3) button")
+	if got := p.text("#reply pre"); got != reply || p.text("#status") != "400 Bad Request" || eval[string](p, `document.getElementById("body").value`) != `{"item": "espresso", "total": }` {
+		t.Errorf("the reply is %s, and was %s", got, reply)
+	}
+	if got := sentRows(p); got != strings.ReplaceAll(want, "| 400", "| *400") {
+		t.Errorf("the history is %s", got)
+	}
+	p.untilValues("second", "first") // nothing was sent again
+
+	p.set("path", "no path")
+	p.press(kb.Enter, chromedp.ModifierCtrl)
+	if got := sentRows(p); got != want {
+		t.Errorf("with a request that was refused the history is %s", got)
+	}
+	p.do(chromedp.Reload())
+	p.until("it is live again", `document.getElementById("live").dataset.state === "live"`)
+	if eval[bool](p, `document.getElementById("sent").checkVisibility()`) {
+		t.Error("there is a history after a reload")
+	}
+}
+
+// What a page keeps does not grow without end.
+func TestHistoryIsBounded(t *testing.T) {
+	p := open(t, startDev(t), desktop)
+	for i := range 22 {
+		p.set("path", fmt.Sprintf("/%d", i))
+		p.press(kb.Enter, chromedp.ModifierCtrl)
+	}
+	p.until("the last are kept", `document.querySelectorAll("#sent-list li").length === 20 && document.querySelector("#sent-list li:last-child").innerText.includes("POST /2")`)
+	eval[bool](p, `((f) => { f.value = "x".repeat(3 << 20); return f.dispatchEvent(new Event("input", {bubbles: true})) })(document.getElementById("body"))`)
+	for i := range 4 {
+		p.set("path", fmt.Sprintf("/large/%d", i))
+		p.press(kb.Enter, chromedp.ModifierCtrl)
+	}
+	p.until("two of them fit", `document.querySelectorAll("#sent-list li").length === 2 && document.querySelector("#sent-list li").innerText.includes("/large/3")`)
+	p.until("all are answered", `[...document.querySelectorAll("#sent-list b")].every((b) => b.innerText !== "…")`)
 }
 
 func TestRoutesComeAndGoOnThePage(t *testing.T) {

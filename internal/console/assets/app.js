@@ -5,25 +5,28 @@ import { byId, copy, say, settings } from "./dom.js";
 import { loadTopics, pickFor, showPicked, startPicker } from "./picker.js";
 import * as records from "./records.js";
 import { read, send } from "./request.js";
-import { showFailure, showRefused, showReply, showWaiting } from "./reply.js";
-import { showRoutes } from "./routes.js";
+import { showOutcome, showRefused } from "./reply.js";
+import { chooseRoute, chosenRoute, showRoutes } from "./routes.js";
+import * as sent from "./sent.js";
 
 const fields = ["method", "path", "headers", "body"];
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 // The request.
 
-const form = () => read(Object.fromEntries(fields.map((id) => [id, byId(id).value])));
+const texts = () => Object.fromEntries(fields.map((id) => [id, byId(id).value]));
+const form = () => read(texts());
 
-function fill(preset) {
-  byId("method").value = preset.method;
-  byId("path").value = preset.path;
-  byId("headers").value = preset.headers.map(([name, value]) => `${name}: ${value}`).join("\n");
-  byId("body").value = preset.body;
-  byId("note").textContent = preset.note;
-  byId("note").hidden = false;
+function fillTexts(wanted) {
+  for (const id of fields) byId(id).value = wanted[id];
   fit();
   check();
+}
+
+function fill(preset) {
+  fillTexts({ ...preset, headers: preset.headers.map(([name, value]) => `${name}: ${value}`).join("\n") });
+  byId("note").textContent = preset.note;
+  byId("note").hidden = false;
 }
 
 /** Lets the fields be as high as what is in them. */
@@ -43,19 +46,39 @@ function check() {
   return !error && !only;
 }
 
-let sent = 0; // the number of the last request; only its reply is shown
+let shown = null; // the request whose reply is shown, or waited for
+let number = 0;
+
+function show(entry) {
+  shown = entry;
+  sent.mark(entry);
+  if (entry) showOutcome(entry);
+}
 
 async function sendForm() {
-  const number = ++sent;
-  byId("reply").dataset.number = number;
-  if (!check()) return showRefused(byId("problem").textContent);
-  showWaiting();
-  try {
-    const reply = await send(form().request);
-    if (number === sent) showReply(reply);
-  } catch (error) {
-    if (number === sent) showFailure(error);
+  byId("reply").dataset.number = ++number;
+  if (!check()) {
+    show(null);
+    showRefused(byId("problem").textContent);
+    return;
   }
+  const entry = sent.add(texts(), chosenRoute(), bringBack);
+  show(entry);
+  try {
+    entry.reply = await send(form().request);
+  } catch (error) {
+    entry.error = error;
+  }
+  sent.update(entry);
+  if (entry === shown) show(entry);
+}
+
+/** Puts a request that was sent back into the form, with its reply. */
+function bringBack(entry) {
+  chooseRoute(entry.route);
+  fillTexts(entry.texts);
+  byId("note").hidden = true;
+  show(entry);
 }
 
 const copyCurl = () => {

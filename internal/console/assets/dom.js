@@ -66,3 +66,12 @@ async function write(text) {
 
 /** 1234 → "1,234 bytes". */
 export const bytes = (n) => (n === 1 ? "1 byte" : n.toLocaleString("en") + " bytes");
+
+const pad = (n, width) => String(n).padStart(width, "0");
+
+/** Milliseconds since 1970 → the time of day here. */
+export function clock(ms) {
+  const d = new Date(ms);
+  if (Number.isNaN(d.getTime())) return String(ms);
+  return `${pad(d.getHours(), 2)}:${pad(d.getMinutes(), 2)}:${pad(d.getSeconds(), 2)}.${pad(d.getMilliseconds(), 3)}`;
+}

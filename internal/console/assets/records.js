@@ -1,5 +1,5 @@
 // The records: a list, the newest first, that can be paused, filtered and cleared.
-import { byId, bytes, copy, el, say } from "./dom.js";
+import { byId, bytes, clock, copy, el, say } from "./dom.js";
 import { block, preview, visible } from "./text.js";
 
 const maxKept = 500; // on the page
@@ -104,14 +104,6 @@ function recordEntry(record) {
     if (details.open && details.children.length === 1) details.append(whole(record));
   });
   return { record, search: searchText(record), item: el("li", {}, details) };
-}
-
-const pad = (n, width) => String(n).padStart(width, "0");
-
-function clock(ms) {
-  const d = new Date(ms);
-  if (Number.isNaN(d.getTime())) return String(ms);
-  return `${pad(d.getHours(), 2)}:${pad(d.getMinutes(), 2)}:${pad(d.getSeconds(), 2)}.${pad(d.getMilliseconds(), 3)}`;
 }
 
 const isoTime = (ms) => {

@@ -9,7 +9,7 @@ const duration = (ms) => (ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleStrin
 /** What a status is to somebody who looks for trouble. */
 export const kindOf = (status) => (status < 300 ? "ok" : status < 500 ? "warn" : "bad");
 
-export function showWaiting() {
+function showWaiting() {
   byId("reply").replaceChildren(el("p", { class: "empty" }, "Waiting for the reply …"));
 }
 
@@ -18,13 +18,20 @@ export function showRefused(why) {
   byId("reply").replaceChildren(el("p", { class: "problem" }, `Not sent: ${why}`));
 }
 
-export function showFailure(error) {
+function showFailure(error) {
   const text = "No reply: the gateway does not answer.";
   byId("reply").replaceChildren(el("p", { class: "problem" }, `${text} (${error.message})`));
   say(text);
 }
 
-export function showReply({ status, reason, headers, text, took }) {
+/** Shows what came of a request; nothing yet: that it is waited for. */
+export function showOutcome({ reply, error }) {
+  if (reply) showReply(reply);
+  else if (error) showFailure(error);
+  else showWaiting();
+}
+
+function showReply({ status, reason, headers, text, took }) {
   const said = `${status} ${reason}`.trim();
   const size = new TextEncoder().encode(text).length;
   byId("reply").replaceChildren(

@@ -4,6 +4,14 @@ import { kindOf } from "./reply.js";
 
 let chosen = "";
 
+/** The ID of the route that is chosen; "": none. */
+export const chosenRoute = () => chosen;
+
+/** Chooses a route, if it is still there, as pressing it does. */
+export function chooseRoute(id) {
+  [...byId("routes").querySelectorAll("input")].find((radio) => radio.value === id)?.click();
+}
+
 /**
  * Shows the routes. Of the calls, use(preset) is made when one of the presets is pressed, fill(preset) when a route is chosen, and
  * chose(route) when another one is, or none (null), or the same has changed.
