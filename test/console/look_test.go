@@ -48,6 +48,7 @@ func TestLook(t *testing.T) {
 	t.Run("every control has a name", p.controlsHaveNames)
 	t.Run("what has the focus is seen", p.focusIsSeen)
 	t.Run("both themes can be read", p.themesCanBeRead)
+	t.Run("at each width nothing overlaps or is cut off", p.laidOut)
 	t.Run("narrow, it does not scroll sideways", p.narrowFits)
 }
 
@@ -62,6 +63,7 @@ func (p *page) themesCanBeRead(t *testing.T) {
 			{"in use", func() {}},
 			{"with a problem", func() { p.set("path", "x") }},
 			{"paused", func() { p.click("#pause") }},
+			{"with the broker away", func() { p.toggleBroker() }},
 			{"with the shortcuts", func() { p.click("#help") }},
 		} {
 			state.set()
@@ -70,6 +72,7 @@ func (p *page) themesCanBeRead(t *testing.T) {
 			}
 		}
 		p.press(kb.Escape)
+		p.toggleBroker()
 		p.click("#pause")
 		p.set("path", "/orders")
 	}
@@ -92,6 +95,66 @@ func (p *page) themesCanBeRead(t *testing.T) {
 	p.until("it is live again", `document.getElementById("live").dataset.state === "live"`)
 	if label := p.text("#theme"); label != "Theme: light" || background() != light {
 		t.Errorf("after a reload: %s, %s", label, background())
+	}
+}
+
+// toggleBroker takes the broker away or brings it back.
+func (p *page) toggleBroker() {
+	p.t.Helper()
+	const pressed = `document.getElementById("away").getAttribute("aria-pressed")`
+	before := eval[string](p, pressed)
+	p.click("#away")
+	p.until("the page has heard of it", pressed+" !== "+js(before))
+}
+
+// misplaced are the elements that are outside of the page, over one another, or cut off. What scrolls in a box, and what ends in …
+// on purpose, is neither.
+const misplaced = `(() => {
+	const seen = (e) => {
+		const r = e.getBoundingClientRect();
+		const box = {left: r.left, right: r.right, top: r.top, bottom: r.bottom};
+		for (let p = e.parentElement; p; p = p.parentElement) {
+			if (getComputedStyle(p).overflow === "visible") continue;
+			const by = p.getBoundingClientRect();
+			box.top = Math.max(box.top, by.top);
+			box.bottom = Math.min(box.bottom, by.bottom);
+		}
+		return box;
+	};
+	const name = (e) => e.tagName + "#" + e.id + "." + e.className + " " + (e.innerText ?? "").slice(0, 30);
+	const all = [...document.querySelectorAll("button, select, textarea, input, h1, h2, legend, label, dt, dd, .live, .tag, .route > *, .meta > *, .presets, .note, .status > *, .sent button > *")]
+		.filter((e) => e.checkVisibility() && !e.matches(".unseen, .unseen *")).map((e) => ({e, box: seen(e)})).filter(({box}) => box.bottom > box.top);
+	const found = [];
+	for (const [n, {e, box}] of all.entries()) {
+		if (box.left < 0 || box.right > innerWidth) found.push(name(e) + " is outside: " + box.left + " to " + box.right);
+		const style = getComputedStyle(e);
+		if (!e.matches("textarea, input, select") && style.overflow !== "visible" && style.textOverflow !== "ellipsis" && e.scrollWidth > e.clientWidth) found.push(name(e) + " is cut off");
+		if (e.matches("button") && e.scrollWidth > e.clientWidth) found.push(name(e) + " is wider than its button");
+		for (const {e: o, box: other} of all.slice(n + 1)) {
+			const wide = Math.min(box.right, other.right) - Math.max(box.left, other.left);
+			const high = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
+			if (wide > 1 && high > 1 && !e.contains(o) && !o.contains(e)) found.push(name(e) + " and " + name(o) + " overlap");
+		}
+	}
+	return all.length < 40 ? ["only " + all.length + " elements"] : found;
+})()`
+
+func (p *page) laidOut(t *testing.T) {
+	p.toggleBroker()
+	p.set("path", "no path")
+	defer func() {
+		p.toggleBroker()
+		p.set("path", "/orders")
+		p.look(desktop)
+	}()
+	for _, v := range []view{desktop, {width: 1024, height: 768}, {width: 960, height: 600}, {width: 390, height: 844}, {width: 320, height: 640}} {
+		p.look(v)
+		for _, what := range eval[[]string](p, misplaced) {
+			t.Errorf("at %d: %s", v.width, what)
+		}
+		if wide := eval[[]int64](p, `[document.scrollingElement.scrollWidth, innerWidth]`); wide[0] > wide[1] {
+			t.Errorf("at %d it is %d wide", v.width, wide[0])
+		}
 	}
 }
 
@@ -152,7 +215,7 @@ func (p *page) narrowFits(t *testing.T) {
 	p.openAll(9)
 	p.set("path", long) // a problem
 	eval[bool](p, `(document.querySelector(".reply summary").click(), document.getElementById("help").click(), true)`)
-	for _, width := range []int64{360, 320, 959, 960} {
+	for _, width := range []int64{390, 360, 320, 959, 960, 1024} {
 		p.look(view{width: width, height: 800})
 		wide := eval[[]string](p, `[document.scrollingElement, ...document.querySelectorAll(".pane, dialog")]
 			.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.tagName + "." + e.className + " is " + e.scrollWidth + " wide, and has " + e.clientWidth)`)

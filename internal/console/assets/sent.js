@@ -27,10 +27,12 @@ export function update(entry) {
     el("b", { "data-kind": error ? "bad" : reply && kindOf(reply.status) }, status),
     el("span", { class: "uri" }, `${texts.method} ${texts.path}`),
     el("time", {}, clock(entry.at)));
+  bound();
+}
+
+function bound() {
   let size = 0;
-  const fits = (e, n) => n === 0 || (n < maxKept && (size += sizeOf(e)) <= maxCharacters);
-  size = sizeOf(kept[0]);
-  const end = kept.findIndex((e, n) => !fits(e, n));
+  const end = kept.findIndex((e, n) => (size += sizeOf(e)) > maxCharacters && n > 0 || n >= maxKept);
   for (const e of end < 0 ? [] : kept.splice(end)) e.button.parentElement.remove();
 }
 
