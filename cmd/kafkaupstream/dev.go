@@ -162,7 +162,8 @@ func dev(ctx context.Context, env environment) error {
 // devFront is the way in, and what is behind it.
 type devFront struct {
 	http.Handler
-	routes func() []gateway.Route // as they are now
+	routes func() []gateway.Route   // as they are now
+	put    func(console.Edit) error // nil: they stay as they are
 	stop   func() error
 }
 
@@ -180,7 +181,7 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	url := "http://" + listener.Addr().String()
 	var front devFront
 	var tail *devbroker.Tail
-	page := o.console(url, func() []console.Route { return consoleRoutes(front.routes()) }, func() (map[string]int, error) { return tail.Partitions() })
+	page := o.console(url, &front, func() (map[string]int, error) { return tail.Partitions() })
 	tail, err = devbroker.NewTail(o.brokers, access, o.broker != nil, func(m *kafka.Message) {
 		fmt.Fprintln(env.stdout, devbroker.Line(m))
 		page.Record(m)
@@ -230,7 +231,7 @@ func (o *devOptions) startAPISIX(opts runnerOptions, tail *devbroker.Tail, page 
 			return devFront{}, errors.Join(err, stop())
 		}
 	}
-	return devFront{front, front.Routes, stop}, nil
+	return devFront{front, front.Routes, func(e console.Edit) error { return o.putRoute(front, e) }, stop}, nil
 }
 
 // startHTTP starts a core with serve's front. Whoever reaches dev is the gateway.
@@ -249,7 +250,7 @@ func (o *devOptions) startHTTP(opts runnerOptions, tail *devbroker.Tail, _ *cons
 	for _, route := range o.routes {
 		watchTopics(tail, route)
 	}
-	return devFront{front, func() []gateway.Route { return o.routes }, stop}, nil
+	return devFront{front, func() []gateway.Route { return o.routes }, nil, stop}, nil
 }
 
 // gateway is the gateway in front of the plugin. Its routes get the brokers where they name none, and show in the console
@@ -265,9 +266,9 @@ func (o *devOptions) gateway(client *gateway.Client, tail *devbroker.Tail, page 
 		},
 		OnRoute: func(route gateway.Route) {
 			watchTopics(tail, route)
-			page.RoutesChanged()
+			page.Changed()
 		},
-		OnDelete: func(string) { page.RoutesChanged() },
+		OnDelete: func(string) { page.Changed() },
 	})
 }
 

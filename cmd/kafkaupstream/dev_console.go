@@ -10,11 +10,14 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
-// console is the page about the gateway at that URL.
-func (o *devOptions) console(url string, routes func() []console.Route, partitions func() (map[string]int, error)) *console.Console {
+// console is the page about the gateway at that URL, which is asked when front and the reader of records are there.
+func (o *devOptions) console(url string, front *devFront, partitions func() (map[string]int, error)) *console.Console {
 	options := console.Options{
 		Gateway: url, Brokers: o.brokers, ListenHost: hostOf(o.listen), AllowOrigins: strings.Split(o.allowOrigin, ","),
-		Routes: routes, Partitions: partitions,
+		Routes: func() []console.Route { return consoleRoutes(front.routes()) }, Partitions: partitions,
+	}
+	if o.front == frontAPISIX { // the other has no routes that come and go
+		options.PutRoute = func(e console.Edit) error { return front.put(e) }
 	}
 	if o.broker != nil { // a nil pointer would be a Broker
 		options.Broker = o.broker
@@ -34,6 +37,7 @@ func consoleRoutes(routes []gateway.Route) []console.Route {
 			if c.Name != apisix.Name {
 				continue
 			}
+			shown.Conf, shown.Hidden = shownConf(c.Value)
 			parsed, err := routeconf.ParseRoute([]byte(c.Value), apisix.Limits)
 			if err != nil {
 				shown.Problem = err.Error() // names keys, and no value of a property

@@ -18,6 +18,9 @@ func (c *Console) changes() map[string]change {
 	if c.options.Broker != nil {
 		all["broker"] = c.changeBroker
 	}
+	if c.options.PutRoute != nil {
+		all["route"] = c.changeRoute
+	}
 	return all
 }
 
@@ -52,6 +55,24 @@ func (c *Console) changeBroker(body *json.Decoder) error {
 	if err := c.options.Broker.SetAway(*wanted.Away); err != nil {
 		return err
 	}
-	c.RoutesChanged()
+	c.Changed()
 	return nil
+}
+
+// Edit is a route as the page's form has it.
+type Edit struct {
+	ID   string   `json:"id"`
+	URIs []string `json:"uris"`
+	// Conf is the text of the configuration. What of the route's is never shown (Route.Hidden) stays, unless it is in the text.
+	Conf string `json:"conf"`
+	// New says that there is to be no route with that ID yet.
+	New bool `json:"new"`
+}
+
+func (c *Console) changeRoute(body *json.Decoder) error {
+	var edit Edit
+	if err := body.Decode(&edit); err != nil {
+		return err
+	}
+	return c.options.PutRoute(edit)
 }

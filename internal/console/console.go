@@ -35,6 +35,9 @@ type Options struct {
 	AllowOrigins []string
 	// Routes gives the routes of the gateway as they are now.
 	Routes func() []Route
+	// PutRoute makes a route or changes one, in the gateway that runs; nil: its routes stay as they are. The error says what is wrong
+	// with it, and has nothing of `config`.
+	PutRoute func(Edit) error
 	// Partitions gives the brokers' topics, and how many partitions each has.
 	Partitions func() (map[string]int, error)
 }
@@ -61,8 +64,8 @@ func New(o Options) *Console { return &Console{options: o, recent: newHistory()}
 // Record shows a record on the pages that are open, and on those that will be opened soon. It does not wait for them.
 func (c *Console) Record(m *kafka.Message) { c.recent.add("record", encodeRecord(m)) }
 
-// RoutesChanged notifies the open pages that what serveRoutes says has changed.
-func (c *Console) RoutesChanged() { c.recent.add("routes", []byte("{}")) }
+// Changed notifies the open pages that a route has changed, or whether the broker is away.
+func (c *Console) Changed() { c.recent.add("routes", []byte("{}")) }
 
 // Close ends the streams that are open, at once, and refuses new ones.
 func (c *Console) Close() {
@@ -154,7 +157,7 @@ func (c *Console) serveRoutes(w http.ResponseWriter) {
 	}
 	writeJSON(w, map[string]any{
 		"gateway": c.options.Gateway, "brokers": c.options.Brokers, "embedded": c.options.Broker != nil,
-		"away": c.options.Broker != nil && c.options.Broker.Away(), "routes": routes,
+		"away": c.options.Broker != nil && c.options.Broker.Away(), "editable": c.options.PutRoute != nil, "routes": routes,
 	})
 }
 

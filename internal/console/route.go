@@ -14,6 +14,9 @@ type Route struct {
 	// Summary is what the route does; nil where Problem says why it cannot be used.
 	Summary *routeconf.Summary
 	Problem string
+	// Conf is the text of the configuration as far as it is shown, and Hidden has the keys beside it whose values may hold secrets.
+	Conf   string
+	Hidden []string
 }
 
 // shownRoute is what a page shows of a route.
@@ -32,12 +35,14 @@ type shownRoute struct {
 	Overrides    []string `json:"overrides"`
 	HeaderPrefix string   `json:"headerPrefix,omitempty"`
 	Presets      []Preset `json:"presets"`
+	Conf         string   `json:"conf"`
+	Hidden       []string `json:"hidden"`
 }
 
 func (r *Route) shown() shownRoute {
 	v := shownRoute{
 		ID: r.ID, URIs: r.URIs, Methods: orEmpty(r.Methods), Hosts: orEmpty(r.Hosts), Problem: r.Problem,
-		Overrides: []string{}, Features: []string{}, Presets: []Preset{},
+		Overrides: []string{}, Features: []string{}, Presets: []Preset{}, Conf: r.Conf, Hidden: orEmpty(r.Hidden),
 	}
 	s := r.Summary
 	if s == nil {

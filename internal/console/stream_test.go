@@ -95,7 +95,7 @@ func TestPageSeesWhatWasAndWhatComes(t *testing.T) {
 	c.Record(message([]byte("k"), []byte("v")))
 	one := listenTo(t, s, "")
 	one.expect(`record {"topic":"orders","partition":3,"offset":42,`)
-	c.RoutesChanged()
+	c.Changed()
 	add(c, "2")
 	one.expect("routes {}", "record 2")
 	two := listenTo(t, s, "")

@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,7 +59,7 @@ func TestKeyboardAloneIsEnough(t *testing.T) {
 		t.Errorf("the empty list shows %s, want %s …", got, want)
 	}
 	way := p.tabTo("path")
-	if got := strings.Join(way, " | "); got != "away | theme | help | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
+	if got := strings.Join(way, " | "); got != "away | theme | help | edit | add | route | JSON | Text | Invalid JSON 400 | Key header | Other topic | GET 405 | curl | method | path" {
 		t.Errorf("the way to the path is %s", got)
 	}
 	p.replace("/typed")
@@ -377,6 +379,76 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	p.until("two of them fit", `document.querySelectorAll("#sent-list li").length === 2 && document.querySelector("#sent-list li").innerText.includes("/large/3")`)
 	p.until("all are answered", `[...document.querySelectorAll("#sent-list b")].every((b) => b.innerText !== "…")`)
+}
+
+func (p *page) editorIs(open bool) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("the editor is open: %v", open), fmt.Sprintf(`document.getElementById("editor").open === %v`, open))
+}
+
+func TestRoutesAreEditedAndAdded(t *testing.T) {
+	d := startDev(t)
+	d.putRoute(t, "orders", `["POST"]`, "/orders", `{"config": {"client.id": "hush"}, "topic": "orders", "delivery": "sync", "timeout_ms": 4000, "overrides": []}`)
+	p := open(t, d, desktop)
+	p.choose("orders")
+	p.click("#edit")
+	p.editorIs(true)
+	if got := eval[string](p, `["edit-id", "edit-path", "edit-topic", "edit-delivery", "edit-jsonkey", "edit-conf"].map((id) => document.getElementById(id).value.replace(/\s+/g, "")).join(" ")`); got != `orders /orders orders sync  {"topic":"orders","delivery":"sync","timeout_ms":4000,"overrides":[]}` {
+		t.Errorf("the form has %s", got)
+	}
+	if got := p.text("#edit-hidden"); got != "Not shown, and kept unless the text has it: config." {
+		t.Errorf("it says %s", got)
+	}
+	p.set("edit-topic", "invoices")
+	p.set("edit-jsonkey", "customer")
+	eval[bool](p, `((s) => { s.value = "durable"; return s.dispatchEvent(new Event("input", {bubbles: true})) })(document.getElementById("edit-delivery"))`)
+	conf := eval[string](p, `document.getElementById("edit-conf").value.replace(/\s+/g, "")`)
+	if conf != `{"topic":"invoices","delivery":"durable","timeout_ms":4000,"overrides":[],"jsonkey":"customer"}` {
+		t.Errorf("the fields make it %s", conf)
+	}
+	p.set("edit-conf", strings.Replace(conf, "timeout_ms", "timeout", 1))
+	p.click("#edit-save")
+	p.until("it is refused in the words of check", `document.getElementById("edit-problem").innerText.startsWith("timeout: unknown key")`)
+	p.set("edit-conf", "{")
+	if !eval[bool](p, `document.getElementById("edit-topic").disabled`) {
+		t.Error("of what is no JSON the topic can be changed")
+	}
+	p.set("edit-conf", conf)
+	p.set("edit-path", "/invoices /bills/*")
+	p.click("#edit-save")
+	p.editorIs(false)
+	p.until("the list has it", `document.querySelector(".route:has(:checked)")?.innerText.replace(/\s+/g, " ") === "orders POST /invoices /bills/* → invoices key customer of the body durable"`)
+	p.until("its request is filled in", `document.getElementById("path").value === "/invoices"`)
+	p.preset("JSON")
+	p.until("the record has the key", `document.querySelector("#list .meta")?.innerText.replace(/\s+/g, " ").includes("key customer-17")`)
+	if resp, err := http.Get(d.URL + "/apisix/admin/routes/orders"); err != nil {
+		t.Error(err)
+	} else if text, err := io.ReadAll(resp.Body); resp.Body.Close() != nil || err != nil || !strings.Contains(string(text), "hush") {
+		t.Errorf("its config has gone: %v %s", err, text)
+	}
+
+	p.click("#add")
+	p.editorIs(true)
+	p.set("edit-id", "orders")
+	p.click("#edit-save")
+	p.until("an ID that there is, is refused", `document.getElementById("edit-problem").innerText === 'there is a route "orders" already'`)
+	p.set("edit-id", "more")
+	p.set("edit-path", "/more")
+	p.set("edit-topic", "more")
+	p.click("#edit-save")
+	p.editorIs(false)
+	p.until("it is chosen", `document.querySelector(".route :checked")?.value === "more" && document.getElementById("path").value === "/more"`)
+	p.preset("Text")
+	p.untilValues("plain text, ⏎ as it came", `{"customer":"customer-17","item":"espresso","quantity":2,"total":5.60}`)
+
+	p.click("#edit")
+	p.editorIs(true)
+	p.set("edit-topic", "never")
+	p.press(kb.Escape)
+	p.editorIs(false)
+	if got := p.text(".route:has(:checked) .to"); got != "→ more" {
+		t.Errorf("a form that was left has changed the route: %s", got)
+	}
 }
 
 func TestRoutesComeAndGoOnThePage(t *testing.T) {

@@ -2,11 +2,12 @@
 import { showBroker, toggleBroker } from "./broker.js";
 import { curl } from "./curl.js";
 import { byId, copy, say, settings } from "./dom.js";
+import { startEditor } from "./editor.js";
 import { loadTopics, pickFor, showPicked, startPicker } from "./picker.js";
 import * as records from "./records.js";
 import { read, send } from "./request.js";
 import { showOutcome, showRefused } from "./reply.js";
-import { chooseRoute, chosenRoute, showRoutes } from "./routes.js";
+import { chooseRoute, showRoutes, wantRoute } from "./routes.js";
 import * as sent from "./sent.js";
 
 const fields = ["method", "path", "headers", "body"];
@@ -62,7 +63,7 @@ async function sendForm() {
     showRefused(byId("problem").textContent);
     return;
   }
-  const entry = sent.add(texts(), chosenRoute(), bringBack);
+  const entry = sent.add(texts(), route?.id, bringBack);
   show(entry);
   try {
     entry.reply = await send(form().request);
@@ -105,8 +106,17 @@ async function loadRoutes() {
   embedded = about.embedded;
   byId("gateway").textContent = location.origin;
   showBroker(about);
-  showRoutes(about.routes, { use, fill, chose: pickFor });
+  for (const id of ["edit", "add"]) byId(id).hidden = !about.editable;
+  showRoutes(about.routes, { use, fill, chose });
   loadTopics();
+}
+
+let route = null; // that is chosen
+
+function chose(r) {
+  route = r;
+  byId("edit").disabled = !r;
+  pickFor(r);
 }
 
 /** A preset is sent at once where the broker is dev's own; into a cluster of others nothing goes without being looked at. */
@@ -190,7 +200,7 @@ const keys = {
 const isField = (e) => e instanceof HTMLElement && (e.matches("input:not([type=radio], [type=checkbox]), textarea, select"));
 
 function onKey(e) {
-  if (e.isComposing || byId("shortcuts").open) return;
+  if (e.isComposing || document.querySelector("dialog[open]")) return;
   if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) {
     e.preventDefault();
     sendForm();
@@ -215,6 +225,7 @@ function start() {
     sendForm();
   });
   for (const id of fields) byId(id).addEventListener("input", () => (fit(), check()));
+  startEditor(() => route, (id) => (wantRoute(id), loadRoutes()));
   startPicker(() => (fit(), check()));
   byId("curl").addEventListener("click", copyCurl);
   byId("filter").addEventListener("input", (e) => records.filter(e.target.value));

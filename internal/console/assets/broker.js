@@ -1,4 +1,5 @@
 // The broker: where it is, and the switch that takes dev's own away and brings it back.
+import { change } from "./change.js";
 import { byId, say } from "./dom.js";
 
 let away = false;
@@ -12,16 +13,6 @@ export function showBroker(about) {
   byId("away").hidden = !about.embedded;
   byId("away").setAttribute("aria-pressed", String(away));
   if (changed) say(away ? "The broker is away" : "The broker is back");
-}
-
-/** Sends a change to dev, which tells all pages when it is made. The result is "", or why it was not made. */
-export async function change(name, document) {
-  try {
-    const response = await fetch(name, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(document) });
-    return response.ok ? "" : (await response.text()).trim();
-  } catch {
-    return "dev does not answer";
-  }
 }
 
 export async function toggleBroker() {

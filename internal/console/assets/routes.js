@@ -3,9 +3,9 @@ import { byId, el } from "./dom.js";
 import { kindOf } from "./reply.js";
 
 let chosen = "";
+let wanted = ""; // is chosen as soon as it is there, and anew if it is chosen already
 
-/** The ID of the route that is chosen; "": none. */
-export const chosenRoute = () => chosen;
+export const wantRoute = (id) => (wanted = id);
 
 /** Chooses a route, if it is still there, as pressing it does. */
 export function chooseRoute(id) {
@@ -17,12 +17,15 @@ export function chooseRoute(id) {
  * chose(route) when another one is, or none (null), or the same has changed.
  */
 export function showRoutes(routes, calls) {
-  const known = routes.some((r) => r.id === chosen);
+  const come = routes.find((r) => r.id === wanted);
+  if (come) chosen = wanted;
+  wanted = come ? "" : wanted;
+  const known = !come && routes.some((r) => r.id === chosen);
   const box = byId("routes");
   const focused = box.contains(document.activeElement);
   box.replaceChildren(...routes.map((r) => row(r, calls)));
   if (routes.length === 0) box.append(el("p", { class: "empty" }, "There is no route. Every request is answered 404."));
-  const route = known ? routes.find((r) => r.id === chosen) : routes[0];
+  const route = routes.find((r) => r.id === chosen) ?? routes[0];
   if (route) choose(route, calls, !known);
   else {
     byId("presets").replaceChildren();
