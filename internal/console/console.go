@@ -3,7 +3,7 @@
 //
 // It is for a developer's own machine and no part of `run`. It keeps the last records in memory, bounded in number and
 // bytes, and never makes the one who reports a record wait. It produces nothing itself: the page's requests are the
-// browser's, to the gateway.
+// browser's, to the gateway. What the page changes in dev, a route or the broker, cmd/kafkaupstream does for it.
 package console
 
 import (

@@ -1,7 +1,7 @@
 // Package librdkafka is the binding of librdkafka for what a producer needs: [NewProducer], records and
 // their reports in batches, metadata, transactions; and the table of its error codes, by which a
 // report becomes a record.Error ([Undelivered]). The C library itself is linked by
-// confluent-kafka-go. internal/producer/client calls it.
+// confluent-kafka-go. internal/producer/client calls it. [Simulation] is the library's broker for dev (internal/devbroker).
 //
 // It also knows librdkafka's configuration properties: their names, which are deprecated, which do
 // something for a producer, and what librdkafka reads in a value ([Normalize]); the table and the
