@@ -75,33 +75,56 @@ func (g *gate) await(ctx context.Context) bool {
 	return false
 }
 
-// topicsAhead are the topics of the records on disk that the forwarder has read and not sent. The
-// forwarder notes them, requests look; mu guards them.
-type topicsAhead struct {
-	mu    sync.Mutex
-	aside map[string]bool // true: some of the topic's records stand aside
+// unread is where a forwarder has read to that has to begin anew.
+const unread = -1
+
+// ahead is what comes before new records on disk: everything until the forwarder has read to the end,
+// and then the topics of the records that it has read and not sent, or goes back for. The forwarder notes
+// it, requests look; mu guards it.
+type ahead struct {
+	mu     sync.Mutex
+	readTo int64           // what the stream's appended was when the forwarder was last at the end
+	topics map[string]bool // true: some of the topic's records stand aside
 }
 
-func (t *topicsAhead) note(topic string, aside bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.aside[topic] = aside
+func newAhead() ahead { return ahead{readTo: unread, topics: map[string]bool{}} }
+
+// note notes that records of a topic are ahead.
+func (a *ahead) note(topic string, aside bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.topics[topic] = aside
 }
 
-func (t *topicsAhead) forget(topic string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.aside, topic)
+func (a *ahead) forget(topic string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.topics, topic)
 }
 
-// of reports whether a topic of the records is among them, and whether one has records that stand
-// aside.
-func (t *topicsAhead) of(recs []record.Record) (ahead, aside bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// read notes that the forwarder has read to the end, or is unread.
+func (a *ahead) read(to int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.readTo = to
+}
+
+// isRead reports whether the forwarder has read all that was put on disk.
+func (a *ahead) isRead(appended int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.readTo == appended
+}
+
+// of reports whether something on disk comes before the records, and whether records of one of their
+// topics stand aside.
+func (a *ahead) of(recs []record.Record, appended int64) (some, aside bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	some = a.readTo != appended
 	for i := range recs {
-		isAside, ok := t.aside[recs[i].Topic]
-		ahead, aside = ahead || ok, aside || isAside
+		isAside, ok := a.topics[recs[i].Topic]
+		some, aside = some || ok, aside || isAside
 	}
-	return ahead, aside
+	return some, aside
 }

@@ -48,12 +48,13 @@ type lanes struct {
 	partitionOf func(key []byte, partitions int32) int32
 	// look returns what is known of a topic; see [producer.Pool.Look].
 	look  func(topic string, partition int32) (partitions int32, err *record.Error)
-	ahead *topicsAhead // what requests see of the lanes
+	ahead *ahead // what requests see of the lanes
 
 	cursor  spool.Cursor           // of the reader
 	topics  map[string]*topicLanes // those with a record that is under way or aside
 	count   int                    // lanes
 	aside   map[*lane]struct{}     // those that stand aside
+	behind  map[string]struct{}    // topics for which the reader went back, until it is at the end
 	own     map[spool.Position]own // records under way that the reader has met
 	bytes   int                    // of these
 	chosen  []taken                // records that are just being read
@@ -106,7 +107,7 @@ type lane struct {
 }
 
 func newLanes() lanes {
-	return lanes{topics: map[string]*topicLanes{}, aside: map[*lane]struct{}{}, own: map[spool.Position]own{}}
+	return lanes{topics: map[string]*topicLanes{}, aside: map[*lane]struct{}{}, behind: map[string]struct{}{}, own: map[spool.Position]own{}}
 }
 
 // choose is what the reader does with a record or unit on disk.
@@ -233,9 +234,9 @@ func (ls *lanes) dropIfIdle(l *lane) {
 	ls.note(l.topic)
 }
 
-// note notes for requests whether a topic has lanes, and whether one stands aside.
+// note notes for requests whether a topic has lanes or will have some, and whether one stands aside.
 func (ls *lanes) note(t *topicLanes) {
-	if len(t.lanes) == 0 {
+	if _, behind := ls.behind[t.name]; len(t.lanes) == 0 && !behind {
 		ls.ahead.forget(t.name)
 		return
 	}
@@ -372,6 +373,7 @@ func (ls *lanes) comeBack(l *lane, now time.Time) {
 			ls.wentBack, ls.target = now, ls.cursor
 		}
 		ls.cursor = l.from
+		ls.behind[l.topic.name] = struct{}{}
 	}
 	ls.full = nil
 	l.isAside, l.passed = false, 0
@@ -382,6 +384,7 @@ func (ls *lanes) comeBack(l *lane, now time.Time) {
 
 // startOver takes the reader back to the beginning, and no lane stands aside then.
 func (ls *lanes) startOver() {
+	ls.ahead.read(unread)
 	for l := range ls.aside {
 		ls.comeBack(l, time.Time{})
 		ls.dropIfIdle(l)
@@ -400,6 +403,13 @@ func (ls *lanes) dropRetired(atEnd bool) {
 			ls.retired = append(ls.retired, l)
 		} else {
 			ls.dropIfIdle(l)
+		}
+	}
+	if atEnd {
+		for name := range ls.behind {
+			if delete(ls.behind, name); ls.topics[name] == nil {
+				ls.ahead.forget(name)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
@@ -129,5 +130,53 @@ func (b *broker) addTopic(t *testing.T, name string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// When what a topic's records waited for is gone, the reader goes back for them. Until it has, they come before new ones of
+// the topic, and of no other.
+func TestRecordsThatTheReaderGoesBackForComeBeforeNewOnes(t *testing.T) {
+	var obstacle *record.Error
+	ahead := newAhead()
+	ls := newLanes()
+	ls.ahead = &ahead
+	ls.look = func(string, int32) (int32, *record.Error) { return 1, obstacle }
+	ls.partitionOf = func([]byte, int32) int32 { return 0 }
+	at := func(receipt string) spool.Position {
+		p, err := spool.ParseReceipt(receipt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, second := at("18ec094219849240-44aed287-0"), at("18ec094219849240-44aed287-1")
+	comes := func(topic string) bool {
+		before, _ := ahead.of([]record.Record{{Topic: topic}}, 1)
+		return before
+	}
+	obstacle = &record.Error{Kind: record.KindUnavailable}
+	if ls.choose(&spool.Head{Topic: []byte("t"), Position: first}) != spool.Pass {
+		t.Fatal("the record does not stand aside")
+	}
+	ls.cursor = spool.Before(second)
+	ahead.read(1) // it is at the end
+	if !comes("t") || comes("u") {
+		t.Error("while it stands aside:", comes("t"), comes("u"))
+	}
+	obstacle = nil
+	ls.examine(time.Now())
+	if ls.cursor != spool.Before(first) || len(ls.topics) > 0 {
+		t.Fatal("the reader has not gone back:", ls.cursor, ls.topics)
+	}
+	if !comes("t") || comes("u") {
+		t.Error("when the reader has gone back:", comes("t"), comes("u"))
+	}
+	ls.dropRetired(true)
+	if comes("t") {
+		t.Error("when it is at the end, and all is sent")
+	}
+	ls.startOver()
+	if !comes("u") {
+		t.Error("when it begins anew")
 	}
 }

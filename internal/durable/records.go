@@ -57,7 +57,7 @@ func (f *recordForwarder) round(disk *spool.Stream) (_ time.Duration, deaf bool)
 		f.say("records wait on disk behind those of too many topics and partitions that stand aside", fmt.Sprintf("%d do", len(f.aside)))
 	case f.full == nil:
 		f.dropRetired(true)
-		f.readTo.Store(appended)
+		f.lanes.ahead.read(appended)
 		f.startOverIfLost(disk)
 	}
 	f.gateBefore(disk.Pending() - f.standing())
@@ -88,7 +88,7 @@ func (f *recordForwarder) recordsWait(err *record.Error) (time.Duration, bool) {
 // startOverIfLost takes the reader back to the beginning if it is at the end and there are records
 // that are neither under way nor aside.
 func (f *recordForwarder) startOverIfLost(disk *spool.Stream) {
-	if len(f.own) == 0 && len(f.aside) == 0 && disk.Pending() > 0 && f.readTo.Load() == f.appended.Load() {
+	if len(f.own) == 0 && len(f.aside) == 0 && disk.Pending() > 0 && f.lanes.ahead.isRead(f.appended.Load()) {
 		f.startOver()
 	}
 }

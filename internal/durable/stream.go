@@ -39,10 +39,9 @@ type stream struct {
 
 	flights flights
 	gate    gate
-	ahead   topicsAhead
+	ahead   ahead
 
 	appended atomic.Int64 // how often something was put on disk
-	readTo   atomic.Int64 // what appended was when the forwarder was last at the end
 
 	units units // of a transactional stream; for the holder of the turn
 }
@@ -52,7 +51,7 @@ func newStream(c *common, conn *kafkaconf.Connection, policy Policy) *stream {
 		common: c, id: streamID(conn, policy), conn: conn, policy: policy,
 		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		flights: flights{at: map[spool.Position]*flight{}},
-		ahead:   topicsAhead{aside: map[string]bool{}},
+		ahead:   newAhead(),
 		units:   units{memory: newMemory()},
 	}
 	if conn.Transactional() && c.pool != nil {
@@ -96,10 +95,10 @@ func (st *stream) clear(recs []record.Record) bool {
 // past reports whether all that is on disk is of other topics than the records', as far as the
 // forwarder has not sent it.
 func (st *stream) past(recs []record.Record) bool {
-	if st.policy == Suspend || st.conn.Transactional() || st.readTo.Load() != st.appended.Load() {
+	if st.policy == Suspend || st.conn.Transactional() {
 		return false
 	}
-	ahead, _ := st.ahead.of(recs)
+	ahead, _ := st.ahead.of(recs, st.appended.Load())
 	return !ahead
 }
 
@@ -107,7 +106,7 @@ func (st *stream) past(recs []record.Record) bool {
 // are being sent; false: new ones are to be kept.
 func (st *stream) awaitClear(ctx context.Context, recs []record.Record) bool {
 	for !st.clear(recs) {
-		if _, aside := st.ahead.of(recs); aside || !st.gate.await(ctx) {
+		if _, aside := st.ahead.of(recs, st.appended.Load()); aside || !st.gate.await(ctx) {
 			return false
 		}
 	}
@@ -220,6 +219,7 @@ func (st *stream) load() {
 			return
 		}
 	}
+	st.appended.Add(1) // before new records can be taken for later ones of a stream that is read
 	if err := disk.Load(); err != nil {
 		st.log.Error("cannot read a stream of the spool", "stream", st.id, "error", err)
 		return

@@ -13,7 +13,7 @@ import (
 var badRecords = []scenario{
 	clients("5 % of the records have no key or a wrong timestamp", some(5, keyless, future), scenario{topic: compacted, route: timestamps}),
 	clients("5 % of the records are larger than the topic takes", some(5, large), scenario{full: true, topic: twoThousandBytes}),
-	clients("a topic's limit is lowered and raised under way", mixedSizes, scenario{lasts: 4 * time.Second, strike: limitChanged}),
+	clients("a topic's limit is lowered and raised under way", mixedSizes, scenario{full: true, lasts: 4 * time.Second, strike: limitChanged}),
 	clients("1 % of the records have no key or a wrong timestamp", some(1, keyless, future), scenario{full: true, topic: compacted, route: timestamps}),
 	clients("1 % of the records are larger than the topic takes", some(1, large), scenario{full: true, topic: twoThousandBytes}),
 	clients("2 % of the records are larger than the topic's 200,000 bytes", some(2, huge),
