@@ -47,7 +47,7 @@ unit: ## tests without a real broker, with the race detector (as root on Linux, 
 	go test -asan -count=1 ./internal/librdkafka # C's memory: leaks, and accesses that are invalid
 
 fuzz: ## every decoder, FUZZTIME runs each
-	@printf '%s\n' $(DECODERS) | xargs -P $$(nproc) -I {} sh -c 'f={}; \
+	@printf '%s\n' $(DECODERS) | xargs -P $$(getconf _NPROCESSORS_ONLN) -I {} sh -c 'f={}; \
 	  go test -run "^$$" -fuzz "^$${f%@*}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$${f#*@}" || { echo "fuzz $$f failed"; exit 255; }'
 
 # They build what they test: Go's cache does not see it change. The longest goes first, and chaos alone.

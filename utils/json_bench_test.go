@@ -20,26 +20,21 @@ import (
 //	go test -run '^$' -bench JSON -count 6 ./utils
 func BenchmarkJSON(b *testing.B) {
 	for _, doc := range benchmarkDocuments(b) {
-		b.Run(doc.name+"/with=CompactJSON", func(b *testing.B) {
-			var buf []byte
-			measure(b, doc.body, func(src []byte) error {
-				out, err := utils.CompactJSON(buf, src)
-				if err == nil && len(out) < len(src) {
-					buf = out
-				}
-				return err
+		for _, with := range []struct {
+			name    string
+			compact func(dst, src []byte) ([]byte, error)
+		}{{"CompactJSON", utils.CompactJSON}, {"CompactLooseJSON", utils.CompactLooseJSON}} {
+			b.Run(doc.name+"/with="+with.name, func(b *testing.B) {
+				var buf []byte
+				measure(b, doc.body, func(src []byte) error {
+					out, err := with.compact(buf, src)
+					if err == nil && len(out) < len(src) {
+						buf = out
+					}
+					return err
+				})
 			})
-		})
-		b.Run(doc.name+"/with=CompactLooseJSON", func(b *testing.B) {
-			var buf []byte
-			measure(b, doc.body, func(src []byte) error {
-				out, err := utils.CompactLooseJSON(buf, src)
-				if err == nil && len(out) < len(src) {
-					buf = out
-				}
-				return err
-			})
-		})
+		}
 		b.Run(doc.name+"/with=json.Compact", func(b *testing.B) {
 			var buf bytes.Buffer
 			measure(b, doc.body, func(src []byte) error {

@@ -310,31 +310,22 @@ func watchTopics(tail *devbroker.Tail, route gateway.Route) {
 // what is wrong with it, such as a key given twice, is the plugin's to say. What is no JSON
 // is left alone, so that the place of the error is one in the text as it is written.
 func withBrokers(text, brokers string) string {
-	if !json.Valid([]byte(text)) {
+	members, first, ok := confMembers(text)
+	if !ok {
 		return text
 	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
-		return text
-	}
-	first := int(dec.InputOffset()) // place in the object of the configuration
 	var props map[string]json.RawMessage
 	start := 0 // place in the object under config
 	var transport *string
-	for dec.More() {
-		var value json.RawMessage
-		name, err := dec.Token()
-		if err != nil || dec.Decode(&value) != nil {
-			return text
-		}
-		switch name {
+	for _, m := range members {
+		switch m.name {
 		case "config":
-			start = int(dec.InputOffset()) - len(value) + 1
-			if json.Unmarshal(value, &props) != nil {
+			start = m.at + 1
+			if json.Unmarshal(m.value, &props) != nil {
 				return text
 			}
 		case "transport_url":
-			if json.Unmarshal(value, &transport) != nil {
+			if json.Unmarshal(m.value, &transport) != nil {
 				return text
 			}
 		}

@@ -13,36 +13,39 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
-// confMember is a member of a configuration, its value as it is written.
+// confMember is a member of a configuration, its value as it is written, and where that begins in the text.
 type confMember struct {
 	name  string
 	value json.RawMessage
+	at    int
 }
 
-// confMembers are those of a JSON object in their order; none of what is no object.
-func confMembers(text string) (members []confMember) {
+// confMembers are those of a JSON object in their order, and first is the place in the text before them; false: it is no object.
+func confMembers(text string) (members []confMember, first int, ok bool) {
 	if !json.Valid([]byte(text)) {
-		return nil
+		return nil, 0, false
 	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
-		return nil
+		return nil, 0, false
 	}
+	first = int(dec.InputOffset())
 	for dec.More() {
 		name, err := dec.Token()
 		var value json.RawMessage
 		if err != nil || dec.Decode(&value) != nil {
-			return nil
+			return nil, 0, false
 		}
-		members = append(members, confMember{name.(string), value}) // JSON has no other names
+		members = append(members, confMember{name.(string), value, int(dec.InputOffset()) - len(value)}) // JSON has no other names
 	}
-	return members
+	return members, first, true
 }
 
 // shownConf is what the console shows of a configuration, and the keys that it keeps to itself.
 func shownConf(text string) (shown string, hidden []string) {
 	var parts []string
-	for _, m := range confMembers(text) {
+	members, _, _ := confMembers(text)
+	for _, m := range members {
 		switch {
 		case slices.Contains(routeconf.ShownKeys, m.name):
 			parts = append(parts, fmt.Sprintf("%q: %s", m.name, m.value))
@@ -60,12 +63,13 @@ func shownConf(text string) (shown string, hidden []string) {
 // keepHidden adds to a configuration what of the old one was not shown, unless it has it itself. What is no JSON object stays as it is,
 // so that the place of the error is one in the text as it is written.
 func keepHidden(text, old string) string {
-	given := confMembers(text)
-	if len(given) == 0 && strings.Join(strings.Fields(text), "") != "{}" {
+	given, first, ok := confMembers(text)
+	if !ok {
 		return text
 	}
 	var kept []string
-	for _, m := range confMembers(old) {
+	before, _, _ := confMembers(old)
+	for _, m := range before {
 		isGiven := slices.ContainsFunc(given, func(g confMember) bool { return g.name == m.name })
 		if slices.Contains(routeconf.HiddenKeys, m.name) && !isGiven {
 			kept = append(kept, fmt.Sprintf("%q:%s", m.name, m.value))
@@ -77,7 +81,6 @@ func keepHidden(text, old string) string {
 	if len(given) > 0 {
 		kept = append(kept, "")
 	}
-	first := strings.Index(text, "{") + 1
 	return text[:first] + strings.Join(kept, ",") + text[first:]
 }
 

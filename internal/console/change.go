@@ -12,16 +12,15 @@ const maxChange = 1 << 20
 // change is something that the page changes in dev, by a POST of a JSON document. The error says what is wrong with it.
 type change func(body *json.Decoder) error
 
-// changes are by their names below Path.
-func (c *Console) changes() map[string]change {
-	all := map[string]change{}
-	if c.options.Broker != nil {
-		all["broker"] = c.changeBroker
+// change returns what the page may change at a name below Path; nil: nothing.
+func (c *Console) change(name string) change {
+	switch {
+	case name == "broker" && c.options.Broker != nil:
+		return c.changeBroker
+	case name == "route" && c.options.PutRoute != nil:
+		return c.changeRoute
 	}
-	if c.options.PutRoute != nil {
-		all["route"] = c.changeRoute
-	}
-	return all
+	return nil
 }
 
 // serveChange serves the console's own page and nobody else: a program has dev's flags and the Admin API.

@@ -102,7 +102,7 @@ const notForOthers = `{"code":403,"message":"the development gateway is not for 
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guard(w.Header())
 	name := strings.TrimPrefix(r.URL.Path, Path)
-	change := c.changes()[name]
+	change := c.change(name)
 	isData := name == "routes" || name == "records" || name == "topics" || change != nil
 	switch {
 	case !c.knownHost(r.Host):

@@ -16,7 +16,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
-// testBroker fails where it is told what it is already.
+// testBroker returns an error when it is set to the state that it has.
 type testBroker struct{ away bool }
 
 func (b *testBroker) Away() bool { return b.away }

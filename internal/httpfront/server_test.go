@@ -582,7 +582,7 @@ func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
 	}
 }
 
-// lateListener accepts when it is told to, as on a machine that has other things to do.
+// lateListener holds each Accept back, as a busy machine does.
 type lateListener struct {
 	*net.TCPListener
 	asked, accepts chan struct{}
@@ -639,7 +639,7 @@ func TestShutdownAnswersRequestsOnNewConnections(t *testing.T) {
 		c := f.dial()
 		c.send(request)
 		ended := shutdown(f)
-		await.Within(t, 20*time.Second, "it is told to stop", f.Leaving)
+		await.Within(t, 20*time.Second, "Shutdown has begun", f.Leaving)
 		close(accepts)
 		answered(t, c, ended)
 	})

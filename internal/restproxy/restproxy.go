@@ -47,6 +47,9 @@ var formats = map[string]schema.Format{TypeAvro: schema.Avro, TypeProtobuf: sche
 
 // TypeOf is the type of keys and values that have a schema of a format; "": it is none.
 func TypeOf(format schema.Format) string {
+	if format == "" { // as of most records
+		return ""
+	}
 	for kind, of := range formats {
 		if of == format {
 			return kind

@@ -49,8 +49,8 @@ type encoder interface {
 }
 
 // Compile returns the schema of a JSON text: of JSON Schema 2020-12, unless its
-// "$schema" names 2019-09, draft-07, -06 or -04. "format" is checked where the
-// specification says so: up to draft-07.
+// "$schema" names 2019-09, draft-07, -06 or -04. "format" is checked up to draft-07,
+// as these specifications require.
 //
 // The error is an [*Error] of KindConfiguration that says what is wrong and where:
 // the text is no schema, has a pattern that neither RE2 knows nor RE2 with look-around, refers to another

@@ -35,8 +35,8 @@ type Options struct {
 	// Command returns the command of a worker that is about to be started, without files,
 	// and the file that it inherits, which is closed then.
 	Command func() (*exec.Cmd, *os.File, error)
-	// Farewell returns what the worker is told when the supervisor ends, which is not 0, and how long
-	// the supervisor waits for it then.
+	// Farewell returns the byte, not 0, that the supervisor sends to the worker when it ends, and how long
+	// it then waits for the worker.
 	Farewell func() (word byte, wait time.Duration)
 	Log      *slog.Logger
 }

@@ -127,7 +127,7 @@ func mustRun(t *testing.T, o Options) *Report {
 	return r
 }
 
-// An honest gateway produces and then says so.
+// honest is a gateway that produces the record before it replies.
 func honest(w http.ResponseWriter, r *request, produce func(...*kgo.Record)) {
 	record := r.record()
 	produce(record)

@@ -339,7 +339,7 @@ func requests() []request {
 	return []request{
 		{name: "an asynchronous record is queued", conf: plain, headers: jsonType, body: `{"a": 1}`, status: 200,
 			reply: members{"message": "queued for Kafka", "delivered": "unknown"}, record: &record{"orders", 1, nil, `{"a":1}`}},
-		{name: "an acknowledged record's place is told", conf: sync, body: "text", status: 200,
+		{name: "the reply has the place of an acknowledged record", conf: sync, body: "text", status: 200,
 			reply:  members{"delivered": "yes", "topic": "orders", "partition": 2.0, "offset": 0.0, "timestamp": 0.0},
 			record: &record{"orders", 2, nil, "text"}},
 		{name: "PUT produces as POST does", conf: sync, method: "PUT", body: "put", status: 200,
@@ -467,8 +467,8 @@ func compareRecords(t *testing.T, got, want []record) {
 	}
 }
 
-// A ParseConf error would make both APISIX and the stock runner skip the plugin:
-// the request would go on to whatever upstream the route has.
+// APISIX and the stock runner skip a plugin whose ParseConf fails, and forward the
+// request to the route's upstream.
 func TestInvalidConfigurationNeverFailsOpen(t *testing.T) {
 	cases := []struct{ name, conf, reason string }{
 		{"a key that does not exist", config(`,"topicc":"orders"`), `topicc: unknown key; did you mean \"topic\"?`},
