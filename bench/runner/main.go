@@ -154,7 +154,7 @@ func serve(p extplugin.Plugin, memory extplugin.Memory) error {
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	return server.Shutdown(ctx, drainTimeout/20)
+	return server.Shutdown(ctx)
 }
 
 func logger() *slog.Logger {

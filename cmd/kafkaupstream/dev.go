@@ -224,7 +224,7 @@ func (o *devOptions) startAPISIX(opts runnerOptions, tail *devbroker.Tail, page 
 	stop := func() error {
 		client.Close()
 		r.admin.Close()
-		return r.stop(devStop, 0)
+		return r.end(time.Now(), devStop)
 	}
 	for _, route := range o.routes {
 		if err := front.PutRoute(route); err != nil {

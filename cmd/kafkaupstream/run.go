@@ -28,9 +28,9 @@ const (
 	supervisedDrain = 10 * time.Second
 	// defaultTakeover is more than the longest time until APISIX's next runner listened, of a second.
 	defaultTakeover = 5 * time.Second
-	// maxGrace is the longest that connections may take to fall quiet at the end and, in one process, the
-	// next runner to take over: APISIX starts it at about the time it stops this one.
-	maxGrace = time.Second
+	// maxUnsupervisedTakeover is the longest that the next runner may take to take over from one that is one process:
+	// APISIX starts it at about the time it stops this one.
+	maxUnsupervisedTakeover = time.Second
 	// parentInterval is how often run looks whether its parent is still there.
 	parentInterval = 250 * time.Millisecond
 	// logWait is how long the last log lines may take to be written.
@@ -157,7 +157,7 @@ func run(ctx context.Context, env environment) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go watchParent(ctx, cancel)
-	return serveAPISIX(ctx, env, o, func(r *runner) error { return r.stop(o.drain, o.grace()) })
+	return serveAPISIX(ctx, env, o, func(r *runner) error { return r.stop(o.drain, 0) })
 }
 
 func (o *runOptions) checkLogFile() error {
@@ -169,9 +169,6 @@ func (o *runOptions) checkLogFile() error {
 	}
 	return nil
 }
-
-// grace is the part of the drain timeout in which connections may fall quiet.
-func (o *runOptions) grace() time.Duration { return min(o.drain*3/8, maxGrace) }
 
 // serveAPISIX serves until ctx ends, and then stops as stop does.
 func serveAPISIX(ctx context.Context, env environment, o runOptions, stop func(*runner) error) error {
@@ -269,12 +266,12 @@ func startRunner(opts runnerOptions) (_ *runner, err error) {
 	return r, nil
 }
 
-// stop finishes calls and delivers or keeps queued records, for drain at most; takeover
-// of it is for the next runner to take over.
-func (r *runner) stop(drain, takeover time.Duration) error {
+// stop finishes calls and delivers or keeps queued records, for drain at most; three eighths
+// of it are for the next runner to take over, or for APISIX to close its connections (see awaitSuccessor).
+func (r *runner) stop(drain, idle time.Duration) error {
 	start := time.Now()
-	r.awaitSuccessor(takeover, 0)
-	return r.end(start, drain, takeover)
+	r.awaitSuccessor(min(drain*3/8, maxUnsupervisedTakeover), idle)
+	return r.end(start, drain)
 }
 
 // awaitSuccessor serves on until another runner has taken the socket over, or for takeover at most;
@@ -285,10 +282,10 @@ func (r *runner) awaitSuccessor(takeover, idle time.Duration) {
 	r.server.AwaitSuccessor(ctx, idle)
 }
 
-// end is inner's, with grace for calls to use their connections.
-func (r *runner) end(start time.Time, drain, grace time.Duration) error {
+// end is inner's.
+func (r *runner) end(start time.Time, drain time.Duration) error {
 	return r.inner.end(start, drain, func(ctx context.Context) (calls int, err error) {
-		err = r.server.Shutdown(ctx, grace)
+		err = r.server.Shutdown(ctx)
 		var cut extplugin.CutOffError
 		if errors.As(err, &cut) {
 			r.log.Error("calls of APISIX were cut off", "error", err)

@@ -39,6 +39,8 @@ const (
 	// noConnection is for how long APISIX has to have no connection to a worker without supervisor
 	// until it is taken to have ended: nginx's workers connect anew on a reload.
 	noConnection = time.Second
+	// stopIdle is the same where APISIX has said that it stops: its last requests still get their replies.
+	stopIdle = 20 * time.Millisecond
 )
 
 // errSupervisorGone ends a worker that waits for its successor.
@@ -126,19 +128,21 @@ func work(ctx context.Context, env environment) error {
 		}
 	}()
 	return serveAPISIX(ctx, env, o, func(r *runner) error {
+		var err error
 		switch orphaned, word := in.Orphaned(); {
 		case !orphaned: // what connects from now on waits for the next worker
 			r.server.LeaveSocket()
+			err = r.end(time.Now(), o.drain)
 		case word == wordStop:
-			o.drain = min(o.drain, unsupervisedDrain)
+			err = r.stop(min(o.drain, unsupervisedDrain), stopIdle)
 		default:
 			idle := noConnection
 			if word == wordReload || word == 0 && alive(o.peers.Family) { // APISIX will start the next runner, busy or not
 				idle = 0
 			}
 			r.awaitSuccessor(o.takeover, idle)
+			err = r.end(time.Now(), o.drain)
 		}
-		err := r.end(time.Now(), o.drain, o.grace())
 		if orphaned, _ := in.Orphaned(); orphaned { // there is no next worker
 			o.inherited.Remove()
 		}

@@ -74,7 +74,7 @@ func startHostWith(t testing.TB, opts Options, plugin Plugin) *testHost {
 		h.Client.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := h.Shutdown(ctx, time.Millisecond); err != nil {
+		if err := h.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 	})

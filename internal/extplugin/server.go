@@ -33,6 +33,8 @@ const (
 	// freeInterval is how often memory of large bodies is given back to the
 	// system: a runtime that has nothing to do would keep it for minutes.
 	freeInterval = 2 * time.Second
+	// successorLook is how often a server that ends looks for the next one.
+	successorLook = 5 * time.Millisecond
 	// acceptPause is between two tries to accept when one failed.
 	acceptPause = 50 * time.Millisecond
 )
@@ -252,7 +254,7 @@ func (s *Server) retireListeners() {
 // old runner before the new one listens: a server that ends goes on serving until then.
 func (s *Server) AwaitSuccessor(ctx context.Context, idle time.Duration) {
 	s.endWatch()
-	look := time.NewTicker(quietLook)
+	look := time.NewTicker(successorLook)
 	defer look.Stop()
 	lastUsed := time.Now()
 	for {
@@ -284,32 +286,24 @@ func (s *Server) AwaitSuccessor(ctx context.Context, idle time.Duration) {
 func (s *Server) LeaveSocket() { s.shared.Store(true) }
 
 // Shutdown ends the server without losing a call. It takes no more connections, and closes each
-// after its next answer: to close an idle one under a worker that is about to use it would fail a
-// request. When the connections have fallen quiet, or after grace, the idle ones are closed too.
-// Calls under way are waited for until ctx ends. The error is a [CutOffError] when some were not
-// finished.
-func (s *Server) Shutdown(ctx context.Context, grace time.Duration) error {
-	graceCtx, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
+// after its next answer. An idle one is not just closed, since APISIX may be about to use it, which would
+// fail a request: it is dismissed, so that APISIX closes it or asks elsewhere. Calls under way, and connections
+// that their peer does not close, are waited for until ctx ends. The error is a [CutOffError] when calls were
+// not finished.
+func (s *Server) Shutdown(ctx context.Context) error {
 	s.endWatch()
 	s.draining.Store(true)
 	s.mu.Lock()
 	s.retireListeners()
 	s.mu.Unlock()
 	s.loops.Wait()
-	s.eachSession(func(session *session) { session.ending.Store(true) })
+	s.eachSession((*session).end)
 
 	done := make(chan struct{})
 	go func() {
 		s.sessions.Wait()
 		close(done)
 	}()
-	s.awaitQuiet(graceCtx, done)
-	s.eachSession(func(session *session) {
-		if !session.busy.Load() {
-			_ = session.conn.CloseRead() // what has come in before is still answered
-		}
-	})
 	select {
 	case <-done:
 		return nil
@@ -341,42 +335,6 @@ func (e CutOffError) Error() string {
 
 // Unwrap returns the reason.
 func (e CutOffError) Unwrap() error { return e.Err }
-
-const (
-	// quietTime without a call on any connection ends the grace of a shutdown.
-	quietTime = 20 * time.Millisecond
-	// quietLook is how often a shutdown looks for what it waits for.
-	quietLook = 5 * time.Millisecond
-)
-
-// awaitQuiet returns when there are no sessions, when none of them has had a call
-// for quietTime, or when ctx ends.
-func (s *Server) awaitQuiet(ctx context.Context, done <-chan struct{}) {
-	look := time.NewTicker(quietLook)
-	defer look.Stop()
-	var calls uint64
-	last := time.Now()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ctx.Done():
-			return
-		case now := <-look.C:
-			var sum uint64
-			busy := false
-			s.eachSession(func(session *session) {
-				sum += session.calls.Load()
-				busy = busy || session.busy.Load()
-			})
-			if busy || sum != calls {
-				calls, last = sum, now
-			} else if now.Sub(last) >= quietTime {
-				return
-			}
-		}
-	}
-}
 
 func (s *Server) eachSession(f func(*session)) {
 	s.mu.Lock()

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	a6err "github.com/api7/ext-plugin-proto/go/A6/Err"
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -27,13 +29,14 @@ type session struct {
 	req   request
 	rsp   reply
 
-	// busy is set while a call is served, until its reply is written, calls counts them, and ending makes the
+	// busy is set while a call is served, until its reply is written, and ending makes the
 	// present or next call the last one: what Server.Shutdown sees and sets.
 	busy   atomic.Bool
-	calls  atomic.Uint64
 	ending atomic.Bool
 	// replying: what is to be written next is the call's reply.
 	replying bool
+	// dismissed: the peer has been told to use the connection no more.
+	dismissed bool
 
 	// Arguments and results of poll, which is made once so that a call allocates
 	// no closure.
@@ -66,26 +69,27 @@ func (s *session) serve() {
 		s.room.release()
 		s.route = ""
 		typ, frame, err := s.exchange(out, &s.room)
-		if refused, ok := err.(refusedError); ok {
+		refused, tooLarge := err.(refusedError)
+		switch {
+		case tooLarge && !s.dismissed:
 			out = s.refuse(typ, refused.error)
-			continue
-		}
-		if err != nil {
+		case err != nil && !tooLarge:
 			if !errors.Is(err, io.EOF) && !s.srv.draining.Load() {
 				s.srv.count.broken.Add(1)
 				s.srv.log.Debug("connection of APISIX ended", "error", err)
 			}
 			return
+		case s.dismissed:
+			out = s.errorFrame(errTokenNotFound)[len(dismissal):]
+		default:
+			s.busy.Store(true)
+			if out, err = s.dispatch(typ, frame); err != nil {
+				s.srv.count.broken.Add(1)
+				s.srv.log.Info("connection of APISIX lost during a call", s.about("error", err)...)
+				return
+			}
 		}
-		s.busy.Store(true)
-		s.calls.Add(1)
-		out, err = s.dispatch(typ, frame)
 		s.replying = true
-		if err != nil {
-			s.srv.count.broken.Add(1)
-			s.srv.log.Info("connection of APISIX lost during a call", s.about("error", err)...)
-			return
-		}
 		if s.ending.Load() {
 			// The peer must not send its next call here: from now on its writes
 			// fail, so none is read and then left without an answer.
@@ -94,6 +98,30 @@ func (s *session) serve() {
 			return
 		}
 	}
+}
+
+// end makes the present call the last one, or dismisses the connection. Any goroutine may call it.
+func (s *session) end() {
+	s.ending.Store(true)
+	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the session
+}
+
+// dismissal is the first byte of an error frame. A worker of nginx closes an idle connection on which something
+// comes in. If it has taken the connection for a call at this very moment, the rest of the frame says that the
+// token is not known, so that APISIX makes the call again on another connection.
+var dismissal = []byte{typeError}
+
+// dismiss sends the dismissal if the connection is idle. It is called when there is nothing to read.
+func (s *session) dismiss(fd uintptr) error {
+	if !s.ending.Load() || s.dismissed || s.busy.Load() || s.in.w > s.in.r {
+		return nil
+	}
+	_, err := retryEINTR(sysWrite, fd, dismissal)
+	s.dismissed = err == nil
+	if err == syscall.EAGAIN { // the peer reads nothing
+		return nil
+	}
+	return err
 }
 
 // exchange writes out, which may be empty, and reads the next frame. The payload
@@ -146,6 +174,7 @@ func (s *session) exchange(out []byte, room Room) (typ byte, payload []byte, err
 // discard reads the next n bytes and forgets them, in memory that the session may keep.
 // The peer cannot tell that from an ordinary read.
 func (s *session) discard(out []byte, n int) error {
+	s.busy.Store(true)
 	in := &s.in
 	n -= in.w - in.r
 	in.w = in.r
@@ -174,9 +203,15 @@ func (s *session) read(out []byte) error {
 	switch {
 	case s.pollErr != nil:
 		return s.pollErr
+	case errors.Is(err, os.ErrDeadlineExceeded): // end
+		_ = s.conn.SetReadDeadline(time.Time{})
+		if len(rest) == 0 {
+			return s.read(nil)
+		}
 	case err != nil:
 		return err
-	case len(rest) > 0: // did not fit the socket's buffer
+	}
+	if len(rest) > 0 { // did not fit the socket's buffer, or could not be tried
 		if _, err := s.conn.Write(rest); err != nil {
 			return err
 		}
@@ -204,7 +239,8 @@ func (s *session) writeThenRead(fd uintptr) bool {
 	n, err := retryEINTR(sysRead, fd, s.in.buf[s.in.w:s.in.end])
 	switch {
 	case err == syscall.EAGAIN:
-		return false
+		s.pollErr = s.dismiss(fd)
+		return s.pollErr != nil
 	case err != nil:
 		s.pollErr = err
 	case n == 0:
@@ -291,6 +327,11 @@ func (s *session) refuse(typ byte, err error) []byte {
 		s.srv.count.refused.Add(1)
 		s.srv.log.Warn("call refused", s.about("type", typ, "error", err)...)
 	}
+	return s.errorFrame(err)
+}
+
+// errorFrame is the frame that answers a call with an error.
+func (s *session) errorFrame(err error) []byte {
 	s.b.Reset()
 	a6err.RespStart(s.b)
 	a6err.RespAddCode(s.b, errorCode(err))

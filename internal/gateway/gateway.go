@@ -226,11 +226,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute
 func (g *Gateway) communicate(ctx context.Context, route *liveRoute, r *Request) (resp *Response, err error) {
 	ctx = context.WithoutCancel(ctx)
 	for range 3 {
-		t, value, prepareErr := g.tokenOf(route)
-		if prepareErr != nil {
-			return nil, prepareErr
+		var t *token
+		var value uint32
+		if t, value, err = g.tokenOf(route); err == nil {
+			resp, err = g.client.Call(ctx, value, r)
 		}
-		if resp, err = g.client.Call(ctx, value, r); !errors.Is(err, ErrConfTokenNotFound) {
+		if !errors.Is(err, ErrConfTokenNotFound) {
 			return resp, err
 		}
 		g.flush(t)

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
+
+// lookInterval is how often a pool looks which of its connections their peer has closed: nginx learns it at once.
+const lookInterval = 20 * time.Millisecond
 
 // pool keeps idle connections, the one used last on top.
 type pool struct {
@@ -12,6 +16,7 @@ type pool struct {
 	max     int
 	timeout time.Duration
 	closed  bool
+	looking bool // look will run
 }
 
 // get gives an idle connection that is still open, or nil.
@@ -21,7 +26,7 @@ func (p *pool) get() (*conn, error) {
 		if c == nil || err != nil {
 			return nil, err
 		}
-		if time.Since(c.idleSince) < p.timeout && c.alive() {
+		if p.usable(c) {
 			return c, nil
 		}
 		c.Close()
@@ -65,8 +70,30 @@ func (p *pool) push(c *conn) (surplus *conn) {
 		return surplus
 	}
 	p.idle = append(p.idle, c)
+	if !p.looking {
+		p.looking = true
+		time.AfterFunc(lookInterval, p.look)
+	}
 	return nil
 }
+
+// look closes the idle connections that are of no more use, while there are idle ones.
+func (p *pool) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = slices.DeleteFunc(p.idle, func(c *conn) bool {
+		usable := p.usable(c)
+		if !usable {
+			c.Close()
+		}
+		return !usable
+	})
+	if p.looking = len(p.idle) > 0; p.looking {
+		time.AfterFunc(lookInterval, p.look)
+	}
+}
+
+func (p *pool) usable(c *conn) bool { return time.Since(c.idleSince) < p.timeout && c.alive() }
 
 func (p *pool) close() {
 	p.mu.Lock()
