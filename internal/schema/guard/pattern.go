@@ -14,17 +14,21 @@ import (
 // hundreds of times as large.
 const MaxPattern = 4096
 
-// pattern is a regular expression: RE2's, or with look-around. Either's matching takes time that is linear in
-// the text. One that is invalid has an error; it is reported by Guard.checkPatterns,
-// which knows the place.
+// pattern is a regular expression: RE2's, or one with look-around or back-references. Matching takes time that is linear in
+// the text, except with back-references: what that takes is counted on the way. One that is invalid has an error; it is
+// reported by Guard.checkPatterns, which knows the place.
 type pattern struct {
 	text         string
 	matches      func(s string) bool
 	instructions int
-	begin        int    // steps, however short the text is
-	guard        *Guard // nil: nothing is counted
+	begin        int       // steps, however short the text is
+	references   *extended // nil: it has no back-references, and all above is for it
+	guard        *Guard    // nil: nothing is counted
 	err          error
 }
+
+// uncountedSteps is what back-references may take where nothing is counted.
+const uncountedSteps = 100_000
 
 // Regexp is a regular expression for a compiler (jsonschema.RegexpEngine). It has no error:
 // the place of an invalid one is known later.
@@ -42,8 +46,17 @@ func newPattern(text string) *pattern {
 
 func (p *pattern) compile() error {
 	parsed, err := syntax.Parse(p.text, syntax.Perl)
-	if err != nil {
-		return p.compileLookaround(err)
+	if err != nil || octal.MatchString(p.text) {
+		x, why := newExtended(p.text)
+		switch {
+		case why == nil:
+			p.extend(x)
+			return nil
+		case why != errNotExtended:
+			return why
+		case err != nil:
+			return err
+		}
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
@@ -58,24 +71,22 @@ func (p *pattern) compile() error {
 	return nil
 }
 
-// compileLookaround compiles what is not RE2's, or returns why not.
-func (p *pattern) compileLookaround(notRE2 error) error {
-	look, err := newLookaround(p.text)
-	switch {
-	case err == errNoLookaround:
-		return notRE2
-	case err != nil:
-		return err
+// octal is what RE2 reads as a character, and ECMA-262 as a back-reference if there are as many groups.
+var octal = regexp.MustCompile(`\\[1-7][0-7]`)
+
+func (p *pattern) extend(x *extended) {
+	if x.references {
+		p.references = x
+		return
 	}
-	p.instructions = look.instructions
-	p.begin = p.instructions / 64 // each look-around is tried, however short the text is
-	p.matches = look.matches
-	return nil
+	p.instructions = x.instructions
+	p.begin = p.instructions / instructionsPerStep // each look-around is tried, however short the text is
+	p.matches = x.matches
 }
 
 func notRE2(err error) error {
 	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
-		return fmt.Errorf("is not a pattern that RE2 knows, or RE2 with look-around: %s: %s", invalid.Code, Quoted(invalid.Expr))
+		return fmt.Errorf("is not a pattern that RE2 knows, or RE2 with look-around and back-references: %s: %s", invalid.Code, Quoted(invalid.Expr))
 	}
 	return err
 }
@@ -88,10 +99,23 @@ func (p *pattern) MatchString(s string) bool {
 	if p.err != nil {
 		return false
 	}
+	if p.references != nil {
+		return p.backtrack(s)
+	}
 	if p.guard != nil {
-		p.guard.spend(1 + p.begin + len(s)*p.instructions/64)
+		p.guard.spend(1 + p.begin + len(s)*p.instructions/instructionsPerStep)
 	}
 	return p.matches(s)
+}
+
+func (p *pattern) backtrack(s string) bool {
+	if p.guard == nil {
+		found, _ := p.references.backtrack(s, uncountedSteps)
+		return found
+	}
+	found, steps := p.references.backtrack(s, p.guard.left)
+	p.guard.spend(1 + steps)
+	return found
 }
 
 // checkPatterns returns the error of the subschema's first invalid pattern, and lets
