@@ -71,13 +71,14 @@ var (
 	opening = regexp.MustCompile(`^\((?:\?(?:(<?[=!])|P?<(\w+)>|([imsU]*(?:-[imsU]*)?)([:)])))?`)
 	// A back-reference, by a number or a name.
 	backReference = regexp.MustCompile(`^\\(?:([1-9][0-9]*)|k<(\w+)>)`)
-	class         = regexp.MustCompile(`(?s)^\[\^?\]?(?:\\.|\[:\^?\w*:\]|[^\]\\])*\]`)
-	quoted        = regexp.MustCompile(`^\\Q(?s:.*?)(?:\\E|$)`)
+	// Whatever begins with a backslash, or a class: to the end of the text if it has none.
+	escape = regexp.MustCompile(`(?s)^\\(?:[1-9][0-9]*|k<\w+>|Q.*?(?:\\E|$)|.|$)`)
+	class  = regexp.MustCompile(`(?s)^\[\^?\]?(?:\\.?|\[:\^?\w*:\]|[^\]\\])*(?:\]|$)`)
 )
 
-// newExtended returns the expression of a text. errNotExtended means that it has neither look-around nor back-references,
-// a group that is not closed, or two of a name. Other errors are RE2's, about the rest.
-func newExtended(text string) (*extended, error) {
+// parseExtended reads an expression. errNotExtended means that it has neither look-around nor back-references, a group that is
+// not closed, or two of a name. Other errors are about the rest.
+func parseExtended(text string) (*extendedParser, error) {
 	p := &extendedParser{names: map[string]int{}}
 	for rest := text; rest != ""; rest = rest[tokenLength(rest):] {
 		o := opening.FindStringSubmatch(rest)
@@ -90,7 +91,8 @@ func newExtended(text string) (*extended, error) {
 		}
 		p.names[o[2]] = p.found.captures
 	}
-	p.open = []open{{part: &part{groups: []group{{}}}}}
+	whole := &part{groups: []group{{}}}
+	p.open = []open{{part: whole}}
 	for rest := text; rest != ""; {
 		n := tokenLength(rest)
 		if err := p.take(rest[:n]); err != nil {
@@ -101,19 +103,19 @@ func newExtended(text string) (*extended, error) {
 	if len(p.open) > 1 || len(p.parts) == 0 && !p.found.references {
 		return nil, errNotExtended
 	}
-	err := p.compile()
-	return &p.found, err
+	p.parts = append(p.parts, whole)
+	return p, p.parse()
 }
 
 // tokenLength is the length of a text's first token. Only in front of what RE2 refuses is it not what RE2 reads.
 func tokenLength(text string) int {
-	for _, token := range []*regexp.Regexp{opening, backReference, class, quoted} {
-		if n := len(token.FindString(text)); n > 0 {
-			return n
-		}
-	}
-	if text[0] == '\\' {
-		return min(2, len(text))
+	switch text[0] {
+	case '(':
+		return len(opening.FindString(text))
+	case '\\':
+		return len(escape.FindString(text))
+	case '[':
+		return len(class.FindString(text))
 	}
 	return 1
 }
@@ -126,7 +128,7 @@ type extendedParser struct {
 	names map[string]int // of capturing groups
 	begun int            // capturing groups
 	open  []open         // groups, innermost last; the first is the whole
-	parts []*part        // look-arounds that are closed
+	parts []*part        // look-arounds that are closed; at the end, the whole
 }
 
 // open is a group that is not closed.
@@ -139,6 +141,7 @@ type open struct {
 // part is what is compiled to one program: the whole, or a look-around without those in it.
 type part struct {
 	text   []byte
+	parsed *syntax.Regexp
 	groups []group
 	look   look
 }
@@ -239,29 +242,40 @@ func (p *extendedParser) end() error {
 	return nil
 }
 
+// parse has RE2 read all parts.
+func (p *extendedParser) parse() error {
+	size := 0
+	for _, part := range p.parts {
+		var err error
+		if part.parsed, err = syntax.Parse(string(part.text), syntax.Perl); err != nil {
+			return err
+		}
+		if size += instructions(part.parsed); size > maxInstructions {
+			return errTooLarge
+		}
+	}
+	return nil
+}
+
 // compile compiles all parts. The automaton looks ahead from the end of the text, and runs all else from its beginning.
-func (p *extendedParser) compile() error {
+func (p *extendedParser) compile() (*extended, error) {
 	x := &p.found
 	x.slots = 2 * (x.captures + 1)
 	for _, part := range p.parts {
 		l := part.look
 		var err error
-		if l.program, err = x.compile(part, l.ahead != x.references); err != nil {
-			return err
+		if l.program, err = x.compile(part, l.ahead != x.references && part != p.open[0].part); err != nil {
+			return nil, err
 		}
 		x.looks = append(x.looks, l)
 	}
-	var err error
-	x.whole, err = x.compile(p.open[0].part, false)
-	return err
+	last := len(x.looks) - 1
+	x.looks, x.whole = x.looks[:last], x.looks[last].program
+	return x, nil
 }
 
 func (x *extended) compile(part *part, backwards bool) (program, error) {
-	parsed, err := syntax.Parse(string(part.text), syntax.Perl)
-	if err != nil {
-		return program{}, err
-	}
-	p := program{groups: part.groups, backwards: backwards}
+	parsed, p := part.parsed, program{groups: part.groups, backwards: backwards}
 	if x.references {
 		parsed, _ = x.withRounds(&p, parsed)
 	}
@@ -269,8 +283,8 @@ func (x *extended) compile(part *part, backwards bool) (program, error) {
 	if backwards {
 		simple = reversed(simple)
 	}
-	p.Prog, err = syntax.Compile(simple)
-	if err != nil {
+	var err error
+	if p.Prog, err = syntax.Compile(simple); err != nil {
 		return program{}, err
 	}
 	x.instructions += len(p.Inst)

@@ -45,6 +45,14 @@ func TestLookaround(t *testing.T) {
 	}
 }
 
+func newExtended(text string) (*extended, error) {
+	p, err := parseExtended(text)
+	if err != nil {
+		return nil, err
+	}
+	return p.compile()
+}
+
 func checkMatches(t *testing.T, pattern, match, others string) {
 	t.Helper()
 	p := newPattern(pattern)
@@ -80,9 +88,12 @@ func TestBackReferences(t *testing.T) {
 		{"so is a group that comes later", `^\1(a)$`, `a`, `aa`},
 		{"and the group that it is in", `^(a\1)$`, `a`, `aa`},
 		{"a round begins without what the one before has captured", `^(?:(a)|b)*\1$`, `ab bb aa b`, `abc`},
+		{"so does each of those that are needed", `^(?:(a)|b){2}\1$`, `ab bb aaa`, `aba`},
+		{"and what is in a look-around", `^(?:(?=(a))a|b)*\1$`, `ab abaa`, `aba`},
 		{"and with it if there is one round", `^(?:(a)|b)\1c$`, `aac bc`, `ac`},
 		{"an empty round is none", `^(a*)*\1$`, `aa aaa`, `a b`},
 		{"unless it is needed", `^(?:(a*)){2}\1b$`, `b ab aab`, `a`},
+		{"which the first of them may be", `^(a*)+b\1$`, `b aba`, `ab`},
 		{"in a look-around", `^(a|b)(?=c\1)c`, `aca bcb`, `acb`},
 		{"of a look-around's group", `^(?=(a|b))[ab]\1$`, `aa bb`, `ab`},
 		{"a look-around is not tried again", `^(?=(a+))a*b\1$`, `aabaa aba`, `aaba baaa`},
@@ -95,6 +106,7 @@ func TestBackReferences(t *testing.T) {
 		{"of a part", `^(?i:(ab))\1$`, `ABAB`, `ABab`},
 		{"and of another length", `^(?i:(k)\1)$`, "k\u212a \u212ak KK", `kl`},
 		{"and back to front", `(?i)(?<=\1(ab))$`, `abAB`, `abAC`},
+		{"many characters of a large class", `^([\pL\pN]{1,255})-\1$`, `é-é`, `é-e`},
 		{"quoted", `^(a)\Q\1(\E\1$`, `a\1(a`, `aa`},
 	} {
 		t.Run(c.what, func(t *testing.T) { checkMatches(t, c.pattern, c.match, c.others) })
@@ -183,10 +195,13 @@ func TestExtendedPatternThatIsRefused(t *testing.T) {
 		`(?i-)(?=a)`:               `invalid or unsupported Perl syntax: "(?i-)"`,
 		`(?=*)`:                    `missing argument to repetition operator: "*"`,
 		`(?=[b-a])`:                `invalid character class range: "b-a"`,
-		`(?=[a)`:                   `missing closing ]: "[a"`,
+		`(?=[a)`:                   `invalid or unsupported Perl syntax: "(?="`,
 		`(?=a)(?>b)`:               `invalid or unsupported Perl syntax: "(?>"`,
 		`(?=((a{100}){100}){9})`:   `invalid repeat count: "{100}"`,
 		`((a{1000}){1000})\1`:      `invalid repeat count: "{1000}"`,
+		`(?:` + strings.Repeat("()", 500) + `){1000}`:         `is compiled to more than 100000 instructions`,
+		strings.Repeat(`(?=a{1000})`, 101):                    `is compiled to more than 100000 instructions`,
+		`(?:` + strings.Repeat("(?:ab)?", 99) + `){1000}()\1`: `is compiled to more than 100000 instructions`,
 	} {
 		p := newPattern(pattern)
 		if p.err == nil || !strings.HasSuffix(p.err.Error(), want) {
@@ -282,6 +297,20 @@ func BenchmarkPattern(b *testing.B) {
 				p.MatchString(text)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(text)*p.instructions), "ns/byte/instruction")
+		})
+	}
+}
+
+// What a step takes where back-references are tried: as many instructions as above.
+func BenchmarkBackReferences(b *testing.B) {
+	for what, c := range map[string][2]string{"rounds": {`^(a+)+\1$`, strings.Repeat("a", 30) + "b"}, "repeated text": {`^(.*)\1$`, strings.Repeat("a", 1<<16) + "b"}} {
+		b.Run(what, func(b *testing.B) {
+			const limit = 10_000
+			p := newPattern(c[0])
+			for b.Loop() {
+				p.references.backtrack(c[1], limit)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/limit, "ns/step")
 		})
 	}
 }
