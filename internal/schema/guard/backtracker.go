@@ -13,8 +13,8 @@ const (
 	maxWays = 2 << 20
 )
 
-// backtracker tries the ways to match an expression with back-references, one after another, as ECMA-262 has it. Its memory is its own, and
-// gone with it.
+// backtracker tries the ways to match an expression with back-references, one after another, as ECMA-262 has it, and gives up
+// when its instructions or the memory for its ways are used up. It is made for one text; its memory does not stay.
 type backtracker struct {
 	*extended
 	text  string

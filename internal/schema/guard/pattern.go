@@ -71,17 +71,19 @@ func parsePattern(text string) (re2 *syntax.Regexp, extended *extendedParser, er
 
 // instructions is about how many an expression is compiled to.
 func instructions(e *syntax.Regexp) int {
-	n := 1
-	if e.Op == syntax.OpLiteral {
-		n = max(n, len(e.Rune))
-	}
+	n := 0
 	for _, sub := range e.Sub {
 		n += instructions(sub)
 	}
-	if e.Op == syntax.OpRepeat {
-		n *= max(1, e.Min, e.Max)
+	switch {
+	case e.Op == syntax.OpLiteral:
+		return max(1, len(e.Rune))
+	case e.Op == syntax.OpRepeat && e.Min == e.Max:
+		return e.Max * n
+	case e.Op == syntax.OpRepeat:
+		return max(1, e.Min, e.Max) * (1 + n)
 	}
-	return n
+	return 1 + n
 }
 
 func (p *pattern) compile(re2 *syntax.Regexp, extended *extendedParser) error {
