@@ -15,10 +15,10 @@ type automaton struct {
 }
 
 // matches reports whether an expression without back-references is somewhere in s, which is UTF-8.
-func (l *extended) matches(s string) bool {
-	a := &l.automaton
+func (x *extended) matches(s string) bool {
+	a := &x.automaton
 	a.text = append(a.text[:0], []rune(s)...)
-	for i, look := range l.looks {
+	for i, look := range x.looks {
 		if i == len(a.held) {
 			a.held = append(a.held, nil)
 		}
@@ -33,7 +33,7 @@ func (l *extended) matches(s string) bool {
 		})
 	}
 	found := false
-	a.run(l.whole, false, func(int) (enough bool) {
+	a.run(x.whole, false, func(int) (enough bool) {
 		found = true
 		return true
 	})

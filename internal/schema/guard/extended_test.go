@@ -151,7 +151,7 @@ func TestBackReferencesEndWithTheirSteps(t *testing.T) {
 			t.Errorf("%.30s: %v", c.pattern, p.err)
 			continue
 		}
-		const limit = 100_000
+		const limit = 20_000
 		if found, steps := p.references.backtrack(c.text, limit); found || steps != limit+1 {
 			t.Errorf("%.30s: %t after %d steps", c.pattern, found, steps)
 		}
