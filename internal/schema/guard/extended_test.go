@@ -68,7 +68,7 @@ func checkMatches(t *testing.T, pattern, match, others string) {
 	}
 }
 
-// Each was tried in V8, those with flags too, where it takes them as its own (`^(?i)` is /^/i).
+// Each was tried in V8, but for what is not its syntax: octal, flags of a part, \Q.
 func TestBackReferences(t *testing.T) {
 	for _, c := range []struct{ what, pattern, match, others string }{
 		{"one", `^(a|b)\1$`, `aa bb`, `ab ba a`},
