@@ -11,7 +11,7 @@ FUZZTIME   ?= 500x
 DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/extplugin FuzzDecode@internal/gateway \
 	FuzzParseRoute@internal/routeconf FuzzTemplate@internal/routeconf FuzzRequest@plugins/kafkaupstream \
 	FuzzSegment@internal/spool FuzzDecode@internal/cloudevents FuzzScan@internal/idempotency \
-	FuzzLookaround@internal/schema/guard FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzAvro@internal/schema FuzzProtobuf@internal/schema FuzzCheck@internal/secrets \
+	FuzzLookaround@internal/schema/guard FuzzBackReferences@internal/schema/guard FuzzValidate@internal/schema FuzzCompile@internal/schema FuzzAvro@internal/schema FuzzProtobuf@internal/schema FuzzCheck@internal/secrets \
 	FuzzOPAL@internal/envelope FuzzOslo@internal/envelope FuzzHTTP@internal/envelope FuzzParse@internal/transporturl \
 	FuzzRead@internal/routefile FuzzRead@internal/apisixroute FuzzWrittenIsRead@internal/apisixroute FuzzVariables@internal/apisixroute \
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRedactor@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \

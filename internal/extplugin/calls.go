@@ -9,7 +9,8 @@ import (
 )
 
 // Bodies of the two answers that the host gives itself, in the form that the
-// plugin's replies have.
+// plugin's replies have. They are no problem details (RFC 9457): only the plugin
+// makes these, and it is not here or has failed.
 const (
 	badConfBody = `{"code":500,"message":"the route's configuration is invalid; the gateway's log says why","delivered":"no"}` + "\n"
 	panicBody   = `{"code":500,"message":"internal error; the gateway's log has the details","delivered":"unknown"}` + "\n"

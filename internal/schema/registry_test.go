@@ -462,20 +462,27 @@ func TestRegisteredSchemaThatDoesNotSayItsDraftIsOfDraft7(t *testing.T) {
 func TestRegisteredPatterns(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("look-around/1", 1, `{"pattern": "^(?!.*--)[a-z-]+$"}`)
-	f.set("back-reference/1", 2, `{"properties": {"a": {"pattern": "(a)\\1"}}}`)
+	f.set("back-reference/1", 2, `{"pattern": "^(?i)(a+)\\1$"}`)
+	f.set("atomic/1", 3, `{"properties": {"a": {"pattern": "(?>a)"}}}`)
 	c, _ := newTestCache(t, nil)
-	s, _, err := source(t, c, f.registry(t, Options{}), "look-around", "1").Current(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for value, want := range map[string]string{`"a-b"`: "", `"a--b"`: `the value must match "^(?!.*--)[a-z-]+$"`} {
-		found, _ := s.Validate([]byte(value))
-		if got := strings.Join(sentences(found), "; "); got != want {
-			t.Errorf("%s: got %q, want %q", value, got, want)
+	for _, w := range []struct{ subject, value, want string }{
+		{"look-around", `"a-b"`, ""},
+		{"look-around", `"a--b"`, `the value must match "^(?!.*--)[a-z-]+$"`},
+		{"back-reference", `"aA"`, ""},
+		{"back-reference", `"aaa"`, `the value must match "^(?i)(a+)\\1$"`},
+		{"back-reference", `"` + strings.Repeat("a", 100_001) + `"`, `the value takes too many steps to validate`},
+	} {
+		s, _, err := source(t, c, f.registry(t, Options{}), w.subject, "1").Current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, _ := s.Validate([]byte(w.value))
+		if got := strings.Join(sentences(found), "; "); got != w.want {
+			t.Errorf("%s: %.20s: got %q, want %q", w.subject, w.value, got, w.want)
 		}
 	}
-	_, _, err = source(t, c, f.registry(t, Options{}), "back-reference", "1").Current(t.Context())
-	const want = `version 1 of the subject "back-reference" (id 2): "#/properties/a/pattern" is not a pattern that RE2 knows, or RE2 with look-around: invalid escape sequence: "\\1"`
+	_, _, err := source(t, c, f.registry(t, Options{}), "atomic", "1").Current(t.Context())
+	const want = `version 1 of the subject "atomic" (id 3): "#/properties/a/pattern" is not a pattern that RE2 knows, or RE2 with look-around and back-references: invalid or unsupported Perl syntax: "(?>"`
 	if kindOf(err) != KindConfiguration || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -53,7 +53,7 @@ type encoder interface {
 // as these specifications require.
 //
 // The error is an [*Error] of KindConfiguration that says what is wrong and where:
-// the text is no schema, has a pattern that neither RE2 knows nor RE2 with look-around, refers to another
+// the text is no schema, has a pattern that is neither of RE2 nor of RE2 with look-around and back-references, refers to another
 // document than the JSON Schema metaschemas (nothing is ever fetched), or is out of
 // bounds (1 MB, 10,000 values, 50 levels).
 func Compile(schema []byte) (*Schema, error) {

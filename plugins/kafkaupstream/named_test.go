@@ -19,7 +19,8 @@ func schemaRegistry(t *testing.T) *httptest.Server {
 		{"docs-value", "JSON", `{"type":"object","required":["id"]}`},
 		{"names-key", "AVRO", `"string"`},
 		{"bad-value", "AVRO", `{"type":"nothing"}`},
-		{"back-value", "JSON", `{"pattern":"(a)\\1"}`},
+		{"back-value", "JSON", `{"pattern":"^(a|b)\\1$"}`},
+		{"atomic-value", "JSON", `{"pattern":"(?>a)"}`},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct{ Schema string }
@@ -64,7 +65,9 @@ func TestRoutesOfAvroAndProtobuf(t *testing.T) {
 		{"a JSON Schema for keys", `"jsonkey":"k","key_schema":{"inline":{"type":"string","maxLength":2}}`, "", `{"k":"abc"}`, 422, "", "", `the key does not match the schema: the value must have at most 2 characters, has 3`},
 		{"what does not fit", `"schema":{"format":"avro","registry":"R","subject":"orders-value"}`, "", `{"id": 7, "note": "x"}`, 422, "", "", `"problems":[{"pointer":"/note","message":"must be null or {\"string\": …}, is string"}]`},
 		{"another format than the route's", `"schema":{"format":"avro","registry":"R","subject":"docs-value"}`, "", `{"id": 7}`, 500, "", "", `the route's schema cannot be used`},
-		{"a pattern with a back-reference", `"schema":{"registry":"R","subject":"back-value"}`, "", `"aa"`, 500, "", "", `the route's schema cannot be used`},
+		{"a pattern with a back-reference", `"schema":{"registry":"R","subject":"back-value"}`, "", `"aa"`, 200, "null", `"aa"`, ``},
+		{"that does not match", `"schema":{"registry":"R","subject":"back-value"}`, "", `"ab"`, 422, "", "", `"problems":[{"pointer":"","message":"must match \"^(a|b)\\\\1$\""}]`},
+		{"a pattern that is none", `"schema":{"registry":"R","subject":"atomic-value"}`, "", `"a"`, 500, "", "", `the route's schema cannot be used`},
 		{"a schema that is none", `"schema":{"format":"avro","registry":"R","subject":"bad-value"}`, "", `{"id": 7}`, 500, "", "", `the route's schema cannot be used`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -139,7 +142,8 @@ func TestClientsOfTheRESTProxyNameSchemas(t *testing.T) {
 		{"an id that there is not", v2, media("avro"), `{"value_schema_id":99,"records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
 		{"a text that is not registered", v2, media("avro"), `{"value_schema":"\"int\"","records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
 		{"an id of another format", v2, media("avro"), `{"value_schema_id":3,"records":[{"value":1}]}`, 408, "", "", `{"error_code":40801,`},
-		{"a pattern with a back-reference", v3, jsonType, `{"value":{"subject":"back-value","data":"aa"}}`, 408, "", "", `(id 7): \"#/pattern\" is not a pattern that RE2 knows, or RE2 with look-around: invalid escape sequence`},
+		{"a pattern with a back-reference", v3, jsonType, `{"value":{"subject":"back-value","data":"aa"}}`, 200, "null", "\x00\x00\x00\x00\x07\"aa\"", `"schema_id":7`},
+		{"a pattern that is none", v3, jsonType, `{"value":{"subject":"atomic-value","data":"aa"}}`, 408, "", "", `(id 8): \"#/pattern\" is not a pattern that RE2 knows, or RE2 with look-around and back-references: invalid or unsupported Perl syntax`},
 		{"a subject that leads out", v3, jsonType, `{"value":{"subject":"..","schema_version":1,"data":1}}`, 408, "", "", `{"error_code":40801,`},
 		{"a schema of a type without", v3, jsonType, `{"value":{"type":"JSON","schema_id":1,"data":1}}`, 422, "", "", `{"error_code":42206,`},
 		{"a strategy that is not offered", v3, jsonType, `{"value":{"type":"AVRO","subject_name_strategy":"RECORD_NAME","schema":"` + order + `","data":{"id":7}}}`, 422, "", "", `value.subject_name_strategy: only TOPIC_NAME is offered`},

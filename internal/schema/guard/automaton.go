@@ -2,7 +2,7 @@ package guard
 
 import "regexp/syntax"
 
-// automaton runs a pattern's programs over a text, each in every state that it can be in at a place at once. Its memory is
+// automaton runs an expression's programs over a text, each in every state that it can be in at a place at once. Its memory is
 // that of the longest text so far.
 type automaton struct {
 	text []rune
@@ -14,11 +14,11 @@ type automaton struct {
 	waits []uint32 // instructions that take a character
 }
 
-// matches reports whether the pattern is somewhere in s, which is UTF-8.
-func (l *lookaround) matches(s string) bool {
-	a := &l.automaton
+// matches reports whether an expression without back-references is somewhere in s, which is UTF-8.
+func (x *extended) matches(s string) bool {
+	a := &x.automaton
 	a.text = append(a.text[:0], []rune(s)...)
-	for i, look := range l.looks {
+	for i, look := range x.looks {
 		if i == len(a.held) {
 			a.held = append(a.held, nil)
 		}
@@ -33,7 +33,7 @@ func (l *lookaround) matches(s string) bool {
 		})
 	}
 	found := false
-	a.run(l.whole, false, func(int) (enough bool) {
+	a.run(x.whole, false, func(int) (enough bool) {
 		found = true
 		return true
 	})
@@ -86,7 +86,7 @@ func (a *automaton) follow(p program, at int) (matched bool) {
 		case syntax.InstNop:
 			a.reach = append(a.reach, in.Out)
 		case syntax.InstCapture:
-			if index := p.looks[in.Arg/2]; index < 0 || a.held[index][at] {
+			if g := p.groups[in.Arg/2]; g.kind != lookAround || a.held[g.n][at] {
 				a.reach = append(a.reach, in.Out)
 			}
 		case syntax.InstEmptyWidth:

@@ -1,6 +1,6 @@
 // Package guard keeps a validation by github.com/santhosh-tekuri/jsonschema from costing
-// more than it may, whatever the value: it counts the steps, has the library use RE2, and an automaton for look-around, for
-// patterns, puts keywords of its own in the place of two of the library's that a value can
+// more than it may, whatever the value: it counts the steps, has the library use RE2 for patterns, an automaton for those
+// with look-around and a backtracker that counts its steps for those with back-references, puts keywords of its own in the place of two of the library's that a value can
 // make slow, and refuses schemas that refer to themselves without end.
 //
 // It is not for what a schema or a value may be: internal/schema, its only caller, bounds

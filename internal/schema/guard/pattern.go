@@ -10,21 +10,32 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// MaxPattern bounds a regular expression, in bytes. What it is compiled to can be
-// hundreds of times as large.
-const MaxPattern = 4096
+const (
+	// MaxPattern bounds a regular expression, in bytes. What it is compiled to can be
+	// hundreds of times as large.
+	MaxPattern = 4096
+	// maxInstructions bounds what it is compiled to, to about 10 MB: RE2's own bound is
+	// 128 MB, which a few hundred bytes of "(?:()()()){1000}" come to in seconds.
+	maxInstructions = 100_000
+)
 
-// pattern is a regular expression: RE2's, or with look-around. Either's matching takes time that is linear in
-// the text. One that is invalid has an error; it is reported by Guard.checkPatterns,
-// which knows the place.
+var errTooLarge = fmt.Errorf("is compiled to more than %d instructions", maxInstructions)
+
+// pattern is a regular expression: RE2's, or one with look-around or back-references. Matching takes time that is linear in
+// the text, except with back-references: what that takes is counted on the way. One that is invalid has an error; it is
+// reported by Guard.checkPatterns, which knows the place.
 type pattern struct {
 	text         string
 	matches      func(s string) bool
 	instructions int
-	begin        int    // steps, however short the text is
-	guard        *Guard // nil: nothing is counted
+	begin        int       // steps, however short the text is
+	references   *extended // nil: it has no back-references, and all above is for it
+	guard        *Guard    // nil: nothing is counted
 	err          error
 }
+
+// uncountedSteps is what back-references may take where nothing is counted.
+const uncountedSteps = 100_000
 
 // Regexp is a regular expression for a compiler (jsonschema.RegexpEngine). It has no error:
 // the place of an invalid one is known later.
@@ -32,20 +43,59 @@ func Regexp(text string) (jsonschema.Regexp, error) { return newPattern(text), n
 
 func newPattern(text string) *pattern {
 	p := &pattern{text: text}
-	if len(text) > MaxPattern {
-		p.err = fmt.Errorf("is longer than %d bytes", MaxPattern)
-		return p
+	re2, extended, err := parsePattern(text)
+	if err == nil {
+		err = p.compile(re2, extended)
 	}
-	p.err = notRE2(p.compile())
+	p.err = notRE2(err)
 	return p
 }
 
-func (p *pattern) compile() error {
-	parsed, err := syntax.Parse(p.text, syntax.Perl)
-	if err != nil {
-		return p.compileLookaround(err)
+// parsePattern reads a pattern, and returns one of its two kinds.
+func parsePattern(text string) (re2 *syntax.Regexp, extended *extendedParser, err error) {
+	if len(text) > MaxPattern {
+		return nil, nil, fmt.Errorf("is longer than %d bytes", MaxPattern)
 	}
-	program, err := syntax.Compile(parsed.Simplify())
+	re2, err = syntax.Parse(text, syntax.Perl)
+	if err != nil || octal.MatchString(text) {
+		extended, why := parseExtended(text)
+		if why != errNotExtended {
+			return nil, extended, why
+		}
+	}
+	if err == nil && instructions(re2) > maxInstructions {
+		err = errTooLarge
+	}
+	return re2, nil, err
+}
+
+// instructions is about how many an expression is compiled to.
+func instructions(e *syntax.Regexp) int {
+	n := 0
+	for _, sub := range e.Sub {
+		n += instructions(sub)
+	}
+	switch {
+	case e.Op == syntax.OpLiteral:
+		return max(1, len(e.Rune))
+	case e.Op == syntax.OpRepeat && e.Min == e.Max:
+		return e.Max * n
+	case e.Op == syntax.OpRepeat:
+		return max(1, e.Min, e.Max) * (1 + n)
+	}
+	return 1 + n
+}
+
+func (p *pattern) compile(re2 *syntax.Regexp, extended *extendedParser) error {
+	if extended != nil {
+		x, err := extended.compile()
+		if err != nil {
+			return err
+		}
+		p.extend(x)
+		return nil
+	}
+	program, err := syntax.Compile(re2.Simplify())
 	if err != nil {
 		return err
 	}
@@ -58,24 +108,22 @@ func (p *pattern) compile() error {
 	return nil
 }
 
-// compileLookaround compiles what is not RE2's, or returns why not.
-func (p *pattern) compileLookaround(notRE2 error) error {
-	look, err := newLookaround(p.text)
-	switch {
-	case err == errNoLookaround:
-		return notRE2
-	case err != nil:
-		return err
+// octal is what RE2 reads as a character, and ECMA-262 as a back-reference if there are as many groups.
+var octal = regexp.MustCompile(`\\[1-7][0-7]`)
+
+func (p *pattern) extend(x *extended) {
+	if x.references {
+		p.references = x
+		return
 	}
-	p.instructions = look.instructions
-	p.begin = p.instructions / 64 // each look-around is tried, however short the text is
-	p.matches = look.matches
-	return nil
+	p.instructions = x.instructions
+	p.begin = p.instructions / instructionsPerStep // each look-around is tried, however short the text is
+	p.matches = x.matches
 }
 
 func notRE2(err error) error {
 	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
-		return fmt.Errorf("is not a pattern that RE2 knows, or RE2 with look-around: %s: %s", invalid.Code, Quoted(invalid.Expr))
+		return fmt.Errorf("is not a pattern that RE2 knows, or RE2 with look-around and back-references: %s: %s", invalid.Code, Quoted(invalid.Expr))
 	}
 	return err
 }
@@ -88,10 +136,23 @@ func (p *pattern) MatchString(s string) bool {
 	if p.err != nil {
 		return false
 	}
+	if p.references != nil {
+		return p.backtrack(s)
+	}
 	if p.guard != nil {
-		p.guard.spend(1 + p.begin + len(s)*p.instructions/64)
+		p.guard.spend(1 + p.begin + len(s)*p.instructions/instructionsPerStep)
 	}
 	return p.matches(s)
+}
+
+func (p *pattern) backtrack(s string) bool {
+	if p.guard == nil {
+		found, _ := p.references.backtrack(s, uncountedSteps)
+		return found
+	}
+	found, steps := p.references.backtrack(s, p.guard.left)
+	p.guard.spend(1 + steps)
+	return found
 }
 
 // checkPatterns returns the error of the subschema's first invalid pattern, and lets
@@ -122,10 +183,11 @@ func (g *Guard) checkPattern(re jsonschema.Regexp, at string) error {
 	return nil
 }
 
-// validateRegex is the format "regex".
+// validateRegex is the format "regex". It compiles nothing, which takes longer than its steps stand for.
 func validateRegex(v any) error {
 	if s, ok := v.(string); ok {
-		return newPattern(s).err
+		_, _, err := parsePattern(s)
+		return notRE2(err)
 	}
 	return nil
 }
