@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -221,10 +222,11 @@ func (r *request) write(reply kafkaupstream.Reply) {
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 
-// hostOf is the host that the client has asked for, without a port.
+// hostOf is the host that the client has asked for, as nginx has it in $host: in lower case, without a port and a dot at its end.
 func hostOf(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.Host); err == nil {
-		return host
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
 	}
-	return r.Host
+	return routefile.Host(host)
 }

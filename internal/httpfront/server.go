@@ -190,5 +190,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.write(s.opts.Handler.Refuse(req, http.StatusForbidden, "this route takes requests from its gateway only", ""))
 		return
 	}
+	if req.proven {
+		if header := s.opts.Trust.repeated(r); header != "" {
+			req.write(s.opts.Handler.Refuse(req, http.StatusBadRequest, "the header "+header+" is there more than once", ""))
+			return
+		}
+	}
+	delete(r.Header, SecretHeader) // which no record is to have
 	req.write(s.opts.Handler.Handle(found.served, req))
 }
