@@ -172,7 +172,7 @@ func throughAPISIX(t *testing.T, c *kafkaupstream.GoldenCase) string {
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
 	defer func() {
 		client.Close()
-		if err := server.Shutdown(ctx, time.Millisecond); err != nil {
+		if err := server.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -72,7 +72,7 @@ func startOwnHost(t *testing.T, socket string) *host {
 	h.stop = func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := server.Shutdown(ctx, time.Millisecond); err != nil {
+		if err := server.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 		pool.Drain(ctx)
@@ -248,7 +248,7 @@ func TestBodyThatThereIsNoRoomForIsRefusedBeforeItIsRead(t *testing.T) {
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
 	defer func() {
 		client.Close()
-		if err := server.Shutdown(context.Background(), time.Millisecond); err != nil {
+		if err := server.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 		pool.Close(context.Background())
