@@ -25,14 +25,17 @@ var (
 // once delivers the request's records unless it is a repetition, which gets the first reply
 // again.
 func (h *Handler) once(r *Served, req Request, w *work) Reply {
-	text := req.Header(idempotencyHeader)
-	if text == "" {
+	texts := req.Values(idempotencyHeader)
+	if len(texts) == 0 {
 		if r.Idempotency.Required {
 			return *refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
 		}
 		return h.traced(r, req, w)
 	}
-	key, refused := r.idempotencyKey(req, w, text)
+	if len(texts) > 1 {
+		return *refuse(400, "the header "+idempotencyHeader+" is there more than once")
+	}
+	key, refused := r.idempotencyKey(req, w, texts[0])
 	if refused != nil {
 		return *refused
 	}
@@ -84,8 +87,8 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 	return key, nil
 }
 
-// fingerprint is that of what the client sent: method, path, query, body, and the headers
-// that say something about the record. Trace headers are not among them, and are added later:
+// fingerprint is that of what the client sent: method, path, query, body, and the headers and
+// cookies that say something about the record. Trace headers are not among them, and are added later:
 // repeated in another trace, it is the same request.
 func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
@@ -103,6 +106,11 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	}
 	add("query", req.Arguments, func(string) bool { return true })
 	add("header", req.Headers, r.speaksOfRecord)
+	for _, name := range r.Key.Variables() {
+		if strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "cookie_") {
+			parts = append(parts, []byte("key"), []byte(name), []byte(variableValue(req, name)))
+		}
+	}
 	return idempotency.FingerprintOf(parts...)
 }
 
