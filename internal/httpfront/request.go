@@ -112,6 +112,9 @@ func (r *request) Headers(f func(name, value string)) {
 // HeadersMissing reports false: all are there.
 func (r *request) HeadersMissing() bool { return false }
 
+// Failed returns nil: nothing is asked of anybody.
+func (r *request) Failed() error { return nil }
+
 // Gone returns a channel that is closed when the connection has ended. net/http looks for that from the body's end on.
 func (r *request) Gone() <-chan struct{} { return r.http.Context().Done() }
 

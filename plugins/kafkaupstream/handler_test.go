@@ -160,6 +160,8 @@ func (r *fakeRequest) Values(name string) []string {
 
 func (r *fakeRequest) HeadersMissing() bool { return r.cut }
 
+func (r *fakeRequest) Failed() error { return nil }
+
 func (r *fakeRequest) Gone() <-chan struct{} { return nil }
 
 func (r *fakeRequest) Var(name string) string { return r.vars[name] }

@@ -22,24 +22,34 @@ var (
 		Message: "the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again"}
 )
 
-// once delivers the request's records unless it is a repetition, which gets the first reply
-// again.
-func (h *Handler) once(r *Served, req Request, w *work) Reply {
+// first is what a request and its repetitions have in common.
+type first struct {
+	key         idempotency.Key
+	fingerprint [32]byte
+}
+
+// first says what a request with an idempotency key would repeat, nil of one without.
+func (r *Served) first(req Request, w *work) (*first, *Reply) {
 	texts := req.Values(idempotencyHeader)
-	if len(texts) == 0 {
-		if r.Idempotency.Required {
-			return *refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
-		}
-		return h.traced(r, req, w)
-	}
-	if len(texts) > 1 {
-		return *refuse(400, "the header "+idempotencyHeader+" is there more than once")
+	switch {
+	case len(texts) == 0 && r.Idempotency.Required:
+		return nil, refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
+	case len(texts) == 0:
+		return nil, nil
+	case len(texts) > 1:
+		return nil, refuse(400, "the header "+idempotencyHeader+" is there more than once")
 	}
 	key, refused := r.idempotencyKey(req, w, texts[0])
 	if refused != nil {
-		return *refused
+		return nil, refused
 	}
-	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, key, r.fingerprint(req, w), r.Idempotency.TTL)
+	return &first{key, r.fingerprint(req, w)}, nil
+}
+
+// once delivers the request's records unless it is a repetition, which gets the first reply
+// again.
+func (h *Handler) once(r *Served, req Request, w *work, is *first) Reply {
+	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, is.key, is.fingerprint, r.Idempotency.TTL)
 	switch outcome {
 	case idempotency.First:
 		return h.settle(r, req, w, ticket)
@@ -53,7 +63,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 		if !r.units() {
 			return lost
 		}
-		if ticket = h.opts.Idempotency.Resume(key); ticket == nil {
+		if ticket = h.opts.Idempotency.Resume(is.key); ticket == nil {
 			return underWay
 		}
 		w.batch.Again = true
