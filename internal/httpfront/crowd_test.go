@@ -82,6 +82,29 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 }
 
 // However many large bodies of unknown length come at once, what is taken for them stays within the bound.
+// A client that takes no reply would keep its connection, and hold up the end of the server, for ever.
+func TestClientThatTakesNoReplyIsCutOff(t *testing.T) {
+	for name, text := range map[string]string{
+		"of HTTP/1.1": strings.Repeat("POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 1000),
+		"of HTTP/2":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x00\x00\x08\x06\x00\x00\x00\x00\x00ping....", 1000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bounds()
+			b.IdleTimeout = 200 * time.Millisecond
+			f := start(t, Options{Bounds: b}, anyRoute)
+			c := f.dial()
+			if err := c.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+			for { // until the server takes nothing more, and then no longer wants to
+				if _, err := io.WriteString(c, text); err != nil {
+					return
+				}
+			}
+		})
+	}
+}
+
 func TestChunkedBodiesStayWithinTheBoundOfMemory(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	const size = 900 << 10

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -110,6 +111,9 @@ func (r *request) Headers(f func(name, value string)) {
 
 // HeadersMissing reports false: all are there.
 func (r *request) HeadersMissing() bool { return false }
+
+// Failed returns nil: nothing is asked of anybody.
+func (r *request) Failed() error { return nil }
 
 // Gone returns a channel that is closed when the connection has ended. net/http looks for that from the body's end on.
 func (r *request) Gone() <-chan struct{} { return r.http.Context().Done() }
@@ -221,10 +225,11 @@ func (r *request) write(reply kafkaupstream.Reply) {
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 
-// hostOf is the host that the client has asked for, without a port.
+// hostOf is the host that the client has asked for, as nginx has it in $host: in lower case, without a port and a dot at its end.
 func hostOf(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.Host); err == nil {
-		return host
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
 	}
-	return r.Host
+	return routefile.Host(host)
 }
