@@ -26,8 +26,9 @@ const (
 	unsupervisedDrain = 800 * time.Millisecond
 	// supervisedDrain is the longest that a process lives which nobody kills.
 	supervisedDrain = 10 * time.Second
-	// defaultTakeover is more than the longest time until APISIX's next runner listened, of a second.
-	defaultTakeover = 5 * time.Second
+	// defaultTakeover is more than the longest time until APISIX's next runner listened: a second, and more than five
+	// where thirty other processes wanted two cores.
+	defaultTakeover = 30 * time.Second
 	// maxUnsupervisedTakeover is the longest that the next runner may take to take over from one that is one process:
 	// APISIX starts it at about the time it stops this one.
 	maxUnsupervisedTakeover = time.Second
