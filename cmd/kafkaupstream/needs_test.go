@@ -45,7 +45,7 @@ func TestWhatTestsNeedIsNamedAtOnce(t *testing.T) {
 	for _, line := range []string{
 		"missing: go, of the version in go.mod or newer: https://go.dev/dl/",
 		"missing: cc mvn python node npm chromium kcat nginx shellcheck promtool (python: 3.11 or 3.12, with venv)",
-		"  apt-get install gcc maven python3-venv nodejs npm chromium kcat nginx-light shellcheck prometheus   # as root; make test does it itself",
+		"  apt-get install build-essential maven python3-venv nodejs npm chromium kcat nginx-light shellcheck prometheus   # as root; make test does it itself",
 		"  dnf install gcc maven python3.12 nodejs nodejs-npm chromium kcat nginx ShellCheck golang-github-prometheus",
 		"  brew install gcc maven python@3.12 node node chromium kcat nginx shellcheck prometheus",
 	} {

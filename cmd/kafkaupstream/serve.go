@@ -63,7 +63,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	fs.section("Bounds")
 	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
 	fs.DurationVar(&o.bounds.ReadTimeout, "read-timeout", time.Minute, "how long a whole request may take to arrive")
-	fs.DurationVar(&o.bounds.IdleTimeout, "idle-timeout", 3*time.Minute, "how long a connection may wait for its next request")
+	fs.DurationVar(&o.bounds.IdleTimeout, "idle-timeout", 3*time.Minute, "how long a connection may wait for its next request, or for its client to read a reply")
 	sizeVar(fs, &o.bounds.HeaderBytes, "max-header-bytes", 32<<10, "the `size` of the largest header")
 	fs.IntVar(&o.bounds.Connections, "max-connections", 10000, "how many clients may be connected")
 	fs.DurationVar(&o.drain, "drain-timeout", supervisedDrain, "how long requests and queued records may take at the end")

@@ -96,7 +96,7 @@ func (s *Server) Start() {
 			return
 		}
 		s.opts.Log.Info("metrics and health are served", "address", l.Addr().String(), "attempts", s.attempts.Load())
-		if err := s.http.Serve(bounded.Listener(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(bounded.Listener(l, maxConnections, 0)); !errors.Is(err, http.ErrServerClosed) {
 			s.opts.Log.Error("metrics and health are no longer served", "error", err)
 		}
 	}()

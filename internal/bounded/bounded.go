@@ -1,19 +1,22 @@
-// Package bounded bounds what a listener lets in.
+// Package bounded bounds what a listener lets in, and how long that may keep it waiting.
 package bounded
 
 import (
 	"net"
 	"sync"
+	"time"
 )
 
-// Listener returns a listener that closes connections beyond the limit as they come.
-func Listener(l net.Listener, limit int) net.Listener {
-	return &boundedListener{l, make(chan struct{}, limit)}
+// Listener returns a listener that closes connections beyond the limit as they come. On those that it lets in, what is written
+// at once has to be taken within patience, or the write fails: a peer that reads nothing would keep its place for ever. 0: whoever uses the connections sees to that.
+func Listener(l net.Listener, limit int, patience time.Duration) net.Listener {
+	return &boundedListener{l, make(chan struct{}, limit), patience}
 }
 
 type boundedListener struct {
 	net.Listener
-	room chan struct{}
+	room     chan struct{}
+	patience time.Duration
 }
 
 // Accept returns the next connection for which there is room.
@@ -25,7 +28,7 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 		}
 		select {
 		case b.room <- struct{}{}:
-			return &boundedConn{Conn: c, release: sync.OnceFunc(func() { <-b.room })}, nil
+			return &boundedConn{Conn: c, patience: b.patience, release: sync.OnceFunc(func() { <-b.room })}, nil
 		default:
 			c.Close()
 		}
@@ -34,7 +37,16 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 
 type boundedConn struct {
 	net.Conn
-	release func()
+	patience time.Duration
+	release  func()
+}
+
+// Write writes to the connection.
+func (c *boundedConn) Write(b []byte) (int, error) {
+	if c.patience > 0 {
+		_ = c.SetWriteDeadline(time.Now().Add(c.patience)) // of a closed connection: the write says so
+	}
+	return c.Conn.Write(b)
 }
 
 // CloseWrite tells the peer that nothing more comes. net/http does so where it closes a connection of which it has not

@@ -82,6 +82,64 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 }
 
 // However many large bodies of unknown length come at once, what is taken for them stays within the bound.
+// fewBytes is a listener whose connections keep few bytes that the peer does not take.
+type fewBytes struct{ net.Listener }
+
+func (l fewBytes) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+	}
+	return c, err
+}
+
+// A client that takes no reply would keep its connection, and hold up the end of the server, for ever.
+func TestClientThatTakesNoReplyIsCutOff(t *testing.T) {
+	for name, text := range map[string]string{
+		"of HTTP/1.1": strings.Repeat("POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 1000),
+		"of HTTP/2":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x00\x00\x08\x06\x00\x00\x00\x00\x00ping....", 1000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bounds()
+			b.IdleTimeout = 200 * time.Millisecond
+			f := startOn(t, Options{Bounds: b}, anyRoute, func(l net.Listener) net.Listener { return fewBytes{l} })
+			c := f.dial()
+			if err := c.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+			connected := func(n int64) func() bool { return func() bool { return f.Stats().Connections == n } }
+			await.Within(t, 20*time.Second, "the server has the connection", connected(1))
+			var sending sync.WaitGroup
+			sending.Go(func() {
+				for { // until the connection is closed, of which a client that waits learns late
+					if _, err := io.WriteString(c, text); err != nil {
+						return
+					}
+				}
+			})
+			await.Within(t, 20*time.Second, "the server has cut it off", connected(0))
+			c.Close()
+			sending.Wait()
+		})
+	}
+}
+
+// A client that promises large bodies and does not send them is not to take the memory that others need.
+func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	const size = 900 << 10
+	f.kafka.room = 2 * size
+	for range 10 {
+		f.dial().send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\nx", size))
+	}
+	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.serving.Load() == 10 })
+	c := f.dial()
+	c.send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\n%s", size, strings.Repeat("x", size)))
+	if status, _, body := c.reply(); status != 200 {
+		t.Error(status, body)
+	}
+}
+
 func TestChunkedBodiesStayWithinTheBoundOfMemory(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	const size = 900 << 10

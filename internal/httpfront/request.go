@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -111,6 +112,9 @@ func (r *request) Headers(f func(name, value string)) {
 // HeadersMissing reports false: all are there.
 func (r *request) HeadersMissing() bool { return false }
 
+// Failed returns nil: nothing is asked of anybody.
+func (r *request) Failed() error { return nil }
+
 // Gone returns a channel that is closed when the connection has ended. net/http looks for that from the body's end on.
 func (r *request) Gone() <-chan struct{} { return r.http.Context().Done() }
 
@@ -153,12 +157,7 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 	case length > int64(limit):
 		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
 	}
-	var err error
-	if length > 0 {
-		err = r.readKnown(int(length), room)
-	} else {
-		err = r.readUnknown(limit, room)
-	}
+	err := r.read(int(length), limit, room)
 	if err == nil { // the read timeout is over; net/http goes on reading while the request is answered
 		_ = http.NewResponseController(r.reply).SetReadDeadline(time.Time{}) // of net/http's own writer: cannot fail
 	}
@@ -177,24 +176,15 @@ func (r *request) broken(err error) error {
 	return kafkaupstream.ErrBodyCutOff
 }
 
-func (r *request) readKnown(length int, room kafkaupstream.Room) error {
-	if err := room.Hold(length); err != nil {
-		return err
-	}
-	r.body = slices.Grow(r.body[:0], length)[:length]
-	n, err := io.ReadFull(r.http.Body, r.body)
-	if r.body = r.body[:n]; err != nil {
-		return r.broken(err)
-	}
-	return nil
-}
-
-// readUnknown asks for room before it takes it: for what has come too, of which there are two while it is copied.
-func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
+// read reads a body of so many bytes, -1 for an unknown number. It asks for room before it takes it, and only as more comes: a
+// client that promises much and sends nothing takes nothing. What has come counts too: there are two of it while it is copied.
+func (r *request) read(length, limit int, room kafkaupstream.Room) error {
 	r.body = r.body[:0]
-	for size := 0; ; {
+	for size := 0; len(r.body) != length; {
 		if len(r.body) == size {
-			size = max(firstBytes, 2*size)
+			if size = max(firstBytes, 2*size); length >= 0 {
+				size = min(length, max(keptBytes, 2*size)) // which is copied half as often
+			}
 			if err := room.Hold(len(r.body) + size); err != nil {
 				return err
 			}
@@ -205,12 +195,13 @@ func (r *request) readUnknown(limit int, room kafkaupstream.Room) error {
 		switch {
 		case len(r.body) > limit:
 			return &kafkaupstream.BodyTooLarge{Size: int64(len(r.body)), Limit: limit}
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && (length < 0 || len(r.body) == length):
 			return nil
 		case err != nil:
 			return r.broken(err)
 		}
 	}
+	return nil
 }
 
 // write answers the request.
@@ -221,10 +212,11 @@ func (r *request) write(reply kafkaupstream.Reply) {
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 
-// hostOf is the host that the client has asked for, without a port.
+// hostOf is the host that the client has asked for, as nginx has it in $host: in lower case, without a port and a dot at its end.
 func hostOf(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.Host); err == nil {
-		return host
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
 	}
-	return r.Host
+	return routefile.Host(host)
 }

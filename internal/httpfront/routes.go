@@ -81,7 +81,11 @@ func (t *Routes) find(r *http.Request) (found *route, allow string) {
 	// As nginx and APISIX have it. The mux would redirect from a path with // and .., for a POST in vain, and look at
 	// what is escaped without reading it.
 	r.URL.Path, r.URL.RawPath = cleaned(r.URL.Path), ""
+	// And it compares hosts letter by letter.
+	given := r.Host
+	r.Host = hostOf(r)
 	h, _ := t.mux.Handler(r)
+	r.Host = given
 	if found, ok := h.(*route); ok {
 		return found, ""
 	}

@@ -19,7 +19,7 @@ import (
 type Bounds struct {
 	HeaderTimeout time.Duration // from a request's first byte to its header's end
 	ReadTimeout   time.Duration // from there to the body's end
-	IdleTimeout   time.Duration // between two requests of a connection
+	IdleTimeout   time.Duration // between two requests of a connection, and for a reply to be taken
 	HeaderBytes   int
 	Connections   int
 }
@@ -96,7 +96,7 @@ func (s *Server) Serve(l net.Listener) (err error) {
 	if s.opts.Proxies != nil {
 		l = proxied(l, s.opts.Proxies, s.opts.Bounds.HeaderTimeout)
 	}
-	l = bounded.Listener(l, s.opts.Bounds.Connections)
+	l = bounded.Listener(l, s.opts.Bounds.Connections, s.opts.Bounds.IdleTimeout)
 	if s.opts.TLS != nil {
 		err = s.http.ServeTLS(l, "", "")
 	} else {
@@ -190,5 +190,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		req.write(s.opts.Handler.Refuse(req, http.StatusForbidden, "this route takes requests from its gateway only", ""))
 		return
 	}
+	if req.proven {
+		if header := s.opts.Trust.repeated(r); header != "" {
+			req.write(s.opts.Handler.Refuse(req, http.StatusBadRequest, "the header "+header+" is there more than once", ""))
+			return
+		}
+	}
+	delete(r.Header, SecretHeader) // which no record is to have
 	req.write(s.opts.Handler.Handle(found.served, req))
 }

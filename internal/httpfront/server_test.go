@@ -386,6 +386,22 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 	}
 }
 
+func TestHostIsThatOfTheRouteHoweverItIsWritten(t *testing.T) {
+	f := start(t, Options{}, `
+  - {id: a, match: {path: /a, host: A.example}, topic: tenant, key: $host}
+  - {id: b, match: {path: /a, host: b.example.}, topic: other, key: $host}
+  - {id: all, match: {path: /a}, topic: all, key: $host}
+`)
+	for host, want := range map[string]string{
+		"a.example": "tenant a.example x", "A.Example": "tenant a.example x", "a.example.": "tenant a.example x", "A.EXAMPLE.:8080": "tenant a.example x",
+		"b.example": "other b.example x", "c.example:80": "all c.example x", "[::1]:80": "all ::1 x",
+	} {
+		if status, _, body := f.ask("POST /a HTTP/1.1\nHost: " + host + "\nContent-Length: 1\nConnection: close\n\nx"); status != 200 || f.kafka.last() != want {
+			t.Errorf("%s: %d %s, record %q", host, status, body, f.kafka.last())
+		}
+	}
+}
+
 func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	for routes, want := range map[string]string{
@@ -583,6 +599,39 @@ func TestTrustCountsTheGatewaysWordOnly(t *testing.T) {
 }
 
 // lateListener holds each Accept back, as a busy machine does.
+// A gateway may add its header to what a client has sent instead of replacing it.
+func TestTrustDoesNotChooseBetweenTwoWordsOfTheGateways(t *testing.T) {
+	trust := &Trust{Secret: "s3cret", Variables: map[string]string{"consumer_name": "X-Consumer-Username"}}
+	f := start(t, Options{Trust: trust}, `
+  - {id: a, match: {path: /a}, topic: t.$consumer_name}
+  - {id: b, match: {path: /b}, topic: t}
+`)
+	const twice = "X-Consumer-Username: admin\nX-Consumer-Username: joe\n"
+	for _, path := range []string{"/a", "/b"} { // which may be a scope of idempotency keys
+		status, _, body := f.ask("POST " + path + " HTTP/1.1\nHost: h\nX-Gateway-Secret: s3cret\n" + twice + "Content-Length: 1\n\nx")
+		if status != 400 || !strings.Contains(body, "X-Consumer-Username") || f.kafka.last() != "" {
+			t.Error(path, status, body, f.kafka.last())
+		}
+	}
+	if status, _, body := f.ask("POST /b HTTP/1.1\nHost: h\n" + twice + "Content-Length: 1\n\nx"); status != 200 { // a client's word, which does not count
+		t.Error(status, body)
+	}
+}
+
+func TestTrustKeepsTheSecretOutOfRecords(t *testing.T) {
+	f := start(t, Options{Trust: &Trust{Secret: "s3cret"}}, `
+  - {id: a, match: {path: /a}, topic: t, envelope: http, envelope_headers: ["*"]}
+  - {id: b, match: {path: /b}, topic: t, record_headers: {s: $http_x_gateway_secret}}
+`)
+	if status, _, body := f.ask("POST /a HTTP/1.1\nHost: h\nX-Gateway-Secret: s3cret\nX: y\nContent-Length: 1\n\nx"); status != 200 ||
+		strings.Contains(strings.ToLower(f.kafka.last()), "secret") || !strings.Contains(f.kafka.last(), `"x":"y"`) {
+		t.Error(status, body, f.kafka.last())
+	}
+	if status, _, body := f.ask("POST /b HTTP/1.1\nHost: h\nX-Gateway-Secret: s3cret\nContent-Length: 1\n\nx"); status != 400 {
+		t.Error(status, body, f.kafka.last())
+	}
+}
+
 type lateListener struct {
 	*net.TCPListener
 	asked, accepts chan struct{}

@@ -36,6 +36,17 @@ func (t *Trust) proven(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(r.Header.Get(SecretHeader)), []byte(t.Secret)) == 1
 }
 
+// repeated returns the header of a variable that the request has more than once, "" if there is none: a gateway that adds its
+// own to a client's, where it should replace that, has said nothing.
+func (t *Trust) repeated(r *http.Request) string {
+	for _, header := range t.Variables {
+		if len(r.Header[header]) > 1 {
+			return header
+		}
+	}
+	return ""
+}
+
 // requestVariables are the variables that the request has, or that the program makes of it.
 var requestVariables = map[string]func(*request) string{
 	"args":           func(r *request) string { return r.http.URL.RawQuery },

@@ -42,6 +42,7 @@ func (request) Route() string                                { return "" }
 func (request) Values(string) []string                       { return nil }
 func (request) HeadersMissing() bool                         { return false }
 func (request) Gone() <-chan struct{}                        { return nil }
+func (request) Failed() error                                { return nil }
 
 // BenchmarkHandle is a request's way through the plugin, without Kafka, with and
 // without metrics.

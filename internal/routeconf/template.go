@@ -77,8 +77,8 @@ func nameLen(s string) int {
 // Variable reports whether the text depends on the request.
 func (t *Template) Variable() bool { return t.parts != nil }
 
-// variables are the names of the variables in the text.
-func (t *Template) variables() (names []string) {
+// Variables are the names of the variables in the text.
+func (t *Template) Variables() (names []string) {
 	for _, p := range t.parts {
 		if p.variable != "" {
 			names = append(names, p.variable)

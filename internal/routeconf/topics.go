@@ -45,7 +45,7 @@ func (r *Route) Variables() []string {
 	}
 	var names []string
 	for _, t := range texts {
-		names = append(names, t.variables()...)
+		names = append(names, t.Variables()...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -245,13 +245,16 @@ func (m *Match) normalize(prefix string) error {
 		}
 	}
 	for i, host := range m.Hosts {
-		if host == "" || strings.ContainsAny(host, "*/: ") {
+		if Host(host) == "" || strings.ContainsAny(host, "*/: ") {
 			return fmt.Errorf("%shost: %q: a host is a whole name without a port", prefix, host)
 		}
-		m.Hosts[i] = strings.ToLower(host)
+		m.Hosts[i] = Host(host)
 	}
 	return nil
 }
+
+// Host is a host's name in the one form by which names are compared.
+func Host(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
 // pattern turns a path into net/http's form: * at its end is all that follows.
 func pattern(path string) (string, error) {

@@ -20,7 +20,7 @@ func (ts *Cache) ask(t *Topic, known *Answer) *question {
 	if t.answer.Load() != known { // it has come meanwhile
 		return answered
 	}
-	t.question = &question{done: make(chan struct{})}
+	t.question, t.asked = &question{done: make(chan struct{})}, true
 	if ts.mayName(t) {
 		ts.naming++
 		go ts.askByName(t)

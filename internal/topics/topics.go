@@ -47,6 +47,7 @@ type Topic struct {
 
 	// Cache.mu guards these.
 	question *question // under way; nil: none
+	asked    bool      // there has been one
 	named    bool      // it has been asked for by its name
 	unknown  bool      // and takes up one of maxUnknownTopics
 	missing  time.Time // since when it has been asked for by its name and is not there
@@ -247,11 +248,15 @@ func (ts *Cache) Get(name string) (*Topic, *record.Error) {
 	return t, nil
 }
 
-// evictMissing forgets the topics that do not exist. ts.mu is held.
+// evictMissing forgets the topics that do not exist, and those that nobody has said to exist: no broker has answered.
+// ts.mu is held.
 func (ts *Cache) evictMissing() bool {
 	before := len(ts.byName)
 	for name, t := range ts.byName {
-		if a := t.answer.Load(); a != nil && a.Partitions == 0 && t.question == nil {
+		a := t.answer.Load()
+		missing := a != nil && a.Partitions == 0
+		unheard := a == nil && t.asked && t.Handle.Load() == nil
+		if t.question == nil && (missing || unheard) {
 			delete(ts.byName, name)
 		}
 	}

@@ -234,6 +234,34 @@ func TestStrangersTopicNamesCostBoundedMemory(t *testing.T) {
 	}
 }
 
+// Names that were asked for while no broker answered are strangers', too.
+func TestTopicsOfWhichNothingIsKnownMakeRoom(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{"known": withPartitions(1), "new": withPartitions(1)}}
+	away := atomic.Bool{}
+	ts := New(func(name *string, all bool, wait time.Duration) (*kafka.Metadata, error) {
+		if away.Load() {
+			return nil, kafka.NewError(kafka.ErrTransport, "", false)
+		}
+		return k.ask(name, all, wait)
+	}, nil, make(chan struct{}))
+	if _, err := ts.Find(ending(within(time.Minute)), "known", 0); err != nil {
+		t.Fatal(err)
+	}
+	away.Store(true)
+	for i := range maxTopics - 1 {
+		if _, err := ts.Find(ending(within(time.Minute)), fmt.Sprint("t", i), 0); err == nil {
+			t.Fatal("the cluster has answered")
+		}
+	}
+	away.Store(false)
+	if _, err := ts.Find(ending(within(time.Minute)), "new", 0); err != nil {
+		t.Errorf("a topic that exists: %+v", err)
+	}
+	if n := len(ts.byName); n != 2 {
+		t.Errorf("%d topics", n)
+	}
+}
+
 func within(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // ending is a context that ends at that time, and is not released.

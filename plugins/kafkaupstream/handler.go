@@ -199,9 +199,20 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 			return *reply
 		}
 	}
-	handedOver = true
+	var is *first
 	if r.Idempotency != nil {
-		return h.once(r, req, w)
+		var refused *Reply
+		if is, refused = r.first(req, w); refused != nil {
+			return *refused
+		}
+	}
+	if err := req.Failed(); err != nil { // all has been asked that the record depends on
+		h.log.Warn("a request was refused", "route", req.Route(), "status", 503, "error", err)
+		return *unavailable("the gateway did not answer what it was asked for")
+	}
+	handedOver = true
+	if is != nil {
+		return h.once(r, req, w, is)
 	}
 	return h.traced(r, req, w)
 }

@@ -121,6 +121,7 @@ func (d *fakeDisk) Deliver(_ context.Context, b *record.Batch) {
 type fakeRequest struct {
 	method  string
 	headers map[string]string
+	more    []string // further values of each header
 	body    string
 	noBody  bool // nil from Body
 	bodyErr error
@@ -152,12 +153,14 @@ func (r *fakeRequest) Headers(f func(name, value string)) {
 
 func (r *fakeRequest) Values(name string) []string {
 	if value, ok := r.headers[name]; ok {
-		return []string{value}
+		return append([]string{value}, r.more...)
 	}
 	return nil
 }
 
 func (r *fakeRequest) HeadersMissing() bool { return r.cut }
+
+func (r *fakeRequest) Failed() error { return nil }
 
 func (r *fakeRequest) Gone() <-chan struct{} { return nil }
 

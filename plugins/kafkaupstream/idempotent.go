@@ -22,21 +22,34 @@ var (
 		Message: "the outcome of the first request with this idempotency key is unknown and will stay unknown; use another key to send it again"}
 )
 
+// first is what a request and its repetitions have in common.
+type first struct {
+	key         idempotency.Key
+	fingerprint [32]byte
+}
+
+// first says what a request with an idempotency key would repeat, nil of one without.
+func (r *Served) first(req Request, w *work) (*first, *Reply) {
+	texts := req.Values(idempotencyHeader)
+	switch {
+	case len(texts) == 0 && r.Idempotency.Required:
+		return nil, refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
+	case len(texts) == 0:
+		return nil, nil
+	case len(texts) > 1:
+		return nil, refuse(400, "the header "+idempotencyHeader+" is there more than once")
+	}
+	key, refused := r.idempotencyKey(req, w, texts[0])
+	if refused != nil {
+		return nil, refused
+	}
+	return &first{key, r.fingerprint(req, w)}, nil
+}
+
 // once delivers the request's records unless it is a repetition, which gets the first reply
 // again.
-func (h *Handler) once(r *Served, req Request, w *work) Reply {
-	text := req.Header(idempotencyHeader)
-	if text == "" {
-		if r.Idempotency.Required {
-			return *refuse(400, "the header "+idempotencyHeader+" is required").as("idempotency_key_missing")
-		}
-		return h.traced(r, req, w)
-	}
-	key, refused := r.idempotencyKey(req, w, text)
-	if refused != nil {
-		return *refused
-	}
-	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, key, r.fingerprint(req, w), r.Idempotency.TTL)
+func (h *Handler) once(r *Served, req Request, w *work, is *first) Reply {
+	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, is.key, is.fingerprint, r.Idempotency.TTL)
 	switch outcome {
 	case idempotency.First:
 		return h.settle(r, req, w, ticket)
@@ -50,7 +63,7 @@ func (h *Handler) once(r *Served, req Request, w *work) Reply {
 		if !r.units() {
 			return lost
 		}
-		if ticket = h.opts.Idempotency.Resume(key); ticket == nil {
+		if ticket = h.opts.Idempotency.Resume(is.key); ticket == nil {
 			return underWay
 		}
 		w.batch.Again = true
@@ -84,8 +97,8 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 	return key, nil
 }
 
-// fingerprint is that of what the client sent: method, path, query, body, and the headers
-// that say something about the record. Trace headers are not among them, and are added later:
+// fingerprint is that of what the client sent: method, path, query, body, and the headers and
+// cookies that say something about the record. Trace headers are not among them, and are added later:
 // repeated in another trace, it is the same request.
 func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
@@ -103,6 +116,11 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	}
 	add("query", req.Arguments, func(string) bool { return true })
 	add("header", req.Headers, r.speaksOfRecord)
+	for _, name := range r.Key.Variables() {
+		if strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "cookie_") {
+			parts = append(parts, []byte("key"), []byte(name), []byte(variableValue(req, name)))
+		}
+	}
 	return idempotency.FingerprintOf(parts...)
 }
 

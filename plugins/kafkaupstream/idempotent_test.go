@@ -26,7 +26,10 @@ func TestIdempotencyRepeatsTheFirstReply(t *testing.T) {
 	route := mustParse(t, conf)
 	post := func(key, body string) (int, string, int) {
 		before := len(sender.sent)
-		req := &fakeRequest{method: "POST", path: "/", headers: h{"idempotency-key": key}, body: body}
+		req := &fakeRequest{method: "POST", path: "/", headers: h{}, body: body}
+		if key != "" {
+			req.headers["idempotency-key"] = key
+		}
 		reply := serve(t, handler, route, req)
 		return reply.Status, string(reply.AppendJSON(nil)), len(sender.sent) - before
 	}
@@ -49,6 +52,42 @@ func TestIdempotencyRepeatsTheFirstReply(t *testing.T) {
 	want("nothing was done", "m", "x", 503, 1)
 	outcome = nil
 	want("so it is done now", "m", "x", 200, 1)
+}
+
+// A record with another key is another record, and the first reply says nothing of it.
+func TestIdempotencyTakesWhatTheClientSaysOfTheKeyForTheRequest(t *testing.T) {
+	sender := &fakeSender{}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","key":"$http_x_user-$cookie_device-$request_id","record_headers":{"agent":"$http_user_agent"},"idempotency":{}}`)
+	for _, c := range []struct {
+		says, user, device, id, agent string
+		status                        int
+	}{
+		{"the first", "ann", "a", "1", "x", 200},
+		{"the same, of which the gateway says something else", "ann", "a", "2", "x", 200},
+		{"the same, by another program", "ann", "a", "1", "y", 200},
+		{"another header", "bob", "a", "1", "x", 422},
+		{"another cookie", "ann", "b", "1", "x", 422},
+	} {
+		req := &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "x-user": c.user, "user-agent": c.agent}, body: "x",
+			vars: h{"cookie_device": c.device, "request_id": c.id}}
+		if reply := serve(t, handler, route, req); reply.Status != c.status || len(sender.sent) != 1 {
+			t.Errorf("%s: %+v, %d records sent", c.says, reply, len(sender.sent))
+		}
+	}
+}
+
+// A client that sends the header means to be protected, also where its variable is empty.
+func TestIdempotencyRefusesAKeyThatIsNone(t *testing.T) {
+	sender := &fakeSender{}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
+	for _, values := range [][]string{{""}, {" "}, {`""`}, {"a", "b"}, {"", "a"}, {"a", "a"}} {
+		req := &fakeRequest{method: "POST", headers: h{"idempotency-key": values[0]}, more: values[1:], body: "x"}
+		if reply := serve(t, handler, route, req); reply.Status != 400 || len(sender.sent) != 0 {
+			t.Errorf("%q: %+v", values, reply)
+		}
+	}
 }
 
 func TestIdempotencyFindsOutWhatBecameOfAUnit(t *testing.T) {

@@ -39,6 +39,9 @@ type Request interface {
 	// [ErrBodySlow], [ErrBodyCutOff], [ErrBodyLost], and any where the gateway has failed. What was read comes
 	// with them.
 	Body(limit int, room Room) ([]byte, error)
+	// Failed returns why something could not be had that the gateway was asked for, nil where everything could. What is taken for
+	// absent then may be there, so that the request may be another than it looks.
+	Failed() error
 	// Gone returns a channel that is closed when the client has gone and nobody reads the reply; nil: the front does not
 	// learn of it.
 	Gone() <-chan struct{}

@@ -212,11 +212,11 @@ func TestExtendedPatternThatIsRefused(t *testing.T) {
 
 // A pattern without look-around is RE2's own, and from it it is known what holds with look-around put to it.
 func FuzzLookaround(f *testing.F) {
-	for _, seed := range [][2]string{{`a(b|c)*?d`, "xabcbd"}, {`^ü.$`, "ü𝄞"}, {`\bfoo\B`, "food"}, {`(?:a{2,3}|b*)+$`, "aab"}, {`[^]a](?=b)`, "cb"}, {`(?<!(a)|(?!b$))`, "ab"}, {``, ""}} {
+	for _, seed := range [][2]string{{`a(b|c)*?d`, "xabcbd"}, {`^ü.$`, "ü𝄞"}, {`\bfoo\B`, "food"}, {`\u0062[^]{2}\cJ`, "b\n\n\n"}, {`(?:a{2,3}|b*)+$`, "aab"}, {`[^]a](?=b)`, "cb"}, {`(?<!(a)|(?!b$))`, "ab"}, {``, ""}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, text, s string) {
-		s = strings.ToValidUTF8(s, "")
+		text, s = fromECMA(text), strings.ToValidUTF8(s, "")
 		p := newPattern(text)
 		if len(s)*p.instructions > 1<<20 { // which the guard forbids, and the fuzzer's patience
 			return
@@ -240,7 +240,7 @@ func FuzzLookaround(f *testing.F) {
 		} {
 			look, err := newExtended(pattern)
 			if err != nil {
-				if regexp.MustCompile(`\{\d|\(\?[^:]*\)`).MatchString(text) { // repetitions that are too many with one more; or flags, of which ours end with a group
+				if regexp.MustCompile(`\{\d|\(\?[^:]*\)|\\Q`).MatchString(text) { // repetitions that are too many with one more; flags, of which ours end with a group; or \Q that ends nowhere
 					continue
 				}
 				t.Fatalf("%s: %v", pattern, err)
@@ -261,7 +261,7 @@ func FuzzBackReferences(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, text, s string) {
-		s = strings.ToValidUTF8(s, "")
+		text, s = fromECMA(text), strings.ToValidUTF8(s, "")
 		const limit = 1000
 		if regexp.MustCompile(`\{\d*,?\d\d`).MatchString(text) { // the fuzzer's patience
 			return

@@ -26,6 +26,7 @@ var errTooLarge = fmt.Errorf("is compiled to more than %d instructions", maxInst
 // reported by Guard.checkPatterns, which knows the place.
 type pattern struct {
 	text         string
+	re2          string // in RE2's form
 	matches      func(s string) bool
 	instructions int
 	begin        int       // steps, however short the text is
@@ -43,7 +44,7 @@ func Regexp(text string) (jsonschema.Regexp, error) { return newPattern(text), n
 
 func newPattern(text string) *pattern {
 	p := &pattern{text: text}
-	re2, extended, err := parsePattern(text)
+	re2, extended, err := p.parse()
 	if err == nil {
 		err = p.compile(re2, extended)
 	}
@@ -51,14 +52,15 @@ func newPattern(text string) *pattern {
 	return p
 }
 
-// parsePattern reads a pattern, and returns one of its two kinds.
-func parsePattern(text string) (re2 *syntax.Regexp, extended *extendedParser, err error) {
-	if len(text) > MaxPattern {
+// parse reads the pattern, and returns one of its two kinds.
+func (p *pattern) parse() (re2 *syntax.Regexp, extended *extendedParser, err error) {
+	if len(p.text) > MaxPattern {
 		return nil, nil, fmt.Errorf("is longer than %d bytes", MaxPattern)
 	}
-	re2, err = syntax.Parse(text, syntax.Perl)
-	if err != nil || octal.MatchString(text) {
-		extended, why := parseExtended(text)
+	p.re2 = fromECMA(p.text)
+	re2, err = syntax.Parse(p.re2, syntax.Perl)
+	if err != nil || octal.MatchString(p.re2) {
+		extended, why := parseExtended(p.re2)
 		if why != errNotExtended {
 			return nil, extended, why
 		}
@@ -99,7 +101,7 @@ func (p *pattern) compile(re2 *syntax.Regexp, extended *extendedParser) error {
 	if err != nil {
 		return err
 	}
-	expression, err := regexp.Compile(p.text)
+	expression, err := regexp.Compile(p.re2)
 	if err != nil {
 		return err
 	}
@@ -186,7 +188,7 @@ func (g *Guard) checkPattern(re jsonschema.Regexp, at string) error {
 // validateRegex is the format "regex". It compiles nothing, which takes longer than its steps stand for.
 func validateRegex(v any) error {
 	if s, ok := v.(string); ok {
-		_, _, err := parsePattern(s)
+		_, _, err := (&pattern{text: s}).parse()
 		return notRE2(err)
 	}
 	return nil

@@ -80,7 +80,7 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	} else {
 		c.write(w, p.handler.InvalidRoute(c))
 	}
-	c.Request = nil
+	c.Request, c.failed = nil, nil
 	calls.Put(c)
 }
 
@@ -111,8 +111,9 @@ func lines(h pkghttp.Header) (n int) {
 // call is a request as the core sees it, and memory for the reply's body.
 type call struct {
 	pkghttp.Request
-	cut  bool // header lines may be missing
-	body []byte
+	cut    bool  // header lines may be missing
+	failed error // why a variable could not be had; nil: all could
+	body   []byte
 }
 
 var calls = sync.Pool{New: func() any { return &call{body: make([]byte, 0, 256)} }}
@@ -171,6 +172,9 @@ func (c *call) Headers(f func(name, value string)) {
 	kafkaupstream.Each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
 }
 
+// Failed returns why APISIX did not say the value of a variable: the connection is lost.
+func (c *call) Failed() error { return c.failed }
+
 // Gone returns nil: APISIX does not say it.
 func (c *call) Gone() <-chan struct{} { return nil }
 
@@ -178,6 +182,7 @@ func (c *call) Gone() <-chan struct{} { return nil }
 func (c *call) Var(name string) string {
 	value, err := c.Request.Var(name)
 	if err != nil {
+		c.failed = err
 		return ""
 	}
 	return string(value)

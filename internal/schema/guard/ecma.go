@@ -1,0 +1,107 @@
+package guard
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+const (
+	// re2Repeats is how often RE2 repeats something at most.
+	re2Repeats = 1000
+	// maxTranslated bounds a translation, in bytes.
+	maxTranslated = 16 * MaxPattern
+)
+
+var (
+	// Escapes of ECMA-262 that RE2 has in another form, among all others.
+	ecmaEscape = regexp.MustCompile(`(?s)\\(?:u\{([0-9A-Fa-f]+)\}|u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})` +
+		`|c([A-Za-z])|([pP])\{(?:Script|sc)=(\w+)\}|.)`)
+	repeats = regexp.MustCompile(`^\{([0-9]{1,5})(?:(,)([0-9]{0,5}))?\}(\??)`)
+)
+
+// fromECMA translates what RE2 has in another form or within tighter bounds: \u0041, \u{1F600}, \cJ, [^], \p{Script=Greek}, and
+// more than a thousand repeats of what captures nothing. The rest stays as it is.
+func fromECMA(text string) string {
+	var out []byte
+	var open []int // where the groups begin that are not closed
+	last := -1     // where what can be repeated begins
+	for rest := text; rest != ""; {
+		if len(out) > maxTranslated {
+			return text
+		}
+		if many := repeats.FindStringSubmatch(rest); many != nil && last >= 0 {
+			if of := string(out[last:]); !captured.MatchString(of) {
+				out = append(out[:last], repeated(of, many)...)
+			} else {
+				out = append(out, many[0]...)
+			}
+			rest = rest[len(many[0]):]
+			continue
+		}
+		n := tokenLength(rest)
+		if rest[0] == '\\' {
+			n = max(n, len(ecmaEscape.FindString(rest)))
+		}
+		begins := len(out)
+		switch token := rest[:n]; {
+		case strings.HasPrefix(rest, "[^]"):
+			n = len("[^]")
+			out = append(out, `[\s\S]`...)
+		default:
+			out = append(out, ecmaEscape.ReplaceAllStringFunc(rest[:n], re2Escape)...)
+			if token[0] == '(' && !strings.HasSuffix(token, ")") {
+				open, begins = append(open, begins), -1
+			} else if token == ")" && len(open) > 0 {
+				begins, open = open[len(open)-1], open[:len(open)-1]
+			}
+		}
+		last, rest = begins, rest[n:]
+	}
+	return string(out)
+}
+
+// captured is a text with a capturing group, or with a parenthesis that may be one.
+var captured = regexp.MustCompile(`\((?:[^?]|\?P?<\w)`)
+
+func re2Escape(escape string) string {
+	e := ecmaEscape.FindStringSubmatch(escape)
+	switch {
+	case e[2] != "":
+		high, _ := strconv.ParseUint(e[2], 16, 16)
+		low, _ := strconv.ParseUint(e[3], 16, 16)
+		return `\x{` + strconv.FormatInt(int64(utf16.DecodeRune(rune(high), rune(low))), 16) + `}`
+	case e[1] != "" || e[4] != "":
+		return `\x{` + e[1] + e[4] + `}`
+	case e[5] != "":
+		return `\x{` + strconv.FormatInt(int64(e[5][0]%32), 16) + `}`
+	case e[6] != "":
+		return `\` + e[6] + `{` + e[7] + `}`
+	}
+	return escape
+}
+
+// repeated is an expression that is repeated, in parts of which RE2 knows each.
+func repeated(of string, many []string) string {
+	least, _ := strconv.Atoi(many[1])
+	most, err := strconv.Atoi(many[3])
+	if err != nil {
+		most = least // {n} or {n,}
+	}
+	if least <= re2Repeats && most <= re2Repeats || most < least || most > maxInstructions || len(of)*(2+most/re2Repeats) > maxTranslated {
+		return of + many[0]
+	}
+	text := "(?:"
+	add := func(n int, count func(n int) string) {
+		for ; n > 0; n -= re2Repeats {
+			text += of + count(min(n, re2Repeats)) + many[4]
+		}
+	}
+	add(least, func(n int) string { return "{" + strconv.Itoa(n) + "}" })
+	add(most-least, func(n int) string { return "{0," + strconv.Itoa(n) + "}" })
+	if many[2] != "" && many[3] == "" {
+		text += of + "*" + many[4]
+	}
+	return text + ")"
+}
