@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,6 +124,20 @@ func (c rawConn) receive() (typ byte, payload []byte) {
 		c.t.Fatal(err)
 	}
 	return typ, payload
+}
+
+// readable reports whether something can be read without waiting.
+func (c rawConn) readable() (yes bool) {
+	c.t.Helper()
+	raw, err := c.Conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		yes = err == nil
+	})
+	return yes
 }
 
 func (c rawConn) prepare() uint32 {

@@ -386,8 +386,71 @@ func TestShutdownDismissesIdleConnections(t *testing.T) {
 	if typ, _ := begun.receive(); typ != typePrepareConf {
 		t.Errorf("a call whose frame had begun is answered with type %d", typ)
 	}
+	// APISIX sends the call itself on the connection on which it has prepared the configuration.
+	dismissed("answered at the end", begun)
+	begun.send(frames["a call"])
+	if rest, err := io.ReadAll(begun); err != nil || len(rest) < frameHeaderLen {
+		t.Errorf("a call after the last answer gets %x, %v", rest, err)
+	} else if code := a6err.GetRootAsResp(rest[frameHeaderLen-1:], 0).Code(); code != a6err.CodeCONF_TOKEN_NOT_FOUND {
+		t.Errorf("a call after the last answer is answered %s", code)
+	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// APISIX makes a call three times at most. The connection that it takes for the second time must not be one that will be
+// dismissed, too: all have been before a call is sent elsewhere.
+func TestShutdownDismissesAllBeforeACallIsMadeAgain(t *testing.T) {
+	h := startHost(t, "", &fakePlugin{name: "p", request: echo})
+	first := dialRaw(t, h)
+	call := reqCallFrame(first.prepare())
+	others := make([]rawConn, 300)
+	for i := range others {
+		others[i] = dialRaw(t, h)
+		others[i].prepare()
+	}
+	// A session that is slower than all others, as one is on a busy machine.
+	h.undismissed.Add(1)
+	ended := make(chan error, 1)
+	go func() { ended <- h.Shutdown(context.Background()) }()
+	var b [1]byte
+	if _, err := first.Read(b[:]); err != nil {
+		t.Fatal(err)
+	}
+	first.send(call)
+	for _, c := range others {
+		if _, err := c.Read(b[:]); err != nil || b[0] != typeError {
+			t.Fatalf("an idle connection gets %d, %v", b[0], err)
+		}
+		c.Close()
+	}
+	if first.readable() {
+		t.Error("a call is to be made again before all connections were dismissed")
+	}
+	h.undismissed.Done()
+	if rest, err := io.ReadAll(first); err != nil || len(rest) < frameHeaderLen {
+		t.Errorf("the call gets %x, %v", rest, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// An answer that is on its way has no dismissal in it if it was made before the end.
+func TestShutdownAwaitsTheDismissalBehindAnAnswerThatWasMadeBefore(t *testing.T) {
+	s := &session{srv: &Server{}, conn: &net.UnixConn{}}
+	s.begin()
+	s.called.Store(false) // as serve does when it has looked whether the server ends
+	s.end()
+	if !s.awaited.Load() {
+		t.Error("nobody waits for the dismissal")
+	}
+	s.settle()
+	s.begin()
+	s.end()
+	if s.awaited.Load() {
+		t.Error("a call that is being served is waited for")
 	}
 }
 

@@ -91,6 +91,9 @@ type Server struct {
 	endWatch func()         // closes it
 	loops    sync.WaitGroup // accept loops and the watch
 	sessions sync.WaitGroup
+	// undismissed: idle sessions that have not sent their dismissal. Until none is left no call is sent elsewhere, since APISIX
+	// might take the next connection that is to be dismissed for it.
+	undismissed sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners []*Socket
@@ -285,9 +288,9 @@ func (s *Server) AwaitSuccessor(ctx context.Context, idle time.Duration) {
 // connects from then on waits for the next one that accepts.
 func (s *Server) LeaveSocket() { s.shared.Store(true) }
 
-// Shutdown ends the server without losing a call. It takes no more connections, and closes each
-// after its next answer. An idle one is not just closed, since APISIX may be about to use it, which would
-// fail a request: it is dismissed, so that APISIX closes it or asks elsewhere. Calls under way, and connections
+// Shutdown ends the server without losing a call. It takes no more connections, and dismisses each, the idle
+// ones at once and the others with their next answer, so that APISIX closes it or asks elsewhere. It does not
+// close them itself, since APISIX may be about to use one, which would fail a request. Calls under way, and connections
 // that their peer does not close, are waited for until ctx ends. The error is a [CutOffError] when calls were
 // not finished.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -297,7 +300,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.retireListeners()
 	s.mu.Unlock()
 	s.loops.Wait()
+	s.undismissed.Add(1) // or a session could find none left before end has come to all
 	s.eachSession((*session).end)
+	s.undismissed.Done()
 
 	done := make(chan struct{})
 	go func() {

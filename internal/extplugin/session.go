@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,10 +34,14 @@ type session struct {
 	// present or next call the last one: what Server.Shutdown sees and sets.
 	busy   atomic.Bool
 	ending atomic.Bool
+	// called is set while a call is served, until it is known whether its answer is the last one.
+	called atomic.Bool
 	// replying: what is to be written next is the call's reply.
 	replying bool
 	// dismissed: the peer has been told to use the connection no more.
 	dismissed bool
+	// awaited: the session is one of Server.undismissed.
+	awaited atomic.Bool
 
 	// Arguments and results of poll, which is made once so that a call allocates
 	// no closure.
@@ -60,6 +65,7 @@ func newSession(srv *Server, conn *net.UnixConn) (*session, error) {
 // shuts down.
 func (s *session) serve() {
 	defer s.conn.Close()
+	defer s.settle()
 	defer s.room.release()
 	var out []byte
 	for {
@@ -80,9 +86,12 @@ func (s *session) serve() {
 			}
 			return
 		case s.dismissed:
-			out = s.errorFrame(errTokenNotFound)[len(dismissal):]
+			s.srv.undismissed.Wait()
+			_ = s.conn.CloseRead() // writes of the peer fail from now on
+			_, _ = s.conn.Write(s.errorFrame(errTokenNotFound)[len(dismissal):])
+			return
 		default:
-			s.busy.Store(true)
+			s.begin()
 			if out, err = s.dispatch(typ, frame); err != nil {
 				s.srv.count.broken.Add(1)
 				s.srv.log.Info("connection of APISIX lost during a call", s.about("error", err)...)
@@ -90,20 +99,39 @@ func (s *session) serve() {
 			}
 		}
 		s.replying = true
+		s.called.Store(false)
 		if s.ending.Load() {
-			// The peer must not send its next call here: from now on its writes
-			// fail, so none is read and then left without an answer.
-			_ = s.conn.CloseRead()
-			_, _ = s.conn.Write(out)
-			return
+			// The peer must not send its next call here. In one write with the answer: APISIX then finds the
+			// dismissal when it has read the answer, and does not keep the connection.
+			out = slices.Concat(out, dismissal)
+			s.dismissed = true
 		}
 	}
 }
 
 // end makes the present call the last one, or dismisses the connection. Any goroutine may call it.
 func (s *session) end() {
+	s.srv.undismissed.Add(1)
+	s.awaited.Store(true)
 	s.ending.Store(true)
+	if s.called.Load() { // its answer takes the time that it takes, and has the dismissal in it
+		s.settle()
+	}
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the session
+}
+
+// begin notes that there is a call, which gets an answer.
+func (s *session) begin() {
+	s.busy.Store(true)
+	s.called.Store(true)
+	s.settle()
+}
+
+// settle notes that the peer cannot take the connection for a call that is made again.
+func (s *session) settle() {
+	if s.awaited.CompareAndSwap(true, false) {
+		s.srv.undismissed.Done()
+	}
 }
 
 // dismissal is the first byte of an error frame. A worker of nginx closes an idle connection on which something
@@ -113,7 +141,11 @@ var dismissal = []byte{typeError}
 
 // dismiss sends the dismissal if the connection is idle. It is called when there is nothing to read.
 func (s *session) dismiss(fd uintptr) error {
-	if !s.ending.Load() || s.dismissed || s.busy.Load() || s.in.w > s.in.r {
+	if !s.ending.Load() || s.dismissed {
+		return nil
+	}
+	defer s.settle()
+	if s.busy.Load() || s.in.w > s.in.r {
 		return nil
 	}
 	_, err := retryEINTR(sysWrite, fd, dismissal)
@@ -174,7 +206,7 @@ func (s *session) exchange(out []byte, room Room) (typ byte, payload []byte, err
 // discard reads the next n bytes and forgets them, in memory that the session may keep.
 // The peer cannot tell that from an ordinary read.
 func (s *session) discard(out []byte, n int) error {
-	s.busy.Store(true)
+	s.begin()
 	in := &s.in
 	n -= in.w - in.r
 	in.w = in.r
