@@ -349,7 +349,7 @@ const patience = time.Minute
 func TestShutdownDismissesIdleConnections(t *testing.T) {
 	h := startHostWith(t, Options{Memory: &limitedMemory{limit: 1 << 20}}, &fakePlugin{name: "p", request: nosy})
 	call := prepareConfFrame("key", "p", "{}")
-	unused, begun := dialRaw(t, h), dialRaw(t, h)
+	unused, begun, fresh := dialRaw(t, h), dialRaw(t, h), dialRaw(t, h)
 	taken := map[string]rawConn{"PrepareConf": dialRaw(t, h), "a call": dialRaw(t, h), "a call without room": dialRaw(t, h)}
 	frames := map[string][]byte{
 		"PrepareConf": call, "a call": reqCallFrame(begun.prepare()), "a call without room": rawFrame(typeHTTPReqCall, make([]byte, 2<<20)),
@@ -386,6 +386,12 @@ func TestShutdownDismissesIdleConnections(t *testing.T) {
 	if typ, _ := begun.receive(); typ != typePrepareConf {
 		t.Errorf("a call whose frame had begun is answered with type %d", typ)
 	}
+	fresh.send(call) // for which the connection was made
+	if typ, _ := fresh.receive(); typ != typePrepareConf {
+		t.Errorf("the first call of a connection is answered with type %d", typ)
+	}
+	dismissed("used once", fresh)
+	fresh.Close()
 	// APISIX sends the call itself on the connection on which it has prepared the configuration.
 	dismissed("answered at the end", begun)
 	begun.send(frames["a call"])

@@ -38,6 +38,8 @@ type session struct {
 	called atomic.Bool
 	// replying: what is to be written next is the call's reply.
 	replying bool
+	// used: there has been a call. A new connection is made for one, which will come.
+	used bool
 	// dismissed: the peer has been told to use the connection no more.
 	dismissed bool
 	// awaited: the session is one of Server.undismissed.
@@ -122,6 +124,7 @@ func (s *session) end() {
 
 // begin notes that there is a call, which gets an answer.
 func (s *session) begin() {
+	s.used = true
 	s.busy.Store(true)
 	s.called.Store(true)
 	s.settle()
@@ -139,13 +142,13 @@ func (s *session) settle() {
 // token is not known, so that APISIX makes the call again on another connection.
 var dismissal = []byte{typeError}
 
-// dismiss sends the dismissal if the connection is idle. It is called when there is nothing to read.
+// dismiss sends the dismissal if the connection is idle, and has been used. It is called when there is nothing to read.
 func (s *session) dismiss(fd uintptr) error {
 	if !s.ending.Load() || s.dismissed {
 		return nil
 	}
 	defer s.settle()
-	if s.busy.Load() || s.in.w > s.in.r {
+	if !s.used || s.busy.Load() || s.in.w > s.in.r {
 		return nil
 	}
 	_, err := retryEINTR(sysWrite, fd, dismissal)
