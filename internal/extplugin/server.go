@@ -290,9 +290,9 @@ func (s *Server) LeaveSocket() { s.shared.Store(true) }
 
 // Shutdown ends the server without losing a call. It takes no more connections, and dismisses each, the idle
 // ones at once and the others with their next answer, so that APISIX closes it or asks elsewhere. One that
-// has not been used yet gets its first call answered. It does not close them itself, since APISIX may be about to use one, which would fail a request. Calls under way, and connections
-// that their peer does not close, are waited for until ctx ends. The error is a [CutOffError] when calls were
-// not finished.
+// has not been used yet gets its first call answered. It does not close them itself, since APISIX may be about
+// to use one, which would fail a request. Calls under way, and connections that their peer does not close, are
+// waited for until ctx ends. The error is a [CutOffError] when calls were not finished.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.endWatch()
 	s.draining.Store(true)
