@@ -16,8 +16,12 @@ const (
 	panicBody   = `{"code":500,"message":"internal error; the gateway's log has the details","delivered":"unknown"}` + "\n"
 )
 
-// prepareConf answers PrepareConf: a token for the configuration.
+// prepareConf answers PrepareConf: a token for the configuration. A server that ends gives none: the next one would not know it, and
+// APISIX, which tries three times, hands it to other requests.
 func (s *session) prepareConf(frame []byte) error {
+	if s.ending.Load() {
+		return errTokenNotFound
+	}
 	key, texts, err := decodePrepareConf(frame)
 	if err != nil {
 		return err

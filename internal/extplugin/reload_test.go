@@ -383,11 +383,19 @@ func TestShutdownDismissesIdleConnections(t *testing.T) {
 		}
 	}
 	begun.send(call[7:])
-	if typ, _ := begun.receive(); typ != typePrepareConf {
-		t.Errorf("a call whose frame had begun is answered with type %d", typ)
+	if typ, payload := begun.receive(); typ != typeError || a6err.GetRootAsResp(payload, 0).Code() != a6err.CodeCONF_TOKEN_NOT_FOUND {
+		t.Errorf("a configuration that comes at the end gets a token that the next runner does not know: type %d", typ)
 	}
-	fresh.send(call) // for which the connection was made
-	if typ, _ := fresh.receive(); typ != typePrepareConf {
+	fresh.send(frames["a call"]) // for which the connection was made
+	if typ, _ := fresh.receive(); typ != typeExtraInfo {
+		t.Errorf("the first call of a connection is answered with type %d", typ)
+	}
+	fresh.send(extraInfoFrame([]byte("v")))
+	if typ, _ := fresh.receive(); typ != typeExtraInfo {
+		t.Errorf("the first call of a connection is answered with type %d", typ)
+	}
+	fresh.send(extraInfoFrame([]byte("v")))
+	if typ, _ := fresh.receive(); typ != typeHTTPReqCall {
 		t.Errorf("the first call of a connection is answered with type %d", typ)
 	}
 	dismissed("used once", fresh)
