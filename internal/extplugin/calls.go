@@ -20,6 +20,7 @@ const (
 // APISIX, which tries three times, hands it to other requests.
 func (s *session) prepareConf(frame []byte) error {
 	if s.ending.Load() {
+		s.srv.undismissed.Wait() // as for all calls that are to be made again
 		return errTokenNotFound
 	}
 	key, texts, err := decodePrepareConf(frame)
