@@ -97,9 +97,9 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 	return key, nil
 }
 
-// fingerprint is that of what the client sent: method, path, query, body, and the headers and
-// cookies that say something about the record. Trace headers are not among them, and are added later:
-// repeated in another trace, it is the same request.
+// fingerprint returns a hash of what the client sent: method, path, query, body, the headers that the
+// record is made from, and the client's variables in the route's key. Trace headers are not among them,
+// and are added later: repeated in another trace, it is the same request.
 func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	parts := [][]byte{[]byte(req.Method()), []byte(req.Path()), w.body}
 	add := func(kind string, each func(func(name, value string)), counts func(name string) bool) {
@@ -115,18 +115,17 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 		}
 	}
 	add("query", req.Arguments, func(string) bool { return true })
-	add("header", req.Headers, r.speaksOfRecord)
+	add("header", req.Headers, r.shapesRecord)
 	for _, name := range r.Key.Variables() {
-		if strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "cookie_") {
+		if fromClient(name) {
 			parts = append(parts, []byte("key"), []byte(name), []byte(variableValue(req, name)))
 		}
 	}
 	return idempotency.FingerprintOf(parts...)
 }
 
-// speaksOfRecord reports whether a header says something about the record: its name is in
-// lower case.
-func (r *Served) speaksOfRecord(name string) bool {
+// shapesRecord reports whether the record depends on a header. The name is in lower case.
+func (r *Served) shapesRecord(name string) bool {
 	switch {
 	case name == "content-type":
 		return true

@@ -58,19 +58,20 @@ func TestIdempotencyRepeatsTheFirstReply(t *testing.T) {
 func TestIdempotencyTakesWhatTheClientSaysOfTheKeyForTheRequest(t *testing.T) {
 	sender := &fakeSender{}
 	handler := newHandler(sender, nil)
-	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","key":"$http_x_user-$cookie_device-$request_id","record_headers":{"agent":"$http_user_agent"},"idempotency":{}}`)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","key":"$http_x_user-$cookie_device-$remote_user-$request_id","record_headers":{"agent":"$http_user_agent"},"idempotency":{}}`)
 	for _, c := range []struct {
-		says, user, device, id, agent string
-		status                        int
+		says, user, device, login, id, agent string
+		status                               int
 	}{
-		{"the first", "ann", "a", "1", "x", 200},
-		{"the same, of which the gateway says something else", "ann", "a", "2", "x", 200},
-		{"the same, by another program", "ann", "a", "1", "y", 200},
-		{"another header", "bob", "a", "1", "x", 422},
-		{"another cookie", "ann", "b", "1", "x", 422},
+		{"the first", "ann", "a", "l", "1", "x", 200},
+		{"the same with another value of the gateway's", "ann", "a", "l", "2", "x", 200},
+		{"the same from another program", "ann", "a", "l", "1", "y", 200},
+		{"another header", "bob", "a", "l", "1", "x", 422},
+		{"another cookie", "ann", "b", "l", "1", "x", 422},
+		{"another login", "ann", "a", "m", "1", "x", 422},
 	} {
 		req := &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "x-user": c.user, "user-agent": c.agent}, body: "x",
-			vars: h{"cookie_device": c.device, "request_id": c.id}}
+			vars: h{"cookie_device": c.device, "remote_user": c.login, "request_id": c.id}}
 		if reply := serve(t, handler, route, req); reply.Status != c.status || len(sender.sent) != 1 {
 			t.Errorf("%s: %+v, %d records sent", c.says, reply, len(sender.sent))
 		}
@@ -288,10 +289,10 @@ func TestIdempotencyKeysScope(t *testing.T) {
 		{"a consumer's", plain, at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "a"}), 200, false},
 		{"another consumer's is another", plain, at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "b"}), 200, true},
 		{"so is that of a client who is none", plain, at(nil, h{"consumer_name": "a"}), at(nil, nil), 200, true},
-		{"a tenant's, where the route says so", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`,
+		{"a tenant's, by the route's scope", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`,
 			at(h{"x-tenant": "1"}, h{"consumer_name": "a"}), at(h{"x-tenant": "1"}, h{"consumer_name": "b"}), 200, false},
 		{"another tenant's is another", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`, at(h{"x-tenant": "1"}, nil), at(h{"x-tenant": "2"}, nil), 200, true},
-		{"everybody's, where the route says so", `"topic":"t","idempotency":{"scope":""}`,
+		{"everybody's, by the route's scope", `"topic":"t","idempotency":{"scope":""}`,
 			at(nil, h{"consumer_name": "a"}), at(nil, h{"consumer_name": "b"}), 200, false},
 		{"without what the scope is made of, nothing is done", `"topic":"t","idempotency":{"scope":"$http_x_tenant"}`, at(h{"x-tenant": "1"}, nil), at(nil, nil), 400, false},
 		{"a topic's, which a template makes", `"topic":"orders.$http_x_kind","idempotency":{}`, at(h{"x-kind": "a"}, nil), at(h{"x-kind": "b"}, nil), 200, true},

@@ -51,9 +51,14 @@ var (
 // missing is the status of a request without a value for the variable: 400 where the client is to give it, 500 where the
 // gateway is.
 func missing(name string) int {
-	if slices.Contains(clientVariables, name) ||
-		slices.ContainsFunc(clientPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+	if fromClient(name) {
 		return 400
 	}
 	return 500
+}
+
+// fromClient reports whether a variable is part of what the client sends.
+func fromClient(name string) bool {
+	return slices.Contains(clientVariables, name) ||
+		slices.ContainsFunc(clientPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
