@@ -214,9 +214,11 @@ func (r *request) write(reply kafkaupstream.Reply) {
 
 // hostOf is the host that the client has asked for, as nginx has it in $host: in lower case, without a port and a dot at its end.
 func hostOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
+	host := r.Host
+	if strings.Contains(host, ":") { // or SplitHostPort would make an error for each request
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
 	}
 	return routefile.Host(host)
 }
