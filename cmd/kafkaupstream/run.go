@@ -283,7 +283,7 @@ func (r *runner) awaitSuccessor(takeover, idle time.Duration) {
 	r.server.AwaitSuccessor(ctx, idle)
 }
 
-// end is inner's.
+// end stops taking calls, and finishes as inner's does.
 func (r *runner) end(start time.Time, drain time.Duration) error {
 	return r.inner.end(start, drain, func(ctx context.Context) (calls int, err error) {
 		err = r.server.Shutdown(ctx)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Listener returns a listener that closes connections beyond the limit as they come. On those that it lets in, what is written
-// at once has to be taken within patience, or the write fails: a peer that reads nothing would keep its place for ever. 0: whoever uses the connections sees to that.
+// Listener returns a listener that closes connections beyond the limit as they come. On the others a write fails that the peer
+// has not read within patience: a peer that reads nothing would keep its place for ever. 0: writes have no deadline.
 func Listener(l net.Listener, limit int, patience time.Duration) net.Listener {
 	return &boundedListener{l, make(chan struct{}, limit), patience}
 }
@@ -44,7 +44,7 @@ type boundedConn struct {
 // Write writes to the connection.
 func (c *boundedConn) Write(b []byte) (int, error) {
 	if c.patience > 0 {
-		_ = c.SetWriteDeadline(time.Now().Add(c.patience)) // of a closed connection: the write says so
+		_ = c.SetWriteDeadline(time.Now().Add(c.patience)) // fails on a closed connection, as the write does
 	}
 	return c.Conn.Write(b)
 }

@@ -75,7 +75,7 @@ func (r *Served) understand(req Request, w *work) *Reply {
 	}
 	w.path = restproxy.ParsePath(req.Path())
 	// A path of v3's is nobody else's. /topics/NAME may be anybody's, and is the proxy's with one of its media types
-	// or where the route says so.
+	// or on a route with the confluent dialect.
 	if w.path.Version == 3 || isProxyType(media) || w.path.Version == 2 && r.Confluent {
 		return r.ask(w, req.Method(), media)
 	}

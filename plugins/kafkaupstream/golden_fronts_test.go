@@ -31,7 +31,7 @@ import (
 //   - A route that is wrong ends `serve`, or a file with it is refused; APISIX's front answers 500, and its log has why.
 //   - A variable of the gateway's comes in a header that a flag names; APISIX's front asks for it. Those that are part of
 //     the request, such as $args, both know.
-//   - A case whose outcome is another still says so itself, behind "---- http" or "---- ext-plugin".
+//   - A case with any other difference has a front's own outcome behind "---- http" or "---- ext-plugin".
 //
 // All else is the same: each case runs through each front, on a socket.
 var fronts = map[string]func(*testing.T, *kafkaupstream.GoldenCase) string{

@@ -201,7 +201,7 @@ func goldenSender() *fakeSender {
 	}}
 }
 
-// goldenDisk keeps a unit of which a value says so, and sends others.
+// goldenDisk keeps a unit if one of its values asks for it, and sends the others.
 type goldenDisk struct{ sender *fakeSender }
 
 func (d *goldenDisk) Way(*kafkaconf.Connection, durable.Policy) record.Way { return d }
