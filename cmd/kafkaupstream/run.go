@@ -158,7 +158,7 @@ func run(ctx context.Context, env environment) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go watchParent(ctx, cancel)
-	return serveAPISIX(ctx, env, o, func(r *runner) error { return r.stop(o.drain, 0) })
+	return serveAPISIX(ctx, env, o, func(r *runner) error { return r.stop(context.Background(), o.drain, 0) })
 }
 
 func (o *runOptions) checkLogFile() error {
@@ -269,16 +269,16 @@ func startRunner(opts runnerOptions) (_ *runner, err error) {
 
 // stop finishes calls and delivers or keeps queued records, for drain at most; three eighths
 // of it are for the next runner to take over, or for APISIX to close its connections (see awaitSuccessor).
-func (r *runner) stop(drain, idle time.Duration) error {
+func (r *runner) stop(ctx context.Context, drain, idle time.Duration) error {
 	start := time.Now()
-	r.awaitSuccessor(min(drain*3/8, maxUnsupervisedTakeover), idle)
+	r.awaitSuccessor(ctx, min(drain*3/8, maxUnsupervisedTakeover), idle)
 	return r.end(start, drain)
 }
 
-// awaitSuccessor serves on until another runner has taken the socket over, or for takeover at most;
-// or until no connection has been open for idle, unless that is 0.
-func (r *runner) awaitSuccessor(takeover, idle time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), takeover)
+// awaitSuccessor serves on until another runner has taken the socket over, for takeover at most;
+// until no connection has been open for idle, unless that is 0; or until ctx ends.
+func (r *runner) awaitSuccessor(ctx context.Context, takeover, idle time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, takeover)
 	defer cancel()
 	r.server.AwaitSuccessor(ctx, idle)
 }

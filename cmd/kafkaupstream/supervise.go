@@ -115,6 +115,7 @@ func work(ctx context.Context, env environment) error {
 	if o.inherited, err = extplugin.InheritSocket(in.File, o.socket, env.getenv(envSocket)); err != nil {
 		return err
 	}
+	signalled := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -130,17 +131,17 @@ func work(ctx context.Context, env environment) error {
 	return serveAPISIX(ctx, env, o, func(r *runner) error {
 		var err error
 		switch orphaned, word := in.Orphaned(); {
-		case !orphaned: // what connects from now on waits for the next worker
+		case !orphaned || signalled.Err() != nil: // what connects from now on waits for the next worker, if there is one
 			r.server.LeaveSocket()
 			err = r.end(time.Now(), o.drain)
 		case word == wordStop:
-			err = r.stop(min(o.drain, unsupervisedDrain), stopIdle)
+			err = r.stop(signalled, min(o.drain, unsupervisedDrain), stopIdle)
 		default:
 			idle := noConnection
 			if word == wordReload || word == 0 && alive(o.peers.Family) { // APISIX will start the next runner, busy or not
 				idle = 0
 			}
-			r.awaitSuccessor(o.takeover, idle)
+			r.awaitSuccessor(signalled, o.takeover, idle)
 			err = r.end(time.Now(), o.drain)
 		}
 		if orphaned, _ := in.Orphaned(); orphaned { // there is no next worker

@@ -364,16 +364,29 @@ func TestSuperviseMakesTheSocketAgainWhereNobodyListens(t *testing.T) {
 // systemd sends its signal to all processes of a service, and then waits for them.
 func TestSuperviseEndsWithAllItsProcesses(t *testing.T) {
 	t.Parallel()
-	runner, socket, b, _ := queues(t)
-	worker := runner.worker()
-	runner.Signal(syscall.SIGTERM)
-	if err := syscall.Kill(worker, syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	runner.left()
-	waitForValue(t, b, "queued")
-	if !missing(socket) {
-		t.Error("the socket is still there")
+	for _, order := range []string{"together", "the supervisor before", "the worker before"} {
+		t.Run(order, func(t *testing.T) {
+			t.Parallel()
+			runner, socket, b, _ := queues(t, "--takeover-timeout", "1h")
+			worker := runner.worker()
+			if order != "the worker before" {
+				runner.Signal(syscall.SIGTERM)
+			}
+			if order == "the supervisor before" {
+				runner.supervisorEnded()
+			}
+			if err := syscall.Kill(worker, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if order == "the worker before" {
+				runner.Signal(syscall.SIGTERM)
+			}
+			runner.left()
+			waitForValue(t, b, "queued")
+			if !missing(socket) {
+				t.Error("the socket is still there")
+			}
+		})
 	}
 }
 
