@@ -77,6 +77,13 @@ func (c *collector) reported() int {
 	return len(c.outcomes)
 }
 
+// failed reports whether there was an error that is of no record.
+func (c *collector) failed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.errors) > 0
+}
+
 func start(t testing.TB, brokers string, c *collector, props ...string) *Producer {
 	t.Helper()
 	all := map[string]string{"bootstrap.servers": brokers}
