@@ -22,8 +22,12 @@ var (
 )
 
 // fromECMA translates what RE2 has in another form or within tighter bounds: \u0041, \u{1F600}, \cJ, [^], \p{Script=Greek}, and
-// more than a thousand repeats of what captures nothing. The rest stays as it is.
+// more than a thousand repeats, but for those of a capturing group where something may refer to it. The rest stays as it is.
 func fromECMA(text string) string {
+	referred := false
+	for rest := text; rest != "" && !referred; rest = rest[tokenLength(rest):] {
+		referred = backReference.MatchString(rest)
+	}
 	var out []byte
 	var open []int // where the groups begin that are not closed
 	last := -1     // where what can be repeated begins
@@ -32,11 +36,7 @@ func fromECMA(text string) string {
 			return text
 		}
 		if many := repeats.FindStringSubmatch(rest); many != nil && last >= 0 {
-			if of := string(out[last:]); !captured.MatchString(of) {
-				out = append(out[:last], repeated(of, many)...)
-			} else {
-				out = append(out, many[0]...)
-			}
+			out = append(out[:last], repeated(string(out[last:]), many, referred)...)
 			rest = rest[len(many[0]):]
 			continue
 		}
@@ -62,9 +62,6 @@ func fromECMA(text string) string {
 	return string(out)
 }
 
-// captured is a text with a capturing group, or with a parenthesis that may be one.
-var captured = regexp.MustCompile(`\((?:[^?]|\?P?<\w)`)
-
 func re2Escape(escape string) string {
 	e := ecmaEscape.FindStringSubmatch(escape)
 	switch {
@@ -82,8 +79,9 @@ func re2Escape(escape string) string {
 	return escape
 }
 
-// repeated is an expression that is repeated, in parts of which RE2 knows each.
-func repeated(of string, many []string) string {
+// repeated is an expression that is repeated, in parts of which RE2 knows each. Where something may refer to a group, what
+// captures stays one.
+func repeated(of string, many []string, referred bool) string {
 	least, _ := strconv.Atoi(many[1])
 	most, err := strconv.Atoi(many[3])
 	if err != nil {
@@ -92,6 +90,11 @@ func repeated(of string, many []string) string {
 	if least <= re2Repeats && most <= re2Repeats || most < least || most > maxInstructions || len(of)*(2+most/re2Repeats) > maxTranslated {
 		return of + many[0]
 	}
+	silent := withoutCaptures(of)
+	if referred && silent != of {
+		return of + many[0]
+	}
+	of = silent
 	text := "(?:"
 	add := func(n int, count func(n int) string) {
 		for ; n > 0; n -= re2Repeats {
@@ -104,4 +107,19 @@ func repeated(of string, many []string) string {
 		text += of + "*" + many[4]
 	}
 	return text + ")"
+}
+
+// withoutCaptures is an expression whose groups capture nothing.
+func withoutCaptures(of string) string {
+	var out []byte
+	for rest := of; rest != ""; {
+		n := tokenLength(rest)
+		if o := opening.FindStringSubmatch(rest); o != nil && capturing(o) {
+			out = append(out, "(?:"...)
+		} else {
+			out = append(out, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	return string(out)
 }

@@ -28,6 +28,10 @@ func TestPatternOfECMA262(t *testing.T) {
 		{`^(?:[xy]|\u007a){0,1200}$`, []string{"", "xyz" + xs(1197)}, []string{xs(1201), "a"}},
 		{`^(a)(?:[^]{2,1200}?)\1$`, []string{"a\n\na"}, []string{"aba"}},
 		{`^(?=x{0,1100}$)x`, []string{xs(1100)}, []string{xs(1101)}},
+		{`^(x){1001,}$`, []string{xs(1001), xs(3000)}, []string{xs(1000)}},
+		{`^(?:(?<c>x)|y){2000}$`, []string{xs(2000)}, []string{xs(1999)}},
+		{`^[(x]{1001,}$`, []string{xs(1001)}, []string{xs(1000)}},
+		{`^(?=y)(y)(x){1,1001}$`, []string{"y" + xs(1001)}, []string{xs(1001), "y" + xs(1002)}},
 		{`^a{,2}\{1,2000}$`, []string{"a{,2}{1,2000}"}, []string{"aa"}},
 	} {
 		p := newPattern(c.pattern)
@@ -53,7 +57,7 @@ func TestPatternOfECMA262(t *testing.T) {
 
 func TestPatternOfECMA262ThatIsRefused(t *testing.T) {
 	for _, pattern := range []string{
-		`^(x){1,2000}$`, // a copy of a group would be another group
+		`^(x){1,2000}\1$`, // a copy of a group would be another group
 		`^x{2000,1000}$`,
 		`^x{0,99999}$` + strings.Repeat("a{1000}", 90),
 		strings.Repeat("(?:", 60) + "x" + strings.Repeat("{1001})", 60),
