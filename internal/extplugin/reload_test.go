@@ -455,7 +455,7 @@ func TestShutdownDismissesAllBeforeACallIsMadeAgain(t *testing.T) {
 func TestShutdownAwaitsTheDismissalBehindAnAnswerThatWasMadeBefore(t *testing.T) {
 	s := &session{srv: &Server{}, conn: &net.UnixConn{}}
 	s.begin()
-	s.called.Store(false) // as serve does when it has looked whether the server ends
+	s.phase.Store(answering) // as serve does when it has looked whether the server ends
 	s.end()
 	if !s.awaited.Load() {
 		t.Error("nobody waits for the dismissal")

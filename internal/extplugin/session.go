@@ -30,14 +30,10 @@ type session struct {
 	req   request
 	rsp   reply
 
-	// busy is set while a call is served, until its reply is written, and ending makes the
-	// present or next call the last one: what Server.Shutdown sees and sets.
-	busy   atomic.Bool
+	// phase is of the call under way, and ending makes the present or next call the last one: what
+	// Server.Shutdown sees and sets.
+	phase  atomic.Int32
 	ending atomic.Bool
-	// called is set while a call is served, until it is known whether its answer is the last one.
-	called atomic.Bool
-	// replying: what is to be written next is the call's reply.
-	replying bool
 	// used: there has been a call. A new connection is made for one, which will come.
 	used bool
 	// dismissed: the peer has been told to use the connection no more.
@@ -51,6 +47,13 @@ type session struct {
 	pollOut []byte
 	pollErr error
 }
+
+// The phases of a call.
+const (
+	idle      = iota
+	serving   // until it is known whether its answer is the last one
+	answering // until the answer is written
+)
 
 func newSession(srv *Server, conn *net.UnixConn) (*session, error) {
 	raw, err := conn.SyscallConn()
@@ -100,8 +103,7 @@ func (s *session) serve() {
 				return
 			}
 		}
-		s.replying = true
-		s.called.Store(false)
+		s.phase.Store(answering)
 		if s.ending.Load() {
 			// The peer must not send its next call here. In one write with the answer: APISIX then finds the
 			// dismissal when it has read the answer, and does not keep the connection.
@@ -116,7 +118,7 @@ func (s *session) end() {
 	s.srv.undismissed.Add(1)
 	s.awaited.Store(true)
 	s.ending.Store(true)
-	if s.called.Load() { // its answer takes the time that it takes, and has the dismissal in it
+	if s.phase.Load() == serving { // its answer takes the time that it takes, and has the dismissal in it
 		s.settle()
 	}
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the session
@@ -125,8 +127,7 @@ func (s *session) end() {
 // begin notes that there is a call, which gets an answer.
 func (s *session) begin() {
 	s.used = true
-	s.busy.Store(true)
-	s.called.Store(true)
+	s.phase.Store(serving)
 	s.settle()
 }
 
@@ -148,7 +149,7 @@ func (s *session) dismiss(fd uintptr) error {
 		return nil
 	}
 	defer s.settle()
-	if !s.used || s.busy.Load() || s.in.w > s.in.r {
+	if !s.used || s.phase.Load() != idle || s.in.w > s.in.r {
 		return nil
 	}
 	_, err := retryEINTR(sysWrite, fd, dismissal)
@@ -287,17 +288,12 @@ func (s *session) writeThenRead(fd uintptr) bool {
 }
 
 // replied notes that the call's reply, if it was one, is with the peer.
-func (s *session) replied() {
-	if s.replying {
-		s.replying = false
-		s.busy.Store(false)
-	}
-}
+func (s *session) replied() { s.phase.CompareAndSwap(answering, idle) }
 
 // hasCall reports whether the peer waits for a reply: to a call that is served, or to one that it has sent and that
 // nobody has read, on a busy machine.
 func (s *session) hasCall() bool {
-	if s.busy.Load() {
+	if s.phase.Load() != idle {
 		return true
 	}
 	unread := false
