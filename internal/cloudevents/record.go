@@ -3,6 +3,7 @@ package cloudevents
 import (
 	"encoding/base64"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
@@ -23,12 +24,6 @@ const (
 	structuredJSONType = structuredMediaType + "; charset=UTF-8"
 )
 
-// Header is one header of a record.
-type Header struct {
-	Key   string
-	Value []byte
-}
-
 // Record is what an event is in Kafka.
 type Record struct {
 	// Key is the attribute partitionkey (kafka 3.1), nil when it is not set. A key that
@@ -37,7 +32,7 @@ type Record struct {
 	// Value is nil, Kafka's null, for an event without data in binary mode (kafka 3.2.2):
 	// in a compacted topic that is a tombstone.
 	Value   []byte
-	Headers []Header
+	Headers []record.Header
 }
 
 // Record makes a record of an event. Its value may be the event's data, or a part of
@@ -55,15 +50,15 @@ func (e *Event) Record(out Out) (Record, error) {
 			return Record{}, err
 		}
 		r.Value = value
-		r.Headers = []Header{{contentTypeHeader, []byte(structuredJSONType)}}
+		r.Headers = []record.Header{{Key: contentTypeHeader, Value: []byte(structuredJSONType)}}
 		return r, nil
 	}
-	r.Headers = make([]Header, 0, len(e.Attributes)+1)
+	r.Headers = make([]record.Header, 0, len(e.Attributes)+1)
 	for _, a := range e.Attributes {
-		r.Headers = append(r.Headers, Header{recordPrefix + a.Name, []byte(a.Value)})
+		r.Headers = append(r.Headers, record.Header{Key: recordPrefix + a.Name, Value: []byte(a.Value)})
 	}
 	if e.DataContentType != "" {
-		r.Headers = append(r.Headers, Header{contentTypeHeader, []byte(e.DataContentType)})
+		r.Headers = append(r.Headers, record.Header{Key: contentTypeHeader, Value: []byte(e.DataContentType)})
 	}
 	if e.HasData {
 		r.Value = e.Data

@@ -1,6 +1,7 @@
 package cloudevents
 
 import (
+	"iter"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -25,19 +26,20 @@ func members(object []byte, f func(name, value []byte) *Error) *Error {
 	return nil
 }
 
-// elements calls f for each element of an array until it returns an error.
-func elements(array []byte, f func(value []byte) *Error) *Error {
-	for i := 1; array[i] != ']'; {
-		if array[i] == ',' {
-			i++
+// elements are those of an array.
+func elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for i := 1; array[i] != ']'; {
+			if array[i] == ',' {
+				i++
+			}
+			end := valueEnd(array, i)
+			if !yield(array[i:end:end]) {
+				return
+			}
+			i = end
 		}
-		end := valueEnd(array, i)
-		if failed := f(array[i:end:end]); failed != nil {
-			return failed
-		}
-		i = end
 	}
-	return nil
 }
 
 // valueEnd returns the index after the value, or the name, that begins at i.

@@ -3,6 +3,7 @@ package cloudevents
 import (
 	"bytes"
 	"encoding/base64"
+	"iter"
 	"mime"
 	"strconv"
 	"strings"
@@ -26,30 +27,37 @@ func DecodeStructured(body []byte) (Event, error) {
 	return e, nil
 }
 
-// DecodeBatch makes events of a body in batched mode (json 4), at most limit of them.
-// The batch may be empty. Either all events are good or none is returned; errors are
-// those of [DecodeStructured], with the index of the event in front.
-func DecodeBatch(body []byte, limit int) ([]Event, error) {
-	compact, err := utils.CompactJSON(nil, body)
-	if err != nil {
-		return nil, err
-	}
-	if compact[0] != '[' {
-		return nil, wrong("", "expected an array of events")
-	}
-	var events []Event
-	failed := elements(compact, func(value []byte) *Error {
-		if len(events) == limit {
-			return wrong("", "more than %d events", limit)
+// DecodeBatch reads the events of a body in batched mode (json 4), at most limit of them, one after another: all of them
+// would take many times the body's size. There may be none. An error is the last; they are those of [DecodeStructured],
+// with the index of the event in front.
+func DecodeBatch(body []byte, limit int) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		compact, err := utils.CompactJSON(nil, body)
+		switch {
+		case err != nil:
+			yield(Event{}, err)
+			return
+		case compact[0] != '[':
+			yield(Event{}, wrong("", "expected an array of events"))
+			return
 		}
-		e, failed := decodeEvent(value, "/"+strconv.Itoa(len(events)))
-		events = append(events, e)
-		return failed
-	})
-	if failed != nil {
-		return nil, failed
+		n := 0
+		for value := range elements(compact) {
+			if n == limit {
+				yield(Event{}, wrong("", "more than %d events", limit))
+				return
+			}
+			e, failed := decodeEvent(value, "/"+strconv.Itoa(n))
+			if failed != nil {
+				yield(Event{}, failed)
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+			n++
+		}
 	}
-	return events, nil
 }
 
 // envelope is what is known of a JSON event while its members are read.
@@ -141,6 +149,13 @@ func (v *envelope) setData() *Error {
 		data, ok := decodeBase64(v.base64)
 		if !ok {
 			return wrong(v.place(base64Member), "expected a string of base64 (RFC 4648, section 4)")
+		}
+		if len(data) > 0 && e.DataContentType != "" && declaresJSON(e.DataContentType) {
+			compact, err := utils.CompactJSON(nil, data)
+			if err != nil {
+				return wrong(v.place(base64Member), "datacontenttype is JSON, and these bytes are not: %s", err)
+			}
+			data = compact
 		}
 		e.Data, e.HasData = data, true
 	case v.data != nil && declaresJSON(e.DataContentType):

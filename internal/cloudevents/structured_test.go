@@ -58,6 +58,8 @@ func TestDecodeStructured(t *testing.T) {
 		{"no data, but its content type", begin + `,"datacontenttype":"text/xml"}`, required + "(text/xml) none"},
 		{"empty text is data", begin + `,"datacontenttype":"text/plain","data":""}`, required + "(text/plain) "},
 		{"data_base64 that is null is unset", begin + `,"data_base64":null,"data":1}`, required + "(application/json) 1"},
+		{"JSON in base64 is compact", begin + `,"datacontenttype":"application/json","data_base64":"eyAiYSI6IDEgfQ=="}`, required + `(application/json) {"a":1}`},
+		{"no bytes in base64", begin + `,"datacontenttype":"application/json","data_base64":""}`, required + "(application/json) "},
 		{"binary data without a content type stays without", begin + `,"data_base64":"AQ=="}`, required + "() \x01"},
 		{"every type with a subtype of json is JSON", begin + `,"datacontenttype":"Text/JSON; a=b","data":"x"}`, required + `(Text/JSON; a=b) "x"`},
 		{"so is +json", begin + `,"data":"x","datacontenttype":"application/ld+json"}`, required + `(application/ld+json) "x"`},
@@ -144,6 +146,8 @@ func TestDecodeStructuredRefuses(t *testing.T) {
 		{"base64 without padding", begin + `,"data_base64":"AQ"}`, base64},
 		{"base64 with bits that count for nothing", begin + `,"data_base64":"AR=="}`, base64},
 		{"base64 with a line break", begin + `,"data_base64":"AQ\n=="}`, base64},
+		{"base64 of what is no JSON", begin + `,"datacontenttype":"text/x+json","data_base64":"/w=="}`,
+			"/data_base64: datacontenttype is JSON, and these bytes are not: invalid JSON at byte 0: found the byte 0xff, expected a value"},
 		{"base64 that is a number", begin + `,"data_base64":1}`, base64},
 		{"XML that is an object", begin + `,"datacontenttype":"text/xml","data":{}}`, "/data: expected a string, since datacontenttype is not JSON"},
 		{"text that is null", begin + `,"datacontenttype":"text/plain","data":null}`, "/data: expected a string, since datacontenttype is not JSON"},
@@ -195,23 +199,25 @@ func TestDecodeBatch(t *testing.T) {
 				`comexampleextension1=value comexampleothervalue=5 (application/json) {"appinfoA":"abc","appinfoB":[123,"]"],"appinfoC":true}` + "\n",
 			""},
 		{"an empty batch", ` [ ] `, "", ""},
-		{"an error names the event", `[` + begin + `},` + begin + `,"time":"x"}]`, "",
+		{"an error names the event", `[` + begin + `},` + begin + `,"time":"x"}]`, required + "() none\n",
 			"/1/time: expected a time such as 2018-04-05T17:31:00Z (RFC 3339)"},
 		{"what misses is named too", `[{}]`, "", "/0/specversion: required"},
 		{"a name that is none is the event's", `[` + begin + `,"A":1}]`, "", "/0: the name of an attribute has letters a to z and digits only"},
-		{"an element that is no event", `[` + begin + `},7]`, "", "/1: expected an object"},
-		{"more events than the caller takes", `[` + begin + `},` + begin + `},` + begin + `}]`, "", "the event: more than 2 events"},
+		{"an element that is no event", `[` + begin + `},7]`, required + "() none\n", "/1: expected an object"},
+		{"more events than the caller takes", `[` + begin + `},` + begin + `},` + begin + `}]`, required + "() none\n" + required + "() none\n", "the event: more than 2 events"},
 		{"an event alone", begin + `}`, "", "the event: expected an array of events"},
 		{"broken JSON", `[`, "", "invalid JSON at byte 1: found the end of the input, expected a value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			events, err := DecodeBatch([]byte(tt.body), limit)
-			wantError(t, err, tt.err)
 			var got strings.Builder
-			for _, e := range events {
-				got.WriteString(show(e) + "\n")
+			var failed error
+			for e, err := range DecodeBatch([]byte(tt.body), limit) {
+				if failed = err; err == nil {
+					got.WriteString(show(e) + "\n")
+				}
 			}
+			wantError(t, failed, tt.err)
 			if got.String() != tt.want {
 				t.Errorf("got  %q\nwant %q", got.String(), tt.want)
 			}

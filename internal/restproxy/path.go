@@ -34,10 +34,13 @@ func ParsePath(path string) Call {
 // words are parts of the proxy's paths: none of them is without one.
 var words = [...]string{"topics", "consumers", "brokers", "v3/clusters"}
 
+// maxCluster bounds a cluster's id, in bytes: the reply says it again for each record. Kafka's have 22.
+const maxCluster = 100
+
 // parseV3 reads what stands behind /v3/clusters.
 func parseV3(parts []string) Call {
 	call := Call{Version: 3, Partition: -1}
-	if len(parts) != 4 || parts[0] == "" || parts[1] != "topics" || parts[2] == "" {
+	if len(parts) != 4 || parts[0] == "" || len(parts[0]) > maxCluster || parts[1] != "topics" || parts[2] == "" {
 		return call
 	}
 	call.Batch = parts[3] == "records:batch"

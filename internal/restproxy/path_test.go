@@ -1,6 +1,9 @@
 package restproxy
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParsePath(t *testing.T) {
 	v2 := func(topic string, partition int32) Call {
@@ -11,28 +14,29 @@ func TestParsePath(t *testing.T) {
 	}
 	none, other2, other3 := Call{Partition: -1}, Call{Version: 2, Partition: -1}, Call{Version: 3, Partition: -1}
 	for path, want := range map[string]Call{
-		"/topics/t":                                  v2("t", -1),
-		"/kafka/topics/t/":                           v2("t", -1),
-		"topics/t":                                   v2("t", -1),
-		"/topics/topics":                             v2("topics", -1),
-		"/topics/t/records":                          v2("t", -1),
-		"/topics/t/partitions/7":                     v2("t", 7),
-		"/topics/t/partitions/2147483647":            v2("t", 2147483647),
-		"/v3/clusters/c/topics/t/records":            v3(false),
-		"/kafka/v3/clusters/c/topics/t/records":      v3(false),
-		"/v3/clusters/c/topics/t/records:batch":      v3(true),
-		"/topics":                                    other2,
-		"/topics/t/partitions":                       other2,
-		"/topics/t/partitions/-1":                    other2,
-		"/topics/t/partitions/2147483648":            other2,
-		"/topics/t/partitions/x":                     other2,
-		"/topics/t/partitions/0/offsets":             other2,
-		"/topics//records":                           other2,
-		"/consumers/g":                               other2,
-		"/consumers/g/instances/i/records":           other2,
-		"/brokers":                                   other2,
-		"/admin/topics":                              other2,
-		"/v3/clusters":                               other3,
+		"/topics/t":                             v2("t", -1),
+		"/kafka/topics/t/":                      v2("t", -1),
+		"topics/t":                              v2("t", -1),
+		"/topics/topics":                        v2("topics", -1),
+		"/topics/t/records":                     v2("t", -1),
+		"/topics/t/partitions/7":                v2("t", 7),
+		"/topics/t/partitions/2147483647":       v2("t", 2147483647),
+		"/v3/clusters/c/topics/t/records":       v3(false),
+		"/kafka/v3/clusters/c/topics/t/records": v3(false),
+		"/v3/clusters/c/topics/t/records:batch": v3(true),
+		"/topics":                               other2,
+		"/topics/t/partitions":                  other2,
+		"/topics/t/partitions/-1":               other2,
+		"/topics/t/partitions/2147483648":       other2,
+		"/topics/t/partitions/x":                other2,
+		"/topics/t/partitions/0/offsets":        other2,
+		"/topics//records":                      other2,
+		"/consumers/g":                          other2,
+		"/consumers/g/instances/i/records":      other2,
+		"/brokers":                              other2,
+		"/admin/topics":                         other2,
+		"/v3/clusters":                          other3,
+		"/v3/clusters/" + strings.Repeat("c", 101) + "/topics/t/records": other3, // the reply would repeat it
 		"/v3/clusters/c":                             other3,
 		"/v3/clusters/c/topics":                      other3,
 		"/v3/clusters/c/topics/t":                    other3,

@@ -20,6 +20,9 @@ const maxBatch = 10000
 // bytes.
 const recordMemory = 1 << 10
 
+// headerMemory is what a header of such a record takes beside its bytes.
+const headerMemory = 64
+
 // adder adds a record of a batch to the request's.
 type adder = func(*restproxy.Record) error
 
@@ -40,7 +43,7 @@ func (r *Served) batchOf(req Request, body []byte, w *work) *Reply {
 	w.apart = w.form == formV3 && !r.Mode.Transactional && !r.asksDryRun(req)
 	failed := w.form.read(r, body, w, func(e *restproxy.Record) error {
 		number := w.numberNext()
-		if full := w.takeRecord(number, len(e.Value)); full != nil {
+		if full := w.takeRecord(number, len(e.Value)+memoryOf(e.Headers)); full != nil {
 			return full
 		}
 		d := w.next()
@@ -86,6 +89,14 @@ func (w *work) takeRecord(number, bytes int) error {
 		return noRoom()
 	}
 	return nil
+}
+
+// memoryOf is what headers of a record of a batch take, in bytes.
+func memoryOf(headers []record.Header) (bytes int) {
+	for i := range headers {
+		bytes += headerMemory + len(headers[i].Key) + len(headers[i].Value)
+	}
+	return bytes
 }
 
 // refuseRecord refuses a record that could not be read: the error ends the request.
@@ -186,11 +197,7 @@ func (r *Served) fill(d *draft, e *restproxy.Record) *Reply {
 	if e.Timestamp != nil {
 		d.Timestamp = time.UnixMilli(*e.Timestamp)
 	}
-	d.Headers = append(d.Headers, e.Headers...)
-	if len(d.Headers) > routeconf.MaxRecordHeaders {
-		return tooManyHeaders(len(d.Headers))
-	}
-	return nil
+	return r.giveHeaders(&d.Record, e.Headers)
 }
 
 // lets reports whether the path and the body of a client may say this of a record.

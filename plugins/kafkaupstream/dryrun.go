@@ -29,6 +29,9 @@ type origins [routeconf.StrictOverrides]origin
 // maxShown is how much of a value a dry run shows, in bytes.
 const maxShown = 64 << 10
 
+// maxDryRun bounds the records of a reply, in bytes: each repeats what the request's headers say of all.
+const maxDryRun = 8 << 20
+
 // asksDryRun reports whether the request asks what would be produced.
 func (r *Served) asksDryRun(req Request) bool {
 	return r.Allowed[routeconf.OverrideDryRun] && req.Header(r.HeaderNames[routeconf.OverrideDryRun]) == "true"
@@ -53,6 +56,9 @@ func (r *Served) dryRun(req Request, w *work) *Reply {
 			}
 			one := appendRecord(nil, &w.batch.Records[i], w.froms[i])
 			one[0] = '{'
+			if len(reply.Detail)+len(one) > maxDryRun {
+				return refuse(413, fmt.Sprintf("the dry run's reply would have more than %d bytes", maxDryRun))
+			}
 			reply.Detail = append(append(reply.Detail, one...), '}')
 		}
 		reply.Detail = append(reply.Detail, ']')

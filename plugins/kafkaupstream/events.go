@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
-	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
@@ -27,20 +26,24 @@ func (r *Served) events(req Request, body []byte, w *work) *Reply {
 			return refused
 		}
 	}
+	if mode != cloudevents.Binary && w.holdMore(len(body)) != nil { // it is compacted
+		return noRoom()
+	}
 	switch mode {
 	case cloudevents.Batched:
-		all, err := cloudevents.DecodeBatch(body, maxBatch)
-		if err != nil {
-			return refuse(400, err.Error())
-		}
-		if len(all) == 0 {
-			return &noEvents
-		}
 		w.isBatch = true
-		for i := range all {
-			if refused := r.event(req, &all[i], w); refused != nil {
-				return refused.of("event", i+1)
+		number := 0
+		for event, err := range cloudevents.DecodeBatch(body, maxBatch) {
+			if err != nil {
+				return refuse(400, err.Error())
 			}
+			number++
+			if refused := r.event(req, &event, w); refused != nil {
+				return refused.of("event", number)
+			}
+		}
+		if number == 0 {
+			return &noEvents
 		}
 		return nil
 	case cloudevents.Structured:
@@ -76,7 +79,7 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	if err != nil {
 		return refuse(400, err.Error())
 	}
-	if w.holdMore(recordMemory+len(made.Value)) != nil {
+	if w.holdMore(recordMemory+len(made.Value)+memoryOf(made.Headers)) != nil {
 		return noRoom()
 	}
 	d := w.next()
@@ -84,9 +87,7 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	if d.Key == nil && made.Key != nil {
 		d.Key, d.from[routeconf.OverrideKey] = made.Key, fromRecord
 	}
-	for _, h := range made.Headers {
-		d.Headers = append(d.Headers, record.Header{Key: h.Key, Value: h.Value})
-	}
+	d.Headers = append(d.Headers, made.Headers...)
 	if len(d.Headers) > routeconf.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
 	}

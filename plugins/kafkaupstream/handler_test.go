@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os/exec"
@@ -426,6 +427,42 @@ func TestRequestForWhichThereIsNoMemoryIsRefused(t *testing.T) {
 				t.Errorf("%d bytes are still held", sender.held)
 			}
 		})
+	}
+}
+
+func TestHeadersOfABatchsRecordTakeMemory(t *testing.T) {
+	const headers = 50
+	event, given := `[{"specversion":"1.0","id":"1","source":"/","type":"t"`, `{"value":{"type":"STRING","data":"x"},"headers":[`
+	for i := range headers {
+		event += fmt.Sprintf(`,"a%d":1`, i)
+		given += fmt.Sprintf(`{"name":"%d"},`, i)
+	}
+	for says, c := range map[string]struct {
+		conf string
+		req  fakeRequest
+	}{
+		"an event's": {`"topic":"t","cloudevents":true`, fakeRequest{method: "POST", headers: h{"content-type": "application/cloudevents-batch+json"}, body: event + "}]"}},
+		"the REST Proxy's": {`"dialects":["confluent"]`, fakeRequest{method: "POST", path: "/v3/clusters/c/topics/t/records",
+			headers: h{"content-type": jsonType}, body: strings.TrimSuffix(given, ",") + "]}"}},
+	} {
+		t.Run(says, func(t *testing.T) {
+			route := mustParse(t, `{`+brokers+`,`+c.conf+`}`)
+			without := 2*len(c.req.body) + recordMemory
+			if reply := serve(t, newHandler(&fakeSender{room: without + headers*headerMemory/2}, nil), route, &c.req); reply.Status != 503 {
+				t.Errorf("without room for them: %+v", reply)
+			}
+			if reply := serve(t, newHandler(&fakeSender{room: without + 2*headers*headerMemory}, nil), route, &c.req); reply.Status != 200 {
+				t.Errorf("with room for them: %+v", reply)
+			}
+		})
+	}
+}
+
+func TestDryRunOfABatchIsBounded(t *testing.T) {
+	route := mustParse(t, `{`+brokers+`,"topic":"t","batch":true,"overrides":["headers","dry-run"]}`)
+	req := fakeRequest{method: "POST", headers: h{"content-type": jsonType, "dry-run": "true", "header-a": strings.Repeat("a", 8<<10)}, body: "[" + strings.Repeat("1,", 2000) + "1]"}
+	if reply := serve(t, newHandler(&fakeSender{}, nil), route, &req); reply.Status != 413 || len(reply.Detail) > 0 {
+		t.Errorf("%d, %d bytes: %s", reply.Status, len(reply.Detail), reply.Message)
 	}
 }
 

@@ -60,10 +60,21 @@ func (r *Served) recordHeaders(req Request, rec *record.Record) *Reply {
 		return refused
 	}
 	slices.SortStableFunc(given, func(a, b record.Header) int { return strings.Compare(a.Key, b.Key) })
-	for _, h := range given {
-		rec.Headers = slices.DeleteFunc(rec.Headers, func(old record.Header) bool {
-			return old.Key == h.Key && slices.ContainsFunc(r.RecordHeaders, func(own routeconf.RecordHeader) bool { return own.Name == old.Key })
-		})
+	return r.giveHeaders(rec, given)
+}
+
+// giveHeaders adds a client's headers to a record. Each replaces one that the route gives, where the route lets headers be
+// set; elsewhere, as with the REST Proxy's dialect, a consumer is to have the route's.
+func (r *Served) giveHeaders(rec *record.Record, given []record.Header) *Reply {
+	for i := range given {
+		name := given[i].Key
+		if !slices.ContainsFunc(r.RecordHeaders, func(own routeconf.RecordHeader) bool { return own.Name == name }) {
+			continue
+		}
+		if !r.Allowed[routeconf.OverrideHeaders] {
+			return refuse(403, fmt.Sprintf("the route gives the header %s itself", name))
+		}
+		rec.Headers = slices.DeleteFunc(slices.Clone(rec.Headers), func(old record.Header) bool { return old.Key == name })
 	}
 	rec.Headers = append(rec.Headers, given...)
 	if len(rec.Headers) > routeconf.MaxRecordHeaders {
