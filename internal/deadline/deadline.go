@@ -141,8 +141,8 @@ func (g *Group) New(at time.Time) *Context {
 		g.first.previous = c
 	}
 	g.first = c
-	if !g.end.IsZero() && g.end.Before(at) {
-		c.ends = g.end
+	if !g.end.IsZero() {
+		c.bring(g.end)
 	}
 	return c
 }

@@ -147,7 +147,14 @@ func (f *recordForwarder) sendOne(e *spool.Entry, t taken, dead *dead) *record.E
 			f.adopt(f.fly(e.Position, d), t)
 			return nil
 		}
-		if !err.Missing() && !err.Refused() {
+		switch {
+		case err.Missing() || err.Refused():
+		case err.Kind == record.KindQueueFull || err.Kind == record.KindConfig: // of this partition's producer, one of several
+			f.setAside(l, e.Position)
+			l.retry = time.Now().Add(retryPause)
+			f.give(l, t.size)
+			return nil
+		default:
 			f.give(l, t.size)
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -74,7 +75,8 @@ type Producer struct {
 }
 
 // NewProducer makes a producer of configuration properties. The error is librdkafka's
-// refusal, as a text that names the property.
+// refusal, as a text that names the property; it is [ErrNoResources] where the system has no more
+// descriptors or threads.
 func NewProducer(props map[string]string, h Handler) (*Producer, error) {
 	conf := C.rd_kafka_conf_new()
 	for _, name := range slices.Sorted(maps.Keys(props)) {
@@ -89,20 +91,29 @@ func NewProducer(props map[string]string, h Handler) (*Producer, error) {
 	}
 	C.rd_kafka_conf_set_events(conf, C.KU_EVENT_DR|C.KU_EVENT_LOG|C.KU_EVENT_ERROR|C.KU_EVENT_STATS)
 	var text [errorSize]C.char
+	runtime.LockOSThread() // whose the last error is
+	defer runtime.UnlockOSThread()
 	rk := C.rd_kafka_new(C.KU_PRODUCER, conf, &text[0], errorSize)
 	if rk == nil {
+		code := Code(C.rd_kafka_last_error())
 		C.rd_kafka_conf_destroy(conf) // rd_kafka_new takes it only when it succeeds
+		if code == kafka.ErrCritSysResource {
+			return nil, fmt.Errorf("%w: %s", ErrNoResources, C.GoString(&text[0]))
+		}
 		return nil, errors.New(C.GoString(&text[0]))
 	}
 	p := &Producer{rk: rk, handler: h, topics: map[string]*Topic{}}
 	var err error
 	if p.reports, err = newReports(p); err != nil {
 		C.rd_kafka_destroy(rk)
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNoResources, err)
 	}
 	go p.reports.loop()
 	return p, nil
 }
+
+// ErrNoResources is why a producer cannot be made now, and may be later.
+var ErrNoResources = errors.New("the system has no room for another producer")
 
 // errorSize is the room for one of librdkafka's error texts, in bytes.
 const errorSize = 512
@@ -177,8 +188,12 @@ func (p *Producer) Purge(underWay bool) {
 	C.rd_kafka_purge(p.rk, flags)
 }
 
-// FatalError returns why the producer is of no more use, nil if it is.
+// FatalError returns why the producer is of no more use; nil if it is of use, or closed.
 func (p *Producer) FatalError() *Error {
+	if !p.enter() {
+		return nil
+	}
+	defer p.leave()
 	var text [errorSize]C.char
 	code := Code(C.rd_kafka_fatal_error(p.rk, &text[0], errorSize))
 	if code == kafka.ErrNoError {
@@ -246,6 +261,8 @@ func (p *Producer) Topic(name string) (*Topic, error) {
 	}
 	cName := C.CString(name)
 	defer C.free(unsafe.Pointer(cName))
+	runtime.LockOSThread() // whose the last error is
+	defer runtime.UnlockOSThread()
 	rkt := C.rd_kafka_topic_new(p.rk, cName, nil)
 	if rkt == nil {
 		return nil, codeError(C.rd_kafka_last_error())

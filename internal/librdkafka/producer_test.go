@@ -106,6 +106,15 @@ func topicOf(t testing.TB, p *Producer, name string) *Topic {
 	return topic
 }
 
+// A sender may ask when another has closed the producer: with -asan, which shows an access to memory that is gone.
+func TestClosedProducerHasNoFatalError(t *testing.T) {
+	p := start(t, startCluster(t).BootstrapServers(), &collector{})
+	p.Close()
+	if err := p.FatalError(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProducerReportsEachRecordAsItWasSent(t *testing.T) {
 	c := &collector{}
 	p := start(t, startCluster(t).BootstrapServers(), c, "linger.ms", "0")

@@ -200,5 +200,9 @@ func (p *Pool) Look(conn *kafkaconf.Connection, topic string, partition int32) (
 	if c == nil {
 		return 0, client.ErrShuttingDown
 	}
-	return c.Look(topic, partition)
+	partitions, err = c.Look(topic, partition)
+	if err == nil && p.suspects.block(conn.Stripe(partition).ID(), topic) {
+		err = errStillAlone
+	}
+	return partitions, err
 }

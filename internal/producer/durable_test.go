@@ -2,8 +2,12 @@ package producer
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -266,6 +270,33 @@ func TestSecretThatCannotBeReadIsLookedForAgain(t *testing.T) {
 		_, err := send(p, conn, recordOf("t", "x"), true, in(time.Second))
 		return err == nil
 	})
+}
+
+func TestProducerThatCouldNotBeMadeIsMadeAgain(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	conn := connect(t, c, true, "ssl.ca.location", ca, "security.protocol", "SSL")
+	failsAs := func(kind record.Kind) bool {
+		_, err := send(p, conn, recordOf("t", "x"), true, in(time.Second))
+		return err != nil && err.Kind == kind && !err.Unconfirmed
+	}
+	if !failsAs(record.KindConfig) {
+		t.Fatal("there is no such file, and the record is not refused for it")
+	}
+	if err := os.WriteFile(ca, certificate(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await.True(t, "the broker, which speaks no TLS, is asked", func() bool { return failsAs(record.KindNoBroker) })
+}
+
+// certificate returns one, as PEM.
+func certificate(t *testing.T) []byte {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 }
 
 func TestSecretThatBreaksTheModesPromiseIsNotServed(t *testing.T) {

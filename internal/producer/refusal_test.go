@@ -403,6 +403,40 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	}
 }
 
+// A keeper need not wait for a topic's earlier records, and so not keep the records of other topics waiting.
+func TestLookSaysThatEarlierRecordsAreStillSentAlone(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "other"))
+	p, _ := startPool(t, 0)
+	conn := connectDurable(t, c)
+	look := func(topic string) *record.Error {
+		_, err := p.Look(conn, topic, 0)
+		return err
+	}
+	for _, topic := range []string{"t", "other"} {
+		if _, err := send(p, conn, recordOf(topic, "x"), true, in(10*time.Second)); err != nil {
+			t.Fatalf("%+v", err)
+		}
+	}
+	p.suspects.refused(conn.ID(), "t")
+	s, err := p.suspects.enter(ending(in(time.Second)), conn.ID(), "t", client.ForKeeper)
+	if err != nil || s == nil || look("t") != nil {
+		t.Errorf("%v, %v: a suspect topic's records are taken", err, look("t"))
+	}
+	p.suspects.mu.Lock()
+	s.until = time.Now()
+	p.suspects.mu.Unlock()
+	if err := look("t"); err != errStillAlone {
+		t.Errorf("got %v", err)
+	}
+	if err := look("other"); err != nil {
+		t.Errorf("another topic: %v", err)
+	}
+	s.Leave()
+	if err := look("t"); err != nil {
+		t.Errorf("when nothing is sent alone any more: %v", err)
+	}
+}
+
 func TestRefusalByAnotherRouteHarmsNoRouteOfTheConnection(t *testing.T) {
 	c := startFake(t, kfake.SeedTopics(1, "shared"))
 	p, _ := startPool(t, 0)

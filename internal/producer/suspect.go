@@ -70,6 +70,17 @@ func (ss *suspects) has(conn, topic string) bool {
 	return ss.byTopic[suspectKey{conn, topic}] != nil
 }
 
+// block reports whether a record of the topic would have to wait for earlier ones that are sent alone.
+func (ss *suspects) block(conn, topic string) bool {
+	if ss.n.Load() == 0 {
+		return false
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.byTopic[suspectKey{conn, topic}]
+	return s != nil && s.with > 0 && !time.Now().Before(s.until)
+}
+
 // enter returns the suspect if the topic is one, and counts a record in, which Leave
 // counts out. It waits for the last records of a topic that is suspect no more and, where
 // nobody waits for the record itself, for room among those that are sent one at a time.

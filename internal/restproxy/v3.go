@@ -255,6 +255,9 @@ func headersV3(v gjson.Result) (headers []record.Header, failed error) {
 		if failed == nil && h.Key == "" {
 			failed = errors.New(at + ": it has no name")
 		}
+		if failed == nil && strings.ContainsRune(h.Key, 0) { // librdkafka gives it back cut off
+			failed = errors.New(at + ".name: there is a NUL byte in it")
+		}
 		headers = append(headers, h)
 		return failed == nil
 	})

@@ -360,8 +360,8 @@ func (c *configReader) readRecordHeaders(path string, v any) {
 		c.problem(path, "it has %d headers, the limit is %d", len(fields), MaxRecordHeaders)
 	}
 	for _, f := range fields {
-		if f.name == "" {
-			c.problem(path, "a header's name cannot be empty")
+		if f.name == "" || strings.ContainsRune(f.name, 0) { // librdkafka would give it back cut off
+			c.problem(path, "a header's name cannot be empty, and has no NUL byte")
 		}
 		c.route.RecordHeaders = append(c.route.RecordHeaders, RecordHeader{f.name, c.template(path+"."+f.name, f.value)})
 	}

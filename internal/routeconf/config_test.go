@@ -128,6 +128,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a variable that is not closed", `{` + brokers + `,"key":"${arg_x"}`, "key: after a $ comes a variable's name"},
 		{"record headers that are no object", `{` + brokers + `,"record_headers":["a"]}`, "record_headers: expected an object of header names and values, got a list"},
 		{"a record header that is no text", `{` + brokers + `,"record_headers":{"a":1}}`, "record_headers.a: expected a string, got a number"},
+		{"a record header with a NUL byte", `{` + brokers + `,"record_headers":{"a\u0000":"a"}}`, "record_headers: a header's name cannot be empty, and has no NUL byte"},
 		{"a record header without a name", `{` + brokers + `,"record_headers":{"":"a"}}`, "record_headers: a header's name cannot be empty"},
 		{"a switch that is no boolean", `{` + brokers + `,"tombstone_on_delete":1}`, "tombstone_on_delete: expected true or false, got a number"},
 		{"the Java client's limit and librdkafka's", `{"config":{"bootstrap.servers":"b:1","max.request.size":2000,"message.max.bytes":3000}}`, "config: message.max.bytes is given twice"},

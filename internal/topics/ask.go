@@ -97,7 +97,7 @@ func (ts *Cache) answered(t *Topic, md *kafka.Metadata, at time.Time, err error)
 		return
 	}
 	a := ts.read(t, md)
-	a.at = at.UnixNano()
+	a.at = at
 	t.answer.Store(a)
 }
 

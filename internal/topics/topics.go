@@ -55,7 +55,7 @@ type Topic struct {
 
 // Answer is what the cluster said of a topic. It is not changed.
 type Answer struct {
-	at         int64 // Unix nanoseconds
+	at         time.Time
 	Partitions int32
 	leaderless map[int32]bool // nil: each partition has a leader
 	leaders    []int32        // by partition
@@ -199,7 +199,7 @@ func (ts *Cache) age(a *Answer) time.Duration {
 	if a == nil {
 		return time.Hour
 	}
-	return time.Duration(ts.now().UnixNano() - a.at)
+	return ts.now().Sub(a.at)
 }
 
 // refresh asks for a topic that is there again, in the background, when what is known

@@ -3,6 +3,7 @@ package topics
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -266,6 +267,20 @@ func within(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // ending is a context that ends at that time, and is not released.
 func ending(at time.Time) context.Context { return deadline.New(at) }
+
+// A clock that is set back must not freeze what is known: the age is by the monotonic clock.
+func TestAnswersAgeIsNotByTheWallClock(t *testing.T) {
+	ts := New(func(*string, bool, time.Duration) (*kafka.Metadata, error) {
+		return &kafka.Metadata{Topics: map[string]kafka.TopicMetadata{"t": {Topic: "t", Partitions: make([]kafka.PartitionMetadata, 1)}}}, nil
+	}, nil, make(chan struct{}))
+	topic, err := ts.Find(ending(within(time.Minute)), "t", record.AnyPartition)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	if at := topic.Answer().at.String(); !strings.Contains(at, " m=") {
+		t.Errorf("the answer is of %s", at)
+	}
+}
 
 func TestTopicsInUseAreAskedForAgainAtABoundedPace(t *testing.T) {
 	for _, c := range []struct {

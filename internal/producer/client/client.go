@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"strconv"
@@ -79,7 +80,7 @@ func (c *Client) start() {
 	props, err := c.resolve()
 	if err != nil {
 		c.broken = c.unresolved(err)
-		time.AfterFunc(secretRetry, c.failed)
+		time.AfterFunc(makeRetry, c.failed)
 		return
 	}
 	c.use(props)
@@ -93,6 +94,12 @@ func (c *Client) start() {
 	}
 	k, err := librdkafka.NewProducer(conf, librdkafka.Handler{Delivered: c.outcome, Error: c.event, Stats: c.noteStats, Log: c.logLine})
 	if err != nil {
+		time.AfterFunc(makeRetry, c.failed)
+		if errors.Is(err, librdkafka.ErrNoResources) {
+			c.broken = &record.Error{Kind: record.KindUnavailable, Reason: err.Error()}
+			c.Log.Error("a producer cannot be made", "error", err)
+			return
+		}
 		c.broken = &record.Error{Kind: record.KindConfig, Reason: c.Redact(err.Error())}
 		c.Log.Error("a route's connection configuration is refused by librdkafka; its requests are answered 500", "error", c.broken.Reason)
 		return

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// secretRetry is when a producer whose secrets could not be read is tried again.
-	secretRetry = 2 * time.Second
+	// makeRetry is when a producer that could not be made is tried again: its secrets could not be read, a
+	// certificate's file was just being replaced, or there was no descriptor left.
+	makeRetry = 2 * time.Second
 	// rereadInterval is how often secrets are read again while the cluster does not
 	// answer.
 	rereadInterval = 500 * time.Millisecond

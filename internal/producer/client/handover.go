@@ -64,6 +64,9 @@ func (c *Client) passOn(s *Successor) {
 		case ErrShuttingDown: // see keepReturned
 			c.returned.putBack(b)
 		default:
+			if b.err.Unconfirmed { // what the successor says is not of the first attempt
+				err = b.err
+			}
 			c.load.outstanding.Add(1)
 			c.finish(b.d, record.Ack{}, err)
 		}
@@ -107,14 +110,14 @@ func (c *Client) keepReturned() (lost int) {
 	for _, b := range c.returned.take() {
 		c.shared.Budget.Give(&c.load.bytes, b.d.size)
 		b.d.unseat()
-		topic := b.d.topic
+		topic, kept := b.d.topic, b.d.kept
 		awaited := b.d.report(record.Ack{}, b.err)
 		if !awaited {
 			b.d.free()
 		}
 		// A record must not be kept after its sender was answered that it is not in Kafka.
 		answeredNo := awaited && !b.err.Unconfirmed
-		if !answeredNo && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
+		if !answeredNo && !kept && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
 			continue
 		}
 		lost++

@@ -1,0 +1,46 @@
+package client
+
+import (
+	"context"
+	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+)
+
+// What was perhaps written does not become a "no" since a successor has not taken it.
+func TestHandedOverRecordIsUnconfirmedAsLongAsTheFirstAttemptIs(t *testing.T) {
+	unconfirmed, refusal := &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}, &record.Error{Kind: record.KindQueueFull}
+	for _, before := range []*record.Error{unconfirmed, {Kind: record.KindUnconfirmed}} {
+		shared := &Shared{Budget: &Budget{}}
+		from, to := &Client{shared: shared}, &Client{shared: shared, made: made{ready: make(chan struct{}), broken: refusal}}
+		close(to.ready)
+		from.load.settled = make(chan struct{}, 1)
+		d := deliveries.Get().(*Delivery)
+		from.returned.putBack(Returned{d: d, err: before})
+		from.passOn(&Successor{Ended: func() {}, Accept: func(soon context.Context, b *Returned) *record.Error { return to.Accept(soon, from, b) }})
+		want := refusal
+		if before.Unconfirmed {
+			want = unconfirmed
+		}
+		if !d.Reported() || d.Outcome().Err != want {
+			t.Errorf("after %+v: %+v", before, d.Outcome().Err)
+		}
+	}
+}
+
+// Whoever keeps a record and is told that its outcome is unknown has it on disk: a second copy would be sent as well.
+func TestRecordThatIsKeptIsNotKeptAgainAtTheEnd(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		copies := 0
+		shared := &Shared{Budget: &Budget{}, Keep: func(*kafkaconf.Connection, *record.Record) bool { copies++; return true }}
+		c := &Client{shared: shared, credentials: &credentials{}}
+		c.end.last.Store(true)
+		d := deliveries.Get().(*Delivery)
+		d.kept = kept
+		c.returned.putBack(Returned{d: d, err: &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}})
+		if lost := c.keepReturned(); (copies == 0) != kept || (lost == 1) != kept {
+			t.Errorf("kept by its sender: %v; %d copies were made, %d lost", kept, copies, lost)
+		}
+	}
+}
