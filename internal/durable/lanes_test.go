@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -21,6 +22,17 @@ import (
 // topic, in turns.
 func (g *gateway) put(conn *kafkaconf.Connection, n int, topics ...string) {
 	g.T.Helper()
+	var recs []record.Record
+	for i := range n {
+		for _, topic := range topics {
+			recs = append(recs, *durabletest.RecordOf(topic, fmt.Sprint(i)))
+		}
+	}
+	g.putRecords(conn, recs)
+}
+
+func (g *gateway) putRecords(conn *kafkaconf.Connection, recs []record.Record) {
+	g.T.Helper()
 	st := g.Queue.stream(conn, DeadLetter)
 	disk, err := st.open()
 	if err != nil {
@@ -28,10 +40,8 @@ func (g *gateway) put(conn *kafkaconf.Connection, n int, topics ...string) {
 	}
 	st.disk.Store(disk)
 	var entries []spool.Entry
-	for i := range n {
-		for _, topic := range topics {
-			entries = append(entries, spool.Entry{Record: *durabletest.RecordOf(topic, fmt.Sprint(i)), Kept: time.Now()})
-		}
+	for _, rec := range recs {
+		entries = append(entries, spool.Entry{Record: rec, Kept: time.Now()})
 	}
 	for _, kept := range disk.AppendAll(entries) {
 		if kept.Err != nil {
@@ -95,6 +105,40 @@ func TestForwarderIsNotHeldUpByAPartitionThatHangs(t *testing.T) {
 	}
 	b.FailWith(nil)
 	durabletest.Ascending(t, b.Values(t, "t", n+1)[1:])
+	g.awaitEmpty()
+}
+
+// Each partition here has a producer of its own (a stripe), and room in that is a matter of the partition's.
+func TestForwarderIsNotHeldUpByAProducerThatIsFull(t *testing.T) {
+	b := startBroker(t, kfake.SeedTopics(2, "wide"))
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": b.Brokers(), "queue.buffering.max.messages": "10"}, record.Mode{Delivery: record.Durable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.FailWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
+		if topic == "t" {
+			return kerr.NotEnoughReplicas
+		}
+		return nil
+	})
+	const n = 30 // more than the producer of t takes, which has the first partition
+	var recs []record.Record
+	for i, topic := range []string{"t", "u", "wide"} {
+		for value := range n {
+			rec := durabletest.RecordOf(topic, fmt.Sprint(value))
+			rec.Partition = int32(i / 2) // that of u has the producer of t, too
+			recs = append(recs, *rec)
+		}
+	}
+	g.putRecords(conn, recs)
+	durabletest.Ascending(t, b.Values(t, "wide", n))
+	if waiting := g.pending(); waiting < n {
+		t.Errorf("%d records wait, want %d", waiting, n)
+	}
+	b.FailWith(nil)
+	durabletest.Ascending(t, b.Values(t, "t", n))
+	durabletest.Ascending(t, b.Values(t, "u", n))
 	g.awaitEmpty()
 }
 
