@@ -49,6 +49,16 @@ func (r *Resource) Plugins() map[string]any {
 	return plugins
 }
 
+// Disabled reports whether APISIX makes nothing of the resource.
+func (r *Resource) Disabled() bool { return fmt.Sprint(r.Fields["status"]) == "0" }
+
+// Meta is the _meta of a plugin: what APISIX itself looks at. nil: there is none.
+func (r *Resource) Meta(plugin string) map[string]any {
+	conf, _ := r.Plugins()[plugin].(map[string]any)
+	meta, _ := conf["_meta"].(map[string]any)
+	return meta
+}
+
 // PluginName is this plugin's name in an external plugin's conf.
 const PluginName = "kafkaupstream"
 

@@ -57,7 +57,7 @@ func (l *linter) resource(r *apisixroute.Resource, configs []Config) {
 		l.warn(join(r.Path, unknown.Name), "%s", unknown.Message)
 	}
 	l.openings(r)
-	if fmt.Sprint(r.Fields["status"]) == "0" {
+	if r.Disabled() {
 		l.warn(join(r.Path, "status"), "the %s is disabled", cmp.Or(r.Kind, "resource"))
 	}
 	l.methods(r, configs[0])
@@ -80,8 +80,7 @@ func namePath(e apisixroute.Entry) string { return strings.TrimSuffix(e.Path, ".
 // phase looks at when the plugin runs.
 func (l *linter) phase(r *apisixroute.Resource, e apisixroute.Entry) {
 	path := join(r.Path, "plugins."+e.Phase)
-	plugin, _ := r.Plugins()[e.Phase].(map[string]any)
-	if meta, _ := plugin["_meta"].(map[string]any); meta["disable"] == true {
+	if r.Meta(e.Phase)["disable"] == true {
 		l.warn(path+"._meta.disable", "the plugin is disabled")
 	}
 	switch e.Phase {

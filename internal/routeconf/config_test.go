@@ -203,6 +203,8 @@ func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
 		{"a number with a unit", `"config":{"bootstrap.servers":"h1","message.timeout.ms":"50s"}`, "config.message.timeout.ms: librdkafka reads it as 50"},
 		{"a number with an exponent", `"config":{"bootstrap.servers":"h1","retries":1e3}`, "config.retries: librdkafka reads it as 1"},
 		{"no certificate is looked at", `"config":{"bootstrap.servers":"h1","security.protocol":"SSL","enable.ssl.certificate.verification":"F"}`, "config.enable.ssl.certificate.verification: anybody can pose as the broker; name its CA in ssl.ca.location instead"},
+		{"a topic of the consumer's that a header replaces", `"topic":"orders.$consumer_name","overrides":["topic"]`, "topic: a client's header topic goes before $consumer_name; leave topic out of overrides to bind it to the consumer"},
+		{"a key of the consumer's that a header replaces", `"key":"$consumer_name"`, "key: a client's header key goes before $consumer_name; leave key out of overrides to bind it to the consumer"},
 		{"headers with credentials in the envelope", `"envelope":"http","envelope_headers":["x-*","Auth*"]`, "envelope_headers: it takes the header authorization: whoever reads the topic can act for the client"},
 		{"all headers in the envelope", `"envelope":"http","envelope_headers":["*"]`, "envelope_headers: it takes the header authorization: whoever reads the topic can act for the client"},
 		{"other headers in the envelope", `"envelope":"http","envelope_headers":["x-*"]`, ""},

@@ -113,6 +113,13 @@ func (c *configReader) doubts() {
 	if language, nearest := foreignPath(c.route.JSONKey); language != "" {
 		c.warn("jsonkey", "it looks like %s; jsonkey is a gjson path, and this one finds no key in most bodies%s", language, nearest)
 	}
+	for o, text := range map[Override]*Template{OverrideTopic: &c.route.TopicText, OverrideKey: &c.route.Key} {
+		for _, name := range text.Variables() {
+			if c.route.Allowed[o] && strings.HasPrefix(name, "consumer_") {
+				c.warn(OverrideNames[o], "a client's header %s goes before $%s; leave %s out of overrides to bind it to the consumer", c.route.HeaderNames[o], name, OverrideNames[o])
+			}
+		}
+	}
 	for _, secret := range []string{"authorization", "cookie", "proxy-authorization"} {
 		if c.route.InEnvelope(secret) {
 			c.warn("envelope_headers", "it takes the header %s: whoever reads the topic can act for the client", secret)

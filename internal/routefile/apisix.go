@@ -27,7 +27,7 @@ func fromAPISIX(root object, list []json.RawMessage) bool {
 // Without them a request would be answered that APISIX does not give to the route.
 var conditions = []string{"vars", "remote_addr", "remote_addrs", "filter_func", "service_id", "plugin_config_id"}
 
-// readAPISIX reads the routes of an apisix.yaml that have this plugin. Others are left out.
+// readAPISIX reads the routes of an apisix.yaml for which APISIX runs this plugin. Others are left out.
 func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err error) {
 	doc, err := apisixroute.Read(text, env)
 	if err != nil {
@@ -37,7 +37,7 @@ func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err e
 	for i := range doc.Resources {
 		r := &doc.Resources[i]
 		for _, e := range r.Entries {
-			if e.Name != apisixroute.PluginName {
+			if e.Name != apisixroute.PluginName || r.Disabled() || r.Meta(e.Phase)["disable"] == true {
 				continue
 			}
 			route, err := routeOf(r, &e)
@@ -49,7 +49,7 @@ func readAPISIX(text []byte, env apisixroute.Environment) (routes []Route, err e
 		}
 	}
 	if len(routes) == 0 && len(problems) == 0 {
-		return nil, fmt.Errorf("no route of the file has the plugin %s", apisixroute.PluginName)
+		return nil, fmt.Errorf("no route of the file has the plugin %s, or all that have it are disabled", apisixroute.PluginName)
 	}
 	return routes, errors.Join(problems...)
 }
@@ -66,6 +66,12 @@ func routeOf(r *apisixroute.Resource, e *apisixroute.Entry) (Route, error) {
 	route.Conf = conf
 	if r.Kind != "route" {
 		return route, fmt.Errorf("serve takes this plugin on routes only, and this is a %s", r.Kind)
+	}
+	if e.Phase == apisixroute.PostResp {
+		return route, fmt.Errorf("plugins.%s: it runs when an upstream has answered, and this plugin answers requests; use %s", e.Phase, apisixroute.PostReq)
+	}
+	if r.Meta(e.Phase)["filter"] != nil {
+		return route, fmt.Errorf("plugins.%s._meta.filter: serve does not know it; a gateway in front can", e.Phase)
 	}
 	for _, name := range conditions {
 		if _, ok := r.Fields[name]; ok {

@@ -116,6 +116,13 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 	}
 	add("query", req.Arguments, func(string) bool { return true })
 	add("header", req.Headers, r.shapesRecord)
+	if req.HeadersMissing() { // those that the record is made from are asked for by their names
+		for _, o := range shaping {
+			if r.Allowed[o] {
+				parts = append(parts, []byte(req.Header(r.HeaderNames[o])))
+			}
+		}
+	}
 	for _, name := range r.Key.Variables() {
 		if fromClient(name) {
 			parts = append(parts, []byte("key"), []byte(name), []byte(variableValue(req, name)))
@@ -134,13 +141,11 @@ func (r *Served) shapesRecord(name string) bool {
 	case r.Allowed[routeconf.OverrideHeaders] && strings.HasPrefix(name, r.Prefix+clientHeader):
 		return true
 	}
-	for _, o := range []routeconf.Override{routeconf.OverrideTopic, routeconf.OverrideKey, routeconf.OverridePartition, routeconf.OverrideTimestamp} {
-		if r.Allowed[o] && name == r.HeaderNames[o] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(shaping, func(o routeconf.Override) bool { return r.Allowed[o] && name == r.HeaderNames[o] })
 }
+
+// shaping are the overrides whose headers the record is made from.
+var shaping = []routeconf.Override{routeconf.OverrideTopic, routeconf.OverrideKey, routeconf.OverridePartition, routeconf.OverrideTimestamp}
 
 // settleLate returns a function for the outcomes of records that were not acknowledged in
 // time. The request's memory is used for another by then.

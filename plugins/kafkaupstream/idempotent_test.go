@@ -78,6 +78,21 @@ func TestIdempotencyTakesWhatTheClientSaysOfTheKeyForTheRequest(t *testing.T) {
 	}
 }
 
+// A header that the gateway tells only when it is asked for its name is one that the record is made from, too.
+func TestIdempotencyComparesHeadersThatAreNotHandedOver(t *testing.T) {
+	handler := newHandler(&fakeSender{}, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","idempotency":{}}`)
+	for _, c := range []struct {
+		key    string
+		status int
+	}{{"a", 200}, {"a", 200}, {"b", 422}} {
+		req := &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "key": c.key}, cut: true, missing: "key", body: "x"}
+		if reply := serve(t, handler, route, req); reply.Status != c.status {
+			t.Errorf("with the key %s: %+v", c.key, reply)
+		}
+	}
+}
+
 // A client that sends the header means to be protected, also where its variable is empty.
 func TestIdempotencyRefusesAKeyThatIsNone(t *testing.T) {
 	sender := &fakeSender{}
