@@ -32,7 +32,7 @@ func commands() []command {
 		{"version", "", "print the version, and those of librdkafka and OpenSSL, which are linked in", []string{"version"}, false, version},
 		{"completion", "SHELL", "print what completes commands and flags in bash, zsh or fish", []string{
 			"completion bash > /etc/bash_completion.d/kafkaupstream", "completion fish > ~/.config/fish/completions/kafkaupstream.fish"}, false, completion},
-		{"man", "DIRECTORY", "write the manual's pages, one for each command", []string{"man /usr/local/share/man/man1"}, false, writeManual},
+		{"man", "DIRECTORY", "write the manual's pages, one for each command", []string{"man ."}, false, writeManual},
 		{"help", "[COMMAND]", "show what a command does, and its flags", nil, false, help},
 	}
 }
