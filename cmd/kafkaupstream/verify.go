@@ -51,7 +51,7 @@ func readVerifyOptions(env environment) (o verifyOptions, err error) {
 	fs.IntVar(&o.Keys, "keys", 64, "how many keys the records have")
 	sizeVar(fs, &o.Size, "size", 300, "the `size` of a record's value")
 	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body, a `text` around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
-	fs.Var(headerFlag{&o.Headers}, "header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark)
+	fs.Var(headerFlag{&o.Headers}, "header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark+" and "+verify.ValueMark)
 	fs.DurationVar(&o.Timeout, "timeout", 60*time.Second, "how long a reply may take")
 	fs.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last reply a promised record may take to be in the topic")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references of --config are looked up")
