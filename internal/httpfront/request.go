@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
@@ -148,7 +147,7 @@ func (r *request) scheme() string {
 // Route returns the route's id.
 func (r *request) Route() string { return r.route.id }
 
-// Body returns the body. It has to come within the server's read timeout.
+// Body returns the body. It has to come within the server's read timeout, which net/http ends with it.
 func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 	length := r.http.ContentLength
 	switch {
@@ -158,9 +157,6 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
 	}
 	err := r.read(int(length), limit, room)
-	if err == nil { // the read timeout is over; net/http goes on reading while the request is answered
-		_ = http.NewResponseController(r.reply).SetReadDeadline(time.Time{}) // of net/http's own writer: cannot fail
-	}
 	if err == nil && len(r.body) == 0 {
 		return nil, nil
 	}

@@ -499,24 +499,6 @@ func TestBodyThatDoesNotComeIsAnswered(t *testing.T) {
 	}
 }
 
-// The read timeout is over when the body is there: an answer may take longer.
-func TestReadTimeoutDoesNotEndAWaitForKafka(t *testing.T) {
-	b := bounds()
-	b.ReadTimeout = 20 * time.Millisecond
-	f := start(t, Options{Bounds: b}, anyRoute)
-	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 2)
-	c := f.dial()
-	for range 2 {
-		c.send("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx")
-		<-f.kafka.asked
-		<-time.After(3 * b.ReadTimeout)
-		f.kafka.wait <- struct{}{}
-		if status, _, body := c.reply(); status != 200 {
-			t.Error(status, body)
-		}
-	}
-}
-
 func TestShutdownFinishesRequests(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	f.kafka.wait, f.kafka.asked = make(chan struct{}), make(chan struct{}, 1)
