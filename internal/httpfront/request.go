@@ -6,12 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -31,9 +31,8 @@ type request struct {
 	trust  *Trust
 	proven bool // the peer is the gateway
 
-	query url.Values // nil: not read yet
-	body  []byte
-	text  []byte // the reply's body
+	body []byte
+	text []byte // the reply's body
 }
 
 var requests = sync.Pool{New: func() any { return &request{} }}
@@ -75,19 +74,23 @@ func (r *request) SourceIP() string {
 	return host
 }
 
-func (r *request) arguments() url.Values {
-	if r.query == nil {
-		r.query = r.http.URL.Query()
+// Argument returns the first value of an argument of the query string.
+func (r *request) Argument(name string) string {
+	for a := range nginxuri.Arguments(r.http.URL.RawQuery) {
+		if a.Name == name {
+			return a.Value
+		}
 	}
-	return r.query
+	return ""
 }
 
-// Argument returns the first value of an argument of the query string.
-func (r *request) Argument(name string) string { return r.arguments().Get(name) }
-
-// Arguments calls f for each argument of the query string and each of its values, in the order of names.
+// Arguments calls f for each argument of the query string and each of its values, in the order of names. They are no more than
+// the bound of the header allows.
 func (r *request) Arguments(f func(name, value string)) {
-	kafkaupstream.Each(r.arguments(), f)
+	byName := func(a, b nginxuri.Argument) int { return strings.Compare(a.Name, b.Name) }
+	for _, a := range slices.SortedStableFunc(nginxuri.Arguments(r.http.URL.RawQuery), byName) {
+		f(a.Name, a.Value)
+	}
 }
 
 // Header returns the first value of a header.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -173,6 +174,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.http, req.reply, req.trust = r, w, s.opts.Trust
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
+	}
+	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
+	// reading it.
+	if !nginxuri.Clean(r.URL) {
+		s.unrouted.Add(1)
+		req.write(s.opts.Handler.Refuse(req, http.StatusBadRequest, "the path cannot be read", ""))
+		return
 	}
 	found, allow := s.routes.Load().find(r)
 	if found == nil {
