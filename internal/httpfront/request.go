@@ -208,6 +208,9 @@ func (r *request) write(reply kafkaupstream.Reply) {
 	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)
 	r.text = reply.AppendBody(r.text[:0])
+	if cap(r.body) > keptBytes { // its memory counts no more, and the client may take its time
+		r.body = nil
+	}
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 
