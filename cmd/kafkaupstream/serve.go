@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -181,7 +182,7 @@ func serve(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
-	_, o.trust.Socket = listener.Addr().(*net.UnixAddr) // systemd's may be another than --listen says
+	o.trust.Socket = o.gatewayOnly(listener)
 	s, err := startHTTP(o)
 	if err != nil {
 		return err
@@ -363,6 +364,29 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 		return nil, err
 	}
 	return unixListener{socket, path}, nil
+}
+
+// gatewayOnly reports whether not everybody on this machine may open the listener. systemd's socket may be another than --listen
+// says, and everybody's: that is its default, and none without a path is anything else.
+func (o *serveOptions) gatewayOnly(l net.Listener) bool {
+	address, unix := l.Addr().(*net.UnixAddr)
+	if _, own := l.(unixListener); own || !unix {
+		return own
+	}
+	const others = 0o002
+	found := "no path"
+	if filepath.IsAbs(address.Name) { // and not of the abstract namespace, which has no modes
+		info, err := os.Stat(address.Name)
+		if err == nil && info.Mode()&others == 0 {
+			return true
+		}
+		if found = fmt.Sprint(err); err == nil {
+			found = info.Mode().String()
+		}
+	}
+	o.log.Warn("every local user may be able to open the socket, so its peers are not taken for the gateway; in systemd's unit: SocketMode=0660 and SocketGroup=",
+		"socket", address.Name, "found", found)
+	return false
 }
 
 // groupID reads a group's name or id.

@@ -274,6 +274,66 @@ func TestServeDoesNotWaitAfterCtrlCAndSaysSo(t *testing.T) {
 	}
 }
 
+// startServeOn starts it on a socket that is passed on as systemd does it.
+func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File) *served {
+	t.Helper()
+	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
+	s.write(b, routes)
+	s.Process = program.Start(t, "/bin/sh", program.Options{ // standard input, as the third
+		Args:  []string{"-c", `exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve -f "$1" --listen 127.0.0.1:1`, binary, s.file},
+		Stdin: socket,
+	})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	return s
+}
+
+// systemd makes sockets that every local user may open, unless it is told otherwise.
+func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	const needsTrust = "  - {id: one, match: {path: /one}, topic: t, key: $consumer_name}\n"
+	for _, c := range []struct {
+		name, path    string
+		mode          os.FileMode
+		routes        string
+		serves, warns bool
+		says          string
+	}{
+		{"a group's", socketPath(t), 0o660, needsTrust, true, false, ""},
+		{"everybody's", socketPath(t), 0o666, needsTrust, false, true, "SocketMode=0660"},
+		{"everybody's, and no route needs a gateway", socketPath(t), 0o666, oneRoute, true, true, "SocketMode=0660"},
+		{"one without a path", "@" + filepath.Base(t.TempDir()) + t.Name() + fmt.Sprint(os.Getpid()), 0, needsTrust, false, true, "SocketMode=0660"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path, Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if c.mode != 0 {
+				if err := os.Chmod(c.path, c.mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			file, err := l.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			s := startServeOn(t, b, c.routes, file)
+			if serves := !s.Ended(); serves != c.serves || !strings.Contains(s.Stderr.String(), c.says) || (s.says("level=WARN") > 0) != c.warns {
+				t.Errorf("serves: %v\n%s", serves, s.Stderr)
+			}
+			if c.serves {
+				s.Signal(syscall.SIGINT)
+				s.ended(0)
+			} else {
+				s.ended(1)
+			}
+		})
+	}
+}
+
 func TestServeTakesASocketFromSystemd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -287,13 +347,7 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
-	s.write(b, oneRoute)
-	s.Process = program.Start(t, "/bin/sh", program.Options{ // standard input, as the third
-		Args:  []string{"-c", `exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve -f "$1" --listen 127.0.0.1:1`, binary, s.file},
-		Stdin: file,
-	})
-	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	s := startServeOn(t, b, oneRoute, file)
 	if status, reply := s.post(l.Addr().String(), "/one", "x"); status != 200 {
 		t.Error(status, reply)
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/api7/ext-plugin-proto/go/A6"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 )
 
 // Options of a Gateway; the zero value is a gateway without a log.
@@ -162,11 +164,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = c.EnableFullDuplex()
 		defer linger(c, r.Body)
 	}
-	path, ok := normalize(r.URL.Path)
-	if !ok {
+	if !nginxuri.Clean(r.URL) {
 		errorPage(w, http.StatusBadRequest)
 		return
 	}
+	path := r.URL.Path
 	if isAdmin(path) {
 		g.serveAdmin(w, r, path)
 		return
@@ -181,7 +183,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		errorPage(w, http.StatusMethodNotAllowed)
 		return
 	}
-	g.serve(w, r, route, path)
+	g.serve(w, r, route)
 }
 
 // lingerTime is how long the rest of a body is read after the answer (nginx: lingering_time, 30 s).
@@ -199,8 +201,8 @@ func linger(c *http.ResponseController, body io.Reader) {
 	}
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute, path string) {
-	c := newRequestContext(g, r, route, path)
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route *liveRoute) {
+	c := newRequestContext(g, r, route)
 	resp, err := g.communicate(r.Context(), route, &c.request)
 	switch {
 	case err == nil && resp.Action == ActionStop:

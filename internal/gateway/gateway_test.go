@@ -162,22 +162,6 @@ func TestSourceAddresses(t *testing.T) {
 	}
 }
 
-func TestNormalize(t *testing.T) {
-	tests := []struct {
-		in, want string
-		ok       bool
-	}{
-		{"/", "/", true}, {"/a", "/a", true}, {"/a/", "/a/", true}, {"//a", "/a", true}, {"/a//", "/a/", true},
-		{"/a/.", "/a/", true}, {"/a/..", "/", true}, {"/a/b/..", "/a/", true}, {"/a/../b", "/b", true},
-		{"/.a/..b", "/.a/..b", true}, {"/..", "", false}, {"/a/../../b", "", false}, {"//", "/", true},
-	}
-	for _, tt := range tests {
-		if got, ok := normalize(tt.in); got != tt.want || ok != tt.ok {
-			t.Errorf("normalize(%q) = %q, %v", tt.in, got, ok)
-		}
-	}
-}
-
 func TestVariables(t *testing.T) {
 	got := map[string]string{}
 	names := []string{"request_id", "remote_addr", "request_method", "uri", "request_uri", "host", "scheme", "args",

@@ -7,11 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 )
 
 // maxHeaders is how many headers ngx.req.get_headers() gives.
@@ -31,10 +31,10 @@ type requestContext struct {
 	err  error
 }
 
-func newRequestContext(g *Gateway, r *http.Request, route *liveRoute, path string) *requestContext {
+func newRequestContext(g *Gateway, r *http.Request, route *liveRoute) *requestContext {
 	c := &requestContext{gateway: g, http: r, route: route}
 	c.request = Request{
-		Method: r.Method, Path: path, SrcIP: remoteAddr(r.RemoteAddr).AsSlice(),
+		Method: r.Method, Path: r.URL.Path, SrcIP: remoteAddr(r.RemoteAddr).AsSlice(),
 		Args: queryArgs(r.URL.RawQuery), Headers: requestHeaders(r),
 		Body: c.body, Var: c.variable,
 	}
@@ -67,21 +67,6 @@ func readRequestBody(body io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// normalize gives nginx's $uri for a decoded path: no empty and no dot segments. False: it leaves the root.
-func normalize(p string) (string, bool) {
-	clean := path.Clean(strings.TrimLeft(p, "/"))
-	switch {
-	case clean == "..", strings.HasPrefix(clean, "../"):
-		return "", false
-	case clean == ".":
-		return "/", true
-	}
-	if last := p[strings.LastIndexByte(p, '/')+1:]; last == "" || last == "." || last == ".." {
-		clean += "/"
-	}
-	return "/" + clean, true
-}
-
 // hostName is nginx's $host: lower-case, without port.
 func hostName(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
@@ -99,28 +84,12 @@ func remoteAddr(s string) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-// queryArgs parses a query as ngx.req.get_uri_args() does: "&" separates, a name without "=" has no value, an empty
-// name is left out, "+" is a space, and a "%" that begins no escape stands for itself.
+// queryArgs are the arguments of a query.
 func queryArgs(query string) (args []Entry) {
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		name, value, hasValue := strings.Cut(pair, "=")
-		if name == "" {
-			continue
-		}
-		args = append(args, Entry{Name: unescape(name), Value: unescape(value), NoValue: !hasValue})
+	for a := range nginxuri.Arguments(query) {
+		args = append(args, Entry(a))
 	}
 	return args
-}
-
-var escape = regexp.MustCompile("%[0-9a-fA-F]{2}")
-
-func unescape(s string) string {
-	return escape.ReplaceAllStringFunc(strings.ReplaceAll(s, "+", " "), func(e string) string {
-		b, _ := hex.DecodeString(e[1:]) // the pattern is of hexadecimal digits
-		return string(b)
-	})
 }
 
 // requestHeaders gives the headers in lower case, host among them, one entry a value, 100 at most. net/http has taken

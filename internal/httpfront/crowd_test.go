@@ -2,18 +2,22 @@ package httpfront
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -121,6 +125,80 @@ func TestClientThatTakesNoReplyIsCutOff(t *testing.T) {
 			c.Close()
 			sending.Wait()
 		})
+	}
+}
+
+// frame is one of HTTP/2, of a kind with flags.
+func frame(kind, flags byte, stream uint32, payload string) string {
+	head := binary.BigEndian.AppendUint32([]byte{0, 0, 0, kind, flags}, stream)
+	head[0], head[1], head[2] = byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload))
+	return string(head) + payload
+}
+
+// A client of HTTP/2 that reads, and lets no reply be sent, would keep each of its requests for ever.
+func TestStreamThatTakesNoReplyIsCutOff(t *testing.T) {
+	b := bounds()
+	b.IdleTimeout = 200 * time.Millisecond
+	f := start(t, Options{Bounds: b}, "  - {id: a, match: {path: /a}, topic: t, batch: true}\n")
+	// A reply that is sent at the handler's end, and one that is too large for that.
+	small, large := "[1]", "["+strings.Repeat("1,", 499)+"1]"
+	bodies := append(slices.Repeat([]string{small}, 10), slices.Repeat([]string{large}, 10)...)
+	const (
+		data, headers, reset, settings = 0, 1, 3, 4
+		endStream, endHeaders          = 1, 4
+		noWindow                       = "\x00\x04\x00\x00\x00\x00"                            // SETTINGS_INITIAL_WINDOW_SIZE 0
+		post                           = "\x83\x86\x44\x02/a\x41\x01h\x5f\x10application/json" // method, scheme, path, authority, content type
+	)
+	text := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0, noWindow)
+	for i, body := range bodies {
+		id := uint32(2*i + 1)
+		text += frame(headers, endHeaders, id, post) + frame(data, endStream, id, body)
+	}
+	c := f.dial()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for cut := 0; cut < len(bodies); {
+		var head [9]byte
+		if _, err := io.ReadFull(c.r, head[:]); err != nil {
+			t.Fatalf("%d of %d are cut off: %v", cut, len(bodies), err)
+		}
+		if head[3] == reset {
+			cut++
+		}
+		if _, err := c.r.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await.Within(t, 20*time.Second, "all handlers have ended", func() bool { return f.serving.Load() == 0 })
+	f.kafka.mu.Lock()
+	defer f.kafka.mu.Unlock()
+	if want := 10*1 + 10*500; len(f.kafka.records) != want {
+		t.Errorf("%d records instead of %d", len(f.kafka.records), want)
+	}
+}
+
+// taker is a client that takes a reply as it does.
+type taker struct {
+	http.ResponseWriter
+	take func()
+}
+
+func (w taker) Write(b []byte) (int, error) {
+	w.take()
+	return w.ResponseWriter.Write(b)
+}
+
+// The body's memory is given back by then, and a client takes its time.
+func TestBodyIsGoneBeforeTheReplyIsTaken(t *testing.T) {
+	r, kept := &request{body: make([]byte, 0, keptBytes+1)}, true
+	r.reply = taker{httptest.NewRecorder(), func() { kept = r.body != nil }}
+	r.write(kafkaupstream.Reply{Status: 200})
+	if kept {
+		t.Error("the body is there")
 	}
 }
 

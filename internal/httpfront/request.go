@@ -6,13 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -32,9 +31,8 @@ type request struct {
 	trust  *Trust
 	proven bool // the peer is the gateway
 
-	query url.Values // nil: not read yet
-	body  []byte
-	text  []byte // the reply's body
+	body []byte
+	text []byte // the reply's body
 }
 
 var requests = sync.Pool{New: func() any { return &request{} }}
@@ -76,19 +74,23 @@ func (r *request) SourceIP() string {
 	return host
 }
 
-func (r *request) arguments() url.Values {
-	if r.query == nil {
-		r.query = r.http.URL.Query()
+// Argument returns the first value of an argument of the query string.
+func (r *request) Argument(name string) string {
+	for a := range nginxuri.Arguments(r.http.URL.RawQuery) {
+		if a.Name == name {
+			return a.Value
+		}
 	}
-	return r.query
+	return ""
 }
 
-// Argument returns the first value of an argument of the query string.
-func (r *request) Argument(name string) string { return r.arguments().Get(name) }
-
-// Arguments calls f for each argument of the query string and each of its values, in the order of names.
+// Arguments calls f for each argument of the query string and each of its values, in the order of names. They are no more than
+// the bound of the header allows.
 func (r *request) Arguments(f func(name, value string)) {
-	kafkaupstream.Each(r.arguments(), f)
+	byName := func(a, b nginxuri.Argument) int { return strings.Compare(a.Name, b.Name) }
+	for _, a := range slices.SortedStableFunc(nginxuri.Arguments(r.http.URL.RawQuery), byName) {
+		f(a.Name, a.Value)
+	}
 }
 
 // Header returns the first value of a header.
@@ -148,7 +150,7 @@ func (r *request) scheme() string {
 // Route returns the route's id.
 func (r *request) Route() string { return r.route.id }
 
-// Body returns the body. It has to come within the server's read timeout.
+// Body returns the body. It has to come within the server's read timeout, which net/http ends with it.
 func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 	length := r.http.ContentLength
 	switch {
@@ -158,9 +160,6 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
 	}
 	err := r.read(int(length), limit, room)
-	if err == nil { // the read timeout is over; net/http goes on reading while the request is answered
-		_ = http.NewResponseController(r.reply).SetReadDeadline(time.Time{}) // of net/http's own writer: cannot fail
-	}
 	if err == nil && len(r.body) == 0 {
 		return nil, nil
 	}
@@ -209,6 +208,9 @@ func (r *request) write(reply kafkaupstream.Reply) {
 	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)
 	r.text = reply.AppendBody(r.text[:0])
+	if cap(r.body) > keptBytes { // its memory counts no more, and the client may take its time
+		r.body = nil
+	}
 	_, _ = r.reply.Write(r.text) // a client that has gone learns nothing
 }
 

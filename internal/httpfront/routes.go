@@ -3,8 +3,6 @@ package httpfront
 import (
 	"net/http"
 	"net/url"
-	"path"
-	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -76,14 +74,10 @@ func orNone(list []string) []string {
 	return list
 }
 
-// find returns the request's route. Without one, allow are the methods that have one, "" if none has.
+// find returns the route of a request whose URL is clean. Without one, allow are the methods that have one, "" if none has.
 func (t *Routes) find(r *http.Request) (found *route, allow string) {
-	// As nginx and APISIX have it. The mux would redirect from a path with // and .., for a POST in vain, and look at
-	// what is escaped without reading it.
-	r.URL.Path, r.URL.RawPath = cleaned(r.URL.Path), ""
-	// And it compares hosts letter by letter.
 	given := r.Host
-	r.Host = hostOf(r)
+	r.Host = hostOf(r) // the mux compares hosts letter by letter
 	h, _ := t.mux.Handler(r)
 	r.Host = given
 	if found, ok := h.(*route); ok {
@@ -96,18 +90,6 @@ func (t *Routes) find(r *http.Request) (found *route, allow string) {
 		return nil, reply.Header().Get("Allow")
 	}
 	return nil, ""
-}
-
-// cleaned is the path without empty and . and .. segments.
-func cleaned(p string) string {
-	if !strings.HasPrefix(p, "/") || !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
-		return p
-	}
-	clean := path.Clean(p)
-	if strings.HasSuffix(p, "/") && clean != "/" {
-		clean += "/"
-	}
-	return clean
 }
 
 // header is a response writer of which only the status and the header are of interest.

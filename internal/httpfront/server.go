@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
 
@@ -59,6 +60,10 @@ type Server struct {
 	serving                                atomic.Int64 // requests under way
 }
 
+// noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
+// ServeHTTP sets can come behind that end, as some do, and would make a timer that keeps the stream's memory until it fires.
+const noWriteTimeout = 365 * 24 * time.Hour
+
 // New makes a server.
 func New(opts Options, routes *Routes) *Server {
 	s := &Server{opts: opts}
@@ -69,7 +74,7 @@ func New(opts Options, routes *Routes) *Server {
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
 		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout,
+		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout, WriteTimeout: noWriteTimeout,
 		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count,
 		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
@@ -174,28 +179,39 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}
+	reply := s.answer(req)
+	if r.ProtoMajor == 2 { // whose client can read all that comes, and have nothing sent; internal/bounded sees to that of HTTP/1
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Bounds.IdleTimeout)) // of net/http's own writer: cannot fail
+	}
+	req.write(reply)
+}
+
+func (s *Server) answer(req *request) kafkaupstream.Reply {
+	r, handler := req.http, s.opts.Handler
+	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
+	// reading it.
+	if !nginxuri.Clean(r.URL) {
+		s.unrouted.Add(1)
+		return handler.Refuse(req, http.StatusBadRequest, "the path cannot be read", "")
+	}
 	found, allow := s.routes.Load().find(r)
 	if found == nil {
 		s.unrouted.Add(1)
-		status, message := http.StatusNotFound, "no route takes this path"
 		if allow != "" {
-			status, message = http.StatusMethodNotAllowed, "no route takes this method; there are some for "+allow
+			return handler.Refuse(req, http.StatusMethodNotAllowed, "no route takes this method; there are some for "+allow, allow)
 		}
-		req.write(s.opts.Handler.Refuse(req, status, message, allow))
-		return
+		return handler.Refuse(req, http.StatusNotFound, "no route takes this path", "")
 	}
 	req.route, req.proven = found, s.opts.Trust.proven(r)
 	if found.gatewayOnly && !req.proven {
 		s.unproven.Add(1)
-		req.write(s.opts.Handler.Refuse(req, http.StatusForbidden, "this route takes requests from its gateway only", ""))
-		return
+		return handler.Refuse(req, http.StatusForbidden, "this route takes requests from its gateway only", "")
 	}
 	if req.proven {
 		if header := s.opts.Trust.repeated(r); header != "" {
-			req.write(s.opts.Handler.Refuse(req, http.StatusBadRequest, "the header "+header+" is there more than once", ""))
-			return
+			return handler.Refuse(req, http.StatusBadRequest, "the header "+header+" is there more than once", "")
 		}
 	}
 	delete(r.Header, SecretHeader) // which no record is to have
-	req.write(s.opts.Handler.Handle(found.served, req))
+	return handler.Handle(found.served, req)
 }

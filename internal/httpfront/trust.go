@@ -75,7 +75,7 @@ func (t *Trust) lacks(name string) string {
 	case !given:
 		return fmt.Sprintf("the variable $%s is APISIX's; name the header in which the gateway says it: --variable %s=X-NAME", name, name)
 	case !t.possible():
-		return fmt.Sprintf("the variable $%s is what %s says, and any client could send that: serve on a Unix socket, or with --tls-client-ca or --gateway-secret-file, "+
+		return fmt.Sprintf("the variable $%s is what %s says, and any client could send that: serve on a Unix socket that not everybody may open, or with --tls-client-ca or --gateway-secret-file, "+
 			"so that the gateway can prove itself", name, header)
 	}
 	return ""
