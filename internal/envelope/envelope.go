@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"sync"
@@ -60,12 +61,16 @@ var ErrTooLarge = errors.New("too large in its envelope")
 // envelope. It takes no more than a few times limit bytes of memory, however much a value
 // may grow by it.
 //
-// The error is a [*Refused] or ErrTooLarge.
-func (e *Envelope) Wrap(value []byte, limit int) (Wrapped, error) {
+// The error is a [*Refused], ErrTooLarge, or a [*schema.Error] where ctx ends before there is room to validate the value.
+func (e *Envelope) Wrap(ctx context.Context, value []byte, limit int) (Wrapped, error) {
 	if value == nil {
 		return Wrapped{}, refusedNull()
 	}
-	if found, more := e.accepts().Validate(value); len(found) > 0 {
+	found, more, err := e.accepts().Validate(ctx, value)
+	switch {
+	case err != nil:
+		return Wrapped{}, err
+	case len(found) > 0:
 		return Wrapped{}, &Refused{found, more}
 	}
 	w, found, err := e.wrap(value, limit)

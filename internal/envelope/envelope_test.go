@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ var random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9
 
 // wrap wraps a body and has N for what is random or the time in the value.
 func wrap(name, body string) string {
-	w, err := table[name].Wrap([]byte(body), roomy)
+	w, err := table[name].Wrap(context.Background(), []byte(body), roomy)
 	if err != nil {
 		return err.Error()
 	}
@@ -58,8 +59,8 @@ func TestOPALReads(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant  %s", c.says, got, c.want)
 		}
 	}
-	first, _ := table["opal"].Wrap([]byte(`{"entries":[{"url":"u"}]}`), roomy)
-	second, _ := table["opal"].Wrap([]byte(`{"entries":[{"url":"u"}]}`), roomy)
+	first, _ := table["opal"].Wrap(context.Background(), []byte(`{"entries":[{"url":"u"}]}`), roomy)
+	second, _ := table["opal"].Wrap(context.Background(), []byte(`{"entries":[{"url":"u"}]}`), roomy)
 	if bytes.Equal(first.Value, second.Value) {
 		t.Error("two updates have the same ids")
 	}
@@ -86,7 +87,7 @@ func TestOPALsModelsRefuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		var at []string
-		_, failed := table["opal"].Wrap(compact, roomy)
+		_, failed := table["opal"].Wrap(context.Background(), compact, roomy)
 		var refused *Refused
 		if errors.As(failed, &refused) {
 			for _, p := range refused.Problems {
@@ -152,7 +153,7 @@ func TestRefusalNamesThePlace(t *testing.T) {
 		if c.body == "" {
 			body = nil
 		}
-		_, err := table[c.envelope].Wrap(body, roomy)
+		_, err := table[c.envelope].Wrap(context.Background(), body, roomy)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s, %s: got %v, want %s", c.envelope, c.says, err, c.want)
 		}
@@ -167,7 +168,7 @@ func TestValueMayNotGrowBeyondTheLimit(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		if _, err := table[name].Wrap([]byte(body), roomy); !errors.Is(err, ErrTooLarge) {
+		if _, err := table[name].Wrap(context.Background(), []byte(body), roomy); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		runtime.ReadMemStats(&after)
@@ -178,14 +179,14 @@ func TestValueMayNotGrowBeyondTheLimit(t *testing.T) {
 		if name == "oslo" {
 			small = `{"event_type":"e","publisher_id":"p","payload":0}`
 		}
-		w, err := table[name].Wrap([]byte(small), roomy)
+		w, err := table[name].Wrap(context.Background(), []byte(small), roomy)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := table[name].Wrap([]byte(small), len(w.Value)); err != nil {
+		if _, err := table[name].Wrap(context.Background(), []byte(small), len(w.Value)); err != nil {
 			t.Errorf("%s: %v with exactly as much room as it takes", name, err)
 		}
-		if _, err := table[name].Wrap([]byte(small), len(w.Value)-1); !errors.Is(err, ErrTooLarge) {
+		if _, err := table[name].Wrap(context.Background(), []byte(small), len(w.Value)-1); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: got %v with a byte too few", name, err)
 		}
 	}
@@ -199,7 +200,7 @@ func fuzz(f *testing.F, name string, check func(given, wrapped []byte, suffix st
 			return
 		}
 		given := bytes.Clone(compact)
-		w, err := table[name].Wrap(compact, int(limit)*8)
+		w, err := table[name].Wrap(context.Background(), compact, int(limit)*8)
 		if !bytes.Equal(given, compact) {
 			t.Fatal("the value that was given has changed")
 		}
@@ -236,7 +237,7 @@ func FuzzOPAL(f *testing.F) {
 	}
 	fuzz(f, "opal", func(_, wrapped []byte, suffix string) error {
 		// What was made of a body is itself a whole notification that is taken.
-		again, err := table["opal"].Wrap(wrapped, len(wrapped))
+		again, err := table["opal"].Wrap(context.Background(), wrapped, len(wrapped))
 		if err != nil || !bytes.Equal(again.Value, wrapped) || suffix != "" {
 			return fmt.Errorf("not taken: %v", err)
 		}

@@ -11,7 +11,8 @@ const (
 	defaultTTL = time.Minute
 	// unusedAfter is when an answer that nobody asked for is dropped.
 	unusedAfter = 10 * time.Minute
-	// maxAsked and maxAsking bound what clients can ask for: the schemas that are kept, and the questions at once.
+	// maxAsked and maxAsking bound what clients can ask for: the schemas that are kept, and the questions at once. Other
+	// questions wait in line, each as long as the request that came with it.
 	maxAsked  = 256
 	maxAsking = 4
 )
@@ -30,7 +31,7 @@ type Cache struct {
 	entries map[sourceKey]*entry
 	closed  bool
 	asking  sync.WaitGroup
-	asked   int // questions of clients that are under way
+	turns   chan struct{} // questions of clients that are under way; those that wait are served in their order
 }
 
 // NewCache returns an empty cache, which asks for a "latest" version again when its
@@ -44,7 +45,7 @@ func NewCache(ttl time.Duration, log *slog.Logger) *Cache {
 		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Cache{ttl: ttl, log: log, now: time.Now, ctx: ctx, stop: stop, entries: map[sourceKey]*entry{}}
+	return &Cache{ttl: ttl, log: log, now: time.Now, ctx: ctx, stop: stop, entries: map[sourceKey]*entry{}, turns: make(chan struct{}, maxAsking)}
 }
 
 // Close ends the questions that are under way and waits until they have ended. After
@@ -67,7 +68,7 @@ func (c *Cache) entry(s *Source) *entry {
 		if s.asked {
 			c.makeRoom()
 		}
-		e = &entry{cache: c, from: s.from, name: s.key.Name, asked: s.asked}
+		e = &entry{cache: c, key: s.key, from: s.from, name: s.key.Name, asked: s.asked}
 		c.entries[s.key] = e
 	}
 	e.asked = e.asked && s.asked // once the configuration has named it, it is the configuration's
@@ -96,19 +97,13 @@ func (c *Cache) makeRoom() {
 	}
 }
 
-// ask runs a question about an entry in the background, or returns why it does not. It is also when
-// unused entries go.
-func (c *Cache) ask(about *entry, question func(context.Context)) error {
+// ask runs a question about an entry in the background, or returns why it does not. A client's question waits for its turn
+// until gaveUp is closed, and is then not asked. In the end, ended is called. It is also when unused entries go.
+func (c *Cache) ask(about *entry, gaveUp <-chan struct{}, question func(context.Context), ended func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	byClient := about.asked
-	switch {
-	case c.closed:
+	if c.closed {
 		return unavailable("the registry is asked no more: the cache is closed")
-	case byClient && c.asked == maxAsking:
-		return unavailable("the registry is being asked for %d other schemas", maxAsking)
-	case byClient:
-		c.asked++
 	}
 	now := c.now()
 	for key, e := range c.entries {
@@ -116,13 +111,30 @@ func (c *Cache) ask(about *entry, question func(context.Context)) error {
 			delete(c.entries, key)
 		}
 	}
+	byClient := about.asked
 	c.asking.Go(func() {
-		question(c.ctx)
+		defer ended()
 		if byClient {
-			c.mu.Lock()
-			c.asked--
-			c.mu.Unlock()
+			select {
+			case c.turns <- struct{}{}:
+				defer func() { <-c.turns }()
+			case <-gaveUp:
+				return
+			case <-c.ctx.Done():
+				return
+			}
 		}
+		question(c.ctx)
 	})
 	return nil
+}
+
+// keep puts an entry back that has a schema now. Made-up names may have taken its place while it was waiting.
+func (c *Cache) keep(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.entries[e.key]; !ok {
+		c.makeRoom()
+		c.entries[e.key] = e
+	}
 }

@@ -355,22 +355,91 @@ func TestSchemasThatClientsNameAreBounded(t *testing.T) {
 	if err := asked(Name{Subject: "theirs", Version: "1"}); err != nil || f.asked.Load() != before {
 		t.Errorf("what is there was asked for again: %v", err)
 	}
-	release := make(chan struct{})
-	f.handle(func(http.ResponseWriter, *http.Request) { <-release })
-	ended := make(chan error, maxAsking)
-	for i := range maxAsking {
-		go func() { ended <- asked(Name{ID: 10_000 + i}) }()
-	}
-	await.True(t, "as many are asked for as may be", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.asked == maxAsking
+}
+
+// One who makes ids up all the time takes turns with the others, and a request that gives up leaves the line.
+func TestQuestionsOfClientsWaitInLine(t *testing.T) {
+	f := newFakeRegistry(t)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{Timeout: time.Hour})
+	release := make(chan struct{}, 1000)
+	f.handle(func(w http.ResponseWriter, q *http.Request) {
+		<-release
+		if q.URL.Path == "/subjects/theirs/versions/1" {
+			_, _ = w.Write([]byte(`{"id": 7, "schemaType": "JSON", "schema": "{}"}`))
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
 	})
-	if err := asked(Name{ID: 20_000}); kindOf(err) != KindUnavailable {
-		t.Errorf("another question: %v", err)
+	ask := func(ctx context.Context, name Name) (*entry, chan error) {
+		s, err := c.Asked(r, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, ended := c.entry(s), make(chan error, 1)
+		at.advance(time.Millisecond)
+		go func() {
+			_, _, err := e.current(ctx)
+			ended <- err
+		}()
+		await.True(t, "it is asked for, or in line", func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return e.asking != nil
+		})
+		return e, ended
 	}
-	close(release)
-	for range maxAsking {
-		<-ended
+	var madeUp []chan error
+	for i := range maxAsking {
+		_, ended := ask(t.Context(), Name{ID: 10_000 + i})
+		madeUp = append(madeUp, ended)
 	}
+	await.True(t, "as many are asked for as may be", func() bool { return f.asked.Load() == maxAsking })
+	theirs := Name{Subject: "theirs", Version: "1"}
+	impatient, cancel := context.WithCancel(t.Context())
+	e, gaveUp := ask(impatient, theirs)
+	_, patient := ask(t.Context(), theirs)
+	cancel()
+	if err := <-gaveUp; kindOf(err) != KindUnavailable {
+		t.Errorf("one that gave up: %v", err)
+	}
+	for i := range 2 * maxAsked { // so many that the cache has no place for all of them
+		_, ended := ask(t.Context(), Name{ID: 20_000 + i})
+		madeUp = append(madeUp, ended)
+	}
+	if n := f.asked.Load(); n != maxAsking {
+		t.Errorf("%d questions at once", n)
+	}
+	for range len(madeUp) + 1 {
+		release <- struct{}{}
+	}
+	if err := <-patient; err != nil {
+		t.Errorf("one in line: %v", err)
+	}
+	for _, ended := range madeUp {
+		if err := <-ended; kindOf(err) != KindConfiguration {
+			t.Errorf("a made-up id: %v", err)
+		}
+	}
+	if c.mu.Lock(); c.entries[e.key] == nil {
+		t.Error("the schema that there is has been forgotten")
+	}
+	c.mu.Unlock()
+	if n := f.asked.Load(); n != int64(len(madeUp)+1) {
+		t.Errorf("%d questions", n)
+	}
+	// Who gives up leaves nothing behind.
+	f.handle(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })
+	for i := range maxAsking {
+		ask(t.Context(), Name{ID: 30_000 + i})
+	}
+	leaving, leave := context.WithCancel(t.Context())
+	left, ended := ask(leaving, Name{ID: 40_000})
+	leave()
+	<-ended
+	await.True(t, "its question is gone", func() bool {
+		left.mu.Lock()
+		defer left.mu.Unlock()
+		return left.asking == nil
+	})
 }

@@ -20,6 +20,7 @@ const (
 // question is under way. There is never more than one.
 type entry struct {
 	cache *Cache
+	key   sourceKey
 	from  *Registry
 	name  Name
 	asked bool      // for by clients only; under the cache's lock
@@ -39,27 +40,35 @@ type entry struct {
 
 func (e *entry) current(ctx context.Context) (*Schema, int, error) {
 	e.mu.Lock()
-	if e.due() {
-		e.ask()
+	defer e.mu.Unlock()
+	for {
+		if e.due() {
+			if err := e.ask(ctx); err != nil && e.schema == nil {
+				return nil, 0, err
+			}
+		}
+		switch {
+		case e.schema != nil:
+			return e.schema, e.answer.ID, nil
+		case e.asking == nil:
+			return nil, 0, e.err
+		case !e.wait(ctx):
+			return nil, 0, unavailable("the registry has not answered yet")
+		}
 	}
-	s, id, err, asking := e.schema, e.answer.ID, e.err, e.asking
+}
+
+// wait returns when the question that is under way has ended: without an answer, if the request that began it had to wait
+// too long for its turn. It reports false when ctx ends first.
+func (e *entry) wait(ctx context.Context) bool {
+	asking := e.asking
 	e.mu.Unlock()
-	switch {
-	case s != nil:
-		return s, id, nil
-	case asking == nil:
-		return nil, 0, err
-	}
+	defer e.mu.Lock()
 	select {
 	case <-asking:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if e.schema != nil {
-			return e.schema, e.answer.ID, nil
-		}
-		return nil, 0, e.err
+		return true
 	case <-ctx.Done():
-		return nil, 0, unavailable("the registry has not answered yet")
+		return false
 	}
 }
 
@@ -77,25 +86,36 @@ func (e *entry) due() bool {
 	return e.name.Version == latest && now.Sub(e.answered) >= e.cache.ttl
 }
 
-// ask begins a question. It belongs to no request, since others wait for it too.
-func (e *entry) ask() {
+// ask begins a question. It belongs to no request, since others wait for it too; but a first one that still waits for its
+// turn ends with the request that began it, so that there are never more of these than requests.
+func (e *entry) ask(ctx context.Context) error {
 	done := make(chan struct{})
-	err := e.cache.ask(e, func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
-		defer cancel()
-		s, answer, err := e.load(ctx)
+	var gaveUp <-chan struct{}
+	if e.schema == nil {
+		gaveUp = ctx.Done()
+	}
+	err := e.cache.ask(e, gaveUp, e.question, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.take(s, answer, err)
 		e.asking = nil
 		close(done)
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		e.asking = done
-	case e.schema == nil:
-		e.err = err
 	}
+	return err
+}
+
+func (e *entry) question(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
+	defer cancel()
+	s, answer, err := e.load(ctx)
+	if err == nil {
+		e.cache.keep(e)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.take(s, answer, err)
 }
 
 // load asks, and compiles the answer if it is not the one that there is.

@@ -43,17 +43,28 @@ func problem(format string, args ...any) *Problem {
 type leaf struct {
 	location []string
 	kind     jsonschema.ErrorKind
+	text     string // its message, once somebody has asked for it
 }
 
-func (l leaf) problem() Problem { return Problem{pointer(l.location), message(l.kind)} }
+// message is made for few of many: of those that are shown, and those at one place.
+func (l *leaf) message() string {
+	if l.text == "" {
+		l.text = message(l.kind)
+	}
+	return l.text
+}
+
+func (l *leaf) problem() Problem { return Problem{pointer(l.location), l.message()} }
 
 // problems returns the first of a validation's failures by their place, each once,
 // and how many more there are.
 func problems(err *jsonschema.ValidationError) ([]Problem, int) {
 	all := leaves(nil, err)
-	slices.SortFunc(all, func(a, b leaf) int {
-		return cmp.Or(slices.CompareFunc(a.location, b.location, compareTokens),
-			cmp.Compare(message(a.kind), message(b.kind)))
+	slices.SortFunc(all, func(a, b *leaf) int {
+		if c := slices.CompareFunc(a.location, b.location, compareTokens); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.message(), b.message())
 	})
 	var found []Problem
 	more := 0
@@ -69,8 +80,8 @@ func problems(err *jsonschema.ValidationError) ([]Problem, int) {
 	return found, more
 }
 
-func same(a, b leaf) bool {
-	return slices.Equal(a.location, b.location) && message(a.kind) == message(b.kind)
+func same(a, b *leaf) bool {
+	return slices.Equal(a.location, b.location) && a.message() == b.message()
 }
 
 // compareTokens puts the indices of arrays into their order: 2 before 10, and both
@@ -91,7 +102,7 @@ func isIndex(token string) bool {
 	return len(token) < 10 && strings.Trim(token, "0123456789") == ""
 }
 
-func leaves(to []leaf, err *jsonschema.ValidationError) []leaf {
+func leaves(to []*leaf, err *jsonschema.ValidationError) []*leaf {
 	switch k := err.ErrorKind.(type) {
 	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
 		for _, cause := range err.Causes {
@@ -105,29 +116,29 @@ func leaves(to []leaf, err *jsonschema.ValidationError) []leaf {
 			return append(to, alternative(err)...)
 		}
 	}
-	return append(to, leaf{err.InstanceLocation, err.ErrorKind})
+	return append(to, &leaf{location: err.InstanceLocation, kind: guard.Kind(err.ErrorKind)})
 }
 
 // alternative returns the failures of the one alternative that the value was meant
 // to match, if that can be determined; otherwise that it matches none. All failures of
 // all alternatives would bury the one that matters.
-func alternative(err *jsonschema.ValidationError) []leaf {
-	var meant [][]leaf
+func alternative(err *jsonschema.ValidationError) []*leaf {
+	var meant [][]*leaf
 	for _, cause := range err.Causes {
 		of := leaves(nil, cause)
-		if !slices.ContainsFunc(of, func(l leaf) bool { return other(l, len(err.InstanceLocation)) }) {
+		if !slices.ContainsFunc(of, func(l *leaf) bool { return other(l, len(err.InstanceLocation)) }) {
 			meant = append(meant, of)
 		}
 	}
 	if len(meant) == 1 {
 		return meant[0]
 	}
-	return []leaf{{err.InstanceLocation, err.ErrorKind}}
+	return []*leaf{{location: err.InstanceLocation, kind: err.ErrorKind}}
 }
 
 // other tells of a failure that means that another alternative was meant: the value
 // is of another type, or has another constant in a property of its own.
-func other(l leaf, depth int) bool {
+func other(l *leaf, depth int) bool {
 	switch l.kind.(type) {
 	case *kind.Type:
 		return len(l.location) == depth

@@ -100,7 +100,7 @@ func TestProtobufMessageByItsName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if encoded, found, _ := s.Encode([]byte(`{}`), 1, 100); found != nil || hex.EncodeToString(encoded) != want {
+		if encoded, found, _ := encode(s, []byte(`{}`), 1, 100); found != nil || hex.EncodeToString(encoded) != want {
 			t.Errorf("%s: got %x, want %s", name, encoded, want)
 		}
 	}
@@ -168,7 +168,7 @@ func FuzzProtobuf(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		encoded, found, _ := s.Encode(value, -1, 1<<20)
+		encoded, found, _ := encode(s, value, -1, 1<<20)
 		if len(found) > 0 {
 			return
 		}
@@ -180,7 +180,7 @@ func FuzzProtobuf(f *testing.F) {
 		if err != nil {
 			return // of a Value of infinity, which JSON does not have
 		}
-		if twice, found, _ := s.Encode(again, -1, 1<<20); found == nil && !bytes.Equal(twice, encoded) {
+		if twice, found, _ := encode(s, again, -1, 1<<20); found == nil && !bytes.Equal(twice, encoded) {
 			t.Errorf("%s is %x, and %s is %x", value, encoded, again, twice)
 		}
 	})

@@ -339,7 +339,7 @@ func TestReferences(t *testing.T) {
 	if err != nil || id != 1 {
 		t.Fatal(id, err)
 	}
-	found, _ := s.Validate([]byte(`{"customer": {"at": "x"}, "to": "y"}`))
+	found, _ := validate(s, []byte(`{"customer": {"at": "x"}, "to": "y"}`))
 	if got := strings.Join(sentences(found), "; "); got != "/customer/at must be integer, is string; /to must be integer, is string" {
 		t.Errorf("got %s", got)
 	}
@@ -449,7 +449,7 @@ func TestRegisteredSchemaThatDoesNotSayItsDraftIsOfDraft7(t *testing.T) {
 		t.Fatal(err)
 	}
 	for value, want := range map[string]string{`[1]`: "/0 must be string, is number", `"x"`: `the value must be of the format "ipv4"`} {
-		if found, _ := s.Validate([]byte(value)); strings.Join(sentences(found), ";") != want {
+		if found, _ := validate(s, []byte(value)); strings.Join(sentences(found), ";") != want {
 			t.Errorf("%s: got %v, want %s", value, found, want)
 		}
 	}
@@ -476,7 +476,7 @@ func TestRegisteredPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, _ := s.Validate([]byte(w.value))
+		found, _ := validate(s, []byte(w.value))
 		if got := strings.Join(sentences(found), "; "); got != w.want {
 			t.Errorf("%s: %.20s: got %q, want %q", w.subject, w.value, got, w.want)
 		}
@@ -512,7 +512,7 @@ func TestReferencesOfAvroAndProtobuf(t *testing.T) {
 			}
 			continue
 		}
-		if encoded, found, _ := s.Encode([]byte(w.value), id, 100); hex.EncodeToString(encoded) != w.want {
+		if encoded, found, _ := encode(s, []byte(w.value), id, 100); hex.EncodeToString(encoded) != w.want {
 			t.Errorf("%s: got %x, %v, want %s", w.subject, encoded, found, w.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"runtime"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -91,43 +92,56 @@ func compile(source jsonSource) (*Schema, error) {
 // object with the same name twice; more than 250,000 values or 100 levels; a number
 // with more than 400 characters or an exponent beyond 400; and a value that takes too
 // many steps.
-func (s *Schema) Validate(value []byte) (found []Problem, more int) {
-	e := s.take()
+//
+// So many values are validated at once; the others wait until ctx ends. The error is then an [*Error] of KindUnavailable.
+func (s *Schema) Validate(ctx context.Context, value []byte) (found []Problem, more int, err error) {
+	e, err := s.take(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	defer func() { s.ready <- e }()
 	v, is, bad := decode(value, bounds{values: maxValues, depth: maxDepth})
 	if bad != nil {
-		return []Problem{*bad}, 0
+		return []Problem{*bad}, 0, nil
 	}
 	steps := min(minSteps+stepsPerByte*len(value), maxSteps)
 	valid, finished := e.valid(v, steps)
 	switch {
 	case valid:
-		return nil, 0
+		return nil, 0, nil
 	case !finished:
-		return []Problem{*problem("takes too many steps to validate")}, 0
+		return []Problem{*problem("takes too many steps to validate")}, 0, nil
 	}
-	return e.explain(v, min(steps, maxExplained/(256+16*is.depth)))
+	found, more = e.explain(v, min(steps, maxExplained/(256+16*is.depth)))
+	return found, more, nil
 }
 
 // take returns an evaluator that is free, a new one if there may be another, or the
-// next that becomes free.
-func (s *Schema) take() *evaluator {
+// next that becomes free until ctx ends.
+func (s *Schema) take(ctx context.Context) (*evaluator, error) {
 	select {
 	case e := <-s.ready:
-		return e
+		return e, nil
 	default:
 	}
 	select {
 	case e := <-s.ready:
-		return e
+		return e, nil
 	case <-s.unmade:
-		e, err := newEvaluator(s.source)
-		if err != nil {
-			return <-s.ready // there is one: this schema has been compiled before
-		}
-		return e
+		if e, err := newEvaluator(s.source); err == nil {
+			return e, nil
+		} // there is another: this schema has been compiled before
+	default:
+	}
+	select {
+	case e := <-s.ready:
+		return e, nil
+	case <-ctx.Done():
+		return nil, errBusy
 	}
 }
+
+var errBusy = unavailable("other values are being validated for too long")
 
 // evaluator is a compiled schema for one validation at a time, as its guard is.
 type evaluator struct {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -19,6 +20,23 @@ func mustCompile(t testing.TB, text string) *Schema {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// validate and encode are for those whom nobody keeps waiting.
+func validate(s *Schema, value []byte) ([]Problem, int) {
+	found, more, err := s.Validate(context.Background(), value)
+	if err != nil {
+		panic(err)
+	}
+	return found, more
+}
+
+func encode(s *Schema, value []byte, id, limit int) ([]byte, []Problem, int) {
+	encoded, found, more, err := s.Encode(context.Background(), value, id, limit)
+	if err != nil {
+		panic(err)
+	}
+	return encoded, found, more
 }
 
 func sentences(found []Problem) []string {
@@ -73,7 +91,7 @@ func TestValidate(t *testing.T) {
 		{"false", `{"properties": {"a": false}}`, `{"a": 1}`, `/a is not allowed`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			found, more := mustCompile(t, c.schema).Validate([]byte(c.value))
+			found, more := validate(mustCompile(t, c.schema), []byte(c.value))
 			if got := strings.Join(sentences(found), "; "); got != c.want || more != 0 {
 				t.Errorf("got %s and %d more, want %s", got, more, c.want)
 			}
@@ -96,7 +114,7 @@ func TestDrafts(t *testing.T) {
 		t.Run(c.draft, func(t *testing.T) {
 			s := mustCompile(t, `{"$schema": "`+c.draft+`", `+c.schema+`}`)
 			for value, want := range map[string]bool{c.valid: true, c.invalid: false} {
-				if found, _ := s.Validate([]byte(value)); (found == nil) != want {
+				if found, _ := validate(s, []byte(value)); (found == nil) != want {
 					t.Errorf("%s: got %v", value, found)
 				}
 			}
@@ -105,7 +123,7 @@ func TestDrafts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if found, _ := s.Validate([]byte(`"x"`)); (found != nil) != refused {
+				if found, _ := validate(s, []byte(`"x"`)); (found != nil) != refused {
 					t.Errorf("formats %d: got %v", formats, found)
 				}
 			}
@@ -133,7 +151,7 @@ func TestSchemaThatCannotBeChecked(t *testing.T) {
 		{"digits", `[1` + strings.Repeat("0", maxNumber) + `]`, `/0 is a number with more than 400 characters or an exponent beyond 400`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			found, _ := s.Validate([]byte(c.value))
+			found, _ := validate(s, []byte(c.value))
 			if got := strings.Join(sentences(found), "; "); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
@@ -149,7 +167,7 @@ func TestProblemsAreTheFirstTenInTheSameOrderEachTime(t *testing.T) {
 	}
 	text := []byte("{" + strings.Join(value, ",") + "}")
 	for range 20 {
-		found, more := s.Validate(text)
+		found, more := validate(s, text)
 		if len(found) != maxProblems || more != 20 {
 			t.Fatalf("%d problems and %d more", len(found), more)
 		}
@@ -174,7 +192,7 @@ func TestMessagesAndPointersAreShort(t *testing.T) {
 		{"a bad number in a place", `true`, `{"` + long + `": 1e999}`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			found, _ := mustCompile(t, c.schema).Validate([]byte(c.value))
+			found, _ := validate(mustCompile(t, c.schema), []byte(c.value))
 			if len(found) != 1 {
 				t.Fatalf("%d problems", len(found))
 			}
@@ -242,6 +260,18 @@ func TestHostileValuesCostLittle(t *testing.T) {
 		fmt.Fprintf(&collisions, `["%s","%s"],`, strings.Repeat(`s\u0004`, i%100), strings.Repeat(`\u0004s`, 100-i%100))
 	}
 	deep := strings.Repeat(`{"k":"a","c":`, 90) + `{}` + strings.Repeat("}", 90)
+	texts := func(n int, format string) (all []string) {
+		for i := range n {
+			text := format
+			if strings.Contains(format, "%") {
+				text = fmt.Sprintf(format, i)
+			}
+			all = append(all, text)
+		}
+		return all
+	}
+	list := func(n int, format string) string { return strings.Join(texts(n, format), ",") }
+	ten := func(format string) string { return strings.Join(texts(10, format), "; ") }
 	for _, c := range []struct{ what, schema, value, want string }{
 		{"alternatives that double at each level", twice, deep, `the value takes too many steps to validate`},
 		{"a long text for a large pattern", `{"pattern": "(a|b|ab)*(x{500}|y)$"}`, `"` + strings.Repeat("ab", 1<<18) + `"`, `the value takes too many steps to validate`},
@@ -253,13 +283,26 @@ func TestHostileValuesCostLittle(t *testing.T) {
 		{"many failures", `{"items": {"type": "null"}}`, `[` + strings.Repeat("1,", 130_000) + `1]`, `the value is not valid, and too large to say where`},
 		{"items of one hash", `{"uniqueItems": true}`, `[` + collisions.String() + `0]`, `the value has equal items at 0 and 100`},
 		{"a regex that would be compiled to a gigabyte", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"(?:` + strings.Repeat("()", 800) + `){1000}"`, `the value must be of the format "regex"`},
+		{"many constants", `{"items": {"enum": [` + list(200, "%d") + `]}}`, `[` + list(30_000, "199") + `]`, ``},
+		{"many constants that are alternatives", `{"items": {"oneOf": [` + list(400, `{"const": %d}`) + `]}}`, `[` + list(12_000, "400") + `]`, `the value takes too many steps to validate`},
+		{"many alternatives of another type", `{"items": {"anyOf": [` + list(400, `{"type": "null"}`) + `]}}`, `[` + list(12_000, "400") + `]`, `the value takes too many steps to validate`},
+		{"many that are just true", `{"items": {"allOf": [` + list(400, `true`) + `]}}`, `[` + list(12_000, "400") + `]`, `the value takes too many steps to validate`},
+		{"many names that others may depend on", `{"items": {"dependentRequired": {` + list(3_000, `"%d": []`) + `}}}`, `[` + list(20_000, `{}`) + `]`, `the value takes too many steps to validate`},
+		{"many names to be evaluated again and again", `{"unevaluatedProperties": {}, "allOf": [` + list(1_000, `true`) + `]}`, `{` + list(8_000, `"%d": 1`) + `}`, `the value takes too many steps to validate`},
+		{"numbers that are kilobytes", `{"items": {"anyOf": [` + list(40, `{"type": "integer"}`) + `]}}`, `[` + list(5_000, "1e-400") + `]`, ten("/%d matches none of the alternatives (anyOf)")},
+		{"numbers that are compared", `{"items": {"allOf": [` + list(20, `{"multipleOf": 7e-399}`) + `]}}`, `[` + list(1_000, "7e-399") + `]`, `the value takes too many steps to validate`},
+		{"arrays in arrays that have unique items", `{"$dynamicAnchor": "n", "uniqueItems": true, "items": {"$dynamicRef": "#n"}}`, strings.Repeat("[", 90) + list(20_000, "%d") + strings.Repeat("]", 90), `the value takes too many steps to validate`},
+		{"many failures to be sorted", `{"additionalProperties": {"type": "string"}}`, `{` + list(58_000, `"%05d": 1`) + `}`, ten("/%05d must be string, is number")},
+		{"many failures at one place", `{"propertyNames": {"maxLength": 1}}`, `{` + list(40_000, `"%05d": 1`) + `}`, ten(`the value has a property whose name is not allowed: "%05d"`)},
+		{"many failures that list many names", `{"items": {"required": [` + list(200, `"%d"`) + `]}}`, `[` + list(58_000, `{}`) + `]`, `the value takes too many steps to validate`},
+		{"failures that list many names", `{"items": {"required": [` + list(200, `"%d"`) + `]}}`, `[` + list(3_000, `{}`) + `]`, ten(`/%d has no "0, 1, 10, 100, 101, 102, 103, 104, 105,…"`)},
 		{"a regex that takes megabytes", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"` + strings.Repeat("a", guard.MaxPattern+1) + `"`, `the value must be of the format "regex"`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s := mustCompile(t, c.schema)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			found, _ := s.Validate([]byte(c.value))
+			found, _ := validate(s, []byte(c.value))
 			runtime.ReadMemStats(&after)
 			if got := strings.Join(sentences(found), "; "); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
@@ -271,9 +314,9 @@ func TestHostileValuesCostLittle(t *testing.T) {
 	}
 }
 
-func TestLibraryDoesNotCompareItems(t *testing.T) {
-	e := <-mustCompile(t, `{"uniqueItems": true, "propertyNames": {"maxLength": 1}}`).ready
-	if e.schema.UniqueItems || e.schema.PropertyNames != nil {
+func TestLibraryDoesNotCompareValues(t *testing.T) {
+	e := <-mustCompile(t, `{"uniqueItems": true, "propertyNames": {"maxLength": 1}, "type": "array", "const": [], "enum": [[]]}`).ready
+	if s := e.schema; s.UniqueItems || s.PropertyNames != nil || s.Types != nil || s.Const != nil || s.Enum != nil {
 		t.Error("the library has a keyword that this package has its own of")
 	}
 }
@@ -288,7 +331,7 @@ func TestSchemaIsForManyAtOnce(t *testing.T) {
 				value, want = `{"a": ["b", 1]}`, []string{"/a/1 must be string, is number"}
 			}
 			for range 20 {
-				found, _ := s.Validate([]byte(value))
+				found, _ := validate(s, []byte(value))
 				if got := sentences(found); !slices.Equal(got, want) {
 					t.Errorf("got %s, want %s", got, want)
 				}
@@ -301,10 +344,48 @@ func TestSchemaIsForManyAtOnce(t *testing.T) {
 	}
 }
 
+// A request may wait for those before it, but no longer than its client does.
+func TestWaitingForOthersEndsWithTheRequest(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := mustCompile(t, `{}`)
+	var taken []*evaluator
+	for range cap(s.ready) {
+		e, err := s.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, e)
+	}
+	binary, err := CompileText(Name{Format: Avro}, []byte(`"int"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(turns) {
+		turns <- struct{}{}
+	}
+	for _, s := range []*Schema{s, binary} {
+		if _, found, _, err := s.Encode(ended, []byte("1"), -1, 10); kindOf(err) != KindUnavailable || found != nil {
+			t.Errorf("%s: got %v, %v", s.Format, found, err)
+		}
+	}
+	for range cap(turns) {
+		<-turns
+	}
+	for _, e := range taken {
+		s.ready <- e
+	}
+	for _, s := range []*Schema{s, binary} { // where there is room, nobody looks at the clock
+		if _, found, _, err := s.Encode(ended, []byte("1"), -1, 10); err != nil || found != nil {
+			t.Errorf("%s: got %v, %v", s.Format, found, err)
+		}
+	}
+}
+
 func TestEncodePutsTheIDBeforeTheValue(t *testing.T) {
 	s := mustCompile(t, `{}`)
 	for id, want := range map[int]string{-1: "7", 0: "\x00\x00\x00\x00\x007", 1: "\x00\x00\x00\x00\x017", 0x01020304: "\x00\x01\x02\x03\x047", 1<<31 - 1: "\x00\x7f\xff\xff\xff7"} {
-		if got, found, _ := s.Encode([]byte("7"), id, 10); string(got) != want || found != nil {
+		if got, found, _ := encode(s, []byte("7"), id, 10); string(got) != want || found != nil {
 			t.Errorf("%d: got %q, %v, want %q", id, got, found, want)
 		}
 	}

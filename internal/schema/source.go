@@ -31,7 +31,8 @@ func (c *Cache) Source(from *Registry, name Name) (*Source, error) {
 }
 
 // Asked is Source for a schema that a client names: of these so many are kept, and so many asked for at once, that
-// clients who make names up use neither the memory nor the registry up.
+// clients who make names up use neither the memory nor the registry up. Others wait for their turn, in their order and
+// as long as Current's ctx lets them.
 func (c *Cache) Asked(from *Registry, name Name) (*Source, error) {
 	s, err := c.Source(from, name)
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/envelope"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 )
 
 // wrap puts the record's value into the route's envelope, and returns the suffix that this gives
@@ -25,10 +26,13 @@ func (r *Served) wrap(req Request, w *work, rec *record.Record, isJSON bool) (su
 	case rec.Value != nil && !isJSON:
 		return "", refuse(415, "the route takes JSON only, since it has an envelope")
 	default:
-		made, err = r.Envelope.Wrap(rec.Value, r.Conn.MessageMaxBytes)
+		made, err = r.Envelope.Wrap(w.ctx, rec.Value, r.Conn.MessageMaxBytes)
 	}
 	var not *envelope.Refused
+	var unable *schema.Error
 	switch {
+	case errors.As(err, &unable):
+		return "", busy(err)
 	case errors.As(err, &not):
 		return "", mismatch("the value is not what the envelope "+r.EnvelopeName+" takes", not.Problems, not.More)
 	case err != nil:

@@ -80,14 +80,24 @@ func (s *routeSchema) encode(w *work, what string, text []byte) (encoded []byte,
 	if s.wireFormat {
 		prefix = id
 	}
-	encoded, found, more := current.Encode(text, prefix, w.conn.MessageMaxBytes)
-	if len(found) > 0 {
+	encoded, found, more, err := current.Encode(w.ctx, text, prefix, w.conn.MessageMaxBytes)
+	switch {
+	case err != nil:
+		return nil, used, busy(err)
+	case len(found) > 0:
 		return nil, used, mismatch("the "+what+" does not match the schema", found, more)
 	}
 	if len(encoded) > 0 && &encoded[0] != &text[0] && w.holdMore(len(encoded)) != nil {
 		return nil, used, noRoom()
 	}
 	return encoded, usedSchema{id, current.Format}, nil
+}
+
+// busy is the reply where there was no room to validate the value in time.
+func busy(err error) *Reply {
+	r := unavailable("too many values are being validated")
+	r.cause = err.Error()
+	return r
 }
 
 // noSchema is the reply where a schema cannot be had.

@@ -222,7 +222,7 @@ func TestEnvelopeRefusesWhatOPALsModelsRefuse(t *testing.T) {
 	}
 	for _, their := range theirs {
 		c := cases[slices.IndexFunc(cases, func(c opalCase) bool { return c.Says == their.Says })]
-		w, err := envelope.Named()["opal"].Wrap([]byte(compact(t, c.Body)), 1_000_000)
+		w, err := envelope.Named()["opal"].Wrap(t.Context(), []byte(compact(t, c.Body)), 1_000_000)
 		if err != nil {
 			t.Fatal(err)
 		}

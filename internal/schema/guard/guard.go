@@ -1,7 +1,8 @@
 // Package guard keeps a validation by github.com/santhosh-tekuri/jsonschema from costing
 // more than it may, whatever the value: it counts the steps, has the library use RE2 for patterns, an automaton for those
-// with look-around and a backtracker that counts its steps for those with back-references, puts keywords of its own in the place of two of the library's that a value can
-// make slow, and refuses schemas that refer to themselves without end.
+// with look-around and a backtracker that counts its steps for those with back-references, puts keywords of its own in the place of
+// the library's "type", "const", "enum", "uniqueItems" and "propertyNames", which a value can make slow, and refuses schemas that refer to
+// themselves without end.
 //
 // It is not for what a schema or a value may be: internal/schema, its only caller, bounds
 // their sizes. It knows nothing of that package.
@@ -23,8 +24,10 @@ const vocabulary = "urn:kafkaupstream:guard"
 type Guard struct {
 	IgnoreFormats bool // "format" is a remark, whatever the draft says; set before Attach
 
-	schemas []*jsonschema.Schema // that are not just true or false
-	left    int                  // steps
+	schemas     []*jsonschema.Schema // that are not just true or false
+	unevaluated bool                 // one of them has unevaluatedItems or unevaluatedProperties
+	left        int                  // steps
+	text        canonical            // of the value that is held against constants
 }
 
 // Attach gives every subschema that c compiles from now on a vocabulary besides its own, by
@@ -69,32 +72,14 @@ func (g *Guard) compile(ctx *jsonschema.CompilerContext, _ map[string]any) (json
 	if err := g.checkPatterns(s); err != nil {
 		return nil, err
 	}
-	if g.IgnoreFormats {
-		s.Format = nil
-	}
-	s.Format = g.counted(s.Format)
+	g.takeFirst(s)
+	g.unevaluated = g.unevaluated || s.UnevaluatedItems != nil || s.UnevaluatedProperties != nil
 	if s.PropertyNames == nil && !s.UniqueItems {
 		return nil, nil
 	}
 	own := &keywords{g, s.PropertyNames, s.UniqueItems}
 	s.PropertyNames, s.UniqueItems = nil, false
 	return own, nil
-}
-
-// counted returns a format that counts the steps and then is the one it is given, if
-// any. A format is what the library asks about first, whatever the value's type.
-func (g *Guard) counted(f *jsonschema.Format) *jsonschema.Format {
-	if f == nil {
-		f = &jsonschema.Format{Validate: func(any) error { return nil }}
-	}
-	if f.Name == "regex" {
-		f = &jsonschema.Format{Name: f.Name, Validate: validateRegex}
-	}
-	validate := f.Validate
-	return &jsonschema.Format{Name: f.Name, Validate: func(v any) error {
-		g.spend(1 + size(v))
-		return validate(v)
-	}}
 }
 
 // size is what looking at the value takes, in steps.
