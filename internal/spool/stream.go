@@ -132,7 +132,6 @@ func (st *Stream) close() error {
 	st.writer.mu.Unlock()
 	if st.spool.owner.Load() {
 		st.retryStates()
-		st.sweep()
 	}
 	errs := []error{err}
 	for _, seg := range st.snapshot() {
