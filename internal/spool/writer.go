@@ -36,9 +36,8 @@ type writer struct {
 	waiting []*Appended // set by commit and rollBack
 	count   int64       // records
 	charge  charge
-	unasked int64 // records of Write
-	// lost is for Close: what became of records of Write.
-	lost error
+	unasked losses // records of Write, which are lost unless the commit succeeds
+	lost    losses // records of Write, since the spool was opened
 	// held are sealed segments of a process that is not the owner. Being open keeps
 	// them locked, so that the owner does not take them up while this process
 	// counts their records as its own.
@@ -78,8 +77,6 @@ func (w *writer) add(payload []byte, holder any, out *Appended, wait bool) {
 	w.charge.add(size, holder)
 	if wait {
 		w.waiting = append(w.waiting, out)
-	} else {
-		w.unasked++
 	}
 	if len(w.buffer) >= bufferBytes {
 		if err := w.flush(); err != nil {
@@ -144,7 +141,8 @@ func (w *writer) commit() error {
 func (w *writer) begin() {
 	clear(w.waiting)
 	clear(w.charge.held)
-	w.waiting, w.count, w.charge.bytes, w.unasked = w.waiting[:0], 0, 0, 0
+	clear(w.unasked)
+	w.waiting, w.count, w.charge.bytes = w.waiting[:0], 0, 0
 }
 
 // rollBack removes what was added since the last commit and gives those who wait the
@@ -162,14 +160,12 @@ func (w *writer) rollBack(cause error, giveUp bool) error {
 	for _, out := range w.waiting {
 		*out = Appended{Err: err}
 	}
-	if w.unasked > 0 {
-		w.lost = err
-	}
+	w.lost.addAll(w.unasked, err)
 	w.give(w.charge)
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
-	giveUp = giveUp || !certain || w.unasked > 0
+	giveUp = giveUp || !certain || len(w.unasked) > 0
 	w.begin()
 	if giveUp {
 		w.seal()
