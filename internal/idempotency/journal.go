@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 )
 
 const (
@@ -140,7 +142,7 @@ func (j *journal) rewrite(known []frame) error {
 	// It has its name now, and what is written to the one before would count for less.
 	j.close()
 	j.name, j.f, j.size = name, f, size
-	if err := syncDir(j.dir); err != nil {
+	if err := diskfile.SyncDir(j.dir); err != nil {
 		j.close()
 		return err
 	}
@@ -176,13 +178,4 @@ func (j *journal) close() {
 		j.f.Close()
 		j.f = nil
 	}
-}
-
-// syncDir makes what was made in a directory durable.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -176,10 +177,10 @@ func (r *reader) copyAside(f file, id segmentID, g gap) error {
 	if info, err := os.Stat(path); err == nil && info.Size() == g.size {
 		return nil
 	}
-	if err := makeDir(dir); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return err
 	}
-	if err := replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
+	if err := diskfile.Replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
 		return err
 	}
 	r.spool.warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),

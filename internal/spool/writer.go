@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -125,7 +126,7 @@ func (w *writer) commit() error {
 	if err := w.f.Sync(); err != nil {
 		return w.rollBack(err, true)
 	}
-	if path := w.path(w.seg.id); !names(path, w.made) {
+	if path := w.path(w.seg.id); !diskfile.Names(path, w.made) {
 		// What is written now would be lost with the file, or with the directory.
 		seg := w.seg
 		err := w.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
@@ -228,7 +229,7 @@ func (w *writer) createIn() error {
 		return err
 	}
 	w.seg, w.f, w.made, w.written, w.index = seg, w.spool.open(f), made, 0, 0
-	if err := syncDir(w.dir); err != nil {
+	if err := diskfile.SyncDir(w.dir); err != nil {
 		w.seal()
 		return err
 	}
@@ -246,7 +247,7 @@ func createLocked(path string) (_ *os.File, made os.FileInfo, err error) {
 	if err == nil {
 		made, err = f.Stat()
 	}
-	if err == nil && (!locked || !names(path, made)) {
+	if err == nil && (!locked || !diskfile.Names(path, made)) {
 		err = fs.ErrExist
 	}
 	if err != nil {
