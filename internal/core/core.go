@@ -150,7 +150,11 @@ func (c *Core) Drain(ctx context.Context) (left Leftovers) {
 		c.log.Error("records were still queued when the drain timeout ended; they are lost", "records", left.Lost)
 	}
 	if c.queue != nil {
-		if left.Kept, left.Waiting, left.Err = c.queue.Close(); left.Kept > 0 {
+		left.Err = c.queue.Close()
+		queue := c.queue.Left()
+		left.Lost += int(queue.Lost) // which it has logged
+		left.Kept, left.Waiting = queue.Kept, queue.Waiting
+		if left.Kept > 0 {
 			c.log.Warn("records were still queued when the drain timeout ended; they are on disk and will be sent", "records", left.Kept)
 		}
 		if left.Err != nil {

@@ -93,6 +93,6 @@ func drain(b *testing.B, keys, front int) {
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "records/s")
 	b.StopTimer()
 	q.Stop()
-	_, _, _ = q.Close()
+	_ = q.Close()
 	pool.Close(b.Context())
 }

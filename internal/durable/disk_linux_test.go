@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
@@ -147,6 +149,34 @@ func TestQueueOnAFullDiskSendsWhatItSaidItKept(t *testing.T) {
 	got := b.Values(t, "t", len(want))
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("%d records arrived, want %d", len(got), len(want))
+	}
+}
+
+func TestQueueCountsAsLostWhatDoesNotReachTheDiskAtTheEnd(t *testing.T) {
+	dir := smallDisk(t, "512k")
+	var log await.Log
+	q, err := OpenIdle(Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := durabletest.Connect(t, "127.0.0.1:1"), durabletest.Connect(t, "127.0.0.1:2")
+	for i, conn := range []*kafkaconf.Connection{one, one, one, other} {
+		if !q.Keep(conn, durabletest.RecordOf([]string{"a", "b", "a", "b"}[i], "value")) {
+			t.Fatal("it is not kept")
+		}
+	}
+	filler := make([]byte, 1<<20)
+	if err := os.WriteFile(filepath.Join(dir, "filler"), filler, 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	err = q.Close()
+	if left, want := q.Left(), (Left{Lost: 4}); left != want || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("left %+v, want %+v; %v", left, want, err)
+	}
+	for _, line := range []string{`"records were not delivered" topic=a records=2`, `"records were not delivered" topic=b records=2`} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("no line has %s: %s", line, &log)
+		}
 	}
 }
 

@@ -128,25 +128,25 @@ func (f *forwarder) unreadable(err error) (time.Duration, bool) {
 }
 
 // refuse deals with records or units that Kafka can never take, as the stream's policy
-// says. It returns why they are still pending, nil when they are not.
-func (f *forwarder) refuse(disk *spool.Stream, entries []spool.Entry, errs []*record.Error) (failure *record.Error) {
+// says. It returns how many of them, from the first on, are dead letters now, and why the others
+// are still pending.
+func (f *forwarder) refuse(disk *spool.Stream, entries []spool.Entry, errs []*record.Error) (n int, failure *record.Error) {
 	if f.policy == Suspend {
 		f.suspendAt(&entries[0], errs[0])
-		return errs[0]
+		return 0, errs[0]
 	}
 	letters := make([]spool.Entry, len(entries))
 	for i := range entries {
 		letters[i] = entries[i].Letter(errs[i].Reason)
 	}
 	for i, letter := range disk.Dead().AppendAll(letters) {
-		if letter.Err != nil {
-			failure = &record.Error{Kind: record.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", letter.Err)}
-			continue
+		if letter.Err != nil { // and none is written behind it
+			return i, &record.Error{Kind: record.KindSpoolFailed, Reason: fmt.Sprintf("a dead letter cannot be written: %v", letter.Err)}
 		}
 		f.resolve(disk, entries[i].Position, spool.Dead)
 		f.letters.add(entries[i].Record.Topic, errs[i].Reason, letters[i].First.Receipt())
 	}
-	return failure
+	return len(entries), nil
 }
 
 // suspendAt stops the stream at a record.

@@ -3,12 +3,16 @@ package durable
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/kafkaupstream/kafkaupstream/test/durabletest"
 )
@@ -32,6 +36,42 @@ func (i *inbox) get() []notify.Event {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return append([]notify.Event(nil), i.events...)
+}
+
+func TestLettersOfARoundThatHaveRoomEndTheirFlightsThoughOthersDoNot(t *testing.T) {
+	q, err := OpenIdle(Options{Dir: t.TempDir(), MaxBytes: 80_000, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	st := q.stream(durabletest.Connect(t, durabletest.Nobody), DeadLetter)
+	f := newRecordForwarder(st)
+	f.look = func(string, int32) (int32, *record.Error) { return 1, nil }
+	var d dead
+	for i := range 4 { // for two of which there is room
+		e := spool.Entry{Record: *durabletest.RecordOf(fmt.Sprint(i), strings.Repeat("x", 4000))}
+		kept := st.append([]spool.Entry{e})[0]
+		if kept.Err != nil {
+			t.Fatal(kept.Err)
+		}
+		e.Position = kept.Position
+		refused := &record.Error{Kind: record.KindRejected, Reason: "refused"}
+		st.flights.at[kept.Position] = &flight{position: kept.Position, err: refused}
+		l := f.laneOf(&spool.Head{Topic: []byte(e.Record.Topic), Partition: e.Record.Partition})
+		f.take(l, 4000)
+		d.add(&e, taken{lane: l, size: 4000}, refused)
+	}
+	f.bury(st.disk.Load(), &d)
+	dead, pending := st.disk.Load().Dead().Pending(), st.disk.Load().Pending()
+	if dead == 0 || pending == 0 || dead+pending != 4 {
+		t.Fatalf("%d are dead letters, %d pending", dead, pending)
+	}
+	if n := int64(len(st.flights.at)); n != pending {
+		t.Errorf("%d are flights, want the %d that are pending", n, pending)
+	}
+	if n := int64(len(f.aside)); n != pending {
+		t.Errorf("%d lanes stand aside, want those of the %d that are pending", n, pending)
+	}
 }
 
 func TestForwarderNotifiesAnOperatorOnceAMinuteAtMost(t *testing.T) {

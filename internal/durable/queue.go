@@ -13,6 +13,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -56,6 +57,7 @@ type Queue struct {
 	mu      sync.RWMutex
 	owner   bool               // this process forwards what is on disk
 	streams map[string]*stream // by ID
+	left    Left               // zero before Close
 }
 
 // Open returns a queue on the directory. It never fails: what is wrong with the
@@ -110,27 +112,45 @@ func OpenIdle(opts Options) (*Queue, error) {
 		}
 	}
 	if err != nil {
-		_, _, closeErr := q.Close()
-		return nil, errors.Join(err, closeErr)
+		return nil, errors.Join(err, q.Close())
 	}
 	return q, nil
 }
 
+// Left returns what Close has left behind.
+func (q *Queue) Left() Left {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	return q.left
+}
+
+// Left is what a queue leaves behind.
+type Left struct {
+	Kept    int64 // records on disk that Keep took
+	Lost    int64 // records that Keep took and that are not
+	Waiting int64 // records on disk, as far as this process knows; of a transactional stream, units
+}
+
 // Close notes the outcomes that have come since Stop, and gives up the directory. The pool has been
-// drained. It returns how many records were kept for being still queued, and how many wait on disk to be sent, as
-// far as this process knows; of a transactional stream, units. What is to be kept after it finds the spool closed.
-func (q *Queue) Close() (kept, waiting int64, err error) {
+// drained. What is to be kept after it finds the spool closed.
+func (q *Queue) Close() error {
 	q.Stop()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, st := range q.streams {
 		defer st.close()()
 	}
-	if disk := q.spool.Swap(nil); disk != nil {
-		err = disk.Close()
-		waiting = disk.Pending()
+	disk := q.spool.Swap(nil)
+	if disk == nil {
+		return nil
 	}
-	return q.kept.Load(), waiting, err
+	err := disk.Close()
+	for topic, lost := range disk.Lost() {
+		q.left.Lost += lost.Records
+		q.log.ErrorContext(logging.Every, "records were not delivered", "topic", topic, "records", lost.Records, "error", lost.Err)
+	}
+	q.left.Kept, q.left.Waiting = q.kept.Load()-q.left.Lost, disk.Pending()
+	return err
 }
 
 const (

@@ -196,20 +196,20 @@ func (d *dead) add(e *spool.Entry, t taken, err *record.Error) {
 	d.entries, d.taken, d.errs = append(d.entries, *e), append(d.taken, t), append(d.errs, err)
 }
 
-// bury deals with records that Kafka can never take, with one fsync for all. Where that
-// fails, their lanes stand aside for a while.
+// bury deals with records that Kafka can never take, with one fsync for all. The lanes of
+// those that have to stay stand aside for a while.
 func (f *recordForwarder) bury(disk *spool.Stream, d *dead) {
 	if len(d.entries) == 0 {
 		return
 	}
-	failure := f.refuse(disk, d.entries, d.errs)
+	buried, failure := f.refuse(disk, d.entries, d.errs)
 	for i, t := range d.taken {
 		p := d.entries[i].Position
-		if failure != nil {
+		if i < buried {
+			f.flights.end(p)
+		} else {
 			f.standAside(t.lane, spool.Before(p))
 			t.lane.retry = time.Now().Add(retryPause)
-		} else {
-			f.flights.end(p)
 		}
 		f.give(t.lane, t.size)
 	}

@@ -137,7 +137,8 @@ func (f *unitForwarder) sendOne(disk *spool.Stream, e *spool.Entry, l *lane) *re
 		}
 	}
 	if !l.isAside && l.hopeless(err) {
-		return f.refuse(disk, []spool.Entry{*e}, []*record.Error{err})
+		_, err = f.refuse(disk, []spool.Entry{*e}, []*record.Error{err})
+		return err
 	}
 	f.setAside(l, e.Position)
 	return nil

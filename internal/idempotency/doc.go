@@ -39,8 +39,9 @@
 //	DIR/new                       a journal that is not complete yet
 //
 // Each owner writes a journal of its own, first what is left of the one before, and
-// removes that. The same is done when most of a journal is out of date, and after an
-// error of the disk. A journal is a sequence of frames and nothing else. Numbers are
+// removes that. The same is done when most of a journal is out of date, after an error of
+// the disk, and where somebody has taken the journal away. While the lock is not in its place,
+// another process could own what is there: new keys are [Unavailable] until it is put back. A journal is a sequence of frames and nothing else. Numbers are
 // little endian.
 //
 //	offset  bytes

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 )
 
 const (
@@ -59,9 +61,11 @@ func journals(dir string) ([]journalName, error) {
 // journal is the owner's, and belongs to one goroutine.
 type journal struct {
 	dir       string
+	lock      *os.File // of the directory's owner
 	intercept func(file) file
 	name      journalName
-	f         file // nil: none, or one that an error made useless
+	f         file        // nil: none, or one that an error made useless
+	made      os.FileInfo // f as it was made
 	size      int64
 	scratch   []byte
 }
@@ -101,10 +105,38 @@ func (j *journal) write(frames []byte) error {
 	if err == nil {
 		err = j.f.Sync()
 	}
+	if err == nil {
+		err = j.inPlace()
+	}
 	if err != nil {
 		j.close()
 	}
 	return err
+}
+
+var (
+	// errLockGone: another process could own what is in the directory now.
+	errLockGone = errors.New("the directory or its lock was removed, renamed or replaced: no key is taken until it is put back or the process is restarted")
+	// errJournalGone: what was written to the journal would be lost with it.
+	errJournalGone = errors.New("the journal was removed, renamed or replaced")
+)
+
+// inPlace returns why what is written would be found by no other process.
+func (j *journal) inPlace() error {
+	if err := j.owned(); err != nil {
+		return err
+	}
+	if path := filepath.Join(j.dir, j.name.String()); !diskfile.Names(path, j.made) {
+		return &os.PathError{Op: "write", Path: path, Err: errJournalGone}
+	}
+	return nil
+}
+
+func (j *journal) owned() error {
+	if path := filepath.Join(j.dir, lockName); !diskfile.Linked(j.lock, path) {
+		return &os.PathError{Op: "use", Path: path, Err: errLockGone}
+	}
+	return nil
 }
 
 // setMarker puts the journal's marker into frames.
@@ -119,11 +151,18 @@ func (j *journal) setMarker(frames []byte) {
 
 // rewrite begins a new journal with what is to be known, and removes those before it.
 func (j *journal) rewrite(known []frame) error {
+	if err := j.owned(); err != nil {
+		return err
+	}
 	name := journalName{j.name.generation + 1, rand.Uint64()}
 	path := filepath.Join(j.dir, newName)
 	opened, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
+	}
+	made, err := opened.Stat()
+	if err != nil {
+		return errors.Join(err, opened.Close())
 	}
 	f := file(opened)
 	if j.intercept != nil {
@@ -139,8 +178,11 @@ func (j *journal) rewrite(known []frame) error {
 	}
 	// It has its name now, and what is written to the one before would count for less.
 	j.close()
-	j.name, j.f, j.size = name, f, size
-	if err := syncDir(j.dir); err != nil {
+	j.name, j.f, j.made, j.size = name, f, made, size
+	if err = diskfile.SyncDir(j.dir); err == nil {
+		err = j.inPlace()
+	}
+	if err != nil {
 		j.close()
 		return err
 	}
@@ -176,13 +218,4 @@ func (j *journal) close() {
 		j.f.Close()
 		j.f = nil
 	}
-}
-
-// syncDir makes what was made in a directory durable.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -2,6 +2,7 @@ package idempotency
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -110,7 +111,7 @@ func (s *Store) own() (*os.File, error) {
 	}
 	locked, err := filelock.Try(lock, syscall.LOCK_EX|syscall.LOCK_NB)
 	if locked {
-		err = s.read()
+		err = s.read(lock)
 	}
 	if !locked || err != nil {
 		lock.Close()
@@ -120,8 +121,8 @@ func (s *Store) own() (*os.File, error) {
 }
 
 // read makes the table of what the directory has, and begins a journal with it.
-func (s *Store) read() error {
-	j := &journal{dir: s.opts.Dir, intercept: s.intercept}
+func (s *Store) read(lock *os.File) error {
+	j := &journal{dir: s.opts.Dir, lock: lock, intercept: s.intercept}
 	t := newTable(s.opts.MaxBytes)
 	if err := j.load(t, s.reportDamage); err != nil {
 		return err
@@ -149,8 +150,8 @@ func (s *Store) writeNext() {
 }
 
 // write writes frames to the journal, and that anew before where it was given up or has
-// mostly what is out of date. What the frames say is in the table already and so in a
-// new journal; to say it once more does no harm.
+// mostly what is out of date, and after where it was taken away. What the frames say is
+// in the table already and so in a new journal; to say it once more does no harm.
 func (s *Store) write(frames []byte) error {
 	if s.journal.f == nil || s.outOfDate() {
 		if err := s.rewrite(); err != nil && s.journal.f == nil {
@@ -159,7 +160,12 @@ func (s *Store) write(frames []byte) error {
 			s.warn("cannot compact the journal of idempotency keys", err)
 		}
 	}
-	return s.journal.write(frames)
+	err := s.journal.write(frames)
+	if errors.Is(err, errJournalGone) {
+		s.warn("the journal of idempotency keys is written anew", err)
+		return s.rewrite()
+	}
+	return err
 }
 
 func (s *Store) outOfDate() bool {

@@ -277,6 +277,7 @@ func (p *Pool) closeIdle() {
 				}
 			}
 			p.mu.Unlock()
+			p.transactions.EndIdle(now.Add(-p.idle))
 			p.suspects.sweep(now)
 		}
 	}

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/test/await"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -146,6 +148,44 @@ func TestTransactionsWithoutTheirDirectory(t *testing.T) {
 		if _, err := sendTogether(p, txConnection(t, c), batchOf("t", "x"), in(time.Second)); err == nil || err.Kind != kind || err.Unconfirmed {
 			t.Errorf("directory %q: %+v", dir, err)
 		}
+	}
+}
+
+func TestIdleTransactionalProducersAreClosedAndMadeAgain(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir(), IdleTimeout: 20 * time.Millisecond})
+	conn := txConnection(t, c)
+	for range 2 {
+		if _, err := sendTogether(p, conn, batchOf("t", "x"), in(30*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		await.True(t, "the producer is closed", func() bool { return len(p.transactions.Clients()) == 0 })
+	}
+}
+
+func TestIdleProducerOfAStreamIsClosedAndTheNextOneKnowsItsMark(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	s := p.NewSerial(txConnection(t, c), "stream")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for i, want := range []string{"", "mark 0"} {
+		marks, err := s.Begin(ctx, "t")
+		if err != nil || strings.Join(marks, "") != want {
+			t.Fatal(marks, err)
+		}
+		if _, err := s.Send(ctx, batchOf("t", "x"), fmt.Sprint("mark ", i)); err != nil {
+			t.Fatal(err)
+		}
+		p.transactions.EndIdle(time.Now().Add(-time.Hour))
+		if !s.Begun() {
+			t.Error("a producer that was just used is ended")
+		}
+		await.True(t, "the producer is idle", func() bool {
+			p.transactions.EndIdle(time.Now().Add(time.Hour))
+			return !s.Begun()
+		})
+		await.True(t, "the producer is closed", func() bool { return len(p.transactions.Clients()) == 0 })
 	}
 }
 

@@ -211,8 +211,8 @@ func (q *queue) handOn() {
 }
 
 // Write takes a record without waiting for the disk. It counts as pending, and Next
-// returns it, after the next Append or Close. Where that fails, Close returns an error, and none
-// of the records since the one before is certain to be there.
+// returns it, after the next Append or Close. Where that fails, none of the records since the one
+// before is certain to be there: Close returns an error, and [Spool.Lost] counts them.
 func (w *writer) Write(e *Entry) (Position, error) {
 	r, err := w.newRequest(e)
 	if err != nil {
@@ -222,6 +222,8 @@ func (w *writer) Write(e *Entry) (Position, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turnOver(r.payload)
-	w.add(r.payload, r.holder, &r.out[0], false)
+	if w.add(r.payload, r.holder, &r.out[0], false); r.one[0].Err == nil {
+		w.unasked.add(e.Record.Topic, 1, nil)
+	}
 	return r.one[0].Position, r.one[0].Err
 }

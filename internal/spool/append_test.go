@@ -259,6 +259,36 @@ func TestCloseTellsOfRecordsOfWriteThatAnotherCallLost(t *testing.T) {
 	if err := s.Close(); !errors.Is(err, errDisk) {
 		t.Errorf("Close says %v", err)
 	}
+	if lost := s.Lost(); len(lost) != 1 || lost["orders"].Records != 1 || !errors.Is(lost["orders"].Err, errDisk) {
+		t.Errorf("lost are %v", lost)
+	}
+}
+
+func TestLostRecordsOfWriteAreThoseThatWereTaken(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	mustAppend(t, st, "before")
+	x.write.Store(true)
+	const n, topics = 300, 150
+	taken := int64(0)
+	for i := range n {
+		e := entry(strings.Repeat("x", 4<<10))
+		e.Record.Topic = fmt.Sprint(i % topics)
+		if _, err := st.Write(e); err == nil {
+			taken++
+		}
+	}
+	s.Close()
+	sum := int64(0)
+	lost := s.Lost()
+	for _, l := range lost {
+		sum += l.Records
+	}
+	if taken == n || sum != taken || len(lost) > maxLost+1 || lost["(others)"].Records == 0 {
+		t.Errorf("%d were taken, %d lost of %d topics, %d of others", taken, sum, len(lost), lost["(others)"].Records)
+	}
 }
 
 func TestEntriesOfABatchHaveAnOutcomeEach(t *testing.T) {

@@ -146,7 +146,8 @@ func variety() []Entry {
 // faults are put between segments and the disk.
 type faults struct {
 	syncs                 atomic.Int64
-	write, sync, truncate atomic.Bool // fail
+	read, write           atomic.Bool // fail
+	sync, truncate        atomic.Bool
 	short                 atomic.Bool // write half, and say so by an error
 	afterWrites, written  atomic.Int64
 	failNth               atomic.Int64 // the write that fails alone; 0: none
@@ -174,6 +175,13 @@ func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 		return 0, errDisk
 	}
 	return f.file.WriteAt(b, off)
+}
+
+func (f *faultyFile) ReadAt(b []byte, off int64) (int, error) {
+	if f.faults.read.Load() {
+		return 0, errDisk
+	}
+	return f.file.ReadAt(b, off)
 }
 
 func (f *faultyFile) Sync() error {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -75,7 +76,7 @@ func (h *home) hold(dir string) (release func(), err error) {
 		return nil, fmt.Errorf("%s is removed again and again", h.id)
 	}
 	if err = h.saveMetadata(); err == nil && dir != h.root {
-		err = makeDir(dir)
+		err = diskfile.MakeDir(dir)
 	}
 	if err != nil {
 		d.Close()
@@ -100,7 +101,7 @@ func (h *home) lock(create bool, how int) (*os.File, error) {
 		return nil, err
 	}
 	locked, err := filelock.Try(d, how)
-	if err != nil || !locked || !linked(d, h.root) {
+	if err != nil || !locked || !diskfile.Linked(d, h.root) {
 		d.Close()
 		return nil, err
 	}
@@ -120,12 +121,12 @@ func (h *home) saveMetadata() error {
 		}
 	}
 	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, metadata) {
-		if err := replace(path, bytes.NewReader(metadata)); err != nil {
+		if err := diskfile.Replace(path, bytes.NewReader(metadata)); err != nil {
 			return err
 		}
 	}
 	// The directory itself may have been made by a process that died before this.
-	if err := syncDir(h.spool.dir); err != nil {
+	if err := diskfile.SyncDir(h.spool.dir); err != nil {
 		return err
 	}
 	h.mu.Lock()
@@ -141,7 +142,7 @@ func (h *home) Suspend(info []byte) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	defer release()
-	if err := replace(h.suspendedPath(), bytes.NewReader(info)); err != nil {
+	if err := diskfile.Replace(h.suspendedPath(), bytes.NewReader(info)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	h.setSuspended(suspension{bytes.Clone(info), true})
@@ -152,7 +153,7 @@ func (h *home) Suspend(info []byte) error {
 func (h *home) Resume() error {
 	err := os.Remove(h.suspendedPath())
 	if err == nil {
-		err = syncDir(h.root)
+		err = diskfile.SyncDir(h.root)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("spool: %w", err)
@@ -201,7 +202,7 @@ func (h *home) remove() error {
 		}
 		for _, e := range entries {
 			switch {
-			case strings.HasPrefix(e.Name(), temporary), dir == h.root && e.Name() == connectionName:
+			case strings.HasPrefix(e.Name(), diskfile.Temporary), dir == h.root && e.Name() == connectionName:
 				remove = append(remove, filepath.Join(dir, e.Name()))
 			case e.IsDir() && (e.Name() == corruptName || dir == h.root && e.Name() == deadName):
 			default:
@@ -215,5 +216,5 @@ func (h *home) remove() error {
 			return err
 		}
 	}
-	return syncDir(h.spool.dir)
+	return diskfile.SyncDir(h.spool.dir)
 }

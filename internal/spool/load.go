@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -102,9 +103,9 @@ func (r *reader) insert(seg *segment) {
 	r.note(seg)
 }
 
-// survey reads a segment up to a size and returns what is in it. Records in
-// resolved count as such, whatever their state says.
-func (r *reader) survey(f file, id segmentID, size int64, resolved map[Position]State) (*segment, error) {
+// survey reads a segment up to a size and returns what is in it. What unwritten has
+// counted is resolved, whatever its state says.
+func (r *reader) survey(f file, id segmentID, size int64, unwritten map[Position]mark) (*segment, error) {
 	seg := newSegment(id)
 	seg.size = size
 	r.scanner.scan(f, seg.marker, 0, size, -1)
@@ -125,7 +126,7 @@ func (r *reader) survey(f file, id segmentID, size int64, resolved map[Position]
 			continue
 		}
 		seg.records++
-		if _, known := resolved[Position{id, x.index, x.off + 1}]; !known && !x.state.resolved() {
+		if !unwritten[Position{id, x.index, x.off + 1}].counted && !x.state.resolved() {
 			seg.pending++
 		}
 	}
@@ -176,10 +177,10 @@ func (r *reader) copyAside(f file, id segmentID, g gap) error {
 	if info, err := os.Stat(path); err == nil && info.Size() == g.size {
 		return nil
 	}
-	if err := makeDir(dir); err != nil {
+	if err := diskfile.MakeDir(dir); err != nil {
 		return err
 	}
-	if err := replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
+	if err := diskfile.Replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
 		return err
 	}
 	r.spool.warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),

@@ -75,6 +75,9 @@ func (r *reader) Select(from Cursor, n, maxBytes int, choose func(*Head) Choice)
 
 // read is Select. The caller holds mu.
 func (r *reader) read(b *batch) error {
+	if r.behind {
+		r.retryStates()
+	}
 	defer r.scanner.forget()
 	from := b.end
 	b.pending = int(r.Pending())

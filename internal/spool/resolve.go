@@ -13,7 +13,8 @@ import (
 // Resolve marks a record; nothing remains to be done about it, whatever the state.
 // To do it twice is harmless, and the first state stays. Segments without a pending
 // record are deleted. When the mark cannot be written, an error is returned and Next
-// does not return the record any more, but the next process will find it pending.
+// does not return the record any more, but the next process will find it pending; this
+// does not hold of one that is only known by its receipt.
 // A process that is not the owner may call it for what it appended itself.
 func (r *reader) Resolve(p Position, s State) error {
 	if !s.resolved() || p.IsZero() {
@@ -38,35 +39,44 @@ func (r *reader) Resolve(p Position, s State) error {
 }
 
 func (r *reader) resolve(seg *segment, p Position, s State) error {
-	before, err := r.state(seg, p)
-	if errors.Is(err, fs.ErrNotExist) {
-		r.countResolved(seg) // this one is not lost
-		r.vanished(seg)
-		return nil
-	}
-	if err != nil || before.resolved() {
-		return err
-	}
-	_, known := seg.unwritten[p]
-	err = r.writeState(seg, p, s)
-	if err != nil {
-		r.behind = true
-		if seg.unwritten == nil {
-			seg.unwritten = map[Position]State{}
-		}
-		if !known {
-			seg.unwritten[p] = s
-		}
-	} else {
-		delete(seg.unwritten, p)
-	}
+	m, known := seg.unwritten[p]
 	if !known {
-		r.last = p
-		r.countResolved(seg)
+		m.state = s
 	}
+	err := r.mark(seg, p, m)
 	if err == nil && r.behind {
 		r.retryStates()
-		r.sweep()
+	}
+	return err
+}
+
+// mark writes a record's state, or remembers it where that cannot be done.
+func (r *reader) mark(seg *segment, p Position, m mark) error {
+	before, err := r.state(seg, p)
+	first := err == nil && !before.resolved() && !m.counted
+	if err == nil && !before.resolved() {
+		err = r.writeState(seg, p, m.state)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if !m.counted {
+			r.countResolved(seg) // this one is not lost
+		}
+		r.vanished(seg)
+		return nil
+	case err == nil, errors.Is(err, ErrInvalid):
+		delete(seg.unwritten, p)
+	default:
+		m.counted = m.counted || first
+		if seg.unwritten == nil {
+			seg.unwritten = map[Position]mark{}
+		}
+		seg.unwritten[p] = m
+		r.behind = true
+	}
+	if first {
+		r.last = p
+		r.countResolved(seg)
 	}
 	return err
 }
@@ -171,7 +181,9 @@ func (r *reader) Find(p Position) (e Entry, s State, ok bool, err error) {
 		return Entry{}, 0, false, err
 	}
 	e.Position = Position{seg.id, x.index, x.off + 1}
-	if s, ok = seg.unwritten[e.Position]; !ok {
+	if m, known := seg.unwritten[e.Position]; known {
+		s = m.state
+	} else {
 		s = x.state
 	}
 	if !s.resolved() {
@@ -236,18 +248,17 @@ func (r *reader) movedFrom(p Position) (*Entry, error) {
 	return nil, nil
 }
 
-// retryStates writes the states that could not be written before.
+// retryStates writes the states that could not be written before, and deletes what could not be deleted.
 func (r *reader) retryStates() {
 	r.behind = false
 	for _, seg := range r.snapshot() {
-		for p, s := range seg.unwritten {
-			if r.writeState(seg, p, s) != nil {
-				r.behind = true
-				return
+		for p, m := range seg.unwritten {
+			if _ = r.mark(seg, p, m); r.behind {
+				break // the others would fail too
 			}
-			delete(seg.unwritten, p)
 		}
 	}
+	r.sweep()
 }
 
 // sweep deletes the segments that are done: sealed ones without a pending record

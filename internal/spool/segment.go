@@ -32,8 +32,16 @@ type segment struct {
 	hint      int64
 	hintIndex int64
 	// unwritten are records whose state could not be written.
-	unwritten map[Position]State
+	unwritten map[Position]mark
 	broken    bool // the gaps are out of date
+}
+
+// mark is a state that could not be written.
+type mark struct {
+	state State
+	// counted: the record is none of the pending ones any more. It is one of them for as long as it cannot be read,
+	// since it may have been resolved before: to count it twice would delete a segment with another pending record.
+	counted bool
 }
 
 func newSegment(id segmentID) *segment { return &segment{id: id, marker: id.marker(), hintIndex: -1} }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -150,7 +151,7 @@ func (s *Spool) InPlace() error {
 	if err != nil || !os.SameFile(s.made, now) {
 		return &os.PathError{Op: "use", Path: s.dir, Err: ErrGone}
 	}
-	if path := filepath.Join(s.dir, lockName); lock != nil && !linked(lock, path) {
+	if path := filepath.Join(s.dir, lockName); lock != nil && !diskfile.Linked(lock, path) {
 		return &os.PathError{Op: "use", Path: path, Err: ErrGone}
 	}
 	return nil

@@ -126,15 +126,16 @@ func (st *Stream) close() error {
 	defer st.reader.mu.Unlock()
 	st.writer.mu.Lock()
 	_ = st.commit() // each entry carries its own error
-	err := st.writer.lost
+	var errs []error
+	for _, lost := range st.lost {
+		errs = []error{lost.Err} // one of them says enough
+	}
 	st.seal()
 	st.letGo()
 	st.writer.mu.Unlock()
 	if st.spool.owner.Load() {
 		st.retryStates()
-		st.sweep()
 	}
-	errs := []error{err}
 	for _, seg := range st.snapshot() {
 		if _, err := os.Lstat(st.path(seg.id)); errors.Is(err, fs.ErrNotExist) {
 			st.lose(seg) // it could be sent as long as it was open

@@ -144,6 +144,98 @@ func TestStateThatCannotBeWrittenIsRemembered(t *testing.T) {
 	}
 }
 
+// unopenable makes opening a segment fail, as it does where the process has no file descriptor left, until back
+// is called.
+func unopenable(t *testing.T, st *Stream) (back func()) {
+	t.Helper()
+	path := segmentPaths(t, st.dir)[0]
+	must(t, os.Rename(path, path+".away"), os.Symlink(path, path))
+	return func() { must(t, os.Rename(path+".away", path)) }
+}
+
+func TestStateIsRememberedWhereTheRecordCannotBeRead(t *testing.T) {
+	cases := []struct {
+		says string
+		fail func(t *testing.T, st *Stream, x *faults) (mend func())
+	}{
+		{"its segment cannot be opened", func(t *testing.T, st *Stream, _ *faults) func() { return unopenable(t, st) }},
+		{"its segment cannot be read", func(_ *testing.T, _ *Stream, x *faults) func() {
+			x.read.Store(true)
+			return func() { x.read.Store(false) }
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			var x faults
+			dir := t.TempDir()
+			s := openOwned(t, dir, Options{})
+			s.intercept = x.intercept
+			st := stream(t, s, "s")
+			p := mustAppend(t, st, "a", "b", "c")
+			mend := c.fail(t, st, &x)
+			for range 2 {
+				if err := st.Resolve(p[0], Acked); err == nil {
+					t.Fatal("a record is marked that cannot be reached")
+				}
+			}
+			mend()
+			if got := values(t, st); got != "b c" || st.Pending() != 2 {
+				t.Errorf("got %q, %d pending", got, st.Pending())
+			}
+			content, err := os.ReadFile(segmentPaths(t, st.dir)[0])
+			if err != nil || !bytes.HasPrefix(content[p[0].at-1+stateOffset:], []byte("ACKD")) {
+				t.Errorf("when the disk works again, the mark is not written: %v", err)
+			}
+			mustResolve(t, st, p[1])
+			if st.Pending() != 1 {
+				t.Errorf("%d pending", st.Pending())
+			}
+		})
+	}
+}
+
+func TestRecordThatIsResolvedTwiceCountsOnceWhereItCannotBeRead(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	p := mustAppend(t, st, "a", "b")
+	mustResolve(t, st, p[0])
+	x.read.Store(true)
+	if err := st.Resolve(p[0], Acked); err == nil {
+		t.Error("a record is marked that cannot be reached")
+	}
+	x.read.Store(false)
+	if got := values(t, st); got != "b" || st.Pending() != 1 {
+		t.Errorf("got %q, %d pending", got, st.Pending())
+	}
+}
+
+func TestMarkThatCouldNotBeWrittenCountsOnceInADamagedSegment(t *testing.T) {
+	var x faults
+	s := openOwned(t, t.TempDir(), Options{})
+	s.intercept = x.intercept
+	st := stream(t, s, "s")
+	p := mustAppend(t, st, "a", "b", "c", "d")
+	x.read.Store(true)
+	if err := st.Resolve(p[0], Acked); err == nil {
+		t.Error("a record is marked that cannot be reached")
+	}
+	x.read.Store(false)
+	x.write.Store(true) // so that it stays so
+	f, err := os.OpenFile(segmentPaths(t, st.dir)[0], os.O_RDWR, 0)
+	must(t, err)
+	_, err = f.WriteAt([]byte{0}, p[1].at-1+headerSize)
+	must(t, err, f.Close())
+	if got := values(t, st); got != "c d" {
+		t.Errorf("got %q", got)
+	}
+	x.write.Store(false)
+	if got := values(t, st); got != "c d" || st.Pending() != 2 {
+		t.Errorf("got %q, %d pending", got, st.Pending())
+	}
+}
+
 func TestRemoveIfEmpty(t *testing.T) {
 	s := openOwned(t, t.TempDir(), Options{})
 	st := stream(t, s, "s")

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 )
 
@@ -36,9 +37,8 @@ type writer struct {
 	waiting []*Appended // set by commit and rollBack
 	count   int64       // records
 	charge  charge
-	unasked int64 // records of Write
-	// lost is for Close: what became of records of Write.
-	lost error
+	unasked losses // records of Write, which are lost unless the commit succeeds
+	lost    losses // records of Write, since the spool was opened
 	// held are sealed segments of a process that is not the owner. Being open keeps
 	// them locked, so that the owner does not take them up while this process
 	// counts their records as its own.
@@ -78,8 +78,6 @@ func (w *writer) add(payload []byte, holder any, out *Appended, wait bool) {
 	w.charge.add(size, holder)
 	if wait {
 		w.waiting = append(w.waiting, out)
-	} else {
-		w.unasked++
 	}
 	if len(w.buffer) >= bufferBytes {
 		if err := w.flush(); err != nil {
@@ -128,7 +126,7 @@ func (w *writer) commit() error {
 	if err := w.f.Sync(); err != nil {
 		return w.rollBack(err, true)
 	}
-	if path := w.path(w.seg.id); !names(path, w.made) {
+	if path := w.path(w.seg.id); !diskfile.Names(path, w.made) {
 		// What is written now would be lost with the file, or with the directory.
 		seg := w.seg
 		err := w.rollBack(&os.PathError{Op: "write", Path: path, Err: ErrGone}, true)
@@ -144,7 +142,8 @@ func (w *writer) commit() error {
 func (w *writer) begin() {
 	clear(w.waiting)
 	clear(w.charge.held)
-	w.waiting, w.count, w.charge.bytes, w.unasked = w.waiting[:0], 0, 0, 0
+	clear(w.unasked)
+	w.waiting, w.count, w.charge.bytes = w.waiting[:0], 0, 0
 }
 
 // rollBack removes what was added since the last commit and gives those who wait the
@@ -162,14 +161,12 @@ func (w *writer) rollBack(cause error, giveUp bool) error {
 	for _, out := range w.waiting {
 		*out = Appended{Err: err}
 	}
-	if w.unasked > 0 {
-		w.lost = err
-	}
+	w.lost.addAll(w.unasked, err)
 	w.give(w.charge)
 	w.emptyBuffer()
 	w.written = durable
 	w.index -= uint32(w.count)
-	giveUp = giveUp || !certain || w.unasked > 0
+	giveUp = giveUp || !certain || len(w.unasked) > 0
 	w.begin()
 	if giveUp {
 		w.seal()
@@ -232,7 +229,7 @@ func (w *writer) createIn() error {
 		return err
 	}
 	w.seg, w.f, w.made, w.written, w.index = seg, w.spool.open(f), made, 0, 0
-	if err := syncDir(w.dir); err != nil {
+	if err := diskfile.SyncDir(w.dir); err != nil {
 		w.seal()
 		return err
 	}
@@ -250,7 +247,7 @@ func createLocked(path string) (_ *os.File, made os.FileInfo, err error) {
 	if err == nil {
 		made, err = f.Stat()
 	}
-	if err == nil && (!locked || !names(path, made)) {
+	if err == nil && (!locked || !diskfile.Names(path, made)) {
 		err = fs.ErrExist
 	}
 	if err != nil {

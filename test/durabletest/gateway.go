@@ -30,7 +30,7 @@ const (
 type Queue[P ~bool] interface {
 	Start(*producer.Pool)
 	Stop()
-	Close() (kept, waiting int64, err error)
+	Close() error
 	Keep(*kafkaconf.Connection, *record.Record) bool
 	Way(*kafkaconf.Connection, P) record.Way
 }
@@ -59,7 +59,7 @@ func Start[P ~bool, Q Queue[P]](t *testing.T, dir string, open func(log *slog.Lo
 		defer cancel()
 		g.Queue.Stop()
 		g.Pool.Drain(ctx)
-		if _, _, err := g.Queue.Close(); err != nil {
+		if err := g.Queue.Close(); err != nil {
 			t.Error(err)
 		}
 		g.Pool.Close(ctx)

@@ -69,8 +69,7 @@ func likeSpool(dir string) error {
 
 // Close closes the queue.
 func (o *Operator) Close() error {
-	_, _, err := o.q.Close()
-	return err
+	return o.q.Close()
 }
 
 // Streams returns the streams, by name: those on disk, and those that requests have used since this

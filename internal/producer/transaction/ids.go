@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/filelock"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
@@ -92,13 +93,11 @@ func (d ids) instance() (string, error) {
 		}
 		var id [8]byte
 		_, _ = rand.Read(id[:]) // never fails
-		temporary := fmt.Sprintf("%s.%x", path, id)
-		if err := os.WriteFile(temporary, []byte(hex.EncodeToString(id[:])), 0o600); err != nil {
-			return "", err
+		err = diskfile.Create(path, strings.NewReader(hex.EncodeToString(id[:])))
+		if err == nil {
+			err = diskfile.SyncDir(filepath.Dir(string(d))) // which may have been made just now
 		}
-		err = os.Link(temporary, path) // fails if another process was first
-		os.Remove(temporary)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
+		if err != nil && !errors.Is(err, fs.ErrExist) { // another process may be first
 			return "", err
 		}
 	}

@@ -3,6 +3,7 @@ package transaction
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,18 +18,21 @@ type Producers struct {
 	ids    ids
 
 	endings sync.WaitGroup // producers being closed
+	// sweeping is held by EndIdle and Stop: a stream's producer that Stop finds in use is used by
+	// somebody who ends it then.
+	sweeping sync.Mutex
 
-	mu     sync.Mutex // guards what follows
-	byID   map[string]*ofConnection
-	live   map[*transactional]struct{} // from made to closed
-	onStop []func()                    // end the producers of streams that are not in use
-	ended  bool
+	mu      sync.Mutex // guards what follows, and ofConnection.free
+	byID    map[string]*ofConnection
+	live    map[*transactional]struct{} // from made to closed
+	serials []*Serial
+	ended   bool
 }
 
 // ofConnection are the producers of one connection's batches.
 type ofConnection struct {
-	room chan struct{}       // as many tokens as transactions may be in progress
-	free chan *transactional // those that wait for work
+	room chan struct{}    // as many tokens as transactions may be in progress
+	free []*transactional // those that wait for work, the last used last
 }
 
 // New returns the transactional producers of a pool: none yet. dir is for what makes
@@ -105,10 +109,8 @@ func (ps *Producers) take(ctx context.Context, conn *kafkaconf.Connection) (*tra
 	case <-ctx.Done():
 		return nil, &record.Error{Kind: record.KindQueueFull, Reason: "too many transactions are in progress"}
 	}
-	select {
-	case t := <-of.free:
+	if t := ps.reuse(of); t != nil {
 		return t, nil
-	default:
 	}
 	id, lock, err := ps.ids.free(conn)
 	if err != nil {
@@ -124,12 +126,28 @@ func (ps *Producers) take(ctx context.Context, conn *kafkaconf.Connection) (*tra
 	return t, nil
 }
 
+// reuse returns a producer that waits for work; nil: there is none. One may have failed while it waited.
+func (ps *Producers) reuse(of *ofConnection) *transactional {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for len(of.free) > 0 {
+		last := len(of.free) - 1
+		t := of.free[last]
+		of.free = slices.Delete(of.free, last, last+1)
+		if !t.dead.Load() {
+			return t
+		}
+		ps.end(t)
+	}
+	return nil
+}
+
 func (ps *Producers) of(conn *kafkaconf.Connection) *ofConnection {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	of := ps.byID[conn.ID()]
 	if of == nil {
-		of = &ofConnection{make(chan struct{}, maxAtOnce), make(chan *transactional, maxAtOnce)}
+		of = &ofConnection{room: make(chan struct{}, maxAtOnce)}
 		ps.byID[conn.ID()] = of
 	}
 	return of
@@ -142,7 +160,7 @@ func (ps *Producers) giveBack(conn *kafkaconf.Connection, t *transactional) {
 	if t.dead.Load() || ps.ended {
 		ps.end(t)
 	} else {
-		of.free <- t
+		of.free = append(of.free, t)
 	}
 	ps.mu.Unlock()
 	<-of.room
@@ -170,25 +188,45 @@ func (ps *Producers) hasEnded() bool {
 	return ps.ended
 }
 
+// EndIdle ends the producers that nothing has used since then, and those that have failed: what a
+// route's earlier configurations have made too. A stream's next one begins as after a restart.
+func (ps *Producers) EndIdle(since time.Time) {
+	ps.sweeping.Lock()
+	defer ps.sweeping.Unlock()
+	if !ps.hasEnded() {
+		ps.endWhere(func(t *transactional) bool { return t.dead.Load() || t.Idle(since) })
+	}
+}
+
 // Stop ends all producers that are not in use; the others end when they are given
 // back. It does not wait: where the cluster does not answer, that takes a second.
 func (ps *Producers) Stop() {
+	ps.sweeping.Lock()
+	defer ps.sweeping.Unlock()
 	ps.mu.Lock()
 	ps.ended = true
-	for _, of := range ps.byID {
-		for more := true; more; {
-			select {
-			case t := <-of.free:
-				ps.end(t)
-			default:
-				more = false
-			}
-		}
-	}
-	stop := ps.onStop
 	ps.mu.Unlock()
-	for _, f := range stop {
-		f()
+	ps.endWhere(all)
+}
+
+func all(*transactional) bool { return true }
+
+// endWhere ends the producers that are not in use and that over is true of.
+func (ps *Producers) endWhere(over func(*transactional) bool) {
+	ps.mu.Lock()
+	for _, of := range ps.byID {
+		of.free = slices.DeleteFunc(of.free, func(t *transactional) bool {
+			if over(t) {
+				ps.end(t)
+				return true
+			}
+			return false
+		})
+	}
+	serials := slices.Clone(ps.serials)
+	ps.mu.Unlock()
+	for _, s := range serials {
+		s.endUnused(over)
 	}
 }
 

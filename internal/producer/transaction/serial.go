@@ -44,7 +44,7 @@ func (ps *Producers) NewSerial(conn *kafkaconf.Connection, stream string) *Seria
 	s := &Serial{producers: ps, conn: conn, stream: stream}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.onStop = append(ps.onStop, s.endIfIdle)
+	ps.serials = append(ps.serials, s)
 	return s
 }
 
@@ -146,18 +146,19 @@ func (s *Serial) end() {
 func (s *Serial) leave() {
 	s.mu.Unlock()
 	if s.producers.hasEnded() {
-		s.endIfIdle()
+		s.endUnused(all)
 	}
 }
 
-// endIfIdle ends the producer unless it is in use; then leave does.
-func (s *Serial) endIfIdle() {
-	if s.mu.TryLock() {
-		if s.t != nil {
-			s.end()
-		}
-		s.mu.Unlock()
+// endUnused ends the producer if over is true of it, unless it is in use; leave may do it then.
+func (s *Serial) endUnused(over func(*transactional) bool) {
+	if !s.mu.TryLock() {
+		return
 	}
+	if s.t != nil && over(s.t) {
+		s.end()
+	}
+	s.mu.Unlock()
 }
 
 // Look is that of the stream's producer: see [client.Client.Look]. It is to be called when
