@@ -44,7 +44,7 @@ key=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
 put consumers/alice "$(jq -nc --arg key "$key" '{username: "alice", plugins: {"key-auth": {key: $key}}}')"
 for delivery in sync async; do
   config=$(jq -nc --arg delivery "$delivery" --arg brokers "$KAFKA_BROKERS" \
-    '{config: {"bootstrap.servers": $brokers}, topic: "orders.$consumer_name", jsonkey: "key", delivery: $delivery}')
+    '{config: {"bootstrap.servers": $brokers}, topic: "orders.$consumer_name", overrides: [], jsonkey: "key", delivery: $delivery}')
   put "routes/$delivery" "$(jq -nc --arg id "$delivery" --arg config "$config" \
     '{uri: "/\($id)", methods: ["POST"], plugins: {"key-auth": {}, "ext-plugin-post-req": {conf: [{name: "kafkaupstream", value: $config}]}}}')"
 done

@@ -291,7 +291,7 @@ func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File
 func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	const needsTrust = "  - {id: one, match: {path: /one}, topic: t, key: $consumer_name}\n"
+	const needsTrust = "  - {id: one, match: {path: /one}, topic: t, key: $consumer_name, overrides: []}\n"
 	for _, c := range []struct {
 		name, path    string
 		mode          os.FileMode

@@ -14,7 +14,7 @@ import (
 const ordersConf = `{
   "config": {"bootstrap.servers": "kafka:9092", "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512",
              "sasl.username": "gateway", "sasl.password": "$file://kafka/password"},
-  "topic": "orders", "jsonkey": "customer.id", "key": "it's a \"key\" <&> of $consumer_name: \u00e4\n# { $$", "delivery": "sync"
+  "topic": "orders", "jsonkey": "customer.id", "key": "it's a \"key\" <&> of $request_id: \u00e4\n# { $$", "delivery": "sync"
 }
 `
 
