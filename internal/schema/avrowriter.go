@@ -138,22 +138,8 @@ func (w *avroWriter) value(t *avroType, v any) {
 	}
 }
 
-func (w *avroWriter) expected(what string, v any) { w.refuse("must be %s, is %s", what, jsonType(v)) }
-
-func jsonType(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "boolean"
-	case json.Number:
-		return "number"
-	case string:
-		return "string"
-	case []any:
-		return "array"
-	}
-	return "object"
+func (w *avroWriter) expected(what string, v any) {
+	w.refuse("must be %s, is %s", what, guard.TypeOf(v))
 }
 
 func (w *avroWriter) long(n int64) { w.out = binary.AppendVarint(w.out, n) }
@@ -178,7 +164,7 @@ func (w *avroWriter) union(t *avroType, v any) {
 			return
 		}
 	}
-	w.refuse("must be %s, is %s", unionForms(t), jsonType(v))
+	w.refuse("must be %s, is %s", unionForms(t), guard.TypeOf(v))
 }
 
 // unionForms says what a union's value looks like.

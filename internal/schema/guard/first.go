@@ -42,7 +42,7 @@ func (g *Guard) takeFirst(s *jsonschema.Schema) {
 	f.compares = s.Minimum != nil || s.Maximum != nil || s.ExclusiveMinimum != nil || s.ExclusiveMaximum != nil || s.MultipleOf != nil
 	if s.Types != nil {
 		f.types = s.Types.ToStrings()
-		f.typed = &failure{func(v any) jsonschema.ErrorKind { return &kind.Type{Got: typeOf(v), Want: f.types} }}
+		f.typed = &failure{func(v any) jsonschema.ErrorKind { return &kind.Type{Got: TypeOf(v), Want: f.types} }}
 		s.Types = nil
 	}
 	if s.Const != nil {
@@ -111,14 +111,15 @@ func (f *first) steps(v any) int {
 }
 
 func (f *first) isOfType(v any) bool {
-	if slices.Contains(f.types, typeOf(v)) {
+	if slices.Contains(f.types, TypeOf(v)) {
 		return true
 	}
 	number, ok := v.(json.Number)
 	return ok && slices.Contains(f.types, "integer") && isInteger(string(number))
 }
 
-func typeOf(v any) string {
+// TypeOf returns the name that JSON Schema has for a decoded value's type; a number is a [json.Number].
+func TypeOf(v any) string {
 	switch v.(type) {
 	case bool:
 		return "boolean"
