@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -71,24 +72,17 @@ func unescape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
+		c := s[i]
 		switch {
-		case s[i] == '+':
-			b.WriteByte(' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			b.WriteByte(fromHex(s[i+1])<<4 | fromHex(s[i+2]))
-			i += 2
-		default:
-			b.WriteByte(s[i])
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(s):
+			if escaped, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				c = byte(escaped)
+				i += 2
+			}
 		}
+		b.WriteByte(c)
 	}
 	return b.String()
-}
-
-func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-func fromHex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
 }
