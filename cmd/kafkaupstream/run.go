@@ -268,7 +268,8 @@ func startRunner(opts runnerOptions) (_ *runner, err error) {
 }
 
 // stop finishes calls and delivers or keeps queued records, for drain at most; three eighths
-// of it are for the next runner to take over, or for APISIX to close its connections (see awaitSuccessor).
+// of it are for the next runner to take over, or for APISIX to close its connections, unless ctx ends before
+// (see awaitSuccessor).
 func (r *runner) stop(ctx context.Context, drain, idle time.Duration) error {
 	start := time.Now()
 	r.awaitSuccessor(ctx, min(drain*3/8, maxUnsupervisedTakeover), idle)

@@ -182,7 +182,7 @@ func serve(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
-	o.trust.Socket = o.gatewayOnly(listener)
+	o.trust.Socket = o.trusts(listener)
 	s, err := startHTTP(o)
 	if err != nil {
 		return err
@@ -366,9 +366,9 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	return unixListener{socket, path}, nil
 }
 
-// gatewayOnly reports whether not everybody on this machine may open the listener. systemd's socket may be another than --listen
-// says, and everybody's: that is its default, and none without a path is anything else.
-func (o *serveOptions) gatewayOnly(l net.Listener) bool {
+// trusts reports whether the listener is a Unix socket that not every local user may open. systemd may pass another than --listen
+// names, which every local user may open by default, and always if it has no path.
+func (o *serveOptions) trusts(l net.Listener) bool {
 	address, unix := l.Addr().(*net.UnixAddr)
 	if _, own := l.(unixListener); own || !unix {
 		return own

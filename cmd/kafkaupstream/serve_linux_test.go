@@ -287,7 +287,7 @@ func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File
 	return s
 }
 
-// systemd makes sockets that every local user may open, unless it is told otherwise.
+// By default every local user may open a socket of systemd's.
 func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)

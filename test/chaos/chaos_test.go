@@ -224,7 +224,7 @@ func reloadedNewFirst(s *scene) {
 }
 
 // reloadedOldFirst is how APISIX often does it: there is no new runner yet when the
-// old one is told to end.
+// old one gets SIGTERM.
 func reloadedOldFirst(s *scene) {
 	s.each((*lane).replaced)
 	for range again() {

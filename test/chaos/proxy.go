@@ -8,7 +8,7 @@ import (
 )
 
 // proxy is a network between a client and one broker: TCP connections to its
-// address go on to the target. It can break them in the ways that networks do.
+// address go on to the target. It can break them as networks do.
 type proxy struct {
 	listener  net.Listener
 	target    string

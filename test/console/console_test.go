@@ -73,7 +73,7 @@ func TestKeyboardAloneIsEnough(t *testing.T) {
 	if reply := p.text("#reply"); !strings.Contains(reply, `"message": "written to Kafka"`) || !strings.Contains(p.text("#took"), " ms") {
 		t.Errorf("the reply is %s", reply)
 	}
-	p.until("the reply is told to those who listen", `/Reply: 200 OK|One record arrived/.test(document.getElementById("said").textContent)`)
+	p.until("a screen reader reads the reply", `/Reply: 200 OK|One record arrived/.test(document.getElementById("said").textContent)`)
 	if meta := p.text("#list .meta"); !strings.HasPrefix(meta, "kafkaupstream") || !strings.Contains(meta, "offset 0") || !strings.Contains(meta, "key typed-key") {
 		t.Errorf("the record is %q", meta)
 	}

@@ -83,7 +83,7 @@ func TestRecordIsShownAsWhatItIs(t *testing.T) {
 			}
 		})
 	}
-	t.Run("null and the text null are told apart", func(t *testing.T) {
+	t.Run("null and the text null look different", func(t *testing.T) {
 		marks := func(n int) int {
 			return eval[int](p, fmt.Sprintf(`document.querySelectorAll("#list li:nth-child(%d) summary .mark").length`, n))
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
-// update is what a client of an OPAL server is told.
+// update is what an OPAL server sends to a client.
 type update struct {
 	Topic string
 	Data  struct {
@@ -81,7 +81,7 @@ func (o *opal) next() string {
 	return fmt.Sprintf("update-%d", o.number)
 }
 
-// arrives waits until the client is told of the update with this id.
+// arrives waits until the client has received the update with this id.
 func (o *opal) arrives(t *testing.T, id string) (told update) {
 	t.Helper()
 	await.True(t, "the client is told of "+id, func() bool {

@@ -29,7 +29,7 @@ func TestHandedOverRecordIsUnconfirmedAsLongAsTheFirstAttemptIs(t *testing.T) {
 	}
 }
 
-// Whoever keeps a record and is told that its outcome is unknown has it on disk: a second copy would be sent as well.
+// A sender that keeps its record still has it on disk when the outcome is unknown: a second copy would be sent as well.
 func TestRecordThatIsKeptIsNotKeptAgainAtTheEnd(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		copies := 0
