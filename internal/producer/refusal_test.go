@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -314,6 +315,38 @@ func TestCloseDeliversWhatIsBeingHandedOver(t *testing.T) {
 }
 
 // A record that is slow to find its client goes the way of the earlier ones that were sent alone meanwhile, and not past them.
+// The producer that sends alone is a new one. Before it has heard of the topic it can know no leader, and the refusal
+// would be taken for that of one leader after another.
+func TestRefusalAloneIsBelievedThoughTheProducerWasSlowToStart(t *testing.T) {
+	c := startFake(t)
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, true)
+	var refused atomic.Bool
+	queued := make(chan struct{})
+	answerProduce(c, func(int, *kmsg.ProduceRequest) *kerr.Error {
+		refused.Store(true)
+		return kerr.InvalidRecord
+	})
+	c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if refused.Load() {
+			<-queued
+		}
+		return nil, nil, false
+	})
+	outcome := make(chan *record.Error)
+	go func() {
+		_, err := send(p, conn, recordOf("t", "bad"), true, in(30*time.Second))
+		outcome <- err
+	}()
+	await.True(t, "the batch is refused", func() bool { return p.suspects.has(conn.ID(), "t") })
+	await.True(t, "its record is with the producer that sends alone", func() bool { return p.handovers.any() == nil })
+	close(queued)
+	if err := <-outcome; err == nil || err.Kind != record.KindRejected || err.Unconfirmed {
+		t.Errorf("got %+v", err)
+	}
+}
+
 func TestTopicThatBecomesSuspectWhileARecordFindsItsClient(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 0)

@@ -7,7 +7,9 @@ import "github.com/kafkaupstream/kafkaupstream/internal/librdkafka"
 // same. librdkafka takes that for "not persisted". When the successor then refuses the
 // next attempt, say for too few replicas as in a rolling restart, the report says that no
 // broker has the record. So a refusal is believed only where the partition is not known to
-// have had another leader since the record was queued.
+// have had another leader since the record was queued. A client that takes over from another
+// may have no answer about the topic yet when it queues the record; what the first one knew
+// counts then, or each refusal of a new client would be doubted.
 
 // movedLeader reports whether another broker answered for the partition than the one that was
 // known to lead it, and nobody has noticed yet: the first sign of a change.

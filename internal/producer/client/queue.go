@@ -99,7 +99,9 @@ func (c *Client) queueUp(rec *record.Record, d *Delivery) *record.Error {
 		}
 		t.Handle.Store(handle)
 	}
-	d.known = t.Answer()
+	if a := t.Answer(); a != nil {
+		d.known = a // a handed-over record keeps what its first client knew until then: see leader.go
+	}
 	d.number = c.load.numbers.Add(1)
 	c.load.outstanding.Add(1)
 	err := c.Kafka.Produce(&librdkafka.Message{
