@@ -26,6 +26,7 @@ func commands() []command {
 			"check -f route.json", "check -f apisix.yaml --offline --json", "check -f route.json --topic orders"}, false, checkRoute},
 		{"route", "-f FILE", "print the route for APISIX around a configuration", []string{
 			"route -f route.json --curl", "route -f route.json --uri '/orders/*' --yaml"}, false, printRoute},
+		{"keys", "[NAME]", "print the keys of a route's configuration, with defaults and examples", []string{"keys", "keys idempotency"}, false, printKeys},
 		{"spool", "COMMAND", "show and handle the records that durable routes keep on disk", nil, false, operateSpool},
 		{"verify", "", "send records through a gateway, read the topic, and say what was lost", []string{
 			"verify --url http://127.0.0.1:9080/orders --brokers localhost:9092 --topic orders"}, false, verifyDelivery},

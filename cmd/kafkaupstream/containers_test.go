@@ -60,7 +60,7 @@ func TestImagesAreNamedWithTheirRegistry(t *testing.T) {
 	}
 }
 
-// Everything that README's tables name works in the containers.
+// Everything that docs/configuration.md's tables name works in the containers.
 func TestContainersHaveASpoolMetricsAndEachVariable(t *testing.T) {
 	const spool = "/var/lib/kafkaupstream"
 	c := readCompose(t)

@@ -46,10 +46,9 @@ func shownConf(text string) (shown string, hidden []string) {
 	var parts []string
 	members, _, _ := confMembers(text)
 	for _, m := range members {
-		switch {
-		case slices.Contains(routeconf.ShownKeys, m.name):
+		if isShown, known := routeconf.Shown(m.name); isShown {
 			parts = append(parts, fmt.Sprintf("%q: %s", m.name, m.value))
-		case slices.Contains(routeconf.HiddenKeys, m.name):
+		} else if known {
 			hidden = append(hidden, m.name)
 		}
 	}
@@ -71,7 +70,7 @@ func keepHidden(text, old string) string {
 	before, _, _ := confMembers(old)
 	for _, m := range before {
 		isGiven := slices.ContainsFunc(given, func(g confMember) bool { return g.name == m.name })
-		if slices.Contains(routeconf.HiddenKeys, m.name) && !isGiven {
+		if isShown, known := routeconf.Shown(m.name); known && !isShown && !isGiven {
 			kept = append(kept, fmt.Sprintf("%q:%s", m.name, m.value))
 		}
 	}

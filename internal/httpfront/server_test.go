@@ -236,7 +236,7 @@ func TestQueryIsReadAsAPISIXReadsIt(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoRequestIsAnsweredByNetHTTP has what README.md and serve.md say is answered before there is a request of a route's:
+// TestWhatIsNoRequestIsAnsweredByNetHTTP has what docs/replies.md and serve.md say is answered before there is a request of a route's:
 // in a text, not in JSON. All else is JSON.
 func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {
 	f := start(t, Options{}, anyRoute)

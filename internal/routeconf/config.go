@@ -150,83 +150,172 @@ func (c *configReader) problem(path, format string, args ...any) {
 	c.findings.Problems = append(c.findings.Problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
-// keyReader reads the value of a key, which stands at path.
-type keyReader = func(c *configReader, path string, v any)
-
-// schemaKeyReader is keyReader for a key below schema.
-type schemaKeyReader = func(c *configReader, s *Schema, path string, v any)
-
-// readKeys calls read with each member of an object for which the table has a key, and
-// returns the members; false: v is no object.
-func readKeys[F any](c *configReader, path string, v any, table map[string]F, read func(f F, path string, v any)) ([]field, bool) {
-	fields, ok := v.([]field)
-	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
-		return nil, false
-	}
-	if path != "" {
-		path += "."
-	}
-	for _, f := range fields {
-		if key, ok := table[f.name]; ok {
-			read(key, path+f.name, f.value)
-		} else {
-			c.problem(path+f.name, "%s", nearest.UnknownKey(f.name, slices.Collect(maps.Keys(table))))
-		}
-	}
-	return fields, true
-}
-
 // configKeys is the table of the configuration's keys.
-var configKeys = map[string]keyReader{
-	"config":       (*configReader).readConfig,
-	"headerprefix": (*configReader).readHeaderPrefix,
-	"partition": func(c *configReader, path string, v any) {
+var configKeys = table[keyReader]{
+	{Key{
+		Name: "config", Value: "an object",
+		Does:    "librdkafka's properties: strings, numbers, booleans, and `default.topic.config` as a nested object. Required unless there is a `transport_url`",
+		Example: `"config": {"bootstrap.servers": "kafka:9092", "compression.type": "zstd"}`,
+	}, (*configReader).readConfig},
+	{Key{
+		Name: "transport_url", Value: "a text",
+		Does:    "the connection as OpenStack's services have it, instead of properties in `config`",
+		Example: `"transport_url": "kafka://h1:9092,h2:9092/site1"`,
+	}, (*configReader).readTransportURL},
+	{Key{
+		Name: "topic", Value: "a text, with variables", Shown: true,
+		Does:    "the topic. A client's header `<prefix>topic` replaces it",
+		Example: `"topic": "orders.$arg_region"`,
+	}, (*configReader).readTopic},
+	{Key{
+		Name: "topics", Value: "a list of patterns", Default: "any topic", Shown: true,
+		Does:    "a topic that a client names must match one, or it is a 403: `*` stands for any characters, `?` for one, `[a-z]` for one of a range",
+		Example: `"topic": "orders.new", "topics": ["orders.*"]`,
+	}, (*configReader).readTopics},
+	{Key{
+		Name: "partition", Value: "an integer from -1", Default: "-1", Shown: true,
+		Does:    "the partition; -1: by the record's key. A client's header `<prefix>partition` replaces it",
+		Example: `"partition": 2`,
+	}, func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, -1, math.MaxInt32); ok {
 			c.route.Partition = int32(n)
 		}
-	},
-	"topic":    (*configReader).readTopic,
-	"key":      func(c *configReader, path string, v any) { c.route.Key = c.template(path, v) },
-	"jsonkey":  func(c *configReader, path string, v any) { c.route.JSONKey, _ = c.text(path, v) },
-	"delivery": (*configReader).readDelivery,
-	"timeout_ms": func(c *configReader, path string, v any) {
+	}},
+	{Key{
+		Name: "key", Value: "a text, with variables", Default: `""`, Shown: true,
+		Does:    "the record's key; empty: none. A client's header `<prefix>key` replaces it",
+		Example: `"key": "$arg_device"`,
+	}, func(c *configReader, path string, v any) { c.route.Key = c.template(path, v) }},
+	{Key{
+		Name: "jsonkey", Value: "a gjson path", Default: `""`, Shown: true,
+		Does:    "where the key is in a JSON body. If it is absent, null or empty there, `key` is the key",
+		Example: `"jsonkey": "customer.id"`,
+	}, func(c *configReader, path string, v any) { c.route.JSONKey, _ = c.text(path, v) }},
+	{Key{
+		Name: "headerprefix", Value: "a text", Default: `""`, Shown: true,
+		Does:    "what the names of a client's headers begin with: `<prefix>topic`, `<prefix>key` and the others of `overrides`",
+		Example: `"headerprefix": "kafka-"`,
+	}, (*configReader).readHeaderPrefix},
+	{Key{
+		Name: "overrides", Value: "a list of `topic`, `key`, `partition`, `headers`, `timestamp`, `dry-run`", Default: `["topic", "key", "partition"]`, Shown: true,
+		Does:    "which of these headers a client may send. One of the first three that is not listed is a 403; the others are ordinary headers unless listed",
+		Example: `"overrides": ["key", "headers"]`,
+	}, (*configReader).readOverrides},
+	{Key{
+		Name: "record_headers", Value: "an object of texts, with variables", Default: "{}", Shown: true,
+		Does:    "headers of each record",
+		Example: `"record_headers": {"source": "gateway", "client": "$src_ip"}`,
+	}, (*configReader).readRecordHeaders},
+	{Key{
+		Name: "delivery", Value: "`async`, `sync` or `durable`", Default: `"async"`, Shown: true,
+		Does:    "when the reply is sent: at once, when Kafka has acknowledged the record, or when Kafka or the disk has it. `durable` needs `--spool-dir`",
+		Example: `"delivery": "sync"`,
+	}, (*configReader).readDelivery},
+	{Key{
+		Name: "on_permanent_error", Value: "`deadletter` or `suspend`", Default: `"deadletter"`, Shown: true,
+		Does:    "for `durable`: what happens to a record on disk that Kafka can never take. It becomes a dead letter, or the stream stops there",
+		Example: `"delivery": "durable", "on_permanent_error": "suspend"`,
+	}, (*configReader).readOnPermanentError},
+	{Key{
+		Name: "timeout_ms", Value: "an integer from 1, at most 55000 under APISIX", Default: "5000", Shown: true,
+		Does:    "the longest a reply may take, in milliseconds",
+		Example: `"timeout_ms": 2000`,
+	}, func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 1, int64(c.limits.Timeout/time.Millisecond)); ok {
 			c.route.Timeout = time.Duration(n) * time.Millisecond
 		}
-	},
-	"overrides": (*configReader).readOverrides,
-	"topics":    (*configReader).readTopics,
-	"max_body_bytes": func(c *configReader, path string, v any) {
+	}},
+	{Key{
+		Name: "transactional", Value: "true or false", Default: "false", Shown: true,
+		Does:    "all records of a request are in Kafka, or none; with `durable` they are kept as one unit. Needs `--spool-dir`",
+		Example: `"batch": true, "transactional": true`,
+	}, func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) }},
+	{Key{
+		Name: "idempotency", Value: "an object", Default: "no idempotency", Shown: true,
+		Does:    "a request whose header `Idempotency-Key` was seen before gets the stored first reply",
+		Example: `"idempotency": {"ttl_s": 3600}`,
+		Below:   idempotencyKeys.keys(),
+	}, (*configReader).readIdempotency},
+	{Key{
+		Name: "max_body_bytes", Value: "an integer from 0", Default: "the producer's `message.max.bytes`", Shown: true,
+		Does:    "a larger body is a 413, and is not read when its length is known",
+		Example: `"max_body_bytes": 65536`,
+	}, func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 0, int64(c.limits.Body)); ok {
 			c.route.MaxBody, c.maxBodySet = int(n), true
 		}
-	},
-	"require":            (*configReader).readRequire,
-	"on_permanent_error": (*configReader).readOnPermanentError,
-	"batch":              func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) },
-	"dialects":           (*configReader).readDialects,
-	"transactional":      func(c *configReader, path string, v any) { c.route.Mode.Transactional = c.boolean(path, v) },
-	"cloudevents":        (*configReader).readCloudEvents,
-	"webhook_origins": func(c *configReader, path string, v any) {
+	}},
+	{Key{
+		Name: "require", Value: "a list of `json`, `key`", Default: "[]", Shown: true,
+		Does:    "415 for a body that is not JSON, 400 for a record without a key",
+		Example: `"require": ["json", "key"], "jsonkey": "id"`,
+	}, (*configReader).readRequire},
+	{Key{
+		Name: "batch", Value: "true or false", Default: "false", Shown: true,
+		Does:    "a body holds several records: NDJSON, a JSON array, or the forms of the Confluent REST Proxy",
+		Example: `"batch": true`,
+	}, func(c *configReader, path string, v any) { c.route.Batch = c.boolean(path, v) }},
+	{Key{
+		Name: "dialects", Value: "a list of `confluent`", Default: "[]",
+		Does:    "clients of the Confluent REST Proxy (v2, v3) are taken and answered as they expect it",
+		Example: `"dialects": ["confluent"]`,
+	}, (*configReader).readDialects},
+	{Key{
+		Name: "tombstone_on_delete", Value: "true or false", Default: "false", Shown: true,
+		Does:    "DELETE with a key produces a null value",
+		Example: `"tombstone_on_delete": true`,
+	}, func(c *configReader, path string, v any) { c.route.Tombstones = c.boolean(path, v) }},
+	{Key{
+		Name: "cloudevents", Value: "true, false, `binary` or `structured`", Default: "false", Shown: true,
+		Does:    "requests are CloudEvents, and records are in their Kafka binding: `binary` (true) or `structured`",
+		Example: `"cloudevents": true`,
+	}, (*configReader).readCloudEvents},
+	{Key{
+		Name: "webhook_origins", Value: "a list of patterns", Default: "nobody is answered", Shown: true,
+		Does:    "senders of CloudEvents that may deliver, if they ask by OPTIONS as Azure Event Grid does",
+		Example: `"cloudevents": true, "webhook_origins": ["eventgrid.azure.net"]`,
+	}, func(c *configReader, path string, v any) {
 		c.route.WebHooks = []string{}
 		c.eachPattern(path, v, func(pattern string) { c.route.WebHooks = append(c.route.WebHooks, strings.ToLower(pattern)) })
-	},
-	"schema":     func(c *configReader, path string, v any) { c.route.Schema = c.readSchema(path, v) },
-	"key_schema": func(c *configReader, path string, v any) { c.route.KeySchema = c.readSchema(path, v) },
-	"envelope":   (*configReader).readEnvelope,
-	"envelope_headers": func(c *configReader, path string, v any) {
+	}},
+	{Key{
+		Name: "schema", Value: "an object", Default: "no schema",
+		Does:    "what values must match, or it is a 422: a JSON Schema, or a schema of Avro or Protobuf, whose binary form is produced",
+		Example: `"schema": {"inline": {"type": "object", "required": ["id"]}}`,
+		Below:   schemaKeys.keys(),
+	}, func(c *configReader, path string, v any) { c.route.Schema = c.readSchema(path, v) }},
+	{Key{
+		Name: "key_schema", Value: "an object, as `schema`", Default: "no schema",
+		Does:    "the same for keys. Without `registry` it has that of `schema`",
+		Example: `"jsonkey": "id", "key_schema": {"inline": {"type": "integer"}}`,
+	}, func(c *configReader, path string, v any) { c.route.KeySchema = c.readSchema(path, v) }},
+	{Key{
+		Name: "json", Value: "an object", Default: "{}", Shown: true,
+		Does:    "how JSON is read",
+		Example: `"json": {"invalid_utf8": "keep"}`,
+		Below:   jsonKeys.keys(),
+	}, (*configReader).readJSON},
+	{Key{
+		Name: "form", Value: "an object", Default: "a form is produced as it came", Shown: true,
+		Does:    "`application/x-www-form-urlencoded` becomes JSON",
+		Example: `"form": {"repeated": "last"}`,
+		Below:   formKeys.keys(),
+	}, (*configReader).readForm},
+	{Key{
+		Name: "envelope", Value: "`opal`, `oslo` or `http`", Default: "no envelope", Shown: true,
+		Does:    "puts the body into the form that OPAL's servers or oslo.messaging's listeners read, or makes one JSON record of the whole request (`http`)",
+		Example: `"envelope": "http"`,
+	}, (*configReader).readEnvelope},
+	{Key{
+		Name: "envelope_headers", Value: "a list of patterns", Default: "no header", Shown: true,
+		Does:    "the request's headers that are in the envelope `http`",
+		Example: `"envelope": "http", "envelope_headers": ["content-type", "x-*"]`,
+	}, func(c *configReader, path string, v any) {
 		c.route.EnvelopeHeaders = []string{}
 		c.eachPattern(path, v, func(pattern string) {
 			c.route.EnvelopeHeaders = append(c.route.EnvelopeHeaders, strings.ToLower(pattern))
 		})
-	},
-	"form":                (*configReader).readForm,
-	"transport_url":       (*configReader).readTransportURL,
-	"idempotency":         (*configReader).readIdempotency,
-	"record_headers":      (*configReader).readRecordHeaders,
-	"json":                (*configReader).readJSON,
-	"tombstone_on_delete": func(c *configReader, path string, v any) { c.route.Tombstones = c.boolean(path, v) },
+	}},
 }
 
 // ParseRoute reads a configuration, the JSON text under the plugin's value. The

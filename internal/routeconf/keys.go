@@ -29,17 +29,29 @@ type Idempotency struct {
 }
 
 // idempotencyKeys is the table of the keys below idempotency.
-var idempotencyKeys = map[string]keyReader{
-	"ttl_s": func(c *configReader, path string, v any) {
+var idempotencyKeys = table[keyReader]{
+	{Key{
+		Name: "ttl_s", Value: "an integer from 1 to 604800", Default: "86400",
+		Does:    "how long a reply is stored, in seconds",
+		Example: `"idempotency": {"ttl_s": 3600}`,
+	}, func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 1, int64(maxTTL/time.Second)); ok {
 			c.route.Idempotency.TTL = time.Duration(n) * time.Second
 		}
-	},
-	"required": func(c *configReader, path string, v any) { c.route.Idempotency.Required = c.boolean(path, v) },
-	"scope": func(c *configReader, path string, v any) {
+	}},
+	{Key{
+		Name: "required", Value: "true or false", Default: "false",
+		Does:    "a request without the header is a 400",
+		Example: `"idempotency": {"required": true}`,
+	}, func(c *configReader, path string, v any) { c.route.Idempotency.Required = c.boolean(path, v) }},
+	{Key{
+		Name: "scope", Value: "a text, with variables", Default: "the consumer, where there is one",
+		Does:    "whose keys they are: the same key of another is another one",
+		Example: `"idempotency": {"scope": "$http_x_tenant"}`,
+	}, func(c *configReader, path string, v any) {
 		scope := c.template(path, v)
 		c.route.Idempotency.Scope = &scope
-	},
+	}},
 }
 
 func (c *configReader) readIdempotency(path string, v any) {
@@ -53,13 +65,17 @@ const (
 )
 
 // jsonKeys are those of the configuration's key json.
-var jsonKeys = map[string]keyReader{
-	"invalid_utf8": func(c *configReader, path string, v any) {
+var jsonKeys = table[keyReader]{
+	{Key{
+		Name: "invalid_utf8", Value: "`refuse` or `keep`", Default: `"refuse"`,
+		Does:    "what becomes of bytes in JSON strings that are not UTF-8: a 400, or they are produced as they came",
+		Example: `"json": {"invalid_utf8": "keep"}`,
+	}, func(c *configReader, path string, v any) {
 		c.oneOf(path, v, map[string]func(){
 			"refuse": func() { c.route.LooseJSON = false },
 			"keep":   func() { c.route.LooseJSON = true },
 		})
-	},
+	}},
 }
 
 func (c *configReader) readJSON(path string, v any) {
@@ -67,15 +83,19 @@ func (c *configReader) readJSON(path string, v any) {
 }
 
 // formKeys are those of the configuration's key form.
-var formKeys = map[string]keyReader{
-	"repeated": func(c *configReader, path string, v any) {
+var formKeys = table[keyReader]{
+	{Key{
+		Name: "repeated", Value: "`list`, `first`, `last` or `refuse`", Default: `"list"`,
+		Does:    "what becomes of a field that is given more than once: a list, its first or its last value, or a 400",
+		Example: `"form": {"repeated": "last"}`,
+	}, func(c *configReader, path string, v any) {
 		c.oneOf(path, v, map[string]func(){
 			"list":   func() { *c.route.Form = form.List },
 			"first":  func() { *c.route.Form = form.First },
 			"last":   func() { *c.route.Form = form.Last },
 			"refuse": func() { *c.route.Form = form.Refuse },
 		})
-	},
+	}},
 }
 
 func (c *configReader) readForm(path string, v any) {

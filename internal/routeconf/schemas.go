@@ -26,38 +26,86 @@ type Schema struct {
 func (s *Schema) Binary() bool { return s.Name.Format != schema.JSONSchema }
 
 // schemaKeys is the table of the keys below schema and key_schema.
-var schemaKeys = map[string]schemaKeyReader{
-	"format": func(c *configReader, s *Schema, path string, v any) {
+var schemaKeys = table[schemaKeyReader]{
+	{Key{
+		Name: "format", Value: "`json`, `avro` or `protobuf`", Default: `"json"`,
+		Does:    "what kind of schema it is",
+		Example: `"schema": {"format": "avro", "inline": {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]}}`,
+	}, func(c *configReader, s *Schema, path string, v any) {
 		c.oneOf(path, v, map[string]func(){
 			"json":     func() { s.Name.Format = schema.JSONSchema },
 			"avro":     func() { s.Name.Format = schema.Avro },
 			"protobuf": func() { s.Name.Format = schema.Protobuf },
 		})
-	},
-	"inline":   func(c *configReader, s *Schema, path string, v any) { s.text, s.isInline = v, true },
-	"message":  func(c *configReader, s *Schema, path string, v any) { s.Name.Message, _ = c.text(path, v) },
-	"registry": func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) },
-	"subject":  func(c *configReader, s *Schema, path string, v any) { s.Name.Subject, _ = c.text(path, v) },
-	"version": func(c *configReader, s *Schema, path string, v any) {
+	}},
+	{Key{
+		Name: "inline", Value: "JSON, or a text of Protobuf",
+		Does:    "the schema itself, instead of `registry`",
+		Example: `"schema": {"inline": {"type": "object", "required": ["id"]}}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.text, s.isInline = v, true }},
+	{Key{
+		Name: "registry", Value: "a URL",
+		Does:    "a registry with Confluent's API",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) }},
+	{Key{
+		Name: "subject", Value: "a text",
+		Does:    "the schema's name there. Without it clients of the REST Proxy name schemas themselves",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Subject, _ = c.text(path, v) }},
+	{Key{
+		Name: "version", Value: "a number or `latest`", Default: `"latest"`,
+		Does:    "which of the subject's versions",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "version": 3}`,
+	}, func(c *configReader, s *Schema, path string, v any) {
 		if number, ok := v.(json.Number); ok {
 			s.Name.Version = number.String()
 		} else {
 			s.Name.Version, _ = c.text(path, v)
 		}
-	},
-	"assert_format": func(c *configReader, s *Schema, path string, v any) {
+	}},
+	{Key{
+		Name: "message", Value: "a text", Default: "the first message",
+		Does:    "Protobuf: the message that records are",
+		Example: `"schema": {"format": "protobuf", "message": "Order", "inline": "syntax = \"proto3\"; message Order { int64 id = 1; }"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Message, _ = c.text(path, v) }},
+	{Key{
+		Name: "wire_format", Value: "true or false", Default: "true with a registry, for Avro and Protobuf",
+		Does:    "a record begins with the schema's id, as Confluent's deserializers expect it",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "format": "avro", "wire_format": false}`,
+	}, func(c *configReader, s *Schema, path string, v any) {
+		wanted := c.boolean(path, v)
+		s.wireFormat = &wanted
+	}},
+	{Key{
+		Name: "assert_format", Value: "true or false", Default: "as the schema's draft has it",
+		Does:    "JSON Schema: whether `format` is checked",
+		Example: `"schema": {"inline": {"type": "string", "format": "date-time"}, "assert_format": true}`,
+	}, func(c *configReader, s *Schema, path string, v any) {
 		if s.Name.Formats = schema.FormatsIgnored; c.boolean(path, v) {
 			s.Name.Formats = schema.FormatsAsserted
 		}
-	},
-	"username": func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) },
-	"password": func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) },
-	"token":    func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) },
-	"ca_file":  func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) },
-	"wire_format": func(c *configReader, s *Schema, path string, v any) {
-		wanted := c.boolean(path, v)
-		s.wireFormat = &wanted
-	},
+	}},
+	{Key{
+		Name: "username", Value: "a text or a reference",
+		Does:    "for the registry",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) }},
+	{Key{
+		Name: "password", Value: "a text or a reference",
+		Does:    "for the registry",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) }},
+	{Key{
+		Name: "token", Value: "a text or a reference",
+		Does:    "a bearer token for the registry",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "token": "$file://registry-token"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) }},
+	{Key{
+		Name: "ca_file", Value: "a path", Default: "the system's certificates",
+		Does:    "the certificates that the registry's own must come from",
+		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "ca_file": "/etc/ssl/registry.pem"}`,
+	}, func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) }},
 }
 
 // readSchema reads what stands under schema or key_schema; nil: it is no object.
