@@ -17,7 +17,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRedactor@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot musl vulnerabilities release reproducible deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot recording musl vulnerabilities release reproducible deps
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,7 +42,8 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	done
 
 unit: ## tests without a real broker, with the race detector (as root on Linux, for mounts)
-	go test -race $$(go list ./... | grep -v /test/)
+	go test -race $$(go list ./... | grep -v -e /test/ -e /utils$$)
+	go test ./utils # nothing in it runs beside anything, and -race takes ten times as long
 	go test -count=1 -run 'BodiesOfEverySize' ./internal/extplugin # in full: a tenth with -race
 	go test -asan -count=1 ./internal/librdkafka # C's memory: leaks, and accesses that are invalid
 
@@ -81,6 +82,9 @@ performance: ## docs/performance.md measured, drawn and written anew (twenty min
 
 screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbrains-mono, as it was made)
 	go test -count=1 -run Screenshot ./test/console -args -screenshot
+
+recording: ## docs/recording.svg again: a terminal that runs dev and curl
+	go test -count=1 -run Recording ./cmd/kafkaupstream -args -update
 
 musl: ## unit tests, linked as the released binary is (Linux, python3 with pip)
 	release/musl.sh $$(go env GOARCH) go test -tags musl -ldflags "-linkmode external -extldflags -static" $$(go list ./... | grep -v /test/)
