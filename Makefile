@@ -17,7 +17,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRedactor@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot recording musl vulnerabilities release reproducible deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot recording site musl vulnerabilities release reproducible deps
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,7 +33,7 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	go run $(ERRCHECK) -ignoretests -exclude .errcheck ./...
-	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh build.sh .ci/run .ci/needs .ci/promtool
+	shellcheck -x scripts/*.sh examples/*.sh examples/serve/*.sh release/*.sh docs/site/*.sh build.sh .ci/run .ci/needs .ci/promtool
 	shellcheck -s bash cmd/kafkaupstream/completion/bash
 	go run $(ACTIONLINT)
 	cd test/manifests && go mod tidy -diff && go vet ./... && go test ./... # examples/kubernetes; a module of its own
@@ -85,6 +85,9 @@ screenshot: ## docs/console.png again (with Debian's fonts-inter and fonts-jetbr
 
 recording: ## docs/recording.svg again: a terminal that runs dev and curl
 	go test -count=1 -run Recording ./cmd/kafkaupstream -args -update
+
+site: ## the documents as a site, in dist/site (with npm)
+	docs/site/build.sh
 
 musl: ## unit tests, linked as the released binary is (Linux, python3 with pip)
 	release/musl.sh $$(go env GOARCH) go test -tags musl -ldflags "-linkmode external -extldflags -static" $$(go list ./... | grep -v /test/)

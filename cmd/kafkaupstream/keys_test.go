@@ -90,13 +90,13 @@ func asCode(text string) string {
 }
 
 func keysTable() string {
-	b := row("key", "value", "default", "meaning", "example") + row("---", "---", "---", "---", "---")
+	b := row("key", "value", "default", "meaning, example") + row("---", "---", "---", "---")
 	add := func(outer string, k routeconf.Key) {
 		value := k.Default
 		if jsonLiteral(value) {
 			value = asCode(value)
 		}
-		b += row(asCode(outer+k.Name), k.Value, value, k.Does, asCode(k.Example))
+		b += row(asCode(outer+k.Name), k.Value, value, k.Does+"<br>"+asCode(k.Example))
 	}
 	for _, k := range routeconf.Keys() {
 		add("", k)
