@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
@@ -23,28 +22,40 @@ func printKeys(_ context.Context, env environment) error {
 		for _, k := range keys {
 			printKey(env.stdout, k, "")
 		}
-		_, err := fmt.Fprint(env.stdout, "\nkafkaupstream keys NAME shows the keys below one, and an example.\n")
+		_, err := fmt.Fprint(env.stdout, "\nkafkaupstream keys NAME shows one with an example, and the keys below it.\n")
 		return err
 	case 1:
 	default:
 		return fs.misused(env, "unexpected argument %q", fs.Arg(1))
 	}
-	name := fs.Arg(0)
-	i := slices.IndexFunc(keys, func(k routeconf.Key) bool { return k.Name == name })
-	if i < 0 {
-		var names []string
-		for _, k := range keys {
-			names = append(names, k.Name)
-		}
-		return fs.misused(env, "there is no key %q%s", name, nearest.Hint(name, names, nearest.Near(name)))
+	outer, inner, below := strings.Cut(fs.Arg(0), ".")
+	k, err := keyNamed(keys, outer)
+	before := ""
+	if err == nil && below {
+		before = outer + "."
+		k, err = keyNamed(k.Below, inner)
 	}
-	k := keys[i]
-	printKey(env.stdout, k, "")
-	for _, below := range k.Below {
-		printKey(env.stdout, below, k.Name+".")
+	if err != nil {
+		return fs.misused(env, "%v", err)
 	}
-	_, err := fmt.Fprintf(env.stdout, "\nExample:\n  %s\n", k.Example)
+	printKey(env.stdout, k, before)
+	for _, b := range k.Below {
+		printKey(env.stdout, b, k.Name+".")
+	}
+	_, err = fmt.Fprintf(env.stdout, "\nExample:\n  %s\n", k.Example)
 	return err
+}
+
+// keyNamed finds a key, or says that there is none, and which was probably meant.
+func keyNamed(keys []routeconf.Key, name string) (routeconf.Key, error) {
+	var names []string
+	for _, k := range keys {
+		if k.Name == name {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	return routeconf.Key{}, fmt.Errorf("there is no key %q%s", name, nearest.Hint(name, names, min(len(name)/2+1, 3)))
 }
 
 // printKey prints a key, and below it what it means. outer is what stands before its name.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"maps"
 	"os"
@@ -27,8 +28,12 @@ func TestKeysAreAllPrintedAndOneWithItsExample(t *testing.T) {
 			t.Errorf("%s: %s", k.Name, one)
 		}
 		for _, below := range k.Below {
-			if !strings.Contains(one, "\n  "+k.Name+"."+below.Name+"  ") {
-				t.Errorf("%s is not in\n%s", below.Name, one)
+			name := k.Name + "." + below.Name
+			if !strings.Contains(one, "\n  "+name+"  ") {
+				t.Errorf("%s is not in\n%s", name, one)
+			}
+			if _, alone, _ := runHere(nil, "keys", name); !strings.HasPrefix(alone, "\n  "+name+"  ") || !strings.Contains(alone, below.Example) {
+				t.Errorf("%s: %s", name, alone)
 			}
 		}
 	}
@@ -37,6 +42,7 @@ func TestKeysAreAllPrintedAndOneWithItsExample(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"keys jsonkye":   "kafkaupstream keys: there is no key \"jsonkye\"; did you mean \"jsonkey\"?\n",
+		"keys nosuch":    "kafkaupstream keys: there is no key \"nosuch\"\n",
 		"keys topic key": "kafkaupstream keys: unexpected argument \"key\"\n",
 	} {
 		if code, stdout, stderr := runHere(nil, strings.Fields(args)...); code != exitUsage || stdout != "" || stderr != want {
@@ -92,7 +98,7 @@ func asCode(text string) string {
 func keysTable() string {
 	b := row("key", "value", "default", "meaning, example") + row("---", "---", "---", "---")
 	add := func(outer string, k routeconf.Key) {
-		value := k.Default
+		value := cmp.Or(k.Default, "none")
 		if jsonLiteral(value) {
 			value = asCode(value)
 		}

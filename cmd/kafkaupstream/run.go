@@ -63,9 +63,9 @@ type runOptions struct {
 // readRunOptions reads and checks them. A wrong flag has been printed where the error is errUsage.
 func readRunOptions(env environment) (o runOptions, err error) {
 	fs := newFlags(env.command)
-	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; without --supervise 800ms)")
-	fs.BoolVar(&o.supervise, "supervise", true, "serve in a process of its own, which APISIX does not stop before the next one serves, and is started again when it dies")
-	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a process that APISIX has stopped serves on until the next one does")
+	fs.DurationVar(&o.drain, "drain-timeout", 0, "how long calls and queued records may take at the end (default 10s; 800ms when APISIX stops for good, and without --supervise)")
+	fs.BoolVar(&o.supervise, "supervise", true, "serve in a separate worker process: it keeps serving during a reload until the next worker takes over, and is restarted if it dies")
+	fs.DurationVar(&o.takeover, "takeover-timeout", defaultTakeover, "how long a worker that APISIX has stopped keeps serving if no next one takes over")
 	socketUsers := fs.String("socket-users", "", "`users` beside APISIX's that may speak to the socket: names or ids, * for everybody")
 	check := o.coreFlags(fs)
 	if err := fs.parse(env, true); err != nil {
@@ -101,7 +101,7 @@ func (o *runOptions) coreFlags(fs *flags) (check func() error) {
 	fs.section("Records on disk and in memory")
 	fs.StringVar(&o.core.SpoolDir, "spool-dir", "", "`directory` on a local disk for durable delivery, and for records still queued at SIGTERM")
 	sizeVar(fs, &o.core.SpoolMaxBytes, "spool-max-bytes", 1<<30, "the `size` that --spool-dir may have at most")
-	letters := fs.choice("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest, or refuse, and new ones stay among the records that wait", "drop-oldest", "refuse")
+	letters := fs.choice("dead-letters", "drop-oldest", "`what` happens when dead letters fill their eighth of --spool-max-bytes: drop-oldest deletes the oldest, refuse keeps new ones among the records that wait", "drop-oldest", "refuse")
 	sizeVar(fs, &o.core.MaxInflightBytes, "max-inflight-bytes", 256<<20, "the `size` that requests and queued records may have in memory at most")
 	fs.section("Secrets")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references in a route's config are looked up")

@@ -153,8 +153,8 @@ func (c *configReader) problem(path, format string, args ...any) {
 // configKeys is the table of the configuration's keys.
 var configKeys = table[keyReader]{
 	{Key{
-		Name: "config", Value: "an object",
-		Does:    "librdkafka's properties: strings, numbers, booleans, and `default.topic.config` as a nested object. Required unless there is a `transport_url`",
+		Name: "config", Value: "an object", Default: "required",
+		Does:    "librdkafka's properties: strings, numbers, booleans, and `default.topic.config` as a nested object. With a `transport_url` it may be left out",
 		Example: `"config": {"bootstrap.servers": "kafka:9092", "compression.type": "zstd"}`,
 	}, (*configReader).readConfig},
 	{Key{
@@ -169,7 +169,7 @@ var configKeys = table[keyReader]{
 	}, (*configReader).readTopic},
 	{Key{
 		Name: "topics", Value: "a list of patterns", Default: "any topic", Shown: true,
-		Does:    "a topic that a client names must match one, or it is a 403: `*` stands for any characters, `?` for one, `[a-z]` for one of a range",
+		Does:    "what topics records may go to: `*` stands for any characters, `?` for one, `[a-z]` for one of a range. Another topic of a client is a 403, of the route an error of the configuration",
 		Example: `"topic": "orders.new", "topics": ["orders.*"]`,
 	}, (*configReader).readTopics},
 	{Key{
@@ -237,7 +237,7 @@ var configKeys = table[keyReader]{
 		Below:   idempotencyKeys.keys(),
 	}, (*configReader).readIdempotency},
 	{Key{
-		Name: "max_body_bytes", Value: "an integer from 0", Default: "the producer's `message.max.bytes`", Shown: true,
+		Name: "max_body_bytes", Value: "an integer from 0, at most 16777188 under APISIX", Default: "the producer's `message.max.bytes`, which is 1000000", Shown: true,
 		Does:    "a larger body is a 413, and is not read when its length is known",
 		Example: `"max_body_bytes": 65536`,
 	}, func(c *configReader, path string, v any) {
@@ -280,7 +280,7 @@ var configKeys = table[keyReader]{
 	}},
 	{Key{
 		Name: "schema", Value: "an object", Default: "no schema",
-		Does:    "what values must match, or it is a 422: a JSON Schema, or a schema of Avro or Protobuf, whose binary form is produced",
+		Does:    "what values must match, or it is a 422 (415 if the body is not JSON): a JSON Schema, or a schema of Avro or Protobuf, whose binary form is produced",
 		Example: `"schema": {"inline": {"type": "object", "required": ["id"]}}`,
 		Below:   schemaKeys.keys(),
 	}, func(c *configReader, path string, v any) { c.route.Schema = c.readSchema(path, v) }},
@@ -308,7 +308,7 @@ var configKeys = table[keyReader]{
 	}, (*configReader).readEnvelope},
 	{Key{
 		Name: "envelope_headers", Value: "a list of patterns", Default: "no header", Shown: true,
-		Does:    "the request's headers that are in the envelope `http`",
+		Does:    "the request's headers that are in the envelope `http`, which it needs",
 		Example: `"envelope": "http", "envelope_headers": ["content-type", "x-*"]`,
 	}, func(c *configReader, path string, v any) {
 		c.route.EnvelopeHeaders = []string{}

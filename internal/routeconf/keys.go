@@ -46,7 +46,7 @@ var idempotencyKeys = table[keyReader]{
 	}, func(c *configReader, path string, v any) { c.route.Idempotency.Required = c.boolean(path, v) }},
 	{Key{
 		Name: "scope", Value: "a text, with variables", Default: "the consumer, where there is one",
-		Does:    "whose keys they are: the same key of another is another one",
+		Does:    "whose keys they are: the same key with another scope is another key",
 		Example: `"idempotency": {"scope": "$http_x_tenant"}`,
 	}, func(c *configReader, path string, v any) {
 		scope := c.template(path, v)

@@ -50,7 +50,7 @@ var schemaKeys = table[schemaKeyReader]{
 	}, func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) }},
 	{Key{
 		Name: "subject", Value: "a text",
-		Does:    "the schema's name there. Without it clients of the REST Proxy name schemas themselves",
+		Does:    "the schema's name there. Required with `registry`, unless `dialects` lets clients of the REST Proxy name schemas themselves",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
 	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Subject, _ = c.text(path, v) }},
 	{Key{
@@ -71,7 +71,7 @@ var schemaKeys = table[schemaKeyReader]{
 	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Message, _ = c.text(path, v) }},
 	{Key{
 		Name: "wire_format", Value: "true or false", Default: "true with a registry, for Avro and Protobuf",
-		Does:    "a record begins with the schema's id, as Confluent's deserializers expect it",
+		Does:    "a record begins with the schema's id, as Confluent's deserializers expect it. Not with `inline`, which has no id",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "format": "avro", "wire_format": false}`,
 	}, func(c *configReader, s *Schema, path string, v any) {
 		wanted := c.boolean(path, v)
