@@ -55,6 +55,15 @@ func TestWhatTestsNeedIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+// make apisix without a container engine.
+func TestContainersThatCannotRunAreAnError(t *testing.T) {
+	cmd := exec.Command("bash", "../../examples/verify.sh")
+	cmd.Env = []string{"PATH=" + machine(t, map[string]string{"curl": "", "jq": ""})}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "needs docker, which is not installed") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 func TestWhatTestsNeedIsInstalledOnDebianAsRoot(t *testing.T) {
 	all := map[string]string{"id": "echo 0", "go": "", "python3.11": "", "cc": "", "java": "", "mvn": "", "node": "", "npm": "", "chromium": "", "curl": "", "kcat": "", "nginx": "", "promtool": "",
 		"apt-get": `echo "apt-get $*"`}

@@ -228,7 +228,11 @@ func (c *clients) judge(allowed, lost int) {
 }
 
 func TestSuperviseReloadRefusesNoCallAndLosesNoRecord(t *testing.T) {
-	for late, times := range map[time.Duration]int{0: 1, 300 * time.Millisecond: 2, time.Second: 3, 3 * time.Second: 1} {
+	for _, c := range []struct {
+		late  time.Duration
+		times int
+	}{{0, 1}, {300 * time.Millisecond, 2}, {time.Second, 5}, {time.Second, 5}, {3 * time.Second, 1}} {
+		late, times := c.late, c.times
 		t.Run(fmt.Sprintf("the next runner comes %v after SIGTERM", late), func(t *testing.T) {
 			t.Parallel()
 			socket := socketPath(t)
@@ -292,6 +296,11 @@ func TestSuperviseStartsTheNextWorker(t *testing.T) {
 			lost := 0
 			if c.signal == syscall.SIGKILL {
 				lost = len(clients.promised) // async records that it had in memory
+			}
+			for _, call := range clients.refused {
+				if !strings.HasSuffix(call, " 503") {
+					t.Errorf("a call whose worker is gone is answered otherwise: %s", call)
+				}
 			}
 			clients.judge(times*c.failed, lost)
 		})

@@ -209,11 +209,14 @@ func newStatusLine(w io.Writer) *statusLine {
 const clearLine = "\r\x1b[K"
 
 func (l *statusLine) show(p verify.Progress) {
-	of := ""
+	bar, of := "", ""
 	if p.Records > 0 {
+		const width = 20
+		done := width * p.Sent / p.Records
+		bar = "[" + strings.Repeat("#", done) + strings.Repeat(".", width-done) + "] "
 		of = fmt.Sprintf(" of %d", p.Records)
 	}
-	text := fmt.Sprintf("%d%s records sent, %d without a 2xx, %s", p.Sent, of, p.Errors, p.Took.Round(time.Second))
+	text := bar + fmt.Sprintf("%d%s records sent, %d without a 2xx, %s", p.Sent, of, p.Errors, p.Took.Round(time.Second))
 	if p.Reading {
 		text = fmt.Sprintf("%d records sent, reading the topic: %d promised ones are not found yet", p.Sent, p.Missing)
 	}

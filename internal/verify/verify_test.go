@@ -38,6 +38,23 @@ func startKafka(t *testing.T, opts ...kfake.Opt) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	for _, changing := range []kmsg.Request{
+		&kmsg.CreateTopicsRequest{}, &kmsg.DeleteTopicsRequest{}, &kmsg.CreatePartitionsRequest{}, &kmsg.AlterConfigsRequest{}, &kmsg.IncrementalAlterConfigsRequest{},
+		&kmsg.DeleteRecordsRequest{}, &kmsg.JoinGroupRequest{}, &kmsg.ConsumerGroupHeartbeatRequest{}, &kmsg.OffsetCommitRequest{}, &kmsg.DeleteGroupsRequest{},
+	} {
+		c.ControlKey(changing.Key(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			t.Errorf("verify touches the cluster: %T", req)
+			return nil, nil, false
+		})
+	}
+	c.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if r := req.(*kmsg.MetadataRequest); r.AllowAutoTopicCreation && len(r.Topics) > 0 {
+			t.Errorf("verify has the cluster create %+v", r.Topics)
+		}
+		return nil, nil, false
+	})
 	return &cluster{Cluster: c, t: t}
 }
 
