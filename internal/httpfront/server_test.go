@@ -264,6 +264,28 @@ func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {
 	}
 }
 
+// What the front refuses itself is a problem as all other errors are.
+func TestRefusalsOfTheFrontAreProblemDetailsWhereTheClientAsks(t *testing.T) {
+	trust := &Trust{Secret: "s3cret", Variables: map[string]string{"consumer_name": "X-Consumer-Username"}}
+	f := start(t, Options{Trust: trust}, "  - {id: a, match: {path: /a, methods: POST}, topic: t.$consumer_name}\n")
+	const twice = SecretHeader + ": s3cret\nX-Consumer-Username: a\nX-Consumer-Username: b\n"
+	for _, c := range []struct {
+		request, header, kind string
+		status                int
+	}{
+		{"POST /b", "", "no_route", 404},
+		{"PUT /a", "", "method_not_allowed", 405},
+		{"POST /a//../..", "", "invalid_request", 400},
+		{"POST /a", "", "not_allowed", 403},
+		{"POST /a", twice, "invalid_request", 400},
+	} {
+		status, header, body := f.ask(c.request + " HTTP/1.1\nHost: h\nAccept: application/problem+json\n" + c.header + "Content-Length: 1\n\nx")
+		if status != c.status || header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, "problems.md#"+c.kind+`"`) {
+			t.Errorf("%s: %d %s %s", c.request, status, header.Get("Content-Type"), body)
+		}
+	}
+}
+
 const anyRoute = "  - {id: a, match: {path: /*}, topic: t, headerprefix: x-, overrides: [key, topic, headers]}\n"
 
 func TestServerTakesRequestsAsHTTPHasThem(t *testing.T) {

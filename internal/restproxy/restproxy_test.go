@@ -19,6 +19,7 @@ func FuzzBodies(f *testing.F) {
 		`{"entries":[{"id":"1","value":{"type":"BINARY","data":"AA=="}},{"id":"2","value":{"type":null}}]}`,
 		`{"records":[{"key":1,"value":{"a":1}}],"value_schema_id":1,"value_schema":"\"int\"","key_schema":"\"int\""}`,
 		`{"value":{"type":"AVRO","data":1,"schema_version":"latest"},"key":{"schema_id":7,"data":null}}`,
+		`{"records":[{"key":"k","value":"x","headers":[{"key":"h","value":"AA=="}],"timestamp":1}]}`,
 		`{"value":{"data":1},"key":{"subject_name_strategy":"TOPIC_NAME","data":"k"}}`,
 	} {
 		f.Add(uint(form), []byte(body))
@@ -54,7 +55,7 @@ func FuzzBodies(f *testing.F) {
 		} else if body, wrong := compact(bytes.Clone(body)); wrong == nil {
 			switch form % 4 {
 			case 0, 1:
-				err = V2(body, []string{TypeBinary, TypeJSON, TypeAvro, TypeProtobuf, TypeJSONSchema}[form%5], add)
+				err = V2(body, []string{TypeBinary, TypeJSON, TypeAvro, TypeProtobuf, TypeJSONSchema, TypeString}[form%6], add)
 			case 3:
 				err = Batch(body, add)
 			}

@@ -2,15 +2,18 @@ package restproxy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/tidwall/gjson"
 )
 
-// V2 calls add with each record of {"records":[{"key":…,"value":…,"partition":…}]}, valid and compact. Keys and values are of
-// a type other than TypeString. Where that has a schema, the body names it beside records.
+// V2 calls add with each record of {"records":[{"key":…,"value":…,"partition":…}]}, valid and compact, whose keys and values are of
+// one type. Where that has a schema, the body names it beside records. Strimzi's bridge has text as a type, and headers and a
+// timestamp of a record.
 func V2(body []byte, of string, add func(*Record) error) error {
 	var records gjson.Result
 	var key, value *schema.Name
@@ -65,8 +68,11 @@ func schemaV2(name string, v gjson.Result, of string, before *schema.Name) (*sch
 
 func recordV2(v gjson.Result, of string) (Record, error) {
 	data := func(name string, v gjson.Result) ([]byte, error) {
-		if of == TypeBinary {
+		switch of {
+		case TypeBinary:
 			return jsonvalue.Base64(name, v)
+		case TypeString:
+			return stringData(name, v)
 		}
 		return []byte(v.Raw), nil
 	}
@@ -79,14 +85,27 @@ func recordV2(v gjson.Result, of string) (Record, error) {
 			e.Value, failed = data(name, v)
 		case "partition":
 			e.Partition, failed = partition(name, v)
+		case "headers":
+			e.Headers, failed = headers(v, "key")
+		case "timestamp":
+			e.Timestamp, failed = timestampV2(v)
 		default:
 			failed = payload("unknown member %.40q", name)
 		}
 		return failed
 	})
-	e.JSON = of != TypeBinary && e.Value != nil // null is no JSON to look into
-	e.KeyJSON = of != TypeBinary
+	isJSON := of != TypeBinary && of != TypeString
+	e.JSON = isJSON && e.Value != nil // null is no JSON to look into
+	e.KeyJSON = isJSON
 	return e, failed
+}
+
+func timestampV2(v gjson.Result) (*int64, error) {
+	ms, err := strconv.ParseInt(v.Raw, 10, 64)
+	if v.Type != gjson.Number || err != nil || ms < record.MinTimestamp {
+		return nil, payload("timestamp: expected milliseconds since the beginning of 1970")
+	}
+	return &ms, nil
 }
 
 // each calls add with what read makes of each element of a list; what is one of them, and name the list.

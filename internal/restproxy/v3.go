@@ -99,7 +99,7 @@ func recordV3(v gjson.Result, isEntry bool) (e Record, failed error) {
 		case name == "partition_id":
 			e.Partition, failed = partition(name, v)
 		case name == "headers":
-			e.Headers, failed = headersV3(v)
+			e.Headers, failed = headers(v, "name")
 		case name == "timestamp":
 			e.Timestamp, failed = timestampV3(v)
 		case name == "id" && isEntry:
@@ -223,43 +223,49 @@ func contentV3(name, kind string, content gjson.Result) (b []byte, failed error)
 		b, failed = jsonvalue.Base64(name+".data", content)
 	case kind == TypeJSON:
 		b = []byte(content.Raw)
-	case content.Type != gjson.String:
-		failed = errors.New(name + ".data: expected a string")
 	default:
-		var text string
-		text, failed = jsonvalue.Text(name+".data", content)
-		b = []byte(text)
+		b, failed = stringData(name+".data", content)
 	}
 	return b, failed
 }
 
-func headersV3(v gjson.Result) (headers []record.Header, failed error) {
+// stringData returns the bytes of a key or value of TypeString.
+func stringData(name string, v gjson.Result) ([]byte, error) {
+	if v.Type != gjson.String {
+		return nil, errors.New(name + ": expected a string")
+	}
+	text, failed := jsonvalue.Text(name, v)
+	return []byte(text), failed
+}
+
+// headers reads a list of headers; called is the member that has a header's name.
+func headers(v gjson.Result, called string) (all []record.Header, failed error) {
 	if !v.IsArray() {
 		return nil, errors.New("headers: expected a list")
 	}
-	headers = []record.Header{}
+	all = []record.Header{}
 	v.ForEach(func(_, v gjson.Result) bool {
-		at := fmt.Sprintf("headers[%d]", len(headers))
+		at := fmt.Sprintf("headers[%d]", len(all))
 		var h record.Header
 		failed = members(v, at, func(name string, v gjson.Result) (failed error) {
 			switch {
-			case name == "name" && v.Type == gjson.String:
-				h.Key, failed = jsonvalue.Text(at+".name", v)
+			case name == called && v.Type == gjson.String:
+				h.Key, failed = jsonvalue.Text(at+"."+called, v)
 			case name == "value":
 				h.Value, failed = jsonvalue.Base64(at+".value", v)
 			default:
-				failed = fmt.Errorf("%s: expected a name and a value, both strings", at)
+				failed = fmt.Errorf("%s: expected a %s and a value, both strings", at, called)
 			}
 			return failed
 		})
 		if failed == nil && h.Key == "" {
-			failed = errors.New(at + ": it has no name")
+			failed = fmt.Errorf("%s: it has no %s", at, called)
 		}
 		if failed == nil && strings.ContainsRune(h.Key, 0) { // librdkafka gives it back cut off
-			failed = errors.New(at + ".name: there is a NUL byte in it")
+			failed = fmt.Errorf("%s.%s: there is a NUL byte in it", at, called)
 		}
-		headers = append(headers, h)
+		all = append(all, h)
 		return failed == nil
 	})
-	return headers, failed
+	return all, failed
 }

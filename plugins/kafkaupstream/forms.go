@@ -41,6 +41,7 @@ var batchForms = map[string]*bodyForm{
 var proxyForms = map[string]*bodyForm{
 	"application/vnd.kafka.json.v2+json":   formV2JSON,
 	"application/vnd.kafka.binary.v2+json": formV2Binary,
+	"application/vnd.kafka.text.v2+json":   {json: true, read: recordsV2(restproxy.TypeString)}, // Strimzi's
 	// v1 differs in what it consumes only; its plain type is that of binary records.
 	"application/vnd.kafka.json.v1+json":   formV2JSON,
 	"application/vnd.kafka.binary.v1+json": formV2Binary,
@@ -120,9 +121,9 @@ func (r *Served) ask(w *work, method, media string) *Reply {
 		switch {
 		case w.form != nil:
 		case r.registry != nil:
-			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json, or with binary, avro, protobuf or jsonschema in the place of json")
+			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json, or with binary, text, avro, protobuf or jsonschema in the place of json")
 		default:
-			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json or application/vnd.kafka.binary.v2+json")
+			return refuse(415, "content-type must be application/vnd.kafka.json.v2+json, or with binary or text in the place of json")
 		}
 	}
 	return nil

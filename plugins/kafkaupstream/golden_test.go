@@ -188,6 +188,14 @@ func goldenSender() *fakeSender {
 			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
 		case has("not-acknowledged"):
 			return record.Ack{}, &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}
+		case has("rejected-by-kafka"):
+			return record.Ack{}, &record.Error{Kind: record.KindRejected, Reason: "Broker failed to validate record"}
+		case has("no-broker"):
+			return record.Ack{}, &record.Error{Kind: record.KindNoBroker}
+		case rec.Topic == "not..allowed":
+			return record.Ack{}, &record.Error{Kind: record.KindTopicInvalid}
+		case rec.Topic == "forbidden":
+			return record.Ack{}, &record.Error{Kind: record.KindForbidden}
 		case rec.Topic == "missing":
 			return record.Ack{}, &record.Error{Kind: record.KindTopicNotFound}
 		case rec.Partition == 99:
