@@ -148,7 +148,12 @@ func (r *request) scheme() string {
 }
 
 // Route returns the route's id.
-func (r *request) Route() string { return r.route.id }
+func (r *request) Route() string {
+	if r.route == nil { // no route takes the request
+		return ""
+	}
+	return r.route.id
+}
 
 // Body returns the body. It has to come within the server's read timeout, which net/http ends with it.
 func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {

@@ -23,6 +23,8 @@ const (
 	backlog = 128
 	// repeatWindow is how long a line like one before is only counted.
 	repeatWindow = 10 * time.Second
+	// minuteWindow is the same for a line with the context Minute.
+	minuteWindow = time.Minute
 	// maxKinds bounds the kinds of lines that are counted separately within a window, and
 	// maxOfMessage those of them that have the same message: clients choose topics.
 	maxKinds     = 1000
@@ -83,6 +85,14 @@ var Every = context.WithValue(context.Background(), every{}, true)
 
 type every struct{}
 
+// Minute is the context for lines that are counted for a minute, because any client can cause them.
+var Minute = context.WithValue(context.Background(), minute{}, true)
+
+type minute struct{}
+
+// Example is the name of an attribute that does not tell lines apart: of those that are counted, the last one's is shown.
+const Example = "example"
+
 // Dropped returns how many lines could not be written in time, since the beginning.
 func (l *Logger) Dropped() int64 {
 	l.out.mu.Lock()
@@ -93,7 +103,7 @@ func (l *Logger) Dropped() int64 {
 // Close waits until the lines so far are written, for wait at most.
 func (l *Logger) Close(wait time.Duration) {
 	l.stop()
-	l.repeats.summarize(time.Now().Add(repeatWindow))
+	l.repeats.summarize(time.Now().Add(minuteWindow))
 	l.out.close()
 	select {
 	case <-l.out.done:
@@ -189,7 +199,7 @@ func (o *output) close() {
 }
 
 // handler writes the first line of a kind and counts those like it that follow
-// within repeatWindow; then the last of them is written with their number.
+// within its window; then the last of them is written with their number.
 type handler struct {
 	next    slog.Handler
 	context string // attributes of With, which tell kinds apart
@@ -201,7 +211,11 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(&r), h.next, r) {
+	window := repeatWindow
+	if ctx.Value(minute{}) != nil {
+		window = minuteWindow
+	}
+	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(&r), window, h.next, r) {
 		return nil
 	}
 	return h.next.Handle(ctx, r)
@@ -215,7 +229,7 @@ func (h *handler) kindOf(r *slog.Record) string {
 	b = append(append(append(b, h.context...), 0), r.Message...)
 	first := true
 	r.Attrs(func(a slog.Attr) bool {
-		if number := isNumber(a.Value.Kind()); first || !number {
+		if number := isNumber(a.Value.Kind()); (first || !number) && a.Key != Example {
 			b = append(append(append(b, 0), a.Key...), '=')
 			text := a.Value.String()
 			if a.Key == "error" || a.Key == "text" {
@@ -272,7 +286,7 @@ type repeats struct {
 }
 
 type kind struct {
-	since    time.Time
+	until    time.Time
 	message  string
 	others   bool // the lines are of several kinds, for which there was no room
 	repeated int
@@ -281,7 +295,7 @@ type kind struct {
 }
 
 // isRepeated reports whether the line is only counted.
-func (r *repeats) isRepeated(name string, to slog.Handler, line slog.Record) bool {
+func (r *repeats) isRepeated(name string, window time.Duration, to slog.Handler, line slog.Record) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, known := r.kinds[name]
@@ -289,7 +303,7 @@ func (r *repeats) isRepeated(name string, to slog.Handler, line slog.Record) boo
 		// No kind of a line has this name: each begins with what With has added, and a 0.
 		name = "others of " + line.Message
 		if k, known = r.kinds[name]; !known {
-			r.add(name, &kind{since: line.Time, message: line.Message, others: true, repeated: 1, to: to, last: line})
+			r.add(name, &kind{until: line.Time.Add(window), message: line.Message, others: true, repeated: 1, to: to, last: line})
 			return true
 		}
 	}
@@ -298,7 +312,7 @@ func (r *repeats) isRepeated(name string, to slog.Handler, line slog.Record) boo
 		k.to, k.last = to, line
 		return true
 	}
-	r.add(name, &kind{since: line.Time, message: line.Message})
+	r.add(name, &kind{until: line.Time.Add(window), message: line.Message})
 	return false
 }
 
@@ -312,7 +326,7 @@ func (r *repeats) summarize(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, k := range r.kinds {
-		if now.Sub(k.since) < repeatWindow {
+		if now.Before(k.until) {
 			continue
 		}
 		delete(r.kinds, name)

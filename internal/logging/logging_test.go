@@ -136,6 +136,19 @@ func TestLineIsNewAgainAfterItsWindow(t *testing.T) {
 	})
 }
 
+func TestLineOfAMinuteIsCountedForThatLong(t *testing.T) {
+	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
+		after(time.Millisecond)
+		for i := range 3 {
+			l.InfoContext(Minute, "refused", "route", "r", Example, i)
+			after(25 * time.Second)
+		}
+		l.InfoContext(Minute, "refused", "route", "r", Example, 3)
+		after(minuteWindow + repeatWindow)
+		equal(t, out.lines(), "level=INFO msg=refused route=r example=0", "level=INFO msg=refused route=r example=2 repeated=2", "level=INFO msg=refused route=r example=3")
+	})
+}
+
 func TestEveryIsNeverSuppressed(t *testing.T) {
 	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
 		for range 3 {

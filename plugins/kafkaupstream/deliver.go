@@ -52,6 +52,8 @@ func (h *Handler) logged(w *work, topic string, err *record.Error) Reply {
 	reply := *failed(err)
 	if reply.Status >= 500 {
 		h.log.Warn("a record was not delivered", "route", w.req.Route(), "topic", topic, "status", reply.Status, "error", err.Reason)
+	} else {
+		h.refused(w.req, &reply, topic)
 	}
 	return reply
 }

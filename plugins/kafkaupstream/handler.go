@@ -148,7 +148,16 @@ func (h *Handler) Refuse(req Request, status int, message, allow string) Reply {
 	reply.Allow = allow
 	asProblem(req, &reply)
 	h.observe.Refused(status)
+	h.refused(req, &reply, "")
 	return reply
+}
+
+// refused logs, once a minute for a route, what a client is answered and an operator can mend: a topic that does not exist, a path
+// without a route, a limit. topic may be empty.
+func (h *Handler) refused(req Request, reply *Reply, topic string) {
+	if reply.Status == 404 || reply.Status == 413 {
+		h.log.WarnContext(logging.Minute, "a request was refused", "route", req.Route(), "status", reply.Status, "error", reply.Message, logging.Example, topic)
+	}
 }
 
 // Handle makes records of the request, delivers them and replies with their outcomes.
@@ -177,6 +186,7 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		}
 	}()
 	if refused := r.understand(req, w); refused != nil {
+		h.refused(req, refused, "")
 		return *refused
 	}
 	method := req.Method()
@@ -191,6 +201,8 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 	if refused := r.records(req, w, tombstone); refused != nil {
 		if refused.cause != "" {
 			h.log.Warn("a request was refused", "route", req.Route(), "status", refused.Status, "error", refused.cause)
+		} else {
+			h.refused(req, refused, w.topic)
 		}
 		return *refused
 	}

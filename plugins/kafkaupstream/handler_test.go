@@ -483,6 +483,13 @@ func TestLogOfARequestNamesItsRoute(t *testing.T) {
 		{"one of a batch", `{` + brokers + `,"topic":"t","batch":true}`, unavailable, "[1,2]", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
 		{"one of a transaction", `{` + brokers + `,"topic":"t","transactional":true}`, unavailable, "1", `msg="a record was not delivered" route=r1 topic=t status=503 error=why`},
 		{"a bug", post, func(*record.Record, bool) (record.Ack, *record.Error) { panic("bug") }, "1", `msg="bug: a request panicked" route=r1`},
+		{"a topic that does not exist", post, func(*record.Record, bool) (record.Ack, *record.Error) {
+			return record.Ack{}, &record.Error{Kind: record.KindTopicNotFound}
+		}, "1", `msg="a request was refused" route=r1 status=404 error="the topic does not exist" example=t`},
+		{"a record that is larger than Kafka takes", post, func(*record.Record, bool) (record.Ack, *record.Error) {
+			return record.Ack{}, &record.Error{Kind: record.KindTooLarge}
+		}, "1", `msg="a request was refused" route=r1 status=413 error=`},
+		{"a body that is larger than the route takes", `{` + brokers + `,"topic":"t","max_body_bytes":0}`, nil, "1", `msg="a request was refused" route=r1 status=413 error=`},
 		{"a schema that cannot be had", `{` + brokers + `,"topic":"t","timeout_ms":1,"schema":{"registry":"http://127.0.0.1:1","subject":"s"}}`, nil, "1", `msg="a request was refused" route=r1 status=503 error=`},
 	}
 	for _, c := range cases {
