@@ -121,7 +121,7 @@ func TestApisixYamlEndsInEND(t *testing.T) {
 }
 
 func example() *Route {
-	return &Route{ID: "orders", URI: "/orders", Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
+	return &Route{ID: "orders", URIs: []string{"/orders"}, Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
 }
 
 func TestRouteThatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
@@ -130,8 +130,8 @@ func TestRouteThatAPISIXWouldRefuseIsNotWritten(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*Route){
 		"id":      func(r *Route) { r.ID = "a b" },
-		"uri":     func(r *Route) { r.URI = "orders" },
-		"host":    func(r *Route) { r.Host = "a b" },
+		"uri":     func(r *Route) { r.URIs = []string{"orders"} },
+		"host":    func(r *Route) { r.Hosts = []string{"a b"} },
 		"name":    func(r *Route) { r.Name = strings.Repeat("n", 101) },
 		"methods": func(r *Route) { r.Methods = []string{"FETCH"} },
 	} {
@@ -212,7 +212,7 @@ func FuzzWrittenIsRead(f *testing.F) {
 		if err != nil || found(t, text) != want {
 			t.Errorf("JSON: %v %q", err, text)
 		}
-		text, err = r.YAML()
+		text, err = YAML([]*Route{r})
 		if variable.Match(text) { // of which a default takes the place, or nothing
 			return
 		}

@@ -50,17 +50,14 @@ type httpRule struct {
 type httpMatch struct {
 	Hosts   []string `yaml:"hosts,omitempty"`
 	Paths   []string `yaml:"paths"`
-	Methods []string `yaml:"methods,flow"`
+	Methods []string `yaml:"methods,flow,omitempty"`
 }
 
 // Kubernetes returns the route for APISIX's ingress controller: an ApisixPluginConfig, and an ApisixRoute that uses it, of
 // apisix.apache.org/v2.
 func (r *Route) Kubernetes() ([]byte, error) {
 	name := objectName(r.ID)
-	match := httpMatch{Paths: []string{r.URI}, Methods: r.Methods}
-	if r.Host != "" {
-		match.Hosts = []string{r.Host}
-	}
+	match := httpMatch{Hosts: r.Hosts, Paths: r.URIs, Methods: r.Methods}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)

@@ -29,7 +29,7 @@ func TestObjectsNameIsOneOfKubernetes(t *testing.T) {
 // What is written has what was said, whatever characters are in it.
 func TestRouteForKubernetesIsReadAsItWasWritten(t *testing.T) {
 	value := "{\"topic\":\"o'rders: # \\u0000\",\"k\":\"$consumer_name\"}"
-	r := Route{ID: "orders", URI: "/o'rders: #/*", Host: "*.shop.example", Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
+	r := Route{ID: "orders", URIs: []string{"/o'rders: #/*"}, Hosts: []string{"*.shop.example"}, Methods: []string{"POST"}, Phase: PostReq, Plugin: "kafkaupstream", Value: value}
 	text, err := r.Kubernetes()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestRouteForKubernetesIsReadAsItWasWritten(t *testing.T) {
 	entry := plugins["config"].(map[string]any)["conf"].([]any)[0].(map[string]any)
 	rule := objects[1]["spec"].(map[string]any)["http"].([]any)[0].(map[string]any)
 	if plugins["name"] != PostReq || plugins["enable"] != true || entry["value"] != value || rule["plugin_config_name"] != "orders" ||
-		rule["match"].(map[string]any)["paths"].([]any)[0] != r.URI {
+		rule["match"].(map[string]any)["paths"].([]any)[0] != r.URIs[0] {
 		t.Errorf("%s", text)
 	}
 }

@@ -15,8 +15,10 @@ import (
 
 // Route is a route with one configuration of one plugin, and no upstream.
 type Route struct {
-	ID, Name, URI, Host string
-	Methods             []string
+	ID, Name string
+	URIs     []string
+	Hosts    []string // none: any
+	Methods  []string // none: any
 	// Phase is the external plugin that runs it: PreReq or PostReq.
 	Phase string
 	// Plugin and Value are the plugin's name and its configuration.
@@ -48,15 +50,14 @@ func (r *Route) Validate() error {
 	if len(r.Name) > maxName {
 		return fmt.Errorf("property \"name\" validation failed: it has more than %d characters", maxName)
 	}
-	if !strings.HasPrefix(r.URI, "/") {
-		return errors.New("property \"uri\" validation failed: it does not begin with \"/\"")
+	for _, uri := range r.URIs {
+		if !strings.HasPrefix(uri, "/") {
+			return errors.New("property \"uri\" validation failed: it does not begin with \"/\"")
+		}
 	}
 	g := gateway.Route{
-		ID: r.ID, URIs: []string{r.URI}, Methods: r.Methods, Phase: r.Phase,
+		ID: r.ID, URIs: r.URIs, Hosts: r.Hosts, Methods: r.Methods, Phase: r.Phase,
 		Conf: []gateway.ConfEntry{{Name: r.Plugin, Value: r.Value}},
-	}
-	if r.Host != "" {
-		g.Hosts = []string{r.Host}
 	}
 	return g.Validate()
 }
@@ -65,9 +66,11 @@ func (r *Route) Validate() error {
 type routeForm struct {
 	ID      string                `json:"id" yaml:"id"`
 	Name    string                `json:"name,omitempty" yaml:"name,omitempty"`
-	URI     string                `json:"uri" yaml:"uri"`
+	URI     string                `json:"uri,omitempty" yaml:"uri,omitempty"`
+	URIs    []string              `json:"uris,omitempty" yaml:"uris,flow,omitempty"`
 	Host    string                `json:"host,omitempty" yaml:"host,omitempty"`
-	Methods []string              `json:"methods" yaml:"methods,flow"`
+	Hosts   []string              `json:"hosts,omitempty" yaml:"hosts,flow,omitempty"`
+	Methods []string              `json:"methods,omitempty" yaml:"methods,flow,omitempty"`
 	Plugins map[string]pluginForm `json:"plugins" yaml:"plugins"`
 }
 
@@ -90,10 +93,21 @@ func (t quotedText) MarshalYAML() (any, error) {
 }
 
 func (r *Route) form() routeForm {
-	return routeForm{
-		ID: r.ID, Name: r.Name, URI: r.URI, Host: r.Host, Methods: r.Methods,
+	f := routeForm{
+		ID: r.ID, Name: r.Name, Methods: r.Methods,
 		Plugins: map[string]pluginForm{r.Phase: {Conf: []entryForm{{r.Plugin, quotedText(r.Value)}}}},
 	}
+	f.URI, f.URIs = oneOrSeveral(r.URIs)
+	f.Host, f.Hosts = oneOrSeveral(r.Hosts)
+	return f
+}
+
+// oneOrSeveral is for the two properties that APISIX has for a text or several.
+func oneOrSeveral(texts []string) (one string, several []string) {
+	if len(texts) == 1 {
+		return texts[0], nil
+	}
+	return "", texts
 }
 
 // JSON returns the body of the Admin API's request, PUT /apisix/admin/routes/ID.
@@ -106,12 +120,16 @@ func (r *Route) JSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// YAML returns an apisix.yaml with the route.
-func (r *Route) YAML() ([]byte, error) {
+// YAML returns an apisix.yaml with the routes.
+func YAML(routes []*Route) ([]byte, error) {
 	var b bytes.Buffer
+	forms := make([]routeForm, len(routes))
+	for i, r := range routes {
+		forms[i] = r.form()
+	}
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(map[string][]routeForm{"routes": {r.form()}}); err != nil {
+	if err := enc.Encode(map[string][]routeForm{"routes": forms}); err != nil {
 		return nil, err
 	}
 	b.WriteString("#END\n") // without it APISIX takes the file for half written

@@ -155,8 +155,17 @@ func (h *Handler) Refuse(req Request, status int, message, allow string) Reply {
 // refused logs, once a minute for a route, what a client is answered and an operator can mend: a topic that does not exist, a path
 // without a route, a limit. topic may be empty.
 func (h *Handler) refused(req Request, reply *Reply, topic string) {
-	if reply.Status == 404 || reply.Status == 413 {
-		h.log.WarnContext(logging.Minute, "a request was refused", "route", req.Route(), "status", reply.Status, "error", reply.Message, logging.Example, topic)
+	if reply.Status != 404 && reply.Status != 413 {
+		return
+	}
+	log := h.log
+	if route := req.Route(); route != "" {
+		log = log.With("route", route)
+	}
+	if topic != "" {
+		log.WarnContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message, logging.Example, topic)
+	} else {
+		log.WarnContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message)
 	}
 }
 

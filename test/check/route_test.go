@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +131,77 @@ func TestRouteThatIsPastedProduces(t *testing.T) {
 		t.Fatal(out)
 	}
 	program.Until(t, "dev shows the record: "+out, func() bool { return strings.Contains(d.Stdout.String(), " key=it's 7 value=hello") })
+}
+
+// One file of routes works in dev, in serve's front, and as routes of APISIX that `route` makes of it, in each form.
+func TestRoutesOfOneFileAreTheSameInEachFront(t *testing.T) {
+	const file = `
+defaults: {config: {}, delivery: sync, partition: 0}
+routes:
+  - id: orders
+    match: {path: [/orders/*, /shop/orders], host: [127.0.0.1, shop.example], methods: [POST, PUT]}
+    topic: orders
+    key: it's $arg_id
+  - {id: events, match: {path: /events}, topic: events, record_headers: {source: "# gateway"}}
+`
+	requests := []string{"-d a '%s/orders/1?id=7'", "-X PUT -d b '%s/shop/orders?id=8'", "-H 'host: elsewhere' -d c '%s/shop/orders?id=8'", "-d d '%s/events'", "-X DELETE '%s/events'"}
+	results := func(d *devtest.Gateway) (all []string) {
+		for _, r := range requests {
+			out, code := bash(t, "curl -s -o /dev/null -w '%{http_code}' "+fmt.Sprintf(r, d.URL))
+			if code != 0 {
+				t.Fatal(out)
+			}
+			all = append(all, out)
+		}
+		program.Until(t, "dev shows the records", func() bool { return strings.Count(d.Stdout.String(), "\nrecord ") == 3 })
+		for _, line := range d.Stdout.Lines()[3:] {
+			all = append(all, line)
+		}
+		return all
+	}
+	of := func(text string, args ...string) []string {
+		return results(devtest.Start(t, binary, program.Options{Args: append([]string{"-f", "-"}, args...), Stdin: strings.NewReader(text)}))
+	}
+	want := []string{"200", "200", "404", "200", "405",
+		"record orders partition=0 offset=0 key=it's 7 value=a", "record orders partition=0 offset=1 key=it's 8 value=b", "record events partition=0 offset=0 key=null header source=# gateway value=d"}
+	same := func(where string, got []string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n%q, want\n%q", where, got, want)
+		}
+	}
+	same("dev", of(file))
+	same("dev --front http", of(file, "--front", "http"))
+	brokers := strings.Replace(file, "config: {}", "config: {bootstrap.servers: 'kafka:9092'}", 1)
+	yaml := route(t, brokers, "--yaml")
+	same("apisix.yaml", of(strings.ReplaceAll(yaml, `"bootstrap.servers":"kafka:9092"`, "")))
+	if objects := strings.Count(route(t, brokers, "--output", "k8s"), "\nkind: ApisixRoute\n"); objects != 2 {
+		t.Errorf("%d routes for Kubernetes", objects)
+	}
+	d := devtest.Start(t, binary, program.Options{Args: []string{"-f", "-"}, Stdin: strings.NewReader("routes: [{id: other, match: {path: /other}, topic: t, config: {}}]")})
+	commands := route(t, strings.Replace(file, "config: {}", fmt.Sprintf("config: {bootstrap.servers: %q}", d.Broker), 1), "--curl", "--admin-url", d.URL)
+	if out, code := bash(t, commands, "ADMIN_KEY=key"); code != 0 {
+		t.Fatal(out)
+	}
+	same("the Admin API", results(d))
+}
+
+func TestFileOfRoutesThatAPISIXCannotHaveIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		file, stderr string
+		args         []string
+		code         int
+	}{
+		{"routes: [{id: a, match: {path: '/a/{name}'}, topic: t, config: {bootstrap.servers: k}}]", `problem  routes[0].match.path: "/a/{name}": APISIX has no names in paths`, nil, 1},
+		{"routes: [{id: a, match: {path: /a}, topic: t}]", "problem  routes[0].config: it is required", nil, 1},
+		{"routes: [{id: a, match: {path: /a}, topik: t, config: {bootstrap.servers: k}}]", `problem  routes[0].topik: unknown key; did you mean "topic"?`, nil, 1},
+		{"routes: [{id: a, match: {path: /a}, topic: t, config: {bootstrap.servers: k}}]", "the file has each route's id and paths", []string{"--uri", "/b"}, 2},
+	} {
+		p, code := program.Run(t, binary, program.Options{Args: append([]string{"route", "-f", "-"}, c.args...), Stdin: strings.NewReader(c.file)})
+		if code != c.code || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), c.stderr) {
+			t.Errorf("%s: exit code %d, %q, %q", c.file, code, p.Stdout, p.Stderr)
+		}
+	}
 }
 
 // TestBrokerOfDev has no controller, as not everything has that speaks Kafka's protocol.
