@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,12 +35,23 @@ var kinds = map[string]func() any{
 
 const folder = "../../examples/kubernetes/serve"
 
-// read returns the documents of all files, decoded, by kind.
-func read(t *testing.T) map[string][]any {
+// besideAPISIX has what goes with APISIX in a cluster. What is not listed here is Helm's, or of APISIX's ingress controller,
+// whose types are in no module.
+const besideAPISIX = "../../examples/kubernetes/apisix"
+
+var kindsBesideAPISIX = map[string]func() any{
+	"v1 PersistentVolumeClaim":                func() any { return &core.PersistentVolumeClaim{} },
+	"v1 Pod":                                  func() any { return &core.Pod{} },
+	"monitoring.coreos.com/v1 PodMonitor":     func() any { return &monitoring.PodMonitor{} },
+	"monitoring.coreos.com/v1 PrometheusRule": func() any { return &monitoring.PrometheusRule{} },
+}
+
+// read returns the documents of all of a folder's files, decoded, by kind.
+func read(t *testing.T, folder string, kinds map[string]func() any, others ...string) map[string][]any {
 	t.Helper()
 	all := map[string][]any{}
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") || slices.Contains(others, d.Name()) {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -79,10 +91,16 @@ func read(t *testing.T) map[string][]any {
 }
 
 func TestManifestsAreOfTheirKinds(t *testing.T) {
-	all := read(t)
+	all := read(t, folder, kinds)
 	for kind := range kinds {
 		if len(all[kind]) == 0 {
 			t.Errorf("no %s", kind)
+		}
+	}
+	all = read(t, besideAPISIX, kindsBesideAPISIX, "values.yaml", "values-daemonset.yaml", "route.yaml")
+	for kind := range kindsBesideAPISIX {
+		if len(all[kind]) != 1 {
+			t.Errorf("%d of %s", len(all[kind]), kind)
 		}
 	}
 }
@@ -96,7 +114,7 @@ func pods(all map[string][]any) map[string]*core.PodTemplateSpec {
 }
 
 func TestManifestsFitTogether(t *testing.T) {
-	all := read(t)
+	all := read(t, folder, kinds)
 	if t.Failed() {
 		return
 	}
@@ -176,7 +194,7 @@ func TestManifestsSpoolIsWhereTheRecoveryLooks(t *testing.T) {
 	if err := strict.UnmarshalStrict(text, &recovery); err != nil {
 		t.Fatal(err)
 	}
-	serves := pods(read(t))["StatefulSet"]
+	serves := pods(read(t, folder, kinds))["StatefulSet"]
 	dir, mounted := spoolOf(t, &serves.Spec.Containers[0])
 	if filepath.Dir(dir) != mounted {
 		t.Errorf("the spool %s is no folder in the volume at %s", dir, mounted)
