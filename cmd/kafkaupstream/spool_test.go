@@ -245,7 +245,7 @@ func TestSpoolBesideARunner(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	r, socket, p := startDurable(t, shortDir(t))
-	a := connect(t, socket, durableRoute(b.ListenAddrs()[0]))
+	a := connect(t, socket, strings.Replace(durableRoute(b.ListenAddrs()[0]), `"timeout_ms":300`, `"timeout_ms":20000`, 1))
 	a.mustPost(t, "first", 200)
 	id := p.streams()[0].Stream
 	p.sees("suspend "+id[:6], `is suspended`)
