@@ -64,6 +64,28 @@ func TestContainersThatCannotRunAreAnError(t *testing.T) {
 	}
 }
 
+// Docker without its compose plugin: what cannot be started leaves no file behind, which would mislead the scripts on dev.
+func TestContainersWithoutComposeLeaveNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"examples", "scripts"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS("../../"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := filepath.Join(dir, "scripts", ".env")
+	if err := os.RemoveAll(made); err != nil { // of whoever works here
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", filepath.Join(dir, "examples", "start.sh"))
+	cmd.Env = []string{"PATH=" + machine(t, map[string]string{"curl": "", "jq": "", "docker": `[ "$1" != compose ]`})}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "needs docker's compose plugin") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := os.Lstat(made); err == nil {
+		t.Error("it has made scripts/.env")
+	}
+}
+
 func TestWhatTestsNeedIsInstalledOnDebianAsRoot(t *testing.T) {
 	all := map[string]string{"id": "echo 0", "go": "", "python3.11": "", "cc": "", "java": "", "mvn": "", "node": "", "npm": "", "chromium": "", "curl": "", "kcat": "", "nginx": "", "promtool": "",
 		"apt-get": `echo "apt-get $*"`}
