@@ -163,9 +163,9 @@ func (h *Handler) refused(req Request, reply *Reply, topic string) {
 		log = log.With("route", route)
 	}
 	if topic != "" {
-		log.WarnContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message, logging.Example, topic)
+		log.InfoContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message, logging.Example, topic)
 	} else {
-		log.WarnContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message)
+		log.InfoContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message)
 	}
 }
 

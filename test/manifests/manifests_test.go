@@ -113,6 +113,19 @@ func pods(all map[string][]any) map[string]*core.PodTemplateSpec {
 	}
 }
 
+// The autoscaler asks for a series that docs/operations.md lists, which a test holds against those that there are.
+func TestAutoscalersMetricIsThere(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range read(t, folder, kinds)["autoscaling/v2 HorizontalPodAutoscaler"][0].(*autoscaling.HorizontalPodAutoscaler).Spec.Metrics {
+		if m.Pods != nil && !bytes.Contains(page, []byte("| `"+m.Pods.Metric.Name+"` |")) {
+			t.Errorf("there is no series %s", m.Pods.Metric.Name)
+		}
+	}
+}
+
 func TestManifestsFitTogether(t *testing.T) {
 	all := read(t, folder, kinds)
 	if t.Failed() {
