@@ -264,6 +264,27 @@ func TestWhatIsNoRequestIsAnsweredByNetHTTP(t *testing.T) {
 	}
 }
 
+func TestConnectionsThatAreIdleOrTooManyAreClosed(t *testing.T) {
+	used := func(b Bounds) (*front, *conn) {
+		f := start(t, Options{Bounds: b}, anyRoute)
+		c := f.dial()
+		if status, _, body := c.ask("POST /a HTTP/1.1\nHost: h\nContent-Length: 1\n\nx"); status != 200 {
+			t.Fatal(status, body)
+		}
+		return f, c
+	}
+	one, short := bounds(), bounds()
+	one.Connections, short.IdleTimeout = 1, 50*time.Millisecond
+	f, _ := used(one)
+	if _, err := f.dial().Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("one too many: %v", err)
+	}
+	_, c := used(short)
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("after the idle timeout: %v", err)
+	}
+}
+
 // What the front refuses itself is a problem as all other errors are.
 func TestRefusalsOfTheFrontAreProblemDetailsWhereTheClientAsks(t *testing.T) {
 	trust := &Trust{Secret: "s3cret", Variables: map[string]string{"consumer_name": "X-Consumer-Username"}}
