@@ -458,6 +458,44 @@ func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	}
 	issue(ca, "second").Write(t, filepath.Join(dir, "server"))
 	program.Until(t, "the second certificate is used", func() bool { name, _ := ask(gateway); return name == "second" })
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("server.crt", "half of a certi")
+	program.Until(t, "a certificate that is none is logged", func() bool { return s.says("the certificate cannot be read again; the one from before is used") > 0 })
+	if name, err := ask(gateway); err != nil || name != "second" {
+		t.Errorf("the one from before is not used: %s, %v", name, err)
+	}
+	issue(ca, "third").Write(t, filepath.Join(dir, "server"))
+	others := pki.New("others")
+	write("ca.crt", others.PEM)
+	next := pair(issue(others, "gateway"))
+	program.Until(t, "the gateway has a certificate of another authority", func() bool { name, _ := ask(next); return name == "third" })
+	if _, err := ask(gateway); err == nil {
+		t.Error("its old one is still taken")
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+// Without --tls-client-ca anybody may connect, and nobody is taken for the gateway.
+func TestServeTLSWithoutAuthorityForClientsTakesAnybody(t *testing.T) {
+	t.Parallel()
+	b, address, dir, ca := startBroker(t), program.FreeAddress(t), t.TempDir(), pki.New("authority")
+	ca.Issue("server", time.Now().Add(time.Hour), "127.0.0.1").Write(t, filepath.Join(dir, "server"))
+	s := startServe(t, b, "  - {id: a, match: {path: /a}, topic: t}\n", "--listen", address, "--tls-cert", dir+"/server.crt", "--tls-key", dir+"/server.key")
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Cert)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer client.CloseIdleConnections()
+	reply, err := client.Post("https://"+address+"/a", "text/plain", strings.NewReader("x"))
+	if err != nil || reply.StatusCode != 200 {
+		t.Fatal(reply, err)
+	}
+	reply.Body.Close()
 	s.Signal(syscall.SIGINT)
 	s.ended(0)
 }
