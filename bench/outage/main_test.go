@@ -87,6 +87,18 @@ func TestScalingPageCountsRight(t *testing.T) {
 		}
 		return n
 	}
+	memory := regexp.MustCompile(`(?m)^\| memory of all replicas then[^|]*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$`).FindStringSubmatch(string(page))
+	replicas := regexp.MustCompile(`(?m)^\| replicas of two cores[^|]*\| (\d+) \| (\d+) \| (\d+) \|$`).FindStringSubmatch(string(page))
+	if memory == nil || replicas == nil {
+		t.Fatal("there is no row of memory, or of replicas")
+	}
+	for i, rate := range []float64{1e4, 1e5, 1e6} {
+		n := number(replicas[1+i])
+		want := (n*(32e6+2*(256<<20)) + 20e3*rate) / 1e9 // at 1 s, each request under way has a connection
+		if got := number(memory[1+i]); math.Abs(got-want) > max(0.06, 0.01*want) {
+			t.Errorf("memory at %.0f requests/s: %v GB, not %.1f", rate, got, want)
+		}
+	}
 	for _, row := range rows {
 		for i, rate := range []float64{1e4, 1e5, 1e6} {
 			want, got := rate*number(row[1])/1e6/0.6, number(row[2+i])
