@@ -154,10 +154,7 @@ routes:
 			all = append(all, out)
 		}
 		program.Until(t, "dev shows the records", func() bool { return strings.Count(d.Stdout.String(), "\nrecord ") == 3 })
-		for _, line := range d.Stdout.Lines()[3:] {
-			all = append(all, line)
-		}
-		return all
+		return append(all, d.Stdout.Lines()[3:]...)
 	}
 	of := func(text string, args ...string) []string {
 		return results(devtest.Start(t, binary, program.Options{Args: append([]string{"-f", "-"}, args...), Stdin: strings.NewReader(text)}))
