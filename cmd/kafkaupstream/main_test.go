@@ -36,7 +36,7 @@ func TestCommandLine(t *testing.T) {
 		{"version is printed on standard output", "version", "", 0, "kafkaupstream v1.2.3\ncommit 0123abc\nlibrdkafka 2.", ""},
 		{"help is the usage", "help", "", 0, "  kafkaupstream dev                HTTP gateway, plugin and broker in one process, for trying out\n", ""},
 		{"run -h names the flags, their variables and defaults", "run -h", "", 0,
-			"  --drain-timeout DURATION\n        how long calls and queued records may take at the end (default 10s; without --supervise\n        800ms) [KAFKAUPSTREAM_DRAIN_TIMEOUT]\n", ""},
+			"  --drain-timeout DURATION\n        how long calls and queued records may take at the end (default 10s; 800ms when APISIX stops\n        for good, and without --supervise) [KAFKAUPSTREAM_DRAIN_TIMEOUT]\n", ""},
 		{"help without a command is all", "-h", "", 0, "  kafkaupstream spool COMMAND ", ""},
 		{"a log has one of two formats", "run --log-format xml", anySocket, 2, "", "log format \"xml\": expected text or json"},
 		{"dead letters make room in one of two ways", "run --dead-letters keep", anySocket, 2, "", "--dead-letters is drop-oldest or refuse, not \"keep\""},
