@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// proxy is a network between a client and one broker: TCP connections to its
-// address go on to the target. It can break them as networks do.
+// proxy is a network between a client and one broker: it forwards TCP connections
+// from its address to the target, and can break them as networks do.
 type proxy struct {
 	listener  net.Listener
 	target    string

@@ -84,7 +84,7 @@ func (o *opal) next() string {
 // arrives waits until the client has received the update with this id.
 func (o *opal) arrives(t *testing.T, id string) (told update) {
 	t.Helper()
-	await.True(t, "the client is told of "+id, func() bool {
+	await.True(t, "the client receives "+id, func() bool {
 		if o.server.Ended() || o.subscriber.Ended() {
 			t.Fatal("the server or its client has ended")
 		}

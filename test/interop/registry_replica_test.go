@@ -15,8 +15,8 @@ type registryReplica struct {
 	t       *testing.T
 	client  *kgo.Client
 	stopped chan struct{}
-	// sizes are the transactions' numbers of records, which no subscriber is told: to
-	// check that each is whole.
+	// sizes are how many records each transaction has. Subscribers do not see them; the test
+	// needs them to check that each transaction is whole.
 	sizes [registryChanges + 1]atomic.Int64
 
 	state   registryState

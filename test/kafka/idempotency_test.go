@@ -115,7 +115,7 @@ func TestKeyIsItsConsumersAndItsTopics(t *testing.T) {
 		consumers[name] = a
 	}
 	offsets := map[string]int64{}
-	for range 2 { // the second time, each is told what he was told the first time
+	for range 2 { // the second time, each consumer gets its first reply
 		for name, a := range consumers {
 			for _, topic := range []string{topic, other} {
 				got := a.post("r", map[string]string{"idempotency-key": "k", "x-topic": topic}, "x")

@@ -108,11 +108,11 @@ type Listener struct {
 	// Protocol is PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. The last two want
 	// [Options.SASL] and know its users.
 	Protocol string
-	// Advertised is what clients are told, where it is not the listener's own address: a
+	// Advertised is the address that the broker gives to clients, if not the listener's own: a
 	// host and port, or a host with the listener's port.
 	Advertised string
-	// Proxies are what clients are told instead, for each node in turn: the addresses of
-	// proxies that forward to [Cluster.ListenerOf].
+	// Proxies are the addresses that clients get instead, one for each node: of proxies that
+	// forward to [Cluster.ListenerOf].
 	Proxies []string
 	// Properties are the listener's own, without the listener.name prefix, such as
 	// ssl.keystore.certificate.chain and ssl.keystore.key with ssl.keystore.type=PEM.
