@@ -75,14 +75,11 @@ func (f *devFile) readServe(text []byte, env apisixroute.Environment) error {
 		return err
 	}
 	for _, one := range list {
-		r := gateway.Route{ID: one.ID, Methods: one.Methods, Hosts: one.Hosts}
-		for _, path := range one.Paths { // which are net/http's patterns
-			uri := routefile.Written(path)
-			if f.front != frontHTTP && strings.Contains(uri, "{") {
-				return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; dev --front http and serve have them", one.Place, uri)
-			}
-			r.URIs = append(r.URIs, uri)
+		uris, named := one.URIs()
+		if f.front != frontHTTP && len(named) > 0 {
+			return fmt.Errorf("%s: match.path: %q: dev's gateway has no names in paths, as APISIX has none; dev --front http and serve have them", one.Place, named[0])
 		}
+		r := gateway.Route{ID: one.ID, URIs: uris, Methods: one.Methods, Hosts: one.Hosts}
 		if err := f.add(one.Place, r, one.Conf); err != nil {
 			return err
 		}

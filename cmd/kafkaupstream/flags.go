@@ -324,6 +324,11 @@ var kinds = map[string]string{"int": "number", "float": "number"}
 // printFlag prints a flag, and below it what it means.
 func (f *flags) printFlag(w io.Writer, one *flag.Flag) {
 	typed, text := f.explained(one)
+	printTerm(w, typed, text)
+}
+
+// printTerm prints what is typed, and below it what it means.
+func printTerm(w io.Writer, typed, text string) {
 	fmt.Fprintf(w, "  %s\n", typed)
 	for line := range wrapped(text, helpWidth-len(helpIndent)) {
 		fmt.Fprintf(w, "%s%s\n", helpIndent, line)

@@ -60,14 +60,12 @@ func keyNamed(keys []routeconf.Key, name string) (routeconf.Key, error) {
 
 // printKey prints a key, and below it what it means. outer is what stands before its name.
 func printKey(w io.Writer, k routeconf.Key, outer string) {
-	fmt.Fprintf(w, "\n  %s%s  %s\n", outer, k.Name, plain(k.Value))
 	text := k.Does
 	if k.Default != "" {
 		text += " (default " + k.Default + ")"
 	}
-	for line := range wrapped(plain(text), helpWidth-len(helpIndent)) {
-		fmt.Fprintf(w, "%s%s\n", helpIndent, line)
-	}
+	fmt.Fprintln(w)
+	printTerm(w, outer+k.Name+"  "+plain(k.Value), plain(text))
 }
 
 // plain is a text without the marks of Markdown for what is typed.

@@ -15,7 +15,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/configuration.md")
+var update = flag.Bool("update", false, "write the tables of docs/configuration.md, and docs/recording.svg")
 
 func TestKeysAreAllPrintedAndOneWithItsExample(t *testing.T) {
 	code, all, _ := runHere(nil, "keys")

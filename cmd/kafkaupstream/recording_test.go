@@ -67,8 +67,10 @@ func recorded(t *testing.T) (all []shot) {
 	print := func(lines int) {
 		t.Helper()
 		program.Until(t, fmt.Sprintf("dev has printed %d lines", lines), func() bool { return len(d.Stdout.Lines()) >= lines })
-		for i, line := range d.Stdout.Lines()[shown:lines] {
-			all = append(all, shot{line, false, []float64{0.8, 0}[min(i, 1)]})
+		after := 0.8
+		for _, line := range d.Stdout.Lines()[shown:lines] {
+			all = append(all, shot{line, false, after})
+			after = 0 // those that come together
 		}
 		shown = lines
 	}

@@ -179,11 +179,10 @@ func (about *routeFlags) ofFile(text []byte, env environment) (routes []*apisixr
 			continue
 		}
 		r := &apisixroute.Route{ID: one.ID, Hosts: one.Hosts, Methods: one.Methods, Phase: about.phase, Plugin: apisix.Name, Value: one.Conf}
-		for _, path := range one.Paths {
-			uri := routefile.Written(path)
-			if r.URIs = append(r.URIs, uri); strings.Contains(uri, "{") {
-				problem(one.Place+".match.path", fmt.Sprintf("%q: APISIX has no names in paths", uri))
-			}
+		var named []string
+		r.URIs, named = one.URIs()
+		for _, uri := range named {
+			problem(one.Place+".match.path", fmt.Sprintf("%q: APISIX has no names in paths", uri))
 		}
 		if err := r.Validate(); err != nil {
 			problem(one.Place, err.Error())

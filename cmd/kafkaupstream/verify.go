@@ -212,7 +212,7 @@ func (l *statusLine) show(p verify.Progress) {
 	bar, of := "", ""
 	if p.Records > 0 {
 		const width = 20
-		done := width * p.Sent / p.Records
+		done := min(width*p.Sent/p.Records, width)
 		bar = "[" + strings.Repeat("#", done) + strings.Repeat(".", width-done) + "] "
 		of = fmt.Sprintf(" of %d", p.Records)
 	}

@@ -81,14 +81,13 @@ func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
 
 // Every is the context for lines that are all to be written, because each carries
 // a number of its own.
-var Every = context.WithValue(context.Background(), every{}, true)
-
-type every struct{}
+var Every = context.WithValue(context.Background(), window{}, time.Duration(0))
 
 // Minute is the context for lines that are counted for a minute, because any client can cause them.
-var Minute = context.WithValue(context.Background(), minute{}, true)
+var Minute = context.WithValue(context.Background(), window{}, minuteWindow)
 
-type minute struct{}
+// window is the key of a context for how long its lines are counted; repeatWindow without it.
+type window struct{}
 
 // Example is the name of an attribute that does not tell lines apart: of those that are counted, the last one's is shown.
 const Example = "example"
@@ -211,11 +210,11 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	window := repeatWindow
-	if ctx.Value(minute{}) != nil {
-		window = minuteWindow
+	counted, given := ctx.Value(window{}).(time.Duration)
+	if !given {
+		counted = repeatWindow
 	}
-	if ctx.Value(every{}) == nil && h.repeats.isRepeated(h.kindOf(&r), window, h.next, r) {
+	if counted > 0 && h.repeats.isRepeated(h.kindOf(&r), counted, h.next, r) {
 		return nil
 	}
 	return h.next.Handle(ctx, r)

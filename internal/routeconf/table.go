@@ -6,7 +6,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 )
 
-// Key is a key of a configuration, as docs/configuration.md and the manual describe it.
+// Key is a key of a configuration, as docs/configuration.md and `kafkaupstream keys` describe it.
 type Key struct {
 	Name    string
 	Value   string // what it may be, in words
@@ -25,6 +25,11 @@ type key[F any] struct {
 
 // table has the keys of an object, in the order in which they are described.
 type table[F any] []key[F]
+
+// index is where a key is, -1: nowhere.
+func (t table[F]) index(name string) int {
+	return slices.IndexFunc(t, func(k key[F]) bool { return k.Name == name })
+}
 
 func (t table[F]) names() []string {
 	names := make([]string, len(t))
@@ -48,7 +53,7 @@ func Keys() []Key { return configKeys.keys() }
 
 // Shown reports whether the values of a key may be shown to whoever may see the route, and whether there is such a key.
 func Shown(name string) (shown, known bool) {
-	i := slices.IndexFunc(configKeys, func(k key[keyReader]) bool { return k.Name == name })
+	i := configKeys.index(name)
 	return i >= 0 && configKeys[i].Shown, i >= 0
 }
 
@@ -70,7 +75,7 @@ func readKeys[F any](c *configReader, path string, v any, t table[F], read func(
 		path += "."
 	}
 	for _, f := range fields {
-		if i := slices.IndexFunc(t, func(k key[F]) bool { return k.Name == f.name }); i >= 0 {
+		if i := t.index(f.name); i >= 0 {
 			read(t[i].read, path+f.name, f.value)
 		} else {
 			c.problem(path+f.name, "%s", nearest.UnknownKey(f.name, t.names()))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -71,7 +70,7 @@ func TestEachDefaultIsWhatAConfigurationWithoutTheKeyHas(t *testing.T) {
 	})
 	const subject = `"registry": "https://registry:8081", "subject": "s"`
 	for _, name := range []string{"format", "version"} {
-		k := schemaKeys[slices.Index(schemaKeys.names(), name)].Key
+		k := schemaKeys[schemaKeys.index(name)].Key
 		want, _ := lint(t, `"schema": {`+subject+`}`)
 		got, found := lint(t, fmt.Sprintf(`"schema": {%s, %q: %s}`, subject, name, k.Default))
 		if len(found.Problems) > 0 || !reflect.DeepEqual(got, want) {

@@ -281,6 +281,17 @@ func Written(pattern string) string {
 	return path
 }
 
+// URIs returns the paths as they are written, and those of them that APISIX cannot have, since there is a name in them.
+func (m Match) URIs() (uris, named []string) {
+	for _, path := range m.Paths {
+		uri := Written(path)
+		if uris = append(uris, uri); strings.Contains(uri, "{") {
+			named = append(named, uri)
+		}
+	}
+	return uris, named
+}
+
 // readRoot reads the file's text into its members.
 func readRoot(text []byte) (object, error) {
 	if len(text) > MaxBytes {

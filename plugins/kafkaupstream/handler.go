@@ -152,21 +152,26 @@ func (h *Handler) Refuse(req Request, status int, message, allow string) Reply {
 	return reply
 }
 
-// refused logs, once a minute for a route, what a client is answered and an operator can mend: a topic that does not exist, a path
-// without a route, a limit. topic may be empty.
+// refused logs a refusal that has a cause, and, once a minute for a route, what a client is answered and an operator can mend: a
+// topic that does not exist, a path without a route, a limit. topic may be empty.
 func (h *Handler) refused(req Request, reply *Reply, topic string) {
+	const message = "a request was refused"
+	if reply.cause != "" {
+		h.log.Warn(message, "route", req.Route(), "status", reply.Status, "error", reply.cause)
+		return
+	}
 	if reply.Status != 404 && reply.Status != 413 {
 		return
 	}
-	log := h.log
+	var about []any
 	if route := req.Route(); route != "" {
-		log = log.With("route", route)
+		about = append(about, "route", route)
 	}
+	about = append(about, "status", reply.Status, "error", reply.Message)
 	if topic != "" {
-		log.InfoContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message, logging.Example, topic)
-	} else {
-		log.InfoContext(logging.Minute, "a request was refused", "status", reply.Status, "error", reply.Message)
+		about = append(about, logging.Example, topic)
 	}
+	h.log.InfoContext(logging.Minute, message, about...)
 }
 
 // Handle makes records of the request, delivers them and replies with their outcomes.
@@ -208,11 +213,7 @@ func (h *Handler) handle(r *Served, req Request, w *work) (reply Reply) {
 		return r.notAllowed()
 	}
 	if refused := r.records(req, w, tombstone); refused != nil {
-		if refused.cause != "" {
-			h.log.Warn("a request was refused", "route", req.Route(), "status", refused.Status, "error", refused.cause)
-		} else {
-			h.refused(req, refused, w.topic)
-		}
+		h.refused(req, refused, w.topic)
 		return *refused
 	}
 	if r.Allowed[routeconf.OverrideDryRun] {
