@@ -78,9 +78,9 @@ bench-compare: ## CPU time of a request against BASE=main, in turns (six minutes
 	go run ./bench/compare -base $(BASE) -threshold $(THRESHOLD)
 
 RESULTS = docs/performance
-performance: ## docs/performance.md measured, drawn and written anew (twenty minutes on a machine that does nothing else; with real Kafka)
+performance: ## docs/performance.md measured, drawn and written anew (half an hour on a machine that does nothing else; with real Kafka and nginx)
 	go run ./bench -rounds 5 -json $(RESULTS)/embedded.json
-	go run ./bench -rounds 5 -brokers 3 -sizes 200,10000 -connections 1,32,64 -subjects stock,async,sync,durable -json $(RESULTS)/kafka.json
+	go run ./bench -rounds 5 -brokers 3 -sizes 200,10000 -connections 1,16,32,64 -subjects stock,async,sync,durable,serve-async,serve-sync,nginx -json $(RESULTS)/kafka.json
 	go run ./bench/curves -json $(RESULTS)/curves.json
 	go run ./bench/plot
 

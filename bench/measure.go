@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/bench/rig"
@@ -130,14 +131,24 @@ func (r *row) column(of func(sample) float64) (values []float64) {
 	return values
 }
 
+func cpu(s sample) float64 { return s.cpuMicros }
+
+// ratio divides round by round.
+func ratio(of, by *row, column func(sample) float64) rig.Spread {
+	return rig.SpreadOf(rig.Ratios(of.column(column), by.column(column)))
+}
+
+// rowOf is the first row that is wanted; nil where there is none.
+func rowOf(rows []row, wanted func(row) bool) *row {
+	if i := slices.IndexFunc(rows, wanted); i >= 0 {
+		return &rows[i]
+	}
+	return nil
+}
+
 // compare fills in what is of all rounds.
 func compare(rows []row) {
-	var stock *row
-	for i := range rows {
-		if rows[i].Subject == rig.Stock {
-			stock = &rows[i]
-		}
-	}
+	stock := rowOf(rows, func(r row) bool { return r.Subject == rig.Stock })
 	for i := range rows {
 		r := &rows[i]
 		for _, m := range []struct {
@@ -145,16 +156,15 @@ func compare(rows []row) {
 			ratio  **rig.Spread
 			of     func(sample) float64
 		}{
-			{&r.CPUMicros, &r.CPURatio, func(s sample) float64 { return s.cpuMicros }},
+			{&r.CPUMicros, &r.CPURatio, cpu},
 			{&r.PerSecond, &r.RateRatio, func(s sample) float64 { return s.perSecond }},
 			{&r.P50Micros, &r.P50Ratio, func(s sample) float64 { return s.p50Micros }},
 			{&r.P99Micros, &r.P99Ratio, func(s sample) float64 { return s.p99Micros }},
 		} {
-			own := r.column(m.of)
-			*m.spread = rig.SpreadOf(own)
+			*m.spread = rig.SpreadOf(r.column(m.of))
 			if stock != nil && r != stock {
-				ratio := rig.SpreadOf(rig.Ratios(own, stock.column(m.of)))
-				*m.ratio = &ratio
+				divided := ratio(r, stock, m.of)
+				*m.ratio = &divided
 			}
 		}
 	}

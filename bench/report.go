@@ -34,6 +34,10 @@ func newReport(o options, machine rig.Machine, rows []row) report {
 		ContentType: o.ContentType,
 		Rows:        rows,
 	}
+	goals := embeddedGoals
+	if o.Brokers > 0 {
+		goals = kafkaGoals
+	}
 	for _, g := range goals {
 		r.Goals = append(r.Goals, g.judge(rows))
 	}

@@ -58,7 +58,7 @@ func render(dir, document, readme string) (map[string]string, error) {
 		files[filepath.Join(dir, c.Name+".svg")] = draw(c)
 	}
 	for path, tables := range map[string]map[string]string{
-		document: {"embedded": embedded.table(), "kafka": kafka.table(), "goals": goals(embedded), "facts": facts(curves), "curves": curvesFrom(curves)},
+		document: {"embedded": embedded.table(), "kafka": kafka.table(), "goals": goals(embedded, kafka), "facts": facts(curves), "curves": curvesFrom(curves)},
 		readme:   {"summary": kafka.summary()},
 	} {
 		text, err := os.ReadFile(path)

@@ -31,6 +31,7 @@ type report struct {
 	} `json:"rows"`
 	Goals []struct {
 		Subject     string  `json:"subject"`
+		Beside      string  `json:"beside"`
 		Bytes       int     `json:"bytes"`
 		Connections int     `json:"connections"`
 		AtMost      float64 `json:"at_most"`
@@ -70,7 +71,7 @@ func (r report) summary() string {
 	const bytes, connections = 200, 32
 	var costs []string
 	for _, row := range r.Rows {
-		if row.Bytes == bytes && row.Connections == connections && row.CPURatio != nil {
+		if row.Bytes == bytes && row.Connections == connections && row.CPURatio != nil && row.Subject != rig.Nginx {
 			costs = append(costs, fmt.Sprintf("`%s` %.2f × (p50 %.1f ×)", row.Subject, row.CPURatio.Median, row.P50Ratio.Median))
 		}
 	}
@@ -82,13 +83,22 @@ func (r report) summary() string {
 	return text + "Tables, curves and method: [docs/performance.md](docs/performance.md).\n"
 }
 
-func goals(r report) string {
+func goals(reports ...report) string {
 	var b strings.Builder
-	b.WriteString("| CPU of a request, beside `stock`'s | goal: at most | measured | |\n|---|---:|---:|---|\n")
-	for _, g := range r.Goals {
-		fmt.Fprintf(&b, "| `%s`, %s B, %d connections | %.2f | %.2f | %s |\n", g.Subject, number(float64(g.Bytes)), g.Connections, g.AtMost, g.Ratio, g.Outcome)
+	b.WriteString("| CPU of a request | beside | goal: at most | measured | |\n|---|---|---:|---:|---|\n")
+	for _, r := range reports {
+		for _, g := range r.Goals {
+			fmt.Fprintf(&b, "| `%s`, %s B, %d connections, %s | `%s` | %.2f | %.2f | %s |\n", g.Subject, number(float64(g.Bytes)), g.Connections, r.broker(), g.Beside, g.AtMost, g.Ratio, g.Outcome)
+		}
 	}
 	return b.String()
+}
+
+func (r report) broker() string {
+	if r.Brokers == 0 {
+		return "embedded broker"
+	}
+	return "Kafka"
 }
 
 func facts(c rig.Curves) string {
