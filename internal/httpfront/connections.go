@@ -68,6 +68,8 @@ func (o *Connections) busy() bool {
 const (
 	// newTime is how long a client that has just connected when the server stops has for its request.
 	newTime = time.Second
+	// takeTime is how long a client has to send the rest of a request, and to take a reply, once nothing else is under way.
+	takeTime = 2 * time.Second
 	// connectionsLook is how often the end of the last request is looked for.
 	connectionsLook = time.Millisecond
 )

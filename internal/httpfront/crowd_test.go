@@ -85,7 +85,6 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 	}
 }
 
-// However many large bodies of unknown length come at once, what is taken for them stays within the bound.
 // fewBytes is a listener whose connections keep few bytes that the peer does not take.
 type fewBytes struct{ net.Listener }
 
@@ -135,24 +134,33 @@ func frame(kind, flags byte, stream uint32, payload string) string {
 	return string(head) + payload
 }
 
+// noWindow begins a connection of HTTP/2 whose client lets no byte of a reply be sent.
+var noWindow = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "\x00\x04\x00\x00\x00\x00") // SETTINGS_INITIAL_WINDOW_SIZE 0
+
+// post2 is a request of HTTP/2: method, scheme, path, authority, content type, and a body of 16 kB at most in each frame.
+func post2(stream uint32, body string) string {
+	text := frame(1, 4, stream, "\x83\x86\x44\x02/a\x41\x01h\x5f\x10application/json")
+	for len(body) > 16<<10 {
+		text, body = text+frame(0, 0, stream, body[:16<<10]), body[16<<10:]
+	}
+	return text + frame(0, 1, stream, body)
+}
+
+// batches is a route for bodies of many records, manyRecords one whose reply is long.
+const batches = "  - {id: a, match: {path: /a}, topic: t, batch: true}\n"
+
+var manyRecords = "[" + strings.Repeat("1,", 9999) + "1]"
+
 // A client of HTTP/2 that reads, and lets no reply be sent, would keep each of its requests for ever.
 func TestStreamThatTakesNoReplyIsCutOff(t *testing.T) {
 	b := bounds()
 	b.IdleTimeout = 200 * time.Millisecond
-	f := start(t, Options{Bounds: b}, "  - {id: a, match: {path: /a}, topic: t, batch: true}\n")
+	f := start(t, Options{Bounds: b}, batches)
 	// A reply that is sent at the handler's end, and one that is too large for that.
-	small, large := "[1]", "["+strings.Repeat("1,", 499)+"1]"
-	bodies := append(slices.Repeat([]string{small}, 10), slices.Repeat([]string{large}, 10)...)
-	const (
-		data, headers, reset, settings = 0, 1, 3, 4
-		endStream, endHeaders          = 1, 4
-		noWindow                       = "\x00\x04\x00\x00\x00\x00"                            // SETTINGS_INITIAL_WINDOW_SIZE 0
-		post                           = "\x83\x86\x44\x02/a\x41\x01h\x5f\x10application/json" // method, scheme, path, authority, content type
-	)
-	text := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0, noWindow)
+	bodies := append(slices.Repeat([]string{"[1]"}, 10), slices.Repeat([]string{manyRecords}, 10)...)
+	text := noWindow
 	for i, body := range bodies {
-		id := uint32(2*i + 1)
-		text += frame(headers, endHeaders, id, post) + frame(data, endStream, id, body)
+		text += post2(uint32(2*i+1), body)
 	}
 	c := f.dial()
 	if _, err := io.WriteString(c, text); err != nil {
@@ -166,17 +174,17 @@ func TestStreamThatTakesNoReplyIsCutOff(t *testing.T) {
 		if _, err := io.ReadFull(c.r, head[:]); err != nil {
 			t.Fatalf("%d of %d are cut off: %v", cut, len(bodies), err)
 		}
-		if head[3] == reset {
+		if head[3] == 3 { // RST_STREAM
 			cut++
 		}
 		if _, err := c.r.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
 			t.Fatal(err)
 		}
 	}
-	await.Within(t, 20*time.Second, "all handlers have ended", func() bool { return f.serving.Load() == 0 })
+	await.Within(t, 20*time.Second, "all handlers have ended", func() bool { return f.kafka.holds() == 0 })
 	f.kafka.mu.Lock()
 	defer f.kafka.mu.Unlock()
-	if want := 10*1 + 10*500; len(f.kafka.records) != want {
+	if want := 10*1 + 10*10000; len(f.kafka.records) != want {
 		t.Errorf("%d records instead of %d", len(f.kafka.records), want)
 	}
 }
@@ -202,6 +210,32 @@ func TestBodyIsGoneBeforeTheReplyIsTaken(t *testing.T) {
 	}
 }
 
+// A long reply takes memory that requests have a bound for, for as long as its client takes its time.
+func TestReplyThatIsNotTakenCountsAsMemory(t *testing.T) {
+	f := startOn(t, Options{}, batches, func(l net.Listener) net.Listener { return fewBytes{l} })
+	ask := func(c *conn) {
+		if _, err := fmt.Fprintf(c, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(manyRecords), manyRecords); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := f.dial()
+	ask(c)
+	_, _, body := c.reply()
+	await.Within(t, 20*time.Second, "a reply that is taken takes nothing", func() bool { return f.kafka.holds() == 0 })
+
+	slow := f.dial()
+	if err := slow.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		t.Fatal(err)
+	}
+	ask(slow)
+	await.Within(t, 20*time.Second, "the request is answered", func() bool { return f.answered.Load() == 2 })
+	if held := f.kafka.holds(); held < len(body) || held > 3*len(body) {
+		t.Errorf("%d bytes are held for a reply of %d", held, len(body))
+	}
+	slow.Close()
+	await.Within(t, 20*time.Second, "the client has gone", func() bool { return f.kafka.holds() == 0 })
+}
+
 // A client that promises large bodies and does not send them is not to take the memory that others need.
 func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
@@ -210,7 +244,7 @@ func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
 	for range 10 {
 		f.dial().send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\nx", size))
 	}
-	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.serving.Load() == 10 })
+	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.underWay() == 10 })
 	c := f.dial()
 	c.send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\n%s", size, strings.Repeat("x", size)))
 	if status, _, body := c.reply(); status != 200 {
@@ -218,6 +252,7 @@ func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
 	}
 }
 
+// However many large bodies of unknown length come at once, what is taken for them stays within the bound.
 func TestChunkedBodiesStayWithinTheBoundOfMemory(t *testing.T) {
 	f := start(t, Options{}, anyRoute)
 	const size = 900 << 10
@@ -239,11 +274,7 @@ func TestChunkedBodiesStayWithinTheBoundOfMemory(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	await.Within(t, 20*time.Second, "all memory is given back", func() bool {
-		f.kafka.mu.Lock()
-		defer f.kafka.mu.Unlock()
-		return f.kafka.held == 0
-	})
+	await.Within(t, 20*time.Second, "all memory is given back", func() bool { return f.kafka.holds() == 0 })
 	f.kafka.mu.Lock()
 	defer f.kafka.mu.Unlock()
 	if f.kafka.most > f.kafka.room || f.kafka.most < size {

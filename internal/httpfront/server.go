@@ -57,7 +57,7 @@ type Server struct {
 
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
-	serving                                atomic.Int64 // requests under way
+	begun, answered                        atomic.Int64 // requests; what has been answered may still be taken by the client
 }
 
 // noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
@@ -137,7 +137,7 @@ func (s *Server) Leave() { s.stopping.Store(true) }
 func (s *Server) Leaving() bool { return s.stopping.Load() }
 
 // Shutdown accepts no more connections and waits for requests under way, until ctx ends: then they are cut off. It
-// returns how many these were, and then ctx's error.
+// returns how many these were, and then ctx's error. Clients that do not take their replies are not waited for.
 func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	s.stopping.Store(true)
 	if l := s.listener.Load(); l != nil {
@@ -145,16 +145,42 @@ func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 		(*l).Close()
 		s.accepting.Wait() // net/http knows of all connections now
 	}
-	s.open.awaitEnd(ctx)
-	if err = s.http.Shutdown(ctx); err == nil {
+	waits, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.awaitQuiet(waits, cancel)
+	s.open.awaitEnd(waits)
+	if err = s.http.Shutdown(waits); err == nil {
 		return 0, nil
 	}
-	cut = int(s.serving.Load())
+	cut = s.underWay()
 	_ = s.http.Close()
-	if cut == 0 { // connections without a request, or with a part of its header
+	if cut == 0 { // connections without a request, or with a part of its header, or with a reply that is not taken
 		return 0, nil
 	}
-	return cut, err
+	return cut, waits.Err()
+}
+
+// underWay is how many requests are not answered yet.
+func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load()) }
+
+// awaitQuiet calls quiet when no request has been under way for takeTime.
+func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
+	tick := time.NewTicker(connectionsLook)
+	defer tick.Stop()
+	since, seen := time.Now(), s.begun.Load()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if begun := s.begun.Load(); begun != seen || begun != s.answered.Load() {
+			since, seen = time.Now(), begun
+		} else if time.Since(since) > takeTime {
+			quiet()
+			return
+		}
+	}
 }
 
 // Stats returns what the server counts.
@@ -171,8 +197,6 @@ func (s *Server) Stats() Stats {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serving.Add(1)
-	defer s.serving.Add(-1)
 	req := requests.Get().(*request)
 	defer req.release()
 	req.http, req.reply, req.trust = r, w, s.opts.Trust
@@ -180,6 +204,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	reply := s.answer(req)
+	defer reply.Release()
 	if r.ProtoMajor == 2 { // whose client can read all that comes, and have nothing sent; internal/bounded sees to that of HTTP/1
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Bounds.IdleTimeout)) // of net/http's own writer: cannot fail
 	}
@@ -187,6 +212,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(req *request) kafkaupstream.Reply {
+	s.begun.Add(1)
+	defer s.answered.Add(1)
 	r, handler := req.http, s.opts.Handler
 	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
 	// reading it.

@@ -40,6 +40,12 @@ func (k *kafka) Warm(*kafkaconf.Connection)                 {}
 func (k *kafka) Release(_ *kafkaconf.Connection, n int)     { k.take(-n) }
 func (k *kafka) Hold(_ *kafkaconf.Connection, n int) bool   { return k.take(n) }
 
+func (k *kafka) holds() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.held
+}
+
 func (k *kafka) take(n int) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -613,7 +619,7 @@ func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 		t.Error(cut, err)
 	}
 	close(f.kafka.wait)
-	await.Within(t, 20*time.Second, "the request has ended", func() bool { return f.serving.Load() == 0 })
+	await.Within(t, 20*time.Second, "the request has ended", func() bool { return f.underWay() == 0 })
 	if cut, err := f.Shutdown(ctx); cut != 0 || err != nil {
 		t.Error(cut, err)
 	}
@@ -744,6 +750,31 @@ func TestShutdownAnswersRequestsOnNewConnections(t *testing.T) {
 		close(accepts)
 		answered(t, c, ended)
 	})
+}
+
+// Whoever takes no reply holds up the end of the server no longer than others need, and its requests are not among those cut off.
+func TestShutdownDoesNotWaitForRepliesThatAreNotTaken(t *testing.T) {
+	for name, text := range map[string]string{
+		"of HTTP/1.1": fmt.Sprintf("POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(manyRecords), manyRecords),
+		"of HTTP/2":   noWindow + post2(1, "[1]") + post2(3, manyRecords),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startOn(t, Options{}, batches, func(l net.Listener) net.Listener { return fewBytes{l} })
+			c := f.dial()
+			if err := c.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(c, text); err != nil {
+				t.Fatal(err)
+			}
+			await.Within(t, 20*time.Second, "the requests are answered", func() bool { return f.begun.Load() > 0 && f.underWay() == 0 })
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if cut, err := f.Shutdown(ctx); cut != 0 || err != nil || ctx.Err() != nil {
+				t.Error(cut, err, ctx.Err())
+			}
+		})
+	}
 }
 
 func TestShutdownDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {

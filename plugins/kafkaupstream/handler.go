@@ -174,19 +174,17 @@ func (h *Handler) refused(req Request, reply *Reply, topic string) {
 	h.log.InfoContext(logging.Minute, message, about...)
 }
 
-// Handle makes records of the request, delivers them and replies with their outcomes.
+// Handle makes records of the request, delivers them and replies with their outcomes. The caller releases the reply.
 func (h *Handler) Handle(r *Served, req Request) Reply {
 	began := time.Now()
 	ctx := deadline.New(began.Add(r.Timeout))
 	defer ctx.Release()
 	w := newWork(ctx, h.opts.Producers, r.Conn, req)
 	defer w.release()
-	if h.opts.Observer == nil {
-		return w.present(h.handle(r, req, w))
-	}
 	h.observe.Began()
 	reply := w.present(h.handle(r, req, w))
 	h.observe.Ended(r.Mode, reply.Status, time.Since(began), w.bodyBytes)
+	w.leave(&reply)
 	return reply
 }
 
@@ -327,6 +325,18 @@ func (w *work) holdMore(bytes int) error {
 		w.held += bytes
 	}
 	return nil
+}
+
+// leave leaves memory to the reply, whose text is there twice while it is sent, out of what the work holds.
+func (w *work) leave(reply *Reply) {
+	text := len(reply.Detail) + len(reply.body)
+	if text < longReply {
+		return
+	}
+	n := min(2*text, w.held)
+	w.held -= n
+	producers, conn := w.producers, w.conn
+	reply.release = func() { producers.Release(conn, n) }
 }
 
 // release gives the memory back; what a large body took is left to the garbage

@@ -49,6 +49,18 @@ type Reply struct {
 	body        []byte // the whole body, instead of what the fields come to
 	several     bool   // about several records, whose own replies are in Detail
 	unconfirmed bool   // some record may be in Kafka or not
+	release     func() // gives back the memory of a long text; nil: it is not long
+}
+
+// longReply is from how many bytes on a reply's text counts as memory that requests may take.
+const longReply = 64 << 10
+
+// Release gives back the memory that a long reply takes, which a client can be slow to take. The reply has been sent.
+func (r *Reply) Release() {
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
 }
 
 // Error makes the reply to a refused request an error, the message.

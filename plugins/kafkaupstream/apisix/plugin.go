@@ -76,13 +76,21 @@ func (p *Plugin) RequestFilter(conf any, w http.ResponseWriter, r pkghttp.Reques
 	c.Request = r
 	c.cut = lines(r.Header()) >= fewestCut
 	if served, ok := conf.(*kafkaupstream.Served); ok {
-		c.write(w, p.handler.Handle(served, c))
+		reply := p.handler.Handle(served, c)
+		c.write(w, reply)
+		reply.Release()
 	} else {
 		c.write(w, p.handler.InvalidRoute(c))
 	}
 	c.Request, c.failed = nil, nil
+	if cap(c.body) > keptBytes {
+		return
+	}
 	calls.Put(c)
 }
+
+// keptBytes is how large memory for a reply's body may be to be used again.
+const keptBytes = 64 << 10
 
 // ResponseFilter leaves the upstream's response as it is.
 func (p *Plugin) ResponseFilter(any, pkghttp.Response) {}
