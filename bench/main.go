@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintf(stderr, "about %s; Ctrl-C ends it\n", o.estimate().Round(time.Second))
-	machine := rig.DescribeMachine() // its load is that before the benchmark's own
+	machine := rig.DescribeMachine() // what others do is that before the benchmark's own
 	rows, err := measure(ctx, o, stderr)
 	if err != nil {
 		return err

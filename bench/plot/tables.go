@@ -41,7 +41,7 @@ type report struct {
 }
 
 func when(date time.Time, m rig.Machine, rounds int, duration string) string {
-	text := fmt.Sprintf("%s; %s, %d cores, load average before it %.1f; %s; %s; rounds: %d, of %s.", date.Format(time.DateOnly), m.CPU, m.Cores, m.Load, m.Kernel, m.Go, rounds, duration)
+	text := fmt.Sprintf("%s; %s, %d cores, %.1f of them in use by others before it; %s; %s; rounds: %d, of %s.", date.Format(time.DateOnly), m.CPU, m.Cores, m.Others, m.Kernel, m.Go, rounds, duration)
 	if m.Busy() {
 		return "**Provisional: the machine was busy with other work.** " + text
 	}

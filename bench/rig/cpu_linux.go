@@ -57,7 +57,7 @@ func Threads(pid int, name string) (n int, err error) {
 	return n, err
 }
 
-// DescribeMachine names what numbers depend on.
+// DescribeMachine returns what numbers depend on. On Linux it takes two seconds.
 func DescribeMachine() Machine {
 	m := Machine{CPU: "unknown", Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: "unknown"}
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -71,8 +71,25 @@ func DescribeMachine() Machine {
 	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = "Linux " + strings.TrimSpace(string(text))
 	}
-	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
-		_, _ = fmt.Sscan(string(text), &m.Load)
-	}
+	before := idleTime()
+	time.Sleep(idleLook)
+	m.Others = float64(m.Cores) - (idleTime() - before).Seconds()/idleLook.Seconds()
 	return m
+}
+
+// idleLook is how long DescribeMachine looks at what others do.
+const idleLook = 2 * time.Second
+
+// idleTime is how long all cores together have had nothing to do, since the start of the machine.
+func idleTime() time.Duration {
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return 0
+	}
+	_, idle, _ := strings.Cut(string(text), " ")
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(idle), 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -33,9 +35,15 @@ type served struct {
 // startServe starts it with routes, whose broker is b, and waits until it serves.
 func startServe(t *testing.T, b *kfake.Cluster, routes string, args ...string) *served {
 	t.Helper()
+	return startServeIn(t, nil, b, routes, args...)
+}
+
+// startServeIn is startServe with an environment.
+func startServeIn(t *testing.T, env []string, b *kfake.Cluster, routes string, args ...string) *served {
+	t.Helper()
 	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
 	s.write(b, routes)
-	s.Process = program.Start(t, binary, program.Options{Env: []string{"KAFKAUPSTREAM_LEAVE_TIMEOUT=0"}, Args: append([]string{"serve", "-f", s.file}, args...)})
+	s.Process = program.Start(t, binary, program.Options{Env: append(env, "KAFKAUPSTREAM_LEAVE_TIMEOUT=0"), Args: append([]string{"serve", "-f", s.file}, args...)})
 	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
 	return s
 }
@@ -83,6 +91,9 @@ func (s *served) ended(code int) {
 		s.t.Errorf("exit code %d\n%s", got, s.Stderr)
 	}
 }
+
+// syncAndAsync are the routes of startHTTPClients.
+const syncAndAsync = "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
 
 const oneRoute = "  - {id: one, match: {path: /one}, topic: t}\n"
 
@@ -211,12 +222,11 @@ func TestServeFollowsSymbolicLinks(t *testing.T) {
 func TestServeLosesNothingWhileRoutesAreExchanged(t *testing.T) {
 	t.Parallel()
 	b, socket := startBroker(t), socketPath(t)
-	routes := "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
-	s := startServe(t, b, routes, "--listen", "unix:"+socket)
+	s := startServe(t, b, syncAndAsync, "--listen", "unix:"+socket)
 	c := startHTTPClients(t, b, socket)
 	for i := range 5 {
 		c.more()
-		s.write(b, fmt.Sprintf("%s  - {id: other, match: {path: /other}, topic: t%d}\n", routes, i))
+		s.write(b, fmt.Sprintf("%s  - {id: other, match: {path: /other}, topic: t%d}\n", syncAndAsync, i))
 		s.Signal(syscall.SIGHUP)
 		program.Until(t, "they are read again", func() bool { return s.says("the routes were read again") > i })
 	}
@@ -231,12 +241,11 @@ func TestServeLosesNothingWhileRoutesAreExchanged(t *testing.T) {
 func TestServeHandsItsSocketOver(t *testing.T) {
 	t.Parallel()
 	b, socket := startBroker(t), socketPath(t)
-	routes := "  - {id: sync, match: {path: /sync}, topic: t}\n  - {id: async, match: {path: /async}, topic: t, delivery: async}\n"
-	s := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
+	s := startServe(t, b, syncAndAsync, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
 	c := startHTTPClients(t, b, socket)
 	for range 3 {
 		c.more()
-		next := startServe(t, b, routes, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
+		next := startServe(t, b, syncAndAsync, "--listen", "unix:"+socket, "--leave-timeout", "500ms")
 		s.Signal(syscall.SIGTERM)
 		c.more()
 		s.ended(0)
@@ -275,13 +284,13 @@ func TestServeDoesNotWaitAfterCtrlCAndSaysSo(t *testing.T) {
 }
 
 // startServeOn starts it on a socket that is passed on as systemd does it.
-func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File) *served {
+func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File, env ...string) *served {
 	t.Helper()
 	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
 	s.write(b, routes)
 	s.Process = program.Start(t, "/bin/sh", program.Options{ // standard input, as the third
 		Args:  []string{"-c", `exec 3<&0; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve -f "$1" --listen 127.0.0.1:1`, binary, s.file},
-		Stdin: socket,
+		Stdin: socket, Env: env,
 	})
 	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
 	return s
@@ -353,6 +362,79 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 	}
 	s.Signal(syscall.SIGINT)
 	s.ended(0)
+}
+
+// Between two processes there is none, and clients wait: systemd keeps the socket.
+func TestServeIsRestartedOnSystemdsSocket(t *testing.T) {
+	t.Parallel()
+	b, path := startBroker(t), socketPath(t)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	start := func() *served { return startServeOn(t, b, syncAndAsync, file, "KAFKAUPSTREAM_LEAVE_TIMEOUT=500ms") }
+	s := start()
+	c := startHTTPClients(t, b, path)
+	for range 3 {
+		c.more()
+		s.Signal(syscall.SIGTERM)
+		s.ended(0)
+		s = start()
+	}
+	c.more()
+	c.stop()
+	s.Signal(syscall.SIGTERM)
+	s.ended(0)
+	c.judge(0, 0)
+}
+
+func TestServeSocketIsForOneGroup(t *testing.T) {
+	t.Parallel()
+	group := os.Getgid()
+	if os.Getuid() == 0 {
+		group = 1
+	}
+	socket := socketPath(t)
+	s := startServe(t, startBroker(t), oneRoute, "--listen", "unix:"+socket, "--socket-group", fmt.Sprint(group))
+	info, err := os.Stat(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Sys().(*syscall.Stat_t).Gid; info.Mode().Perm() != 0o660 || int(got) != group {
+		t.Errorf("mode %v, group %d instead of %d", info.Mode(), got, group)
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
+func TestServeTraces(t *testing.T) {
+	t.Parallel()
+	otlp, c, address := startCollector(t), startBroker(t), program.FreeAddress(t)
+	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_BSP_SCHEDULE_DELAY=20", "KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_LOG_FORMAT=json"}
+	s := startServeIn(t, env, c, oneRoute, "--listen", address)
+	if got := send(t, "POST", "http://"+address+"/one", "planted", "traceparent", sampled); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	span := otlp.wait(t, 1)[0]
+	if hex.EncodeToString(span.TraceId) != sampled[3:35] || hex.EncodeToString(span.ParentSpanId) != sampled[36:52] || span.Name != "send t" {
+		t.Errorf("%v", span)
+	}
+	if got, want := header(recordsOf(t, c, 1)[0], "traceparent"), sampled[:36]+hex.EncodeToString(span.SpanId)+"-01"; got != want {
+		t.Errorf("the record has %s, the span is %s", got, want)
+	}
+	s.Signal(syscall.SIGTERM)
+	s.ended(0)
+	for _, line := range s.Stderr.Lines() {
+		if !json.Valid([]byte(line)) || strings.Contains(line, "planted") {
+			t.Errorf("not JSON, or with a payload: %s", line)
+		}
+	}
 }
 
 func TestServeSaysWhatIsWrong(t *testing.T) {
