@@ -75,22 +75,49 @@ func TestCompletionOfAnUnknownShellIsRefused(t *testing.T) {
 	}
 }
 
-// A bash that reads keys completes a command, what it takes, and the commands of spool.
-func TestCompletionWorksInBash(t *testing.T) {
-	bin := t.TempDir()
-	if err := os.Symlink(binary, filepath.Join(bin, "kafkaupstream")); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	bash := exec.CommandContext(ctx, "bash", "--norc", "--noprofile", "-i", "-o", "emacs")
-	bash.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TERM=dumb", "HISTFILE=")
-	bash.Stdin = strings.NewReader("source <(kafkaupstream completion bash)\nkafkaupstream versi\t\nkafkaupstream compl\tz\t\nkafkaupstream spool sh\t--de\t--hel\t\nexit\n")
-	out, err := bash.CombinedOutput()
-	for _, part := range []string{"\ncommit 0123abc", "#compdef kafkaupstream", "Usage: kafkaupstream spool show STREAM|RECEIPT"} {
-		if !strings.Contains(strings.ReplaceAll(string(out), "\r", ""), part) {
-			t.Errorf("%q is not in\n%s\n%v", part, out, err)
-		}
+// keysInZsh types on a terminal of its own, which zsh completes on only.
+const keysInZsh = `zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -U compinit; compinit -u -D; source <(kafkaupstream completion zsh)'
+zpty -w shell $'kafkaupstream versi\t'
+zpty -w shell $'kafkaupstream compl\tf\t'
+zpty -w shell $'kafkaupstream spool sh\t--de\t--hel\t'
+zpty -w shell exit
+while zpty -r shell line; do print -r -- $line; done
+`
+
+// Each shell completes a command, its argument, and the commands of spool. bash and zsh read keys; fish is asked.
+func TestCompletionWorksIn(t *testing.T) {
+	for _, c := range []struct {
+		shell, input string
+		args, says   []string
+	}{
+		{"bash", "source <(kafkaupstream completion bash)\nkafkaupstream versi\t\nkafkaupstream compl\tz\t\nkafkaupstream spool sh\t--de\t--hel\t\nexit\n",
+			[]string{"--norc", "--noprofile", "-i", "-o", "emacs"},
+			[]string{"\ncommit 0123abc", "#compdef kafkaupstream", "Usage: kafkaupstream spool show STREAM|RECEIPT"}},
+		{"zsh", keysInZsh, []string{"-f"},
+			[]string{"\ncommit 0123abc", "complete -c kafkaupstream", "Usage: kafkaupstream spool show STREAM|RECEIPT"}},
+		{"fish", "kafkaupstream completion fish | source\nfor line in versi 'compl' 'completion z' 'spool sh' 'spool show --de'\ncomplete -C \"kafkaupstream $line\"\nend\n",
+			[]string{"--no-config"},
+			[]string{"version\tprint the version", "completion\tprint what completes", "\nzsh\n", "show\tone record", "--dead\tdead letters"}},
+	} {
+		t.Run(c.shell, func(t *testing.T) {
+			bin := t.TempDir()
+			if err := os.Symlink(binary, filepath.Join(bin, "kafkaupstream")); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			shell := exec.CommandContext(ctx, c.shell, c.args...)
+			shell.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TERM=dumb", "HISTFILE=", "HOME="+bin, "PS1=")
+			shell.Stdin = strings.NewReader(c.input)
+			out, err := shell.CombinedOutput()
+			for _, part := range c.says {
+				if !strings.Contains(strings.ReplaceAll(string(out), "\r", ""), part) {
+					t.Errorf("%q is not in\n%s\n%v", part, out, err)
+				}
+			}
+		})
 	}
 }
 
