@@ -210,6 +210,45 @@ func TestBodyIsGoneBeforeTheReplyIsTaken(t *testing.T) {
 	}
 }
 
+// net/http lets each connection of HTTP/2 have a hundred requests and more: all together are bounded as connections are.
+func TestRequestsUnderWayAreBounded(t *testing.T) {
+	b := bounds()
+	b.Connections = 10
+	f := start(t, Options{Bounds: b}, batches)
+	text := noWindow
+	const streams = 50
+	for i := range streams {
+		text += frame(1, 5, uint32(2*i+1), "\x83\x86\x44\x02/z\x41\x01h") // POST /z, which no route takes
+	}
+	c := f.dial()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	// A reply that waits for the client has a body, which would come in a frame of its own; those that are refused end with their header.
+	ended, headers := 0, 0
+	for headers < streams {
+		var head [9]byte
+		if _, err := io.ReadFull(c.r, head[:]); err != nil {
+			t.Fatalf("%d replies, %d of them ended: %v", headers, ended, err)
+		}
+		if head[3] == 1 {
+			headers++
+			if head[4]&1 != 0 {
+				ended++
+			}
+		}
+		if _, err := c.r.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ended != streams-b.Connections {
+		t.Errorf("%d of %d requests are refused", ended, streams)
+	}
+}
+
 // A long reply takes memory that requests have a bound for, for as long as its client takes its time.
 func TestReplyThatIsNotTakenCountsAsMemory(t *testing.T) {
 	f := startOn(t, Options{}, batches, func(l net.Listener) net.Listener { return fewBytes{l} })
@@ -238,13 +277,22 @@ func TestReplyThatIsNotTakenCountsAsMemory(t *testing.T) {
 
 // A client that promises large bodies and does not send them is not to take the memory that others need.
 func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
-	f := start(t, Options{}, anyRoute)
+	b := bounds()
+	b.Connections = 2000
+	f := start(t, Options{Bounds: b}, anyRoute)
 	const size = 900 << 10
 	f.kafka.room = 2 * size
-	for range 10 {
+	const many, few = 500, 10
+	for range many {
 		f.dial().send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\nx", size))
 	}
-	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.underWay() == 10 })
+	for range few {
+		f.dial().send("POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n1\nx\n")
+	}
+	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.underWay() == many+few })
+	if held := f.kafka.holds(); held > 0 {
+		t.Errorf("%d bytes are held for bodies of which one byte has come", held)
+	}
 	c := f.dial()
 	c.send(fmt.Sprintf("POST /a HTTP/1.1\nHost: h\nContent-Length: %d\n\n%s", size, strings.Repeat("x", size)))
 	if status, _, body := c.reply(); status != 200 {

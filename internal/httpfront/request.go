@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// firstBytes is what is taken at first for a body of unknown length, and keptBytes how large a buffer for
+	// firstBytes is how much of a body is read before memory is taken for more, and keptBytes how large a buffer for
 	// bodies may be to be used again.
-	firstBytes = 4 << 10
+	firstBytes = 512
 	keptBytes  = 64 << 10
 )
 
@@ -31,11 +31,12 @@ type request struct {
 	trust  *Trust
 	proven bool // the peer is the gateway
 
-	body []byte
-	text []byte // the reply's body
+	first *[firstBytes]byte // of the body; memory of its own, since cgo lets no pointers stand beside what librdkafka reads
+	body  []byte
+	text  []byte // the reply's body
 }
 
-var requests = sync.Pool{New: func() any { return &request{} }}
+var requests = sync.Pool{New: func() any { return &request{first: new([firstBytes]byte)} }}
 
 // release ends the use of the request.
 func (r *request) release() {
@@ -46,7 +47,8 @@ func (r *request) release() {
 	if cap(text) > keptBytes {
 		text = nil
 	}
-	*r = request{body: body[:0], text: text[:0]}
+	r.http, r.reply, r.route, r.trust, r.proven = nil, nil, nil, nil, false
+	r.body, r.text = body[:0], text[:0]
 	requests.Put(r)
 }
 
@@ -164,11 +166,11 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 	case length > int64(limit):
 		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
 	}
-	err := r.read(int(length), limit, room)
-	if err == nil && len(r.body) == 0 {
+	body, err := r.read(int(length), limit, room)
+	if err == nil && len(body) == 0 {
 		return nil, nil
 	}
-	return r.body, err
+	return body, err
 }
 
 // broken is the error of a body that could not be read to its end. The connection cannot be used again.
@@ -180,32 +182,36 @@ func (r *request) broken(err error) error {
 	return kafkaupstream.ErrBodyCutOff
 }
 
-// read reads a body of so many bytes, -1 for an unknown number. It asks for room before it takes it, and only as more comes: a
-// client that promises much and sends nothing takes nothing. What has come counts too: there are two of it while it is copied.
-func (r *request) read(length, limit int, room kafkaupstream.Room) error {
-	r.body = r.body[:0]
-	for size := 0; len(r.body) != length; {
-		if len(r.body) == size {
-			if size = max(firstBytes, 2*size); length >= 0 {
-				size = min(length, max(keptBytes, 2*size)) // which is copied half as often
+// read reads a body of so many bytes, -1 for an unknown number. It asks for room before it takes it, and in proportion to what has
+// come: a client that promises much and sends nothing takes nothing. What has come counts too: there are two of it while it is copied.
+func (r *request) read(length, limit int, room kafkaupstream.Room) ([]byte, error) {
+	body := r.first[:0]
+	for size := len(r.first); len(body) != length; {
+		if len(body) == size {
+			if size == len(r.first) {
+				r.body = append(r.body[:0], body...)
 			}
-			if err := room.Hold(len(r.body) + size); err != nil {
-				return err
+			if size *= 2; length >= 0 {
+				size = min(length, 2*size) // which is copied half as often
 			}
-			r.body = slices.Grow(r.body, size-len(r.body))
+			if err := room.Hold(len(body) + size); err != nil {
+				return body, err
+			}
+			r.body = slices.Grow(r.body[:len(body)], size-len(body))
+			body = r.body
 		}
-		n, err := r.http.Body.Read(r.body[len(r.body):size])
-		r.body = r.body[:len(r.body)+n]
+		n, err := r.http.Body.Read(body[len(body):size])
+		body = body[:len(body)+n]
 		switch {
-		case len(r.body) > limit:
-			return &kafkaupstream.BodyTooLarge{Size: int64(len(r.body)), Limit: limit}
-		case errors.Is(err, io.EOF) && (length < 0 || len(r.body) == length):
-			return nil
+		case len(body) > limit:
+			return body, &kafkaupstream.BodyTooLarge{Size: int64(len(body)), Limit: limit}
+		case errors.Is(err, io.EOF) && (length < 0 || len(body) == length):
+			return body, nil
 		case err != nil:
-			return r.broken(err)
+			return body, r.broken(err)
 		}
 	}
-	return nil
+	return body, nil
 }
 
 // write answers the request.

@@ -22,8 +22,11 @@ type Bounds struct {
 	ReadTimeout   time.Duration // from there to the body's end
 	IdleTimeout   time.Duration // between two requests of a connection, and for a reply to be taken
 	HeaderBytes   int
-	Connections   int
+	Connections   int // and as many requests, of which HTTP/2 has several on one
 }
+
+// maxStreams is how many requests a connection of HTTP/2 has at once: no fewer than RFC 9113 asks for (6.5.2).
+const maxStreams = 100
 
 // Options of a server.
 type Options struct {
@@ -57,7 +60,8 @@ type Server struct {
 
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
-	begun, answered                        atomic.Int64 // requests; what has been answered may still be taken by the client
+	serving                                atomic.Int64 // requests whose replies are not taken yet
+	begun, answered                        atomic.Int64 // requests
 }
 
 // noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
@@ -75,7 +79,7 @@ func New(opts Options, routes *Routes) *Server {
 	s.http = &http.Server{
 		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout, WriteTimeout: noWriteTimeout,
-		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count,
+		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug), // what clients do wrong
 	}
 	return s
@@ -203,12 +207,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}
+	defer s.serving.Add(-1)
+	if s.serving.Add(1) > int64(s.opts.Bounds.Connections) {
+		reply := s.opts.Handler.Refuse(req, http.StatusServiceUnavailable, "too many requests are in flight", "")
+		reply.SetHeader(w.Header())
+		w.WriteHeader(reply.Status) // a body would wait for a client of HTTP/2, and the request with it
+		return
+	}
 	reply := s.answer(req)
 	defer reply.Release()
-	if r.ProtoMajor == 2 { // whose client can read all that comes, and have nothing sent; internal/bounded sees to that of HTTP/1
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.Bounds.IdleTimeout)) // of net/http's own writer: cannot fail
+	if r.ProtoMajor < 2 {
+		req.write(reply)
+		return
 	}
+	// Whose client can read all that comes, and have nothing sent; internal/bounded sees to that of HTTP/1.
+	out := http.NewResponseController(w) // of net/http's own writer: its methods fail with the stream only
+	_ = out.SetWriteDeadline(time.Now().Add(s.opts.Bounds.IdleTimeout))
 	req.write(reply)
+	_ = out.Flush() // or net/http would wait for the client after the request's end, when it counts no more
 }
 
 func (s *Server) answer(req *request) kafkaupstream.Reply {

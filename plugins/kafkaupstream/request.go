@@ -34,8 +34,7 @@ type Request interface {
 	// Var returns the value of a variable of the gateway's, "" when there is none.
 	Var(name string) string
 	// Body returns the body, which stays valid until the request has been answered, and nil where
-	// it has none. It is asked for at most once. Room is asked for memory before it is taken, as far
-	// as the length is known by then, and its error returned. Other errors are [*BodyTooLarge],
+	// it has none. It is asked for at most once. Room is asked for memory before it is taken, and its error returned. Other errors are [*BodyTooLarge],
 	// [ErrBodySlow], [ErrBodyCutOff], [ErrBodyLost], and any where the gateway has failed. What was read comes
 	// with them.
 	Body(limit int, room Room) ([]byte, error)
