@@ -80,10 +80,14 @@ func (w *work) numberNext() int {
 	return len(w.batch.Records) + 1
 }
 
-// takeRecord takes the memory of another record of a batch, with a value of so many bytes.
+// takeRecord takes the memory of another record of a batch, with a value of so many bytes, if there is time for it: each may be
+// dear to validate.
 func (w *work) takeRecord(number, bytes int) error {
 	if number > maxBatch {
 		return refuse(413, fmt.Sprintf("the batch has more than %d records", maxBatch))
+	}
+	if w.ctx.Err() != nil {
+		return unavailable("the batch's records could not be read in time")
 	}
 	if w.holdMore(recordMemory+bytes) != nil {
 		return noRoom()

@@ -79,8 +79,8 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	if err != nil {
 		return refuse(400, err.Error())
 	}
-	if w.holdMore(recordMemory+len(made.Value)+memoryOf(made.Headers)) != nil {
-		return noRoom()
+	if full := w.takeRecord(w.numberNext(), len(made.Value)+memoryOf(made.Headers)); full != nil {
+		return refusal(full)
 	}
 	d := w.next()
 	d.Value = made.Value

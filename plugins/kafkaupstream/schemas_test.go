@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -56,5 +57,29 @@ func TestSchemaOfARegistryIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 	}
 	if len(sender.sent) != 2 {
 		t.Errorf("%d records were produced", len(sender.sent))
+	}
+}
+
+// dearSchema is one that small values cost much: what two alternatives have in common is tried twice at each level.
+const dearSchema = `{"$defs":{"n":{"oneOf":[{"type":"object","required":["and"],"properties":{"and":{"type":"array","items":{"$ref":"#/$defs/n"}},"note":{"type":"string"}}},
+	{"type":"object","required":["and"],"properties":{"and":{"type":"array","items":{"$ref":"#/$defs/n"}},"weight":{"type":"number"}}},{"type":"object","required":["field"]}]}},"$ref":"#/$defs/n"}`
+
+// Each value has a bound, and a body has ten thousand of them: whoever sends them would keep others from the schema for minutes.
+func TestBatchIsNotValidatedBeyondItsTime(t *testing.T) {
+	const levels, records = 10, 3000
+	refused, valid := strings.Repeat(`{"and":[`, levels)+`{}`+strings.Repeat(`]}`, levels), strings.Repeat(`{"note":1,"and":[`, levels)+`{"field":1}`+strings.Repeat(`]}`, levels)
+	for name, c := range map[string]struct{ config, path, media, record string }{
+		"each record has a reply of its own":         {`"dialects":["confluent"]`, "/v3/clusters/c/topics/t/records", jsonType, `{"value":{"type":"JSON","data":` + refused + `}}`},
+		"the first that is refused ends the request": {`"batch":true`, "/", "application/x-ndjson", valid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sender := &fakeSender{}
+			handler := newHandler(sender, nil)
+			route := mustPrepare(t, handler, mustParse(t, fmt.Sprintf(`{%s,"topic":"t",%s,"timeout_ms":100,"schema":{"inline":%s}}`, brokers, c.config, dearSchema)))
+			reply := handler.Handle(route, &fakeRequest{method: "POST", path: c.path, headers: h{"content-type": c.media}, body: strings.Repeat(c.record+"\n", records)})
+			if reply.Status != 503 || reply.Delivered != DeliveredNo || len(sender.sent) > 0 {
+				t.Errorf("%d %s, %d records", reply.Status, reply.AppendBody(nil), len(sender.sent))
+			}
+		})
 	}
 }
