@@ -88,8 +88,8 @@ func (r *Served) idempotencyKey(req Request, w *work, text string) (key idempote
 	} else if client, refused = expand(scope, req); refused != nil {
 		return key, refused
 	}
-	key.Holder = r.Conn.Origin() + " " + r.TopicText.Text
-	key.Scope = r.Conn.Origin() + " " + w.topic
+	key.Holder = r.Conn.Origin() + " " + r.TopicText.Text + r.TopicEnd
+	key.Scope = r.Conn.Origin() + " " + w.topic + r.TopicEnd
 	if client != "" {
 		key.Holder += " " + client
 		key.Scope += " " + client

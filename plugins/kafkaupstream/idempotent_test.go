@@ -127,6 +127,22 @@ func TestIdempotencyFindsOutWhatBecameOfAUnit(t *testing.T) {
 	}
 }
 
+// An event that goes to two sites under its id goes to two topics.
+func TestIdempotencyKeyIsOfOneVirtualHost(t *testing.T) {
+	sender := &fakeSender{}
+	handler := newHandler(sender, nil)
+	for _, site := range []string{"site1", "site2", "site2"} {
+		served := mustPrepare(t, handler, mustParse(t, `{"transport_url":"kafka://h:9092/`+site+`","topic":"events","delivery":"sync","idempotency":{}}`))
+		reply := handler.Handle(served, &fakeRequest{method: "POST", headers: h{"idempotency-key": "k"}, body: "x"})
+		if body := string(reply.AppendBody(nil)); reply.Status != 200 || !strings.Contains(body, `"topic":"events.`+site+`"`) {
+			t.Errorf("%s: %d %s", site, reply.Status, body)
+		}
+	}
+	if len(sender.sent) != 2 {
+		t.Errorf("%d records", len(sender.sent))
+	}
+}
+
 func TestIdempotencyDoesOneOfTwoRequestsAtOnce(t *testing.T) {
 	under, done := make(chan struct{}), make(chan struct{})
 	sender := &fakeSender{send: func(*record.Record, bool) (record.Ack, *record.Error) {
