@@ -66,7 +66,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	fs.DurationVar(&o.bounds.ReadTimeout, "read-timeout", time.Minute, "how long a whole request may take to arrive")
 	fs.DurationVar(&o.bounds.IdleTimeout, "idle-timeout", 3*time.Minute, "how long a connection may wait for its next request, or for its client to read a reply")
 	sizeVar(fs, &o.bounds.HeaderBytes, "max-header-bytes", 32<<10, "the `size` of the largest header")
-	fs.IntVar(&o.bounds.Connections, "max-connections", 10000, "how many clients may be connected")
+	fs.IntVar(&o.bounds.Connections, "max-connections", 10000, "how many clients may be connected, and how many requests under way")
 	fs.DurationVar(&o.drain, "drain-timeout", supervisedDrain, "how long requests and queued records may take at the end")
 	fs.DurationVar(&o.leave, "leave-timeout", defaultLeave, "how long it serves on after SIGTERM, not ready, until load balancers have noticed")
 	check := o.coreFlags(fs)

@@ -34,7 +34,7 @@ func newTestConsole(t *testing.T) *Console {
 	c := New(Options{
 		Gateway: "http://127.0.0.1:9080", Brokers: "127.0.0.1:9092", Broker: &testBroker{}, ListenHost: "dev.example", AllowOrigins: []string{"http://localhost:3000"},
 		Routes: func() []Route {
-			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &routeconf.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no"}}
+			return []Route{{ID: "a", URIs: []string{"/a"}, Summary: &routeconf.Summary{Topic: "t", Delivery: "sync"}}, {ID: "b", Problem: "no", Hosts: []string{"orders.example", "*.shop.example"}}}
 		},
 		Partitions: func() (map[string]int, error) { return map[string]int{"t": 4, "a": 1}, nil },
 	})
@@ -93,6 +93,22 @@ func TestGatewayIsForItsOwnPageOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A browser names the origin of no GET to the page's own host, which somebody else's DNS may point here. On some routes a GET makes a record.
+func TestGatewayTakesAGetByItsNamesOnly(t *testing.T) {
+	c := newTestConsole(t)
+	front := c.Before(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }))
+	for host, want := range map[string]int{
+		"127.0.0.1:9080": 200, "localhost": 200, "dev.example:9080": 200, "orders.example:9080": 200, "Orders.Example": 200, "eu.shop.example": 200,
+		"evil.example:9080": 403, "shop.example.evil": 403, "": 403,
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if resp := ask(front, method, "/orders", host); resp.StatusCode != want {
+				t.Errorf("%s of %q: %d, want %d", method, host, resp.StatusCode, want)
+			}
+		}
 	}
 }
 

@@ -25,11 +25,7 @@ func guard(h http.Header) {
 // else's whose name was pointed at this machine (DNS rebinding) would be of the same origin as the console: it has a
 // name in Host that is neither an address nor one that was asked for.
 func (c *Console) knownHost(hostPort string) bool {
-	host := hostPort
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
+	host := hostName(hostPort)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -39,17 +35,40 @@ func (c *Console) knownHost(hostPort string) bool {
 	return host != "" && strings.EqualFold(host, c.options.ListenHost)
 }
 
+// hostName is the name in Host, in lower case.
+func hostName(hostPort string) string {
+	if i := strings.LastIndexByte(hostPort, ':'); i >= 0 && !strings.HasSuffix(hostPort, "]") {
+		hostPort = hostPort[:i]
+	}
+	return strings.ToLower(strings.Trim(hostPort, "[]"))
+}
+
+// routeHost reports whether a route is for this host by name.
+func (c *Console) routeHost(host string) bool {
+	return slices.ContainsFunc(c.options.Routes(), func(r Route) bool {
+		return slices.ContainsFunc(r.Hosts, func(pattern string) bool {
+			end, wild := strings.CutPrefix(strings.ToLower(pattern), "*")
+			return host == end || wild && strings.HasSuffix(host, end)
+		})
+	})
+}
+
 // foreign reports whether a request for the gateway comes from a web page that is not its own. Such a page reads no answer,
 // but a simple POST (a form, a fetch of text/plain) needs none to produce a record.
 func (c *Console) foreign(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	switch {
 	case origin == "":
-		return !sameOrigin(r)
+		return !sameOrigin(r) || namesNoOrigin(r) && !c.knownHost(r.Host) && !c.routeHost(hostName(r.Host))
 	case slices.Contains(c.options.AllowOrigins, origin):
 		return false
 	}
 	return !sameOrigin(r) || !c.knownHost(r.Host)
+}
+
+// namesNoOrigin reports whether a browser leaves the origin out where a page asks its own host, over plain HTTP.
+func namesNoOrigin(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
 // sameOrigin reports whether a request comes from the console's own page, from a person, or from a program: what sends

@@ -34,9 +34,10 @@ type adminRoute struct {
 func routeKey(id string) string { return "/apisix/routes/" + id }
 
 // serveAdmin serves the Admin API. There is no key to guard it, so it takes no request that a web page could have made:
-// none from a page (Origin), and none under a name that somebody else's DNS gives to this machine (Host).
+// none from a page (Origin), and none under a name that somebody else's DNS gives to this machine (Host); and none of another
+// machine, since routes may have passwords in them.
 func (g *Gateway) serveAdmin(w http.ResponseWriter, r *http.Request, path string) {
-	if r.Header.Get("Origin") != "" || !isLoopback(hostName(r.Host)) {
+	if r.Header.Get("Origin") != "" || !isLoopback(hostName(r.Host)) || !remoteAddr(r.RemoteAddr).IsLoopback() {
 		writeJSON(w, http.StatusForbidden,
 			errorMsg{"the Admin API of this development gateway is for this machine, and not for web pages"})
 		return

@@ -15,10 +15,14 @@ const conf = `"plugins":{"ext-plugin-post-req":{"conf":[{"name":"p","value":"{}"
 func admin(t *testing.T, g *Gateway, method, path, body string, headers ...string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Host = "127.0.0.1:9080"
+	r.Host, r.RemoteAddr = "127.0.0.1:9080", "127.0.0.1:50000"
 	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Host" {
+		switch headers[i] {
+		case "Host":
 			r.Host = headers[i+1]
+			continue
+		case "from":
+			r.RemoteAddr = headers[i+1]
 			continue
 		}
 		r.Header.Set(headers[i], headers[i+1])
@@ -183,6 +187,9 @@ func TestAdminIsForThisMachineOnly(t *testing.T) {
 		{"a name that ends like localhost", []string{"Host", "evillocalhost"}, 403},
 		{"another address", []string{"Host", "192.168.0.1:9080"}, 403},
 		{"no host", []string{"Host", ""}, 403},
+		{"another machine, which names this one", []string{"from", "192.0.2.1:50000", "Host", "localhost:9080"}, 403},
+		{"this machine, over IPv6", []string{"from", "[::1]:50000"}, 200},
+		{"this machine, over a socket that takes both", []string{"from", "[::ffff:127.0.0.1]:50000"}, 200},
 		{"a web page", []string{"Origin", "http://evil.example"}, 403},
 		{"a local web page", []string{"Origin", "http://127.0.0.1:9080"}, 403},
 		{"a sandboxed web page", []string{"Origin", "null"}, 403},

@@ -22,7 +22,7 @@ type Bounds struct {
 	ReadTimeout   time.Duration // from there to the body's end
 	IdleTimeout   time.Duration // between two requests of a connection, and for a reply to be taken
 	HeaderBytes   int
-	Connections   int // and as many requests, of which HTTP/2 has several on one
+	Connections   int // and as many requests, of which HTTP/2 has several on one; 0: any number of these
 }
 
 // maxStreams is how many requests a connection of HTTP/2 has at once: no fewer than RFC 9113 asks for (6.5.2).
@@ -208,7 +208,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	defer s.serving.Add(-1)
-	if s.serving.Add(1) > int64(s.opts.Bounds.Connections) {
+	if most := int64(s.opts.Bounds.Connections); s.serving.Add(1) > most && most > 0 {
 		reply := s.opts.Handler.Refuse(req, http.StatusServiceUnavailable, "too many requests are in flight", "")
 		reply.SetHeader(w.Header())
 		w.WriteHeader(reply.Status) // a body would wait for a client of HTTP/2, and the request with it
