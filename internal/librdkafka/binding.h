@@ -86,16 +86,24 @@ typedef struct rd_kafka_metadata {
 extern rd_kafka_conf_t *rd_kafka_conf_new(void);
 extern void rd_kafka_conf_destroy(rd_kafka_conf_t *conf);
 extern int rd_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char *errstr, size_t errstr_size);
+extern int rd_kafka_conf_get(const rd_kafka_conf_t *conf, const char *name, char *dest, size_t *size);
 extern void rd_kafka_conf_set_events(rd_kafka_conf_t *conf, int events);
 
 extern rd_kafka_t *rd_kafka_new(int type, rd_kafka_conf_t *conf, char *errstr, size_t errstr_size);
 extern void rd_kafka_destroy(rd_kafka_t *rk);
+extern const char *rd_kafka_version_str(void);
 extern int rd_kafka_outq_len(rd_kafka_t *rk);
 extern rd_kafka_resp_err_t rd_kafka_flush(rd_kafka_t *rk, int timeout_ms);
 extern rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *rk, int purge_flags);
 extern rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *rk, char *errstr, size_t errstr_size);
 extern const char *rd_kafka_err2str(rd_kafka_resp_err_t err);
 extern rd_kafka_error_t *rd_kafka_sasl_set_credentials(rd_kafka_t *rk, const char *username, const char *password);
+
+typedef struct rd_kafka_mock_cluster_s rd_kafka_mock_cluster_t; // of rdkafka_mock.h
+extern rd_kafka_mock_cluster_t *rd_kafka_handle_mock_cluster(const rd_kafka_t *rk);
+extern const char *rd_kafka_mock_cluster_bootstraps(const rd_kafka_mock_cluster_t *cluster);
+extern int rd_kafka_mock_broker_set_down(rd_kafka_mock_cluster_t *cluster, int32_t broker);
+extern int rd_kafka_mock_broker_set_up(rd_kafka_mock_cluster_t *cluster, int32_t broker);
 
 extern rd_kafka_queue_t *rd_kafka_queue_get_main(rd_kafka_t *rk);
 extern void rd_kafka_queue_destroy(rd_kafka_queue_t *rkqu);

@@ -1,26 +1,10 @@
 package librdkafka
 
-// #include <stddef.h>
+// #include "binding.h"
 //
-// // Weak, as in conf.go. OpenSSL may be missing also later: where librdkafka is linked dynamically it brings its own.
-// typedef struct rd_kafka_conf_s kulinked_conf_t;
-// #define KULINKED __attribute__((weak))
-// extern const char *rd_kafka_version_str(void) KULINKED;
-// extern kulinked_conf_t *rd_kafka_conf_new(void) KULINKED;
-// extern void rd_kafka_conf_destroy(kulinked_conf_t *conf) KULINKED;
-// extern int rd_kafka_conf_get(const kulinked_conf_t *conf, const char *name, char *dest, size_t *size) KULINKED;
-// extern const char *OpenSSL_version(int type) KULINKED;
-//
-// enum { kulinked_ok = 0, kulinked_openssl = 0 }; // RD_KAFKA_CONF_OK, OPENSSL_VERSION
-//
-// static const char *kulinked_version(void) { return rd_kafka_version_str(); }
-// static const char *kulinked_openssl_version(void) { return OpenSSL_version ? OpenSSL_version(kulinked_openssl) : ""; }
-// static void kulinked_features(char *dest, size_t size) {
-//   kulinked_conf_t *conf = rd_kafka_conf_new();
-//   if (rd_kafka_conf_get(conf, "builtin.features", dest, &size) != kulinked_ok)
-//     dest[0] = 0;
-//   rd_kafka_conf_destroy(conf);
-// }
+// // Weak: where librdkafka is linked dynamically it brings its own.
+// extern const char *OpenSSL_version(int type) __attribute__((weak));
+// static const char *ku_openssl_version(void) { return OpenSSL_version ? OpenSSL_version(0) : ""; }
 import "C"
 
 // Linked is the C libraries that are linked in.
@@ -33,9 +17,10 @@ type Linked struct {
 
 // LinkedIn asks the libraries.
 func LinkedIn() Linked {
-	var features [512]C.char
-	C.kulinked_features(&features[0], C.size_t(len(features)))
+	conf := C.rd_kafka_conf_new()
+	defer C.rd_kafka_conf_destroy(conf)
 	return Linked{
-		Librdkafka: C.GoString(C.kulinked_version()), Features: C.GoString(&features[0]), OpenSSL: C.GoString(C.kulinked_openssl_version()),
+		Librdkafka: C.GoString(C.rd_kafka_version_str()), Features: read(conf, "builtin.features"),
+		OpenSSL: C.GoString(C.ku_openssl_version()),
 	}
 }

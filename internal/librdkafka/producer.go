@@ -90,26 +90,34 @@ func NewProducer(props map[string]string, h Handler) (*Producer, error) {
 		return nil, err
 	}
 	C.rd_kafka_conf_set_events(conf, C.KU_EVENT_DR|C.KU_EVENT_LOG|C.KU_EVENT_ERROR|C.KU_EVENT_STATS)
-	var text [errorSize]C.char
-	runtime.LockOSThread() // whose the last error is
-	defer runtime.UnlockOSThread()
-	rk := C.rd_kafka_new(C.KU_PRODUCER, conf, &text[0], errorSize)
-	if rk == nil {
-		code := Code(C.rd_kafka_last_error())
-		C.rd_kafka_conf_destroy(conf) // rd_kafka_new takes it only when it succeeds
-		if code == kafka.ErrCritSysResource {
-			return nil, fmt.Errorf("%w: %s", ErrNoResources, C.GoString(&text[0]))
-		}
-		return nil, errors.New(C.GoString(&text[0]))
+	rk, err := create(conf)
+	if err != nil {
+		return nil, err
 	}
 	p := &Producer{rk: rk, handler: h, topics: map[string]*Topic{}}
-	var err error
 	if p.reports, err = newReports(p); err != nil {
 		C.rd_kafka_destroy(rk)
 		return nil, fmt.Errorf("%w: %w", ErrNoResources, err)
 	}
 	go p.reports.loop()
 	return p, nil
+}
+
+// create makes a producer of conf, which it takes over.
+func create(conf *C.rd_kafka_conf_t) (*C.rd_kafka_t, error) {
+	var text [errorSize]C.char
+	runtime.LockOSThread() // whose the last error is
+	defer runtime.UnlockOSThread()
+	rk := C.rd_kafka_new(C.KU_PRODUCER, conf, &text[0], errorSize)
+	if rk != nil {
+		return rk, nil
+	}
+	code := Code(C.rd_kafka_last_error())
+	C.rd_kafka_conf_destroy(conf) // rd_kafka_new takes it only when it succeeds
+	if code == kafka.ErrCritSysResource {
+		return nil, fmt.Errorf("%w: %s", ErrNoResources, C.GoString(&text[0]))
+	}
+	return nil, errors.New(C.GoString(&text[0]))
 }
 
 // ErrNoResources is why a producer cannot be made now, and may be later.
