@@ -16,7 +16,7 @@ func IsJSONMediaType(contentType string) bool {
 
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	kind, subtype, _ := strings.Cut(strings.Trim(mediaType, " \t"), "/")
-	if !isToken(kind) || !isToken(subtype) {
+	if !IsToken(kind) || !IsToken(subtype) {
 		return false
 	}
 	if name := len(subtype) - len(suffix); name > 0 && strings.EqualFold(subtype[name:], suffix) {
@@ -25,8 +25,9 @@ func IsJSONMediaType(contentType string) bool {
 	return strings.EqualFold(kind, "application") && strings.EqualFold(subtype, "json")
 }
 
-// isToken also keeps out of EqualFold the letters beyond ASCII that fold into it, such as ſ into s.
-func isToken(s string) bool {
+// IsToken reports whether a text is a token (RFC 9110, 5.6.2), as names of header fields and of media types are. It keeps letters
+// beyond ASCII out, some of which EqualFold takes for others, such as ſ for s.
+func IsToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if !isDigit(c) && (c|0x20 < 'a' || 'z' < c|0x20) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {

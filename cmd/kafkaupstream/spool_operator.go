@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
@@ -102,18 +102,10 @@ func readTarget(path string) (*durable.Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration in %s is invalid:\n%w", path, err)
 	}
-	var also struct {
-		Delivery         string `json:"delivery"`
-		OnPermanentError string `json:"on_permanent_error"`
-		Transactional    bool   `json:"transactional"`
-	}
-	if err := json.Unmarshal(text, &also); err != nil {
-		return nil, fmt.Errorf("the configuration in %s is invalid: %w", path, err)
-	}
-	if also.Delivery != "durable" {
+	if route.Mode.Delivery != record.Durable {
 		return nil, fmt.Errorf("the configuration in %s is not for durable delivery: \"delivery\": \"durable\" is missing", path)
 	}
-	return &durable.Target{Config: route.Conn.Route(), OnPermanentError: also.OnPermanentError, Transactional: also.Transactional}, nil
+	return &durable.Target{Config: route.Conn.Route(), OnPermanentError: durable.Policy(route.Suspend).String(), Transactional: route.Mode.Transactional}, nil
 }
 
 // confirm asks a person; the error says that the answer was not yes.

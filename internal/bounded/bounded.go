@@ -52,7 +52,11 @@ func (c *boundedConn) Write(b []byte) (int, error) {
 // CloseWrite tells the peer that nothing more comes. net/http does so where it closes a connection of which it has not
 // read everything: without that the peer may not see the last reply.
 func (c *boundedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+	conn := c.Conn
+	if wrapped, ok := conn.(interface{ Raw() net.Conn }); ok { // of the PROXY protocol
+		conn = wrapped.Raw()
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

@@ -164,7 +164,7 @@ func (l *linter) entry(e apisixroute.Entry) Config {
 		l.problem(e.Path, "it is missing: the configuration as a JSON string")
 		return c
 	case !ok:
-		l.problem(e.Path, "expected the configuration as a JSON string, got %s; `kafkaupstream route` prints it as APISIX wants it", typeName(e.Value))
+		l.problem(e.Path, "expected the configuration as a JSON string, got %s; `kafkaupstream route` prints it as APISIX wants it", routeconf.TypeName(e.Value))
 		object, err := json.Marshal(e.Value)
 		if err != nil {
 			return c
@@ -236,18 +236,6 @@ func (l *linter) noReference(path, text string) bool {
 		l.warn(path, NotReplaced)
 	}
 	return false
-}
-
-func typeName(v any) string {
-	switch v.(type) {
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	case bool:
-		return "a boolean"
-	}
-	return "a number"
 }
 
 // config looks at a plugin's configuration and returns its route if it is valid.

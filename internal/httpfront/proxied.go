@@ -19,26 +19,5 @@ func ParseProxies(ranges []string) (Proxies, error) {
 
 // proxied is the listener with the clients' addresses for those of the proxies. A header has to come within the timeout.
 func proxied(l net.Listener, from Proxies, timeout time.Duration) net.Listener {
-	return proxiedListener{&proxyproto.Listener{Listener: l, ConnPolicy: from, ReadHeaderTimeout: timeout}}
-}
-
-type proxiedListener struct{ net.Listener }
-
-// Accept returns the next connection.
-func (l proxiedListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if p, ok := c.(*proxyproto.Conn); ok {
-		return proxiedConn{p}, err
-	}
-	return c, err
-}
-
-type proxiedConn struct{ *proxyproto.Conn }
-
-// CloseWrite tells the peer that nothing more comes, as bounded.Listener's connections do.
-func (c proxiedConn) CloseWrite() error {
-	if half, ok := c.Raw().(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
+	return &proxyproto.Listener{Listener: l, ConnPolicy: from, ReadHeaderTimeout: timeout}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/nearest"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/transporturl"
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // Override is a value of the record that a client's header may replace.
@@ -364,7 +365,7 @@ const nestedConfig = "default.topic.config"
 func (c *configReader) readConfig(path string, v any) {
 	fields, ok := v.([]field)
 	if !ok {
-		c.problem(path, "expected an object of librdkafka properties, got %s", typeName(v))
+		c.problem(path, "expected an object of librdkafka properties, got %s", TypeName(v))
 		return
 	}
 	c.properties = kafkaconf.Properties{}
@@ -401,7 +402,7 @@ func (c *configReader) property(path string, f field) {
 		c.problem(path, "expected a string, a number or a boolean, got a list%s", hint)
 		return
 	default:
-		c.problem(path, "expected a string, a number or a boolean, got %s", typeName(v))
+		c.problem(path, "expected a string, a number or a boolean, got %s", TypeName(v))
 		return
 	}
 	if err := c.reference(path, f.name, value); err != nil {
@@ -421,11 +422,9 @@ func (c *configReader) readHeaderPrefix(path string, v any) {
 	if !ok {
 		return
 	}
-	for _, b := range []byte(prefix) {
-		if !isTokenByte(b) {
-			c.problem(path, "it has a character that an HTTP header name cannot have")
-			return
-		}
+	if prefix != "" && !utils.IsToken(prefix) {
+		c.problem(path, "it has a character that an HTTP header name cannot have")
+		return
 	}
 	c.route.Prefix = strings.ToLower(prefix)
 }
@@ -442,7 +441,7 @@ func (c *configReader) readTopic(path string, v any) {
 func (c *configReader) readRecordHeaders(path string, v any) {
 	fields, ok := v.([]field)
 	if !ok {
-		c.problem(path, "expected an object of header names and values, got %s", typeName(v))
+		c.problem(path, "expected an object of header names and values, got %s", TypeName(v))
 		return
 	}
 	if len(fields) > MaxRecordHeaders {
@@ -516,7 +515,7 @@ func (c *configReader) readOnPermanentError(path string, v any) {
 func (c *configReader) text(path string, v any) (string, bool) {
 	s, ok := v.(string)
 	if !ok {
-		c.problem(path, "expected a string, got %s", typeName(v))
+		c.problem(path, "expected a string, got %s", TypeName(v))
 	}
 	return s, ok
 }
@@ -533,7 +532,7 @@ func (c *configReader) template(path string, v any) Template {
 func (c *configReader) boolean(path string, v any) bool {
 	b, ok := v.(bool)
 	if !ok {
-		c.problem(path, "expected true or false, got %s", typeName(v))
+		c.problem(path, "expected true or false, got %s", TypeName(v))
 	}
 	return b
 }
@@ -541,7 +540,7 @@ func (c *configReader) boolean(path string, v any) bool {
 func (c *configReader) integer(path string, v any, lowest, highest int64) (int64, bool) {
 	number, ok := v.(json.Number)
 	if !ok {
-		c.problem(path, "expected an integer from %d to %d, got %s", lowest, highest, typeName(v))
+		c.problem(path, "expected an integer from %d to %d, got %s", lowest, highest, TypeName(v))
 		return 0, false
 	}
 	n, err := number.Int64()
@@ -563,13 +562,13 @@ func (c *configReader) oneOf(path string, v any, choices map[string]func()) {
 		c.problem(path, "expected one of %s, got %.40q%s", nearest.Quoted(names), s, nearest.Hint(s, names, nearest.Near(s)))
 		return
 	}
-	c.problem(path, "expected one of %s, got %s", nearest.Quoted(names), typeName(v))
+	c.problem(path, "expected one of %s, got %s", nearest.Quoted(names), TypeName(v))
 }
 
 func (c *configReader) each(path string, v any, f func(path string, v any)) {
 	list, ok := v.([]any)
 	if !ok {
-		c.problem(path, "expected a list, got %s", typeName(v))
+		c.problem(path, "expected a list, got %s", TypeName(v))
 		return
 	}
 	for i, v := range list {
@@ -595,9 +594,4 @@ func matches(patterns []string, name string) bool {
 		ok, _ := path.Match(pattern, name)
 		return ok
 	})
-}
-
-// isTokenByte tells of the characters of an HTTP field name (RFC 9110, 5.6.2).
-func isTokenByte(b byte) bool {
-	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
 }

@@ -35,7 +35,7 @@ func readObject(text []byte) ([]field, error) {
 	}
 	object, ok := v.([]field)
 	if !ok {
-		return nil, fmt.Errorf("the configuration must be a JSON object, got %s", typeName(v))
+		return nil, fmt.Errorf("the configuration must be a JSON object, got %s", TypeName(v))
 	}
 	return object, nil
 }
@@ -96,13 +96,14 @@ func readFields(dec *json.Decoder, depth int) ([]field, error) {
 	return object, err
 }
 
-func typeName(v any) string {
+// TypeName names the type of what a JSON decoder has made.
+func TypeName(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
 	case string:
 		return "a string"
-	case json.Number:
+	case json.Number, float64, int, int64, uint64:
 		return "a number"
 	case bool:
 		return "a boolean"

@@ -169,7 +169,7 @@ func (c *configReader) compile(s *Schema) {
 	text, isText := s.text.(string)
 	switch {
 	case s.Name.Format == schema.Protobuf && !isText:
-		c.problem(s.path+".inline", "expected the text of a .proto file, got %s", typeName(s.text))
+		c.problem(s.path+".inline", "expected the text of a .proto file, got %s", TypeName(s.text))
 		return
 	case s.Name.Format == schema.Avro && isText && strings.ContainsAny(text, "{["): // its JSON, in a string
 	case s.Name.Format != schema.Protobuf:

@@ -68,7 +68,7 @@ type schemaKeyReader = func(c *configReader, s *Schema, path string, v any)
 func readKeys[F any](c *configReader, path string, v any, t table[F], read func(f F, path string, v any)) ([]field, bool) {
 	fields, ok := v.([]field)
 	if !ok {
-		c.problem(path, "expected an object, got %s", typeName(v))
+		c.problem(path, "expected an object, got %s", TypeName(v))
 		return nil, false
 	}
 	if path != "" {

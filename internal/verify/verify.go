@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
+	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
 // Options of a run.
@@ -53,8 +53,6 @@ const (
 	MaxSize        = 16 << 20
 )
 
-var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
-
 // Check returns what is wrong with the options, "" for nothing.
 func (o *Options) Check() string {
 	for _, number := range []struct {
@@ -83,7 +81,7 @@ func (o *Options) Check() string {
 		return "--body has " + ValueMark + " where the record is to stand"
 	}
 	for _, h := range o.Headers {
-		if !headerName.MatchString(h.Name) || strings.ContainsAny(h.Value, "\r\n\x00") {
+		if !utils.IsToken(h.Name) || strings.ContainsAny(h.Value, "\r\n\x00") {
 			return "--header is 'Name: value'"
 		}
 	}
