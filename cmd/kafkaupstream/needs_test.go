@@ -44,10 +44,10 @@ func TestWhatTestsNeedIsNamedAtOnce(t *testing.T) {
 	}
 	for _, line := range []string{
 		"missing: go, of the version in go.mod or newer: https://go.dev/dl/",
-		"missing: cc mvn python node npm chromium kcat nginx shellcheck promtool (python: 3.11 or 3.12, with venv)",
-		"  apt-get install build-essential maven python3-venv nodejs npm chromium kcat nginx-light shellcheck prometheus   # as root; make test does it itself",
-		"  dnf install gcc maven python3.12 nodejs nodejs-npm chromium kcat nginx ShellCheck golang-github-prometheus",
-		"  brew install gcc maven python@3.12 node node chromium kcat nginx shellcheck prometheus",
+		"missing: cc mvn python node npm chromium zsh fish kcat nginx shellcheck promtool (python: 3.11 or 3.12, with venv)",
+		"  apt-get install build-essential maven python3-venv nodejs npm chromium zsh fish kcat nginx-light shellcheck prometheus   # as root; make test does it itself",
+		"  dnf install gcc maven python3.12 nodejs nodejs-npm chromium zsh fish kcat nginx ShellCheck golang-github-prometheus",
+		"  brew install gcc maven python@3.12 node node chromium zsh fish kcat nginx shellcheck prometheus",
 	} {
 		if !strings.Contains(out, line+"\n") {
 			t.Errorf("no %q in\n%s", line, out)
@@ -87,7 +87,7 @@ func TestContainersWithoutComposeLeaveNothingBehind(t *testing.T) {
 }
 
 func TestWhatTestsNeedIsInstalledOnDebianAsRoot(t *testing.T) {
-	all := map[string]string{"id": "echo 0", "go": "", "python3.11": "", "cc": "", "java": "", "mvn": "", "node": "", "npm": "", "chromium": "", "curl": "", "kcat": "", "nginx": "", "promtool": "",
+	all := map[string]string{"id": "echo 0", "go": "", "python3.11": "", "cc": "", "java": "", "mvn": "", "node": "", "npm": "", "chromium": "", "zsh": "", "fish": "", "curl": "", "kcat": "", "nginx": "", "promtool": "",
 		"apt-get": `echo "apt-get $*"`}
 	out, err := needs(machine(t, all))
 	if err != nil || out != "installing: jq shellcheck\napt-get update -qq\napt-get install -y -qq --no-install-recommends jq shellcheck\n" {
