@@ -249,6 +249,41 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	}
 }
 
+// Of a request that is refused before its body is read, HTTP/2 would keep the body for as long as the client takes no reply.
+func TestBodyThatNobodyReadsIsNotKept(t *testing.T) {
+	f := start(t, Options{}, batches)
+	const connections, size = 20, 900 << 10
+	before := inUse()
+	text := noWindow + frame(1, 4, 1, "\x83\x86\x44\x02/z\x41\x01h") // POST /z, which no route takes
+	for range size / (16 << 10) {
+		text += frame(0, 0, 1, strings.Repeat("x", 16<<10))
+	}
+	text += frame(6, 0, 0, "12345678") // PING: its answer comes when all of that has come
+	for range connections {
+		c := f.dial()
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		for answered := false; !answered; {
+			var head [9]byte
+			if _, err := io.ReadFull(c.r, head[:]); err != nil {
+				t.Fatal(err)
+			}
+			answered = head[3] == 6
+			if _, err := c.r.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	await.Within(t, 20*time.Second, "all are answered", func() bool { return f.answered.Load() == connections })
+	if each := (inUse() - before) / connections; each > size/4 {
+		t.Errorf("each takes %d bytes", each)
+	}
+}
+
 // A long reply takes memory that requests have a bound for, for as long as its client takes its time.
 func TestReplyThatIsNotTakenCountsAsMemory(t *testing.T) {
 	f := startOn(t, Options{}, batches, func(l net.Listener) net.Listener { return fewBytes{l} })

@@ -223,6 +223,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Whose client can read all that comes, and have nothing sent; internal/bounded sees to that of HTTP/1.
 	out := http.NewResponseController(w) // of net/http's own writer: its methods fail with the stream only
 	_ = out.SetWriteDeadline(time.Now().Add(s.opts.Bounds.IdleTimeout))
+	_ = r.Body.Close() // what nobody has read is kept otherwise
 	req.write(reply)
 	_ = out.Flush() // or net/http would wait for the client after the request's end, when it counts no more
 }
