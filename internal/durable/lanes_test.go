@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -174,6 +175,56 @@ func (b *broker) addTopic(t *testing.T, name string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A topic that a cluster which has just started does not know yet is no reason to give its records up, however long the
+// cluster is away again after that.
+func TestTopicIsMissingForAsLongAsTheClusterSaysSo(t *testing.T) {
+	missing := &record.Error{Kind: record.KindTopicNotFound}
+	const moment = 5 * time.Second
+	cases := []struct {
+		name     string
+		meantime func(say func(partitions int32, err *record.Error, d time.Duration))
+		left     time.Duration // for which it is to be missing then
+	}{
+		{"without a break", func(func(int32, *record.Error, time.Duration)) {}, missingWait - moment},
+		{"but nobody has asked for some seconds", func(func(int32, *record.Error, time.Duration)) { time.Sleep(2 * moment) }, missingWait - moment},
+		{"but nobody has asked for a minute", func(func(int32, *record.Error, time.Duration)) { time.Sleep(time.Minute) }, missingWait},
+		{"but the cluster has not answered for a minute", func(say func(int32, *record.Error, time.Duration)) {
+			say(0, &record.Error{Kind: record.KindUnavailable}, time.Minute)
+		}, missingWait},
+		{"but it was there, without a leader", func(say func(int32, *record.Error, time.Duration)) {
+			say(1, &record.Error{Kind: record.KindUnavailable}, moment)
+		}, missingWait},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var partitions int32
+				obstacle, ahead := missing, newAhead()
+				ls := newLanes()
+				ls.ahead = &ahead
+				ls.look = func(string, int32) (int32, *record.Error) { return partitions, obstacle }
+				ls.partitionOf = func([]byte, int32) int32 { return 0 }
+				say := func(n int32, err *record.Error, d time.Duration) {
+					partitions, obstacle = n, err
+					for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(examinePause) {
+						ls.examine(time.Now())
+					}
+				}
+				ls.choose(&spool.Head{Topic: []byte("t")})
+				say(0, missing, moment)
+				c.meantime(say)
+				say(0, missing, c.left-time.Second)
+				if len(ls.aside) == 0 {
+					t.Fatal("it is given up too early")
+				}
+				if say(0, missing, 3*time.Second); len(ls.aside) > 0 {
+					t.Error("it is not given up")
+				}
+			})
+		})
 	}
 }
 
