@@ -86,7 +86,7 @@ type own struct {
 // topicLanes are a topic's lanes, by partition.
 type topicLanes struct {
 	name       string
-	partitions int32 // into which keys are divided; the same while there are lanes
+	partitions int32 // into which keys are divided; the same while there are lanes: see divideAnew
 	lanes      map[int32]*lane
 }
 
@@ -341,7 +341,11 @@ func (ls *lanes) examine(now time.Time) time.Duration {
 		if l.flights > 0 || now.Before(l.retry) {
 			continue
 		}
-		_, err := ls.lookAt(l)
+		partitions, err := ls.lookAt(l)
+		if partitions > 0 && partitions < l.topic.partitions {
+			ls.divideAnew(l.topic, now)
+			continue
+		}
 		if err != nil && !l.hopeless(err) {
 			continue
 		}
@@ -354,6 +358,25 @@ func (ls *lanes) examine(now time.Time) time.Duration {
 		}
 	}
 	return examinePause
+}
+
+// divideAnew drops the lanes of a topic that has fewer partitions than its keys were divided into: it was
+// deleted and made again. Until nothing of it is under way all its lanes stand aside, since a
+// key's next record has another lane.
+func (ls *lanes) divideAnew(t *topicLanes, now time.Time) {
+	idle := true
+	for _, l := range t.lanes {
+		if idle = idle && l.flights == 0; !l.isAside {
+			ls.standAside(l, ls.cursor)
+		}
+	}
+	if !idle || !ls.mayGoBack(now) {
+		return
+	}
+	for _, l := range t.lanes {
+		ls.comeBack(l, now)
+		ls.dropIfIdle(l)
+	}
 }
 
 // findStalled makes lanes stand aside of which nothing arrives.

@@ -3,6 +3,7 @@ package durable
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +142,91 @@ func TestForwarderIsNotHeldUpByAProducerThatIsFull(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", n))
 	durabletest.Ascending(t, b.Values(t, "u", n))
 	g.awaitEmpty()
+}
+
+// The topic's keys belong to other partitions then, and those that there are no more hold none of its records.
+func TestForwarderSendsKeyedRecordsToATopicThatIsMadeAgainWithFewerPartitions(t *testing.T) {
+	const keys, n = 20, 3 // records of each
+	b := startBroker(t, kfake.SeedTopics(6, "p"))
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Connect(t)
+	var refused atomic.Bool
+	b.FailWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
+		refused.Store(true)
+		return kerr.NotEnoughReplicas
+	})
+	var recs []record.Record
+	for i := range keys * n {
+		rec := durabletest.RecordOf("p", fmt.Sprint(i))
+		rec.Key = fmt.Append(nil, "key", i%keys)
+		recs = append(recs, *rec)
+	}
+	g.putRecords(conn, recs)
+	await.True(t, "records are under way", refused.Load)
+	if err := b.DeleteTopic("p"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateTopic("p", 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.FailWith(nil)
+	g.awaitEmpty()
+	if dead := g.info(g.Queue.stream(conn, DeadLetter).id).DeadLetters; dead > 0 {
+		t.Fatalf("%d records are dead letters", dead)
+	}
+	last := map[int]int{}
+	for _, v := range b.Values(t, "p", keys*n) {
+		var i int
+		if _, err := fmt.Sscan(v, &i); err != nil {
+			t.Fatal(err)
+		}
+		if before, ok := last[i%keys]; ok && i < before {
+			t.Errorf("record %d comes after %d of its key", i, before)
+		}
+		last[i%keys] = i
+	}
+}
+
+// A key's records are in one lane before and in another one after that.
+func TestLanesOfATopicWithFewerPartitionsAreMadeAnewWhenNothingOfItIsUnderWay(t *testing.T) {
+	partitions, ahead := int32(2), newAhead()
+	ls := newLanes()
+	ls.ahead = &ahead
+	ls.look = func(_ string, partition int32) (int32, *record.Error) {
+		if partition >= partitions {
+			return partitions, &record.Error{Kind: record.KindPartitionNotFound}
+		}
+		return partitions, nil
+	}
+	ls.partitionOf = func(key []byte, n int32) int32 { return int32(key[0]) % n }
+	choose := func(key byte, sequence int) spool.Choice {
+		p, err := spool.ParseReceipt(fmt.Sprint("18ec094219849240-44aed287-", sequence))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ls.choose(&spool.Head{Topic: []byte("t"), Partition: record.AnyPartition, Key: []byte{key}, Position: p})
+	}
+	if choose(0, 0) != spool.Take {
+		t.Fatal("a record of a partition that there is does not begin")
+	}
+	underWay := ls.chosen[0].lane
+	partitions = 1
+	if choose(1, 1) != spool.Pass {
+		t.Fatal("a record of a partition that there is no more does not stand aside")
+	}
+	now := time.Now()
+	ls.examine(now)
+	if choose(0, 2) != spool.Pass || len(ls.topics["t"].lanes) != 2 {
+		t.Error("a record overtakes one that is under way, or may")
+	}
+	ls.give(underWay, 0)
+	ls.examine(now.Add(examinePause))
+	if len(ls.topics) > 0 || len(ls.aside) > 0 {
+		t.Fatal("the lanes have not gone:", ls.topics, ls.aside)
+	}
+	if choose(1, 1) != spool.Take || len(ls.topics["t"].lanes) != 1 {
+		t.Error("a record has no lane of the partition that there is")
+	}
 }
 
 // Its records stand aside for as long as it is missing.
