@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -142,6 +143,45 @@ func TestForwarderIsNotHeldUpByAProducerThatIsFull(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", n))
 	durabletest.Ascending(t, b.Values(t, "u", n))
 	g.awaitEmpty()
+}
+
+// Each partition here has a producer of its own (a stripe): that one of them does not reach the cluster says nothing of the others.
+func TestForwarderIsNotHeldUpByAProducerWithoutAConnection(t *testing.T) {
+	b := startBroker(t, kfake.SeedTopics(kafkaconf.Stripes, "wide"))
+	var away atomic.Bool // for producers that have no connection yet
+	b.ControlKey(int16(kmsg.ApiVersions), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		return nil, errors.New("no connection"), away.Load()
+	})
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Connect(t)
+	put := func(n int, partitions ...int32) {
+		var recs []record.Record
+		for i := range n {
+			for _, partition := range partitions {
+				rec := durabletest.RecordOf("wide", fmt.Sprint(i))
+				rec.Partition = partition
+				recs = append(recs, *rec)
+			}
+		}
+		g.putRecords(conn, recs)
+	}
+	put(1, 0, 1, 2, 4)
+	g.awaitEmpty()
+	away.Store(true)
+	const n = 30
+	put(n, 0, 1, 2, 3, 4)
+	for _, partition := range []int32{0, 1, 2, 4} {
+		await.True(t, "the records of the other partitions arrive", func() bool { return b.PartitionInfo("wide", partition).HighWatermark == n+1 })
+	}
+	if waiting := g.pending(); waiting < n {
+		t.Errorf("%d records wait, want %d", waiting, n)
+	}
+	away.Store(false)
+	g.awaitEmpty()
+	if arrived := b.PartitionInfo("wide", 3).HighWatermark; arrived != n {
+		t.Errorf("%d records have arrived, want %d", arrived, n)
+	}
 }
 
 // The topic's keys belong to other partitions then, and those that there are no more hold none of its records.

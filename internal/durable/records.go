@@ -149,7 +149,7 @@ func (f *recordForwarder) sendOne(e *spool.Entry, t taken, dead *dead) *record.E
 		}
 		switch {
 		case err.Missing() || err.Refused():
-		case err.Kind == record.KindQueueFull || err.Kind == record.KindConfig: // of this partition's producer, one of several
+		case f.conn.Stripe(l.partition) != f.conn, err.Kind == record.KindQueueFull, err.Kind == record.KindConfig: // of this partition's producer, one of several
 			f.setAside(l, e.Position)
 			l.retry = time.Now().Add(retryPause)
 			f.give(l, t.size)
