@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/deadline"
 	"github.com/kafkaupstream/kafkaupstream/internal/notify"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
@@ -40,6 +42,7 @@ var ErrStopping = errors.New("the runner is stopping")
 // loops are the goroutines that Stop ends and waits for.
 type loops struct {
 	life    context.Context // ends with Stop: nothing new is sent
+	asked   deadline.Group  // ends with life: contexts for each record, which cost less
 	end     func()
 	adding  sync.Mutex // held to add one, and to end life
 	running sync.WaitGroup
@@ -61,4 +64,5 @@ func (l *loops) endLife() {
 	l.adding.Lock()
 	defer l.adding.Unlock()
 	l.end()
+	l.asked.EndAt(time.Now())
 }

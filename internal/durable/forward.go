@@ -117,7 +117,9 @@ func (f *forwarder) say(what, reason string) {
 // wait says why nothing can be sent, and returns for how long.
 func (f *forwarder) wait(what string, err *record.Error) (time.Duration, bool) {
 	f.gate.open()
-	f.say(what, err.Reason)
+	if !f.stopping() { // which is the reason
+		f.say(what, err.Reason)
+	}
 	return retryPause, true
 }
 

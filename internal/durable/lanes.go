@@ -31,6 +31,9 @@ const (
 	// are taken for undeliverable: a cluster that has just started, or a topic that
 	// is made again, is not there at once.
 	missingWait = 30 * time.Second
+	// missingGap is between two looks at what is missing of which the time in between counts: a cluster that
+	// was away has not said meanwhile that the topic is missing. After missingWait the count begins anew.
+	missingGap = 3 * time.Second
 	// examinePause is between two looks at what stands aside.
 	examinePause = 50 * time.Millisecond
 	// goBackPause is how long the reader reads on at least after it went back, unless it
@@ -83,7 +86,7 @@ type own struct {
 // topicLanes are a topic's lanes, by partition.
 type topicLanes struct {
 	name       string
-	partitions int32 // into which keys are divided; the same while there are lanes
+	partitions int32 // into which keys are divided; the same while there are lanes: see divideAnew
 	lanes      map[int32]*lane
 }
 
@@ -96,8 +99,9 @@ type lane struct {
 	flights   int // records under way, or about to be
 	bytes     int
 	window    int
-	moved     time.Time // when the first of the flights began, or the last one ended
-	missing   time.Time // since when there is no such topic or partition; zero: there is
+	moved     time.Time     // when the first of the flights began, or the last one ended
+	missing   time.Time     // when there was last seen to be no such topic or partition; zero: there is
+	lacked    time.Duration // for how long that was seen before
 
 	isAside bool
 	from    spool.Cursor   // where its first record is that was passed
@@ -164,7 +168,7 @@ func (ls *lanes) laneOf(h *spool.Head) *lane {
 	ls.topics[t.name] = t
 	ls.count++
 	ls.note(t)
-	if _, err := ls.look(t.name, partition); err != nil && !l.hopeless(err) {
+	if _, err := ls.lookAt(l); err != nil && !l.hopeless(err) {
 		ls.standAside(l, spool.Before(h.Position))
 	}
 	return l
@@ -306,11 +310,18 @@ func (ls *lanes) obstacle(l *lane) *record.Error {
 	if l.isAside {
 		return standsAside
 	}
-	_, err := ls.look(l.topic.name, l.partition)
-	if err == nil {
+	_, err := ls.lookAt(l)
+	return err
+}
+
+// lookAt returns how many partitions the lane's topic has, 0 where that is not known, and what there
+// is to say against a record of the lane.
+func (ls *lanes) lookAt(l *lane) (partitions int32, err *record.Error) {
+	partitions, err = ls.look(l.topic.name, l.partition)
+	if err == nil || partitions > 0 && !err.Missing() {
 		l.missing = time.Time{}
 	}
-	return err
+	return partitions, err
 }
 
 var standsAside = &record.Error{Kind: record.KindUnavailable, Reason: "an earlier record waits"}
@@ -330,7 +341,11 @@ func (ls *lanes) examine(now time.Time) time.Duration {
 		if l.flights > 0 || now.Before(l.retry) {
 			continue
 		}
-		_, err := ls.look(l.topic.name, l.partition)
+		partitions, err := ls.lookAt(l)
+		if partitions > 0 && partitions < l.topic.partitions {
+			ls.divideAnew(l.topic, now)
+			continue
+		}
 		if err != nil && !l.hopeless(err) {
 			continue
 		}
@@ -339,11 +354,29 @@ func (ls *lanes) examine(now time.Time) time.Duration {
 		}
 		ls.comeBack(l, now)
 		if err == nil { // its records may belong to several lanes now
-			l.missing = time.Time{}
 			ls.dropIfIdle(l)
 		}
 	}
 	return examinePause
+}
+
+// divideAnew drops the lanes of a topic that has fewer partitions than its keys were divided into: it was
+// deleted and made again. Until nothing of it is under way all its lanes stand aside, since a
+// key's next record has another lane.
+func (ls *lanes) divideAnew(t *topicLanes, now time.Time) {
+	idle := true
+	for _, l := range t.lanes {
+		if idle = idle && l.flights == 0; !l.isAside {
+			ls.standAside(l, ls.cursor)
+		}
+	}
+	if !idle || !ls.mayGoBack(now) {
+		return
+	}
+	for _, l := range t.lanes {
+		ls.comeBack(l, now)
+		ls.dropIfIdle(l)
+	}
 }
 
 // findStalled makes lanes stand aside of which nothing arrives.
@@ -427,8 +460,13 @@ func (l *lane) hopeless(err *record.Error) bool {
 	if err.Unconfirmed || !err.Missing() {
 		return err.Refused()
 	}
-	if l.missing.IsZero() {
-		l.missing = time.Now()
+	now := time.Now()
+	switch gap := now.Sub(l.missing); {
+	case gap > missingWait: // or it was there
+		l.lacked = 0
+	case gap < missingGap:
+		l.lacked += gap
 	}
-	return time.Since(l.missing) > missingWait
+	l.missing = now
+	return l.lacked > missingWait
 }

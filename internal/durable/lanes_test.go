@@ -1,9 +1,12 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -142,6 +145,130 @@ func TestForwarderIsNotHeldUpByAProducerThatIsFull(t *testing.T) {
 	g.awaitEmpty()
 }
 
+// Each partition here has a producer of its own (a stripe): that one of them does not reach the cluster says nothing of the others.
+func TestForwarderIsNotHeldUpByAProducerWithoutAConnection(t *testing.T) {
+	b := startBroker(t, kfake.SeedTopics(kafkaconf.Stripes, "wide"))
+	var away atomic.Bool // for producers that have no connection yet
+	b.ControlKey(int16(kmsg.ApiVersions), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.KeepControl()
+		return nil, errors.New("no connection"), away.Load()
+	})
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Connect(t)
+	put := func(n int, partitions ...int32) {
+		var recs []record.Record
+		for i := range n {
+			for _, partition := range partitions {
+				rec := durabletest.RecordOf("wide", fmt.Sprint(i))
+				rec.Partition = partition
+				recs = append(recs, *rec)
+			}
+		}
+		g.putRecords(conn, recs)
+	}
+	put(1, 0, 1, 2, 4)
+	g.awaitEmpty()
+	away.Store(true)
+	const n = 30
+	put(n, 0, 1, 2, 3, 4)
+	for _, partition := range []int32{0, 1, 2, 4} {
+		await.True(t, "the records of the other partitions arrive", func() bool { return b.PartitionInfo("wide", partition).HighWatermark == n+1 })
+	}
+	if waiting := g.pending(); waiting < n {
+		t.Errorf("%d records wait, want %d", waiting, n)
+	}
+	away.Store(false)
+	g.awaitEmpty()
+	if arrived := b.PartitionInfo("wide", 3).HighWatermark; arrived != n {
+		t.Errorf("%d records have arrived, want %d", arrived, n)
+	}
+}
+
+// The topic's keys belong to other partitions then, and those that there are no more hold none of its records.
+func TestForwarderSendsKeyedRecordsToATopicThatIsMadeAgainWithFewerPartitions(t *testing.T) {
+	const keys, n = 20, 3 // records of each
+	b := startBroker(t, kfake.SeedTopics(6, "p"))
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Connect(t)
+	var refused atomic.Bool
+	b.FailWith(func(topic string) *kerr.Error { // librdkafka tries again, for ever
+		refused.Store(true)
+		return kerr.NotEnoughReplicas
+	})
+	var recs []record.Record
+	for i := range keys * n {
+		rec := durabletest.RecordOf("p", fmt.Sprint(i))
+		rec.Key = fmt.Append(nil, "key", i%keys)
+		recs = append(recs, *rec)
+	}
+	g.putRecords(conn, recs)
+	await.True(t, "records are under way", refused.Load)
+	if err := b.DeleteTopic("p"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateTopic("p", 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.FailWith(nil)
+	g.awaitEmpty()
+	if dead := g.info(g.Queue.stream(conn, DeadLetter).id).DeadLetters; dead > 0 {
+		t.Fatalf("%d records are dead letters", dead)
+	}
+	last := map[int]int{}
+	for _, v := range b.Values(t, "p", keys*n) {
+		var i int
+		if _, err := fmt.Sscan(v, &i); err != nil {
+			t.Fatal(err)
+		}
+		if before, ok := last[i%keys]; ok && i < before {
+			t.Errorf("record %d comes after %d of its key", i, before)
+		}
+		last[i%keys] = i
+	}
+}
+
+// A key's records are in one lane before and in another one after that.
+func TestLanesOfATopicWithFewerPartitionsAreMadeAnewWhenNothingOfItIsUnderWay(t *testing.T) {
+	partitions, ahead := int32(2), newAhead()
+	ls := newLanes()
+	ls.ahead = &ahead
+	ls.look = func(_ string, partition int32) (int32, *record.Error) {
+		if partition >= partitions {
+			return partitions, &record.Error{Kind: record.KindPartitionNotFound}
+		}
+		return partitions, nil
+	}
+	ls.partitionOf = func(key []byte, n int32) int32 { return int32(key[0]) % n }
+	choose := func(key byte, sequence int) spool.Choice {
+		p, err := spool.ParseReceipt(fmt.Sprint("18ec094219849240-44aed287-", sequence))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ls.choose(&spool.Head{Topic: []byte("t"), Partition: record.AnyPartition, Key: []byte{key}, Position: p})
+	}
+	if choose(0, 0) != spool.Take {
+		t.Fatal("a record of a partition that there is does not begin")
+	}
+	underWay := ls.chosen[0].lane
+	partitions = 1
+	if choose(1, 1) != spool.Pass {
+		t.Fatal("a record of a partition that there is no more does not stand aside")
+	}
+	now := time.Now()
+	ls.examine(now)
+	if choose(0, 2) != spool.Pass || len(ls.topics["t"].lanes) != 2 {
+		t.Error("a record overtakes one that is under way, or may")
+	}
+	ls.give(underWay, 0)
+	ls.examine(now.Add(examinePause))
+	if len(ls.topics) > 0 || len(ls.aside) > 0 {
+		t.Fatal("the lanes have not gone:", ls.topics, ls.aside)
+	}
+	if choose(1, 1) != spool.Take || len(ls.topics["t"].lanes) != 1 {
+		t.Error("a record has no lane of the partition that there is")
+	}
+}
+
 // Its records stand aside for as long as it is missing.
 func TestForwarderSendsInOrderToATopicThatComesBack(t *testing.T) {
 	g, conn, start := startAway(t)
@@ -174,6 +301,56 @@ func (b *broker) addTopic(t *testing.T, name string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A topic that a cluster which has just started does not know yet is no reason to give its records up, however long the
+// cluster is away again after that.
+func TestTopicIsMissingForAsLongAsTheClusterSaysSo(t *testing.T) {
+	missing := &record.Error{Kind: record.KindTopicNotFound}
+	const moment = 5 * time.Second
+	cases := []struct {
+		name     string
+		meantime func(say func(partitions int32, err *record.Error, d time.Duration))
+		left     time.Duration // for which it is to be missing then
+	}{
+		{"without a break", func(func(int32, *record.Error, time.Duration)) {}, missingWait - moment},
+		{"but nobody has asked for some seconds", func(func(int32, *record.Error, time.Duration)) { time.Sleep(2 * moment) }, missingWait - moment},
+		{"but nobody has asked for a minute", func(func(int32, *record.Error, time.Duration)) { time.Sleep(time.Minute) }, missingWait},
+		{"but the cluster has not answered for a minute", func(say func(int32, *record.Error, time.Duration)) {
+			say(0, &record.Error{Kind: record.KindUnavailable}, time.Minute)
+		}, missingWait},
+		{"but it was there, without a leader", func(say func(int32, *record.Error, time.Duration)) {
+			say(1, &record.Error{Kind: record.KindUnavailable}, moment)
+		}, missingWait},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var partitions int32
+				obstacle, ahead := missing, newAhead()
+				ls := newLanes()
+				ls.ahead = &ahead
+				ls.look = func(string, int32) (int32, *record.Error) { return partitions, obstacle }
+				ls.partitionOf = func([]byte, int32) int32 { return 0 }
+				say := func(n int32, err *record.Error, d time.Duration) {
+					partitions, obstacle = n, err
+					for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(examinePause) {
+						ls.examine(time.Now())
+					}
+				}
+				ls.choose(&spool.Head{Topic: []byte("t")})
+				say(0, missing, moment)
+				c.meantime(say)
+				say(0, missing, c.left-time.Second)
+				if len(ls.aside) == 0 {
+					t.Fatal("it is given up too early")
+				}
+				if say(0, missing, 3*time.Second); len(ls.aside) > 0 {
+					t.Error("it is not given up")
+				}
+			})
+		})
 	}
 }
 

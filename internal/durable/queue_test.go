@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -256,6 +257,22 @@ func TestQueueHurryEndsTheWaitingForKafka(t *testing.T) {
 	counted := strings.Contains(g.Log.String(), "records=1") || strings.Contains(g.Log.String(), "records=2")
 	if !strings.Contains(g.Log.String(), "the next one sends them again") || !counted {
 		t.Errorf("the log does not count what was under way:\n%s", g.Log)
+	}
+}
+
+// The end of the process has less time than a silent cluster is given to answer.
+func TestQueueStopEndsWhatAForwarderAsksKafka(t *testing.T) {
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	f := newRecordForwarder(g.Queue.stream(durabletest.Connect(t, durabletest.Nobody), DeadLetter))
+	before := f.ask()
+	defer before.Release()
+	g.Queue.Stop()
+	after := f.ask()
+	defer after.Release()
+	for _, ctx := range []context.Context{before, after} {
+		if <-ctx.Done(); ctx.Err() != context.Canceled { // and not for want of time
+			t.Error(ctx.Err())
+		}
 	}
 }
 

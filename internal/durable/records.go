@@ -67,16 +67,19 @@ func (f *recordForwarder) round(disk *spool.Stream) (_ time.Duration, deaf bool)
 	return pause, false
 }
 
+// ask returns the context of a question to the cluster, which ends with Stop.
+func (f *recordForwarder) ask() *deadline.Context { return f.asked.New(time.Now().Add(askWait)) }
+
 // reach returns nil when the cluster answers.
 func (f *recordForwarder) reach() *record.Error {
-	ctx := deadline.New(time.Now().Add(askWait))
+	ctx := f.ask()
 	defer ctx.Release()
 	return f.pool.Reach(ctx, f.conn)
 }
 
 // queue gives a record to the producer.
 func (f *recordForwarder) queue(rec *record.Record) (*producer.Delivery, *record.Error) {
-	ctx := deadline.New(time.Now().Add(askWait))
+	ctx := f.ask()
 	defer ctx.Release()
 	return f.pool.Queue(ctx, f.conn, rec)
 }
@@ -149,7 +152,7 @@ func (f *recordForwarder) sendOne(e *spool.Entry, t taken, dead *dead) *record.E
 		}
 		switch {
 		case err.Missing() || err.Refused():
-		case err.Kind == record.KindQueueFull || err.Kind == record.KindConfig: // of this partition's producer, one of several
+		case f.conn.Stripe(l.partition) != f.conn, err.Kind == record.KindQueueFull, err.Kind == record.KindConfig: // of this partition's producer, one of several
 			f.setAside(l, e.Position)
 			l.retry = time.Now().Add(retryPause)
 			f.give(l, t.size)

@@ -106,9 +106,6 @@ func (f *unitForwarder) send(disk *spool.Stream, entries []spool.Entry) (failure
 }
 
 func (f *unitForwarder) unitsWait(err *record.Error) (time.Duration, bool) {
-	if f.stopping() { // which is the reason
-		return retryPause, true
-	}
 	return f.wait("units wait on disk until Kafka takes them", err)
 }
 

@@ -201,7 +201,14 @@ func (p *Pool) Look(conn *kafkaconf.Connection, topic string, partition int32) (
 		return 0, client.ErrShuttingDown
 	}
 	partitions, err = c.Look(topic, partition)
-	if err == nil && p.suspects.block(conn.Stripe(partition).ID(), topic) {
+	stripe := conn.Stripe(partition)
+	if err == nil && stripe != conn { // of which Reach says nothing
+		if c = p.client(stripe); c == nil {
+			return partitions, client.ErrShuttingDown
+		}
+		err = c.Up()
+	}
+	if err == nil && p.suspects.block(stripe.ID(), topic) {
 		err = errStillAlone
 	}
 	return partitions, err

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -82,6 +84,51 @@ func TestTransactionIsAllOrNothing(t *testing.T) {
 	}
 	if _, err := sendTogether(p, conn, batchOf("t", "6"), in(30*time.Second)); err != nil {
 		t.Fatalf("after an abort: %v", err)
+	}
+}
+
+// The abort takes back what is still queued, which says nothing of these records: taken for the reason, a unit on disk
+// would be sent again for ever.
+func TestTransactionsErrorIsThatOfTheRecordThatKafkaRefuses(t *testing.T) {
+	c := startFake(t, kfake.NumBrokers(2))
+	p, _ := startPoolWith(t, Options{TransactionsDir: t.TempDir()})
+	ids := transactionalIDs(c)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := p.NewSerial(txConnection(t, c), "stream").Begin(ctx, "t"); err != nil {
+		t.Fatal(err)
+	}
+	near := c.CoordinatorFor(ids()[0])
+	far := 1 - near
+	for partition, leader := range []int32{far, near} {
+		if err := c.MoveTopicPartition("t", int32(partition), leader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.ControlKey(int16(kmsg.ApiVersions), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if c.CurrentNode() == far { // what is for it stays queued
+			return nil, errors.New("no connection"), true
+		}
+		return nil, nil, false
+	})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.MessageTooLarge, Count: -1})
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": c.ListenAddrs()[near]}, record.Mode{Transactional: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.NewSerial(conn, "stream")
+	if _, err := s.Begin(ctx, "t"); err != nil {
+		t.Fatal(err)
+	}
+	recs := batchOf("t", "good", "bad")
+	recs[0].Partition, recs[1].Partition = 0, 1
+	out, refused := s.Send(ctx, recs, "mark")
+	if refused == nil || refused.Kind != record.KindTooLarge || refused.Unconfirmed {
+		t.Fatalf("got %+v", refused)
+	}
+	if out[0].Err == nil || out[0].Err.Permanent() || out[1].Err.Kind != record.KindTooLarge {
+		t.Errorf("got %+v %+v", out[0].Err, out[1].Err)
 	}
 }
 

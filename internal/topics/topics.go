@@ -27,6 +27,8 @@ const (
 	topicPace   = 100 * time.Millisecond
 	// missingMaxAge is how long a topic is known not to exist.
 	missingMaxAge = 2 * time.Second
+	// silentAge is when an answer has been asked for again for longer than that may take.
+	silentAge = missingMaxAge + 2*metadataWait
 	// metadataWait bounds one question to the cluster.
 	metadataWait = 2 * time.Second
 	// maxNaming is how many questions about one topic each are under way at once. What
@@ -174,7 +176,7 @@ func (ts *Cache) Find(ctx context.Context, name string, partition int32) (*Topic
 
 // Look returns how many partitions a topic has, and what there is to say against a
 // record for one of them, without waiting for the cluster, which is asked where that is
-// not known.
+// not known. What a cluster has said that has fallen silent is not known any more.
 func (ts *Cache) Look(name string, partition int32) (partitions int32, err *record.Error) {
 	t, err := ts.Get(name)
 	if err != nil {
@@ -186,7 +188,9 @@ func (ts *Cache) Look(name string, partition int32) (partitions int32, err *reco
 	case err == nil:
 		ts.refresh(t, a)
 	case a == nil, passes && ts.age(a) > longestPause/2, ts.age(a) > missingMaxAge:
-		ts.ask(t, a)
+		if ts.ask(t, a); ts.age(a) > silentAge {
+			err = errNotAsked
+		}
 	}
 	if a != nil {
 		partitions = a.Partitions

@@ -125,6 +125,31 @@ func TestQuestionAboutOneTopicHoldsNoOtherUp(t *testing.T) {
 	}
 }
 
+// Records on disk are given up for what is said of their topic: not for what a silent cluster said long ago.
+func TestTopicOfASilentClusterIsNotKnownToBeMissing(t *testing.T) {
+	silent := make(chan struct{})
+	defer close(silent)
+	k := &cluster{}
+	ts := New(k.ask, nil, make(chan struct{}))
+	ts.auto.known, ts.auto.until = true, within(time.Hour)
+	now := time.Now()
+	ts.now = func() time.Time { return now }
+	if _, err := ts.Find(ending(within(time.Minute)), "t", 0); err.Kind != record.KindTopicNotFound {
+		t.Fatalf("%+v", err)
+	}
+	k.silent = map[string]chan struct{}{"t": silent}
+	said := now
+	for _, c := range []struct {
+		age  time.Duration
+		want record.Kind
+	}{{silentAge, record.KindTopicNotFound}, {silentAge + 1, record.KindUnavailable}} {
+		now = said.Add(c.age)
+		if _, err := ts.Look("t", 0); err == nil || err.Kind != c.want {
+			t.Errorf("after %v: %+v", c.age, err)
+		}
+	}
+}
+
 func TestTopicsAreAskedForAtOnce(t *testing.T) {
 	k := &cluster{topics: map[string]kafka.TopicMetadata{}}
 	ts := New(k.ask, nil, make(chan struct{}))

@@ -189,13 +189,29 @@ func (c *Client) AwaitUp(ctx context.Context) *record.Error { return c.link.awai
 // Look returns how many partitions a topic has, 0 where that is not known, and the error of a
 // record for one of them (AnyPartition: of any). It does not wait: see [topics.Cache.Look].
 func (c *Client) Look(topic string, partition int32) (partitions int32, err *record.Error) {
-	if !isClosed(c.ready) {
-		return 0, ErrRetired
-	}
-	if c.broken != nil {
-		return 0, c.broken
+	if err := c.usable(); err != nil {
+		return 0, err
 	}
 	return c.topics.Look(topic, partition)
+}
+
+// Up is AwaitUp that does not wait: it returns nil when the cluster is known to answer.
+func (c *Client) Up() *record.Error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if c.link.get() != linkUp {
+		return errNotUp
+	}
+	return nil
+}
+
+// usable returns nil when there is a librdkafka producer.
+func (c *Client) usable() *record.Error {
+	if !isClosed(c.ready) {
+		return ErrRetired
+	}
+	return c.broken
 }
 
 // Forget makes the next record of the topic ask the cluster for it.

@@ -249,7 +249,8 @@ func (t *transactional) purgeUntil(ended <-chan struct{}) {
 }
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
-// that Kafka refused say why.
+// that Kafka refused say why. The batch's error is the first that is permanent: that a record
+// was still queued when the abort came says only that it came.
 func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, cause error) ([]record.Outcome, *record.Error) {
 	var first *record.Error
 	for i, d := range sent {
@@ -260,8 +261,8 @@ func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, c
 		} else if d != nil {
 			t.forgetAll(sent[i : i+1])
 		}
-		if out[i].Err != nil && first == nil {
-			first = out[i].Err
+		if err := out[i].Err; err != nil && (first == nil || err.Permanent() && !first.Permanent()) {
+			first = err
 		}
 	}
 	if first == nil {
