@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -197,4 +198,79 @@ func TestForwarderIsWokenForWhatIsKeptOfABatch(t *testing.T) {
 	}
 	b.Release()
 	g.awaitEmpty()
+}
+
+// What is behind a segment that cannot be read does not wait for it, and where it must, goes on by itself.
+func TestQueueAndASegmentThatCannotBeRead(t *testing.T) {
+	cases := []struct {
+		says    string
+		policy  Policy
+		restart bool
+		want    string // while it cannot be read
+	}{
+		{"while the process runs", DeadLetter, false, "0 1 2 6 7 8"},
+		{"when the process starts", DeadLetter, true, "0 1 2 6 7 8"},
+		{"while the process runs, and nothing may overtake", Suspend, false, "0 1 2"},
+		{"when the process starts, and nothing may overtake", Suspend, true, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.says, func(t *testing.T) {
+			g, conn, start := startAway(t)
+			g.Close()
+			dir, id := g.Queue.opts.Dir, streamID(conn, c.policy)
+			opts := Options{MaxBytes: 1 << 20}
+			g = startQueue(t, dir, opts).await()
+			for i := range 9 { // three of them in a segment
+				value := fmt.Sprint(i, " ", strings.Repeat("x", 20<<10))
+				if said := durabletest.Said(g.Deliver(conn, c.policy, durabletest.Soon, *durabletest.RecordOf("t", value)).Outcomes[0]); said != "kept" {
+					t.Fatal(said)
+				}
+			}
+			if c.restart {
+				g.Close()
+			}
+			files, err := filepath.Glob(filepath.Join(dir, id, "*.seg"))
+			if err != nil || len(files) != 3 {
+				t.Fatal(files, err)
+			}
+			// Nothing is at the beginning of a process's memory: to read there is an input/output error.
+			if err := syscall.Mount("/proc/self/mem", files[1], "", syscall.MS_BIND, ""); err != nil {
+				t.Fatalf("this test mounts a file, which needs root and CAP_SYS_ADMIN: %v", err)
+			}
+			readable := sync.OnceFunc(func() {
+				if err := syscall.Unmount(files[1], syscall.MNT_DETACH); err != nil {
+					t.Error(err)
+				}
+			})
+			t.Cleanup(readable)
+			b := start()
+			if c.restart {
+				g = startQueue(t, dir, opts).await()
+			}
+			numbers := func(n int) string {
+				var all []string
+				for _, v := range b.Values(t, "t", n) {
+					n, _, _ := strings.Cut(v, " ")
+					all = append(all, n)
+				}
+				return strings.Join(all, " ")
+			}
+			if got := numbers(len(strings.Fields(c.want))); got != c.want {
+				t.Errorf("sent while it cannot be read: %s, want %s", got, c.want)
+			}
+			await.True(t, "the operator sees it", func() bool { return g.info(id).Problem != "" })
+			want := strings.TrimSpace(c.want + " 3 4 5")
+			if c.policy == Suspend {
+				want = "0 1 2 3 4 5 6 7 8"
+			} else {
+				await.True(t, "new records go straight to Kafka", func() bool { return g.Send(conn, "u", "x", durabletest.Patient) == "acknowledged" })
+			}
+			readable()
+			if got := numbers(9); got != want {
+				t.Errorf("sent in the end: %s, want %s", got, want)
+			}
+			g.awaitEmpty()
+			await.True(t, "the empty stream's files are removed", func() bool { return len(durabletest.Files(t, dir)) == 0 })
+		})
+	}
 }

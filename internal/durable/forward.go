@@ -19,6 +19,7 @@ type forwarder struct {
 	lanes
 	letters letters
 	said    time.Time // when the log last said that records wait
+	failing time.Time // since when the disk cannot be read; zero: it can
 
 	// doRound sends the next records or units, and returns how long to wait before the next round, and
 	// whether a new record or an outcome does not end that.
@@ -121,6 +122,23 @@ func (f *forwarder) wait(what string, err *record.Error) (time.Duration, bool) {
 		f.say(what, err.Reason)
 	}
 	return retryPause, true
+}
+
+// unreadableWait is how long a part of a stream may not be readable until what is behind it is sent.
+const unreadableWait = 5 * time.Second
+
+// noteRead notes whether the disk could be read. After a while in which it could not, the reader
+// passes the segment in question: what is behind it does not wait for a disk that perhaps never
+// recovers, although it overtakes then. In a stream that is in sequence, it does.
+func (f *forwarder) noteRead(disk *spool.Stream, err error) {
+	switch {
+	case err == nil:
+		f.failing = time.Time{}
+	case f.failing.IsZero():
+		f.failing = time.Now()
+	case time.Since(f.failing) > unreadableWait && !f.inSequence():
+		disk.Pass()
+	}
 }
 
 // unreadable says that the spool cannot be read, and returns when to try again.

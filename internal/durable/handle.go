@@ -69,13 +69,14 @@ func (s *Stream) open(disk *spool.Spool) {
 	var err error
 	if s.st == nil {
 		s.openUnreadable(disk)
-	} else if s.Disk, err = s.st.open(); err == nil && !s.st.loaded.Load() {
-		s.Problem = errors.New("it is not read yet")
+	} else if s.Disk, err = s.st.open(); err == nil {
+		s.Problem = s.st.notRead()
 	}
 	if s.Disk == nil {
 		return
 	}
-	s.Problem = errors.Join(s.Problem, s.Disk.Dead().Load())
+	_, err = s.Disk.Dead().Load()
+	s.Problem = errors.Join(s.Problem, err)
 	if s.st == nil && len(s.Disk.Metadata()) == 0 && s.Disk.Pending()+s.Disk.Dead().Pending() == 0 {
 		s.Disk = nil
 	}
@@ -92,7 +93,8 @@ func (s *Stream) openUnreadable(disk *spool.Spool) {
 		found, err = disk.Stream(s.ID, []byte{})
 	}
 	if err == nil {
-		s.Disk, s.Problem = found, errors.Join(s.Problem, found.Load())
+		_, err = found.Load()
+		s.Disk, s.Problem = found, errors.Join(s.Problem, err)
 	}
 }
 

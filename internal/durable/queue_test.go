@@ -180,6 +180,39 @@ func TestQueueSendsInOrderAfterARestartWhatWasNotAcknowledged(t *testing.T) {
 	durabletest.Ascending(t, b.Values(t, "t", 51))
 }
 
+func TestQueueSendsAStreamWhoseConnectionIsReadableAgain(t *testing.T) {
+	for _, damage := range []string{"missing", "damaged"} {
+		for _, shown := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, shown to an operator meanwhile: %v", damage, shown), func(t *testing.T) {
+				g, conn, start := startAway(t)
+				dir := g.Queue.opts.Dir
+				g.Want("kept", conn, "t", "0", durabletest.Soon)
+				g.Close()
+				path := filepath.Join(dir, streamID(conn, DeadLetter), "connection.json")
+				content, err := os.ReadFile(path)
+				if err == nil && damage == "missing" {
+					err = os.Remove(path)
+				} else if err == nil {
+					err = os.WriteFile(path, content[:10], 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := start()
+				g = startQueue(t, dir, Options{}).await()
+				if shown && g.info(streamID(conn, DeadLetter)).Problem == "" {
+					t.Error("no problem is shown")
+				}
+				if err := os.WriteFile(path, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				b.Values(t, "t", 1)
+				await.True(t, "the empty stream's files are removed", func() bool { return len(durabletest.Files(t, dir)) == 0 })
+			})
+		}
+	}
+}
+
 func TestQueueOfTheNextProcessServesMeanwhileAndSendsAfterThisOneHasEnded(t *testing.T) {
 	b, dir := startBroker(t), t.TempDir()
 	conn := b.Connect(t)

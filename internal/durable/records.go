@@ -44,6 +44,7 @@ func (f *recordForwarder) round(disk *spool.Stream) (_ time.Duration, deaf bool)
 	entries, cursor, err := disk.Select(f.cursor, batchRecords, batchBytes, f.choose)
 	moved := cursor != f.cursor
 	f.cursor = cursor
+	f.noteRead(disk, err)
 	f.awaitKeeping()
 	failure := f.send(disk, entries)
 	switch {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -21,7 +22,9 @@ type stream struct {
 	conn   *kafkaconf.Connection
 	policy Policy
 
-	loaded     atomic.Bool // this process knows all that is on disk of the stream
+	loaded     atomic.Bool           // this process knows all that is on disk of the stream, but for what cannot be read
+	unread     atomic.Pointer[error] // why not all of it is read; nil: it is, or was not tried yet
+	loadAgain  time.Time             // load does nothing before; takeOver's
 	disk       atomic.Pointer[spool.Stream]
 	suspension atomic.Pointer[Suspension] // nil: not suspended
 	rewind     atomic.Bool                // the forwarder is to read from the start again
@@ -92,10 +95,13 @@ func (st *stream) clear(recs []record.Record) bool {
 	return err == nil && !foreign
 }
 
+// inSequence reports whether no record of the stream may overtake one that waits on disk.
+func (st *stream) inSequence() bool { return st.policy == Suspend || st.conn.Transactional() }
+
 // past reports whether all that is on disk is of other topics than the records', as far as the
 // forwarder has not sent it.
 func (st *stream) past(recs []record.Record) bool {
-	if st.policy == Suspend || st.conn.Transactional() {
+	if st.inSequence() {
 		return false
 	}
 	ahead, _ := st.ahead.of(recs, st.appended.Load())
@@ -208,22 +214,27 @@ func (st *stream) poke() {
 	}
 }
 
-// load takes over what other processes have left on disk. This process is the owner.
+// load takes over what other processes have left on disk, and what was passed since it could not be
+// read. This process is the owner.
 func (st *stream) load() {
 	disk, err := st.open()
-	if err != nil {
+	if err != nil || time.Now().Before(st.loadAgain) {
 		return
 	}
-	if st.loaded.Load() {
-		if foreign, err := disk.Foreign(); err == nil && !foreign {
-			return
-		}
-	}
-	st.appended.Add(1) // before new records can be taken for later ones of a stream that is read
-	if err := disk.Load(); err != nil {
-		st.log.Error("cannot read a stream of the spool", "stream", st.id, "error", err)
+	foreign, err := disk.Foreign()
+	if err != nil || st.loaded.Load() && !foreign {
+		st.noteUnread(err)
 		return
 	}
+	began := time.Now()
+	taken, err := disk.Load()
+	if st.noteUnread(err); err != nil { // a bad disk takes long to say so, and reading it holds up the forwarder
+		st.loadAgain = time.Now().Add(10 * time.Since(began))
+	}
+	if st.loaded.Load() && !taken || !st.loaded.Load() && err != nil && st.inSequence() {
+		return
+	}
+	st.appended.Add(1) // or new records could be taken for later ones of a stream that is read
 	st.disk.Store(disk)
 	if !st.loaded.Load() {
 		st.suspension.Store(readSuspension(disk))
@@ -234,6 +245,30 @@ func (st *stream) load() {
 		st.log.Warn("records on disk wait to be sent", "stream", st.id, "records", n)
 	}
 	st.start()
+}
+
+// noteUnread logs when not all of the stream can be read any more, why, and when it can again.
+func (st *stream) noteUnread(err error) {
+	before := st.unread.Load()
+	switch {
+	case err != nil && (before == nil || (*before).Error() != err.Error()):
+		st.unread.Store(&err)
+		st.log.Error("cannot read all of a stream of the spool", "stream", st.id, "error", err)
+	case err == nil && before != nil:
+		st.unread.Store(nil)
+		st.log.Warn("all of a stream of the spool can be read again", "stream", st.id)
+	}
+}
+
+// notRead is why not all of the stream is read; nil: it is, as far as this process knows.
+func (st *stream) notRead() error {
+	if why := st.unread.Load(); why != nil {
+		return *why
+	}
+	if !st.loaded.Load() {
+		return errors.New("it is not read yet")
+	}
+	return nil
 }
 
 // suspend notes that the stream is suspended: in memory in any case, and on disk.

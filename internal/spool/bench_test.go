@@ -79,7 +79,7 @@ func BenchmarkLoad100k(b *testing.B) {
 	for b.Loop() {
 		st.spool.Close()
 		st = stream(b, openOwned(b, dir, roomy), "s")
-		if err := st.Load(); err != nil || st.Pending() != many {
+		if _, err := st.Load(); err != nil || st.Pending() != many {
 			b.Fatal(err, st.Pending())
 		}
 	}
@@ -88,7 +88,7 @@ func BenchmarkLoad100k(b *testing.B) {
 
 func BenchmarkNextAndResolve(b *testing.B) {
 	st := written(b, b.N)
-	if err := st.Load(); err != nil {
+	if _, err := st.Load(); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -93,7 +93,7 @@ func (c *catalog) pendingFrom(id segmentID) *segment {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, seg := range c.segments[c.segments.at(id):] {
-		if seg.pending > 0 {
+		if seg.pending > 0 && !seg.passed {
 			return seg
 		}
 	}
@@ -114,16 +114,30 @@ func (c *catalog) lose(seg *segment) {
 	if !c.remove(seg) {
 		return
 	}
-	c.pending.Add(-seg.pending)
 	c.spool.log.Error("a spool segment was removed or renamed by another program; its unsent records are lost unless it is put back",
 		"stream", c.id, "dead_letters", c.letters, "segment", seg.id.String(), "records", seg.pending)
 }
 
-// remove takes a segment out of the stream and of the spool's size. It reports whether
-// it was in it: reader and writer may both find its file gone.
+// pass takes a segment's records out of the pending ones. It reports whether they were among them.
+func (c *catalog) pass(seg *segment) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.segments.get(seg.id) != seg || seg.passed {
+		return false
+	}
+	seg.passed = true
+	c.pending.Add(-seg.pending)
+	return true
+}
+
+// remove takes a segment with its records out of the stream and of the spool's size. It reports
+// whether it was in it: reader and writer may both find its file gone.
 func (c *catalog) remove(seg *segment) bool {
 	c.mu.Lock()
 	known := c.segments.get(seg.id) == seg
+	if known && !seg.passed {
+		c.pending.Add(-seg.pending)
+	}
 	c.segments.remove(seg.id)
 	c.mu.Unlock()
 	if known {
@@ -138,7 +152,9 @@ func (c *catalog) addPending(seg *segment, n int64) int64 {
 	defer c.mu.Unlock()
 	if c.segments.get(seg.id) == seg { // and not lost meanwhile
 		seg.pending += n
-		c.pending.Add(n)
+		if !seg.passed {
+			c.pending.Add(n)
+		}
 	}
 	return seg.pending
 }
@@ -156,18 +172,32 @@ func (c *catalog) snapshot() segments {
 }
 
 // Pending returns the number of records that are durable and not resolved, of those
-// that this process appended or loaded.
+// that this process appended or loaded; those of segments that were passed excepted.
 func (c *catalog) Pending() int64 { return c.pending.Load() }
 
-// Foreign reports whether there are segments of other processes that are not loaded.
+// Foreign reports whether there is something for Load: segments of other processes that are not
+// loaded, or those that were passed.
 func (c *catalog) Foreign() (bool, error) {
-	ids, err := segmentFiles(c.dir)
-	for _, id := range ids {
-		if !c.knows(id) {
-			return true, nil
-		}
+	ids, err := c.unread()
+	if len(ids) > 0 {
+		return true, nil
 	}
 	return false, err
+}
+
+// unread returns what there is for Load, in order.
+func (c *catalog) unread() ([]segmentID, error) {
+	ids, err := segmentFiles(c.dir)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ids = slices.DeleteFunc(ids, func(id segmentID) bool { return c.segments.get(id) != nil })
+	for _, seg := range c.segments {
+		if seg.passed { // also where its file is gone
+			ids = append(ids, seg.id)
+		}
+	}
+	slices.SortFunc(ids, segmentID.compare)
+	return ids, err
 }
 
 func (c *catalog) find(id segmentID) *segment {

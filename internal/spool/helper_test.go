@@ -75,7 +75,7 @@ func mustResolve(t testing.TB, st *Stream, positions ...Position) {
 
 func mustLoad(t testing.TB, st *Stream) {
 	t.Helper()
-	if err := st.Load(); err != nil {
+	if _, err := st.Load(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -17,39 +17,41 @@ import (
 // Load takes over the segments of other processes, all but those that are still being
 // written: it counts what is pending, sets damage aside and cuts off what was not
 // finished. What cannot be read is left for the next call and is in the error. The
-// owner calls it once for a stream, and again when Foreign reports more; what it
-// then takes up may be before the position that a reader has reached.
-func (r *reader) Load() error {
+// owner calls it once for a stream, and again when Foreign reports more; what it has
+// then taken up may be before the position that a reader has reached.
+func (r *reader) Load() (taken bool, err error) {
 	if !r.spool.owner.Load() {
-		return ErrNotOwner
+		return false, ErrNotOwner
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writer.mu.Lock()
 	r.writer.letGo()
 	r.writer.mu.Unlock()
-	ids, err := segmentFiles(r.dir)
+	ids, err := r.unread()
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return false, fmt.Errorf("spool: %w", err)
 	}
 	var errs []error
+	before := r.taken
 	for _, id := range ids {
-		if r.knows(id) {
-			continue
-		}
 		if err := r.takeUp(id); err != nil {
 			errs = append(errs, fmt.Errorf("spool: segment %s: %w", id, err))
 		}
 	}
 	r.sweep()
-	return errors.Join(errs...)
+	return r.taken > before, errors.Join(errs...)
 }
 
 // takeUp loads one segment, unless another process is writing to it.
 func (r *reader) takeUp(id segmentID) error {
 	path := r.path(id)
+	passed := r.find(id) // nil: it was never read
 	opened, readOnly, err := openExisting(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if passed != nil {
+			r.vanished(passed)
+		}
 		return nil
 	}
 	if err != nil {
@@ -63,11 +65,16 @@ func (r *reader) takeUp(id segmentID) error {
 		return errors.Join(err, opened.Close())
 	}
 	f := r.spool.open(opened)
-	seg, err := r.survey(f, id, info.Size(), nil)
+	var unwritten map[Position]mark
+	if passed != nil {
+		unwritten = passed.unwritten
+	}
+	seg, err := r.survey(f, id, info.Size(), unwritten)
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
 	aside := r.setAside(f, seg)
+	seg.unwritten = unwritten
 	seg.charge.bytes = info.Size()
 	if seg.size < info.Size() && aside && !readOnly {
 		if f.Truncate(seg.size) == nil && f.Sync() == nil {
@@ -80,14 +87,30 @@ func (r *reader) takeUp(id segmentID) error {
 		if err := os.Remove(path); err != nil {
 			return errors.Join(err, f.Close())
 		}
+		r.supersede(passed, 0)
 		r.chargeFile(path, 0)
 		return f.Close()
 	}
 	seg.f, seg.readOnly = f, readOnly
+	r.supersede(passed, seg.pending)
 	r.insert(seg)
 	r.used(seg)
 	r.chargeFile(path, seg.charge.bytes)
 	return nil
+}
+
+// supersede forgets a segment that was passed, if it was, since it can be read again and has so many
+// pending records now.
+func (r *reader) supersede(passed *segment, pending int64) {
+	if passed == nil {
+		return
+	}
+	r.closeFile(passed)
+	r.remove(passed)
+	if lost := passed.pending - pending; lost > 0 {
+		r.spool.log.Error("a spool segment can be read again without some of its records, which are lost",
+			"stream", r.id, "dead_letters", r.letters, "segment", passed.id.String(), "records", lost)
+	}
 }
 
 // insert adds a loaded segment. An active segment that is older is sealed, so that
@@ -101,6 +124,7 @@ func (r *reader) insert(seg *segment) {
 	}
 	seg.sealed = true
 	r.note(seg)
+	r.taken++
 }
 
 // survey reads a segment up to a size and returns what is in it. What unwritten has

@@ -22,6 +22,8 @@ type reader struct {
 	opened  []*segment // with an open file, the last used last
 	last    Position   // the last one resolved
 	behind  bool       // a state could not be written, or a segment not be deleted
+	failed  *segment   // where a read has failed last; nil: it was passed, or none has
+	taken   int        // how many segments Load has taken up
 }
 
 // Next returns up to n pending records after a position, in order, and nil when
@@ -91,6 +93,8 @@ func (r *reader) read(b *batch) error {
 			err = r.inspectAgain(seg)
 		}
 		if err != nil && len(b.entries) == 0 {
+			r.failed = seg
+			r.closeFile(seg) // a copy that can be read may be put in its place
 			return err
 		}
 		if err != nil {
@@ -242,14 +246,24 @@ func (r *reader) closeFile(seg *segment) {
 // may be added to it any more.
 func (r *reader) vanished(seg *segment) {
 	r.closeFile(seg)
-	w := r.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.seg == seg {
-		_ = w.commit() // which finds the file gone
-	}
-	if w.seg == seg { // there was nothing to commit
-		w.seal()
-	}
+	r.writer.leave(seg)
 	r.lose(seg)
+}
+
+// Pass leaves out the segment at which a read has failed last, if one has, so that what is behind it
+// can be read: as if another process were writing it, it is Foreign, and nothing of it is Pending,
+// until Load can read it. Resolve still takes its records.
+func (r *reader) Pass() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seg := r.failed
+	if seg == nil {
+		return
+	}
+	r.failed = nil
+	r.writer.leave(seg)
+	if r.pass(seg) {
+		r.spool.log.Error("a spool segment cannot be read and is passed; its records are sent when it can be read again",
+			"stream", r.id, "segment", seg.id.String(), "records", r.addPending(seg, 0))
+	}
 }

@@ -183,7 +183,7 @@ func (s *Spool) dropLetters() bool {
 	s.mu.Unlock()
 	var most *Stream
 	for _, st := range streams {
-		_ = st.Load() // what cannot be read stays
+		_, _ = st.Load() // what cannot be read stays
 		if most == nil || st.charged() > most.charged() {
 			most = st
 		}

@@ -22,6 +22,7 @@ type segment struct {
 	records int64
 	pending int64
 	sealed  bool // nothing is appended any more
+	passed  bool // it cannot be read; its pending records are none of the stream's meanwhile
 
 	// Guarded by reader.mu.
 	f        file // nil: not open

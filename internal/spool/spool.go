@@ -215,8 +215,9 @@ func (s *Spool) StreamIDs() ([]string, error) {
 }
 
 // Stream returns the stream with a name, always the same one. The metadata is kept
-// in connection.json beside its records; nil means what is there, and it is an
-// error (fs.ErrNotExist) when nothing is. Nothing is written yet.
+// in connection.json beside its records; nil means what is there now, and it is an
+// error (fs.ErrNotExist) when nothing is. Empty metadata replaces none that is known.
+// Nothing is written yet.
 func (s *Spool) Stream(id string, metadata []byte) (*Stream, error) {
 	if !streamID.MatchString(id) {
 		return nil, fmt.Errorf("%w name of a stream", ErrInvalid)
@@ -226,19 +227,18 @@ func (s *Spool) Stream(id string, metadata []byte) (*Stream, error) {
 	if s.closed.Load() {
 		return nil, ErrClosed
 	}
+	if metadata == nil { // read each time: it may not have been readable before
+		var err error
+		if metadata, err = os.ReadFile(filepath.Join(s.dir, id, connectionName)); err != nil {
+			return nil, fmt.Errorf("spool: %w", err)
+		}
+	}
 	st := s.streams[id]
 	if st == nil {
-		dir := filepath.Join(s.dir, id)
-		if metadata == nil {
-			var err error
-			if metadata, err = os.ReadFile(filepath.Join(dir, connectionName)); err != nil {
-				return nil, fmt.Errorf("spool: %w", err)
-			}
-		}
 		st = newStreams(s, id)
 		s.streams[id] = st
 	}
-	if metadata != nil {
+	if len(metadata) > 0 {
 		st.setMetadata(metadata)
 	}
 	return st, nil

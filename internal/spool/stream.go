@@ -160,20 +160,14 @@ func (st *Stream) dropOldest() bool {
 		return false
 	}
 	seg := all[0]
-	st.writer.mu.Lock()
-	if st.writer.seg == seg {
-		_ = st.commit() // each entry carries its own error
-		st.seal()
-	}
-	st.writer.mu.Unlock()
-	dropped := -st.addPending(seg, 0)
+	st.writer.leave(seg)
+	dropped := st.addPending(seg, 0)
 	if !st.drop(seg) {
 		return false
 	}
-	st.pending.Add(dropped)
-	st.spool.dropped.Add(-dropped)
+	st.spool.dropped.Add(dropped)
 	st.spool.log.Error("the dead letters' share of the spool is full: the oldest were dropped",
-		"stream", st.id, "segment", seg.id.String(), "records", -dropped,
+		"stream", st.id, "segment", seg.id.String(), "records", dropped,
 		"share", bytesize.Format(st.spool.room.lettersMax()), "bound", st.spool.room.bound())
 	return true
 }

@@ -426,7 +426,8 @@ func TestOwnerAloneReadsAndRemoves(t *testing.T) {
 	st := stream(t, s, "s")
 	p := mustAppend(t, st, "a")
 	_, next := st.Next(Position{}, 1, 1)
-	for _, err := range []error{next, st.Load(), st.RemoveIfEmpty()} {
+	_, load := st.Load()
+	for _, err := range []error{next, load, st.RemoveIfEmpty()} {
 		if !errors.Is(err, ErrNotOwner) {
 			t.Errorf("error %v", err)
 		}

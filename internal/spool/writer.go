@@ -191,6 +191,18 @@ func (w *writer) seal() {
 	w.seg, w.f, w.written, w.index = nil, nil, 0, 0
 }
 
+// leave seals the active segment if it is this one. The caller does not hold mu.
+func (w *writer) leave(seg *segment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seg == seg {
+		_ = w.commit() // each entry carries its own error; it may find the file gone
+	}
+	if w.seg == seg {
+		w.seal()
+	}
+}
+
 // letGo closes the sealed segments that were kept locked.
 func (w *writer) letGo() {
 	for _, f := range w.held {

@@ -110,14 +110,14 @@ func (c *Client) keepReturned() (lost int) {
 	for _, b := range c.returned.take() {
 		c.shared.Budget.Give(&c.load.bytes, b.d.size)
 		b.d.unseat()
-		topic, kept := b.d.topic, b.d.kept
+		topic, kept := b.d.topic, b.d.kept // kept: its sender still has it, on disk or until it gets the outcome
 		awaited := b.d.report(record.Ack{}, b.err)
 		if !awaited {
 			b.d.free()
 		}
 		// A record must not be kept after its sender was answered that it is not in Kafka.
 		answeredNo := awaited && !b.err.Unconfirmed
-		if !answeredNo && !kept && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
+		if kept || !answeredNo && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
 			continue
 		}
 		lost++
