@@ -73,7 +73,7 @@ func DescribeMachine() Machine {
 	}
 	before := idleTime()
 	time.Sleep(idleLook)
-	m.Others = float64(m.Cores) - (idleTime() - before).Seconds()/idleLook.Seconds()
+	m.Others = float64(m.Cores) - (idleTime()-before).Seconds()/idleLook.Seconds()
 	return m
 }
 
