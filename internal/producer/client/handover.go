@@ -111,18 +111,22 @@ func (c *Client) keepReturned() (lost int) {
 		c.shared.Budget.Give(&c.load.bytes, b.d.size)
 		b.d.unseat()
 		topic, kept := b.d.topic, b.d.kept // kept: its sender still has it, on disk or until it gets the outcome
-		awaited := b.d.report(record.Ack{}, b.err)
+		err := b.err
+		if err.Refused() { // as its batch was, perhaps for another record: which one shows when each is sent alone
+			err = ErrShuttingDown
+		}
+		awaited := b.d.report(record.Ack{}, err)
 		if !awaited {
 			b.d.free()
 		}
 		// A record must not be kept after its sender was answered that it is not in Kafka.
-		answeredNo := awaited && !b.err.Unconfirmed
+		answeredNo := awaited && !err.Unconfirmed
 		if kept || !answeredNo && c.end.last.Load() && c.shared.Keep != nil && c.shared.Keep(c.Conn, &b.Record) {
 			continue
 		}
 		lost++
 		if !awaited {
-			c.losses.add(topic, b.err)
+			c.losses.add(topic, err)
 		}
 	}
 	return lost

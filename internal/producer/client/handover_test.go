@@ -45,3 +45,15 @@ func TestRecordThatIsKeptIsNotKeptAgainAtTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A batch is refused for one of its records, and which one shows when each is sent alone: there is no time for that at the end.
+func TestRecordOfARefusedBatchIsNotAnsweredWithTheRefusalAtTheEnd(t *testing.T) {
+	shared := &Shared{Budget: &Budget{}}
+	c := &Client{shared: shared, credentials: &credentials{}}
+	c.end.last.Store(true)
+	d := deliveries.Get().(*Delivery)
+	c.returned.putBack(Returned{d: d, err: &record.Error{Kind: record.KindTooLarge}})
+	if lost := c.keepReturned(); lost != 1 || !d.Reported() || d.Outcome().Err != ErrShuttingDown {
+		t.Errorf("%d lost, %+v", lost, d.Outcome().Err)
+	}
+}
