@@ -119,9 +119,6 @@ func (s *Schema) Validate(ctx context.Context, value []byte) (found []Problem, m
 // take returns an evaluator that is free, a new one if there may be another, or the
 // next that becomes free until ctx ends.
 func (s *Schema) take(ctx context.Context) (*evaluator, error) {
-	if ctx.Err() != nil {
-		return nil, errBusy
-	}
 	select {
 	case e := <-s.ready:
 		return e, nil
