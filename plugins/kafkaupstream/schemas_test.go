@@ -67,7 +67,7 @@ const dearSchema = `{"$defs":{"n":{"oneOf":[{"type":"object","required":["and"],
 // Each value has a bound, and a body has ten thousand of them: whoever sends them would keep others from the schema for minutes.
 func TestBatchIsNotValidatedBeyondItsTime(t *testing.T) {
 	const levels, records = 10, 3000
-	refused, valid := strings.Repeat(`{"and":[`, levels)+`{}`+strings.Repeat(`]}`, levels), strings.Repeat(`{"note":1,"and":[`, levels)+`{"field":1}`+strings.Repeat(`]}`, levels)
+	refused, valid := strings.Repeat(`{"and":[`, levels)+`{}`+strings.Repeat(`]}`, levels), strings.Repeat(`{"and":[`, levels)+`{"field":1}`+strings.Repeat(`],"note":1}`, levels)
 	for name, c := range map[string]struct{ config, path, media, record string }{
 		"each record has a reply of its own":         {`"dialects":["confluent"]`, "/v3/clusters/c/topics/t/records", jsonType, `{"value":{"type":"JSON","data":` + refused + `}}`},
 		"the first that is refused ends the request": {`"batch":true`, "/", "application/x-ndjson", valid},
