@@ -108,7 +108,7 @@ var refused = []struct {
 	{"a character has one form of three bytes", "\"\xe0\x9f\xbf\"", "1: found the byte 0xe0, expected UTF-8"},
 	{"a character has one form of four bytes", "\"\xf0\x8f\xbf\xbf\"", "1: found the byte 0xf0, expected UTF-8"},
 	{"the last character is U+10FFFF", "\"\xf4\x90\x80\x80\"", "1: found the byte 0xf4, expected UTF-8"},
-	{"what comes first is told first", "[\"\xe9\",]", "2: found the byte 0xe9, expected UTF-8"},
+	{"what comes first is reported first", "[\"\xe9\",]", "2: found the byte 0xe9, expected UTF-8"},
 
 	{"an escape must be one of JSON's", `"\a"`, `2: found 'a', expected one of " \ / b f n r t u after the backslash`},
 	{"an escape must have a character", `"\`, `2: found the end of the input, expected one of " \ / b f n r t u after the backslash`},
@@ -221,7 +221,7 @@ func compareResults(t *testing.T, src, dst, got []byte, err error, want []byte, 
 	}
 }
 
-// compareErrors takes the offset from json.Unmarshal: json.Compact leaves it 0. What is not UTF-8 before it is told first.
+// compareErrors takes the offset from json.Unmarshal: json.Compact leaves it 0. What is not UTF-8 before it is reported first.
 func compareErrors(t *testing.T, src, got []byte, err error, notUTF8 int) {
 	t.Helper()
 	var syntaxError *utils.SyntaxError

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 )
 
 // policy lets the page load what is embedded and nothing else, and refuses every use of text as markup
@@ -25,7 +27,7 @@ func guard(h http.Header) {
 // else's whose name was pointed at this machine (DNS rebinding) would be of the same origin as the console: it has a
 // name in Host that is neither an address nor one that was asked for.
 func (c *Console) knownHost(hostPort string) bool {
-	host := hostName(hostPort)
+	host := strings.Trim(nginxuri.HostName(hostPort), "[]")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -33,14 +35,6 @@ func (c *Console) knownHost(hostPort string) bool {
 		return true
 	}
 	return host != "" && strings.EqualFold(host, c.options.ListenHost)
-}
-
-// hostName is the name in Host, in lower case.
-func hostName(hostPort string) string {
-	if i := strings.LastIndexByte(hostPort, ':'); i >= 0 && !strings.HasSuffix(hostPort, "]") {
-		hostPort = hostPort[:i]
-	}
-	return strings.ToLower(strings.Trim(hostPort, "[]"))
 }
 
 // routeHost reports whether a route is for this host by name.
@@ -59,7 +53,7 @@ func (c *Console) foreign(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	switch {
 	case origin == "":
-		return !sameOrigin(r) || namesNoOrigin(r) && !c.knownHost(r.Host) && !c.routeHost(hostName(r.Host))
+		return !sameOrigin(r) || namesNoOrigin(r) && !c.knownHost(r.Host) && !c.routeHost(nginxuri.HostName(r.Host))
 	case slices.Contains(c.options.AllowOrigins, origin):
 		return false
 	}

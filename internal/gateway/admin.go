@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 )
 
 const (
@@ -37,7 +39,7 @@ func routeKey(id string) string { return "/apisix/routes/" + id }
 // none from a page (Origin), and none under a name that somebody else's DNS gives to this machine (Host); and none of another
 // machine, since routes may have passwords in them.
 func (g *Gateway) serveAdmin(w http.ResponseWriter, r *http.Request, path string) {
-	if r.Header.Get("Origin") != "" || !isLoopback(hostName(r.Host)) || !remoteAddr(r.RemoteAddr).IsLoopback() {
+	if r.Header.Get("Origin") != "" || !isLoopback(nginxuri.HostName(r.Host)) || !remoteAddr(r.RemoteAddr).IsLoopback() {
 		writeJSON(w, http.StatusForbidden,
 			errorMsg{"the Admin API of this development gateway is for this machine, and not for web pages"})
 		return

@@ -173,7 +173,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveAdmin(w, r, path)
 		return
 	}
-	route := g.table.Load().match(r.Method, hostName(r.Host), path)
+	route := g.table.Load().match(r.Method, nginxuri.HostName(r.Host), path)
 	if route == nil {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error_msg": "404 Route Not Found"})
 		return

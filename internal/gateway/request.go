@@ -67,14 +67,6 @@ func readRequestBody(body io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// hostName is nginx's $host: lower-case, without port.
-func hostName(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-	}
-	return strings.ToLower(host)
-}
-
 // remoteAddr gives the client's address; a listener without such addresses has local clients.
 func remoteAddr(s string) netip.Addr {
 	a, err := netip.ParseAddrPort(s)
@@ -146,7 +138,7 @@ func (c *requestContext) variable(name string) (string, bool) {
 	case "args", "query_string":
 		return r.URL.RawQuery, r.URL.RawQuery != ""
 	case "host":
-		return hostName(r.Host), true
+		return nginxuri.HostName(r.Host), true
 	case "scheme":
 		if r.TLS != nil {
 			return "https", true

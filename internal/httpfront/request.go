@@ -47,8 +47,7 @@ func (r *request) release() {
 	if cap(text) > keptBytes {
 		text = nil
 	}
-	r.http, r.reply, r.route, r.trust, r.proven = nil, nil, nil, nil, false
-	r.body, r.text = body[:0], text[:0]
+	*r = request{first: r.first, body: body[:0], text: text[:0]}
 	requests.Put(r)
 }
 

@@ -1,5 +1,6 @@
-// Package nginxuri reads a request's path and query as nginx and OpenResty read them, and so APISIX: what a gateway in front has
-// checked by its path must not be another path here. It is not for writing URLs. internal/httpfront and internal/gateway call it.
+// Package nginxuri reads a request's path, query and host as nginx and OpenResty read them, and so APISIX: what a gateway in front has
+// checked by its path must not be another path here. It is not for writing URLs. internal/httpfront, internal/gateway and internal/console
+// call it.
 package nginxuri
 
 import (
@@ -44,6 +45,14 @@ func cleaned(p string) (string, bool) {
 		clean += "/"
 	}
 	return "/" + clean, true
+}
+
+// HostName is nginx's $host of a Host header: in lower case, without a port. An IPv6 address keeps its brackets.
+func HostName(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	return strings.ToLower(host)
 }
 
 // Argument is one of a query, decoded.
