@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +78,24 @@ func (d *dev) want(t *testing.T, status int, path, contentType, body string) str
 		t.Fatalf("%s: got %d %s, want %d", body, got, reply, status)
 	}
 	return reply
+}
+
+// documented runs the curl of a section of docs/neighbours.md as it stands, but for the gateway's address, and waits until the
+// neighbour prints what the page says, in which … stands for anything.
+func (d *dev) documented(t *testing.T, section string, neighbour *program.Process) {
+	t.Helper()
+	blocks := devtest.Blocks(t, "../../docs/neighbours.md", section)
+	curl := strings.ReplaceAll(blocks[2], "http://127.0.0.1:9080/", d.URL+"/")
+	if curl == blocks[2] {
+		t.Fatalf("no curl to the gateway: %s", curl)
+	}
+	if p, code := program.Run(t, "/bin/bash", program.Options{Args: []string{"-c", curl}}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, p.Stderr)
+	}
+	want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(blocks[3]), "…", ".*") + "$")
+	program.Until(t, "the neighbour prints what the page says", func() bool {
+		return slices.ContainsFunc(neighbour.Stdout.Lines(), want.MatchString) || neighbour.Ended()
+	})
 }
 
 // tempFile is a file with this text.

@@ -110,6 +110,7 @@ func TestOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 	k := kafkatest.Run(t, kafkatest.Options{})
 	o := startOPAL(t, k)
 
+	t.Run("the document's curl", func(t *testing.T) { o.gateway.documented(t, "OPAL", o.subscriber) })
 	t.Run("a DataUpdate", func(t *testing.T) {
 		id := o.next()
 		o.gateway.want(t, 200, "/opal", "application/json", fmt.Sprintf(

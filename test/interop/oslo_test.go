@@ -77,6 +77,7 @@ func TestListenersEndpointIsCalledWithWhatIsPosted(t *testing.T) {
 		}
 	}
 
+	t.Run("the document's curl", func(t *testing.T) { gateway.documented(t, "oslo.messaging", listener) })
 	t.Run("a batch, each element with its priority", func(t *testing.T) {
 		gateway.want(t, 200, "/", "application/x-ndjson", `{"event_type": "b.1", "publisher_id": "p", "payload": 1}
 {"event_type": "b.2", "publisher_id": "p", "payload": "2", "priority": "error"}
