@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ type Options struct {
 	// Owned is called once, when this process has become the owner of the directory and knows what
 	// is in it. Stop calls end before it waits for the forwarders. nil: nothing is called.
 	Owned func(q *Queue) (end func())
+
+	unitWait time.Duration // 0: unitWait; shorter in a test
 }
 
 // Queue delivers records durably.
@@ -332,7 +335,7 @@ func (q *Queue) readStream(disk *spool.Spool, id string) (*stream, error) {
 func (q *Queue) newStream(conn *kafkaconf.Connection, policy Policy) *stream {
 	st := newStream(&q.common, conn, policy)
 	if conn.Transactional() {
-		st.forward = newUnitForwarder(st).run
+		st.forward = newUnitForwarder(st, cmp.Or(q.opts.unitWait, unitWait)).run
 	} else {
 		st.forward = newRecordForwarder(st).run
 	}

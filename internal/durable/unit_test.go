@@ -81,6 +81,21 @@ func TestUnitsQueueInOrderWhileKafkaIsAwayAndAreSentOnceItIsBack(t *testing.T) {
 	}
 }
 
+// A unit is sent whole or not at all: an attempt that is given up begins anew.
+func TestUnitThatTakesLongerThanAnAttemptIsSentAtLast(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{unitWait: 300 * time.Millisecond}).await()
+	conn := b.Transactional(t)
+	g.WantUnit("committed", conn, "t", "0", durabletest.Patient)
+	b.SetDelay(time.Second)
+	g.WantUnit("kept", conn, "t", "1 2", durabletest.Soon)
+	g.WantUnit("kept", conn, "t", "3", durabletest.Soon)
+	g.awaitEmpty()
+	if got := b.Committed(t, "t", 4); got != "0 1 2 3" {
+		t.Error(got)
+	}
+}
+
 // The unit is on disk with the identity under which it was sent, and a mark of that
 // says whether it is in Kafka.
 func TestUnitWhoseCommitWasNotAnsweredIsInKafkaOnce(t *testing.T) {

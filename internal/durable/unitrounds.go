@@ -12,19 +12,24 @@ const (
 	// unitsRead is how many units are read from disk at once. They are sent one after
 	// another.
 	unitsRead = 50
-	// unitWait bounds one attempt to send a unit that is on disk, or to find out about one.
-	unitWait = 10 * time.Second
+	// unitWait bounds one attempt to send a unit that is on disk, or to find out about one. To send a
+	// unit may need longer, over a slow line: an attempt may take twice as long as the one before, up to
+	// unitWaitMax, after which Kafka itself ends a transaction by default (transaction.timeout.ms).
+	unitWait    = 10 * time.Second
+	unitWaitMax = time.Minute
 )
 
 // unitForwarder sends units, one after another. Units of a topic that cannot take them stand aside,
 // and the others are sent.
 type unitForwarder struct {
 	*forwarder
-	stream unitStream
+	stream   unitStream
+	attempt  time.Duration // unitWait
+	patience time.Duration // how long the next attempt to send a unit may take
 }
 
-func newUnitForwarder(st *stream) *unitForwarder {
-	f := &unitForwarder{newForwarder(st), unitStream{st}}
+func newUnitForwarder(st *stream, attempt time.Duration) *unitForwarder {
+	f := &unitForwarder{newForwarder(st), unitStream{st}, attempt, attempt}
 	f.ofUnits = true
 	if serial := st.units.serial; serial != nil {
 		f.look = serial.Look
@@ -73,7 +78,7 @@ func (f *unitForwarder) settle(disk *spool.Stream) (time.Duration, bool) {
 	if len(entries) == 0 {
 		return retryPause, true
 	}
-	ctx, cancel := context.WithTimeout(f.life, unitWait)
+	ctx, cancel := context.WithTimeout(f.life, f.attempt)
 	defer cancel()
 	if err := f.stream.prepare(ctx, entries[0].Record.Topic); err != nil {
 		return f.unitsWait(err)
@@ -119,8 +124,13 @@ func (f *unitForwarder) sendOne(disk *spool.Stream, e *spool.Entry, l *lane) *re
 	}
 	err := f.obstacle(l)
 	if err == nil {
-		ctx, cancel := context.WithTimeout(f.life, unitWait)
+		ctx, cancel := context.WithTimeout(f.life, f.patience)
 		_, err = f.stream.send(ctx, e.Records(), e.Unit)
+		if ctx.Err() != nil {
+			f.patience = min(2*f.patience, unitWaitMax)
+		} else {
+			f.patience = f.attempt
+		}
 		cancel()
 		switch {
 		case err == nil:
