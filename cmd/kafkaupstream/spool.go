@@ -132,7 +132,7 @@ func (c *spoolCommand) parse(args []string, takes string) error {
 	switch {
 	case takes == "" && len(rest) > 0:
 		return c.misused("unexpected argument %q", rest[0])
-	case takes != "" && (len(rest) == 0 || rest[0] == ""):
+	case takes != "" && (len(rest) == 0 || slices.Contains(rest, "")): // of a variable that is not set
 		return c.misused("%s is missing; `kafkaupstream spool ls` shows the streams", takes)
 	case takes == takesStream && len(rest) > 1, len(rest) > 2:
 		return c.misused("unexpected argument %q", rest[len(rest)-1])
@@ -235,22 +235,24 @@ func (c *spoolCommand) replay(ctx context.Context) error {
 }
 
 func (c *spoolCommand) drop(ctx context.Context) error {
+	what := c.selection()
 	if !c.yes {
 		var found operator.Done
 		err := c.with(ctx, func(o spoolOperator) (err error) {
-			found, err = o.Find(ctx, c.selection())
+			found, err = o.Find(ctx, what)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		what := fmt.Sprintf("Drop %d of the %s of stream %s for good?", found.Records, c.kind(c.pending), found.Stream)
-		if err := c.confirm(ctx, os.Stdin, what); err != nil {
+		question := fmt.Sprintf("Drop %d of the %s of stream %s for good?", found.Records, c.kind(c.pending), found.Stream)
+		if err := c.confirm(ctx, os.Stdin, question); err != nil {
 			return err
 		}
+		what.Stream, what.Records = found.Stream, &found.Records // more may have come meanwhile
 	}
 	return c.with(ctx, func(o spoolOperator) error {
-		done, err := o.Drop(ctx, c.selection())
+		done, err := o.Drop(ctx, what)
 		return c.tell(done, err, fmt.Sprintf("%s dropped from stream %s.", records(done.Records), done.Stream))
 	})
 }

@@ -38,6 +38,7 @@ func TestPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
 	p := kept(t, 2)
 	id := p.streams()[0].Stream
 	p.sees("suspend "+id, "is suspended")
+	meanwhile := func() { p.sees("ls", id) } // the spool is free while it waits for the answer
 	drop := func(answer string, interrupt bool, code int) *program.Process {
 		t.Helper()
 		person, tty := terminal(t)
@@ -46,7 +47,7 @@ func TestPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
 		program.Until(t, "it asks", func() bool {
 			return strings.HasSuffix(proc.Stderr.String(), "Drop 2 of the records that wait of stream "+id+" for good? [y/N] ")
 		})
-		p.sees("ls", id) // meanwhile the spool is free
+		meanwhile()
 		if _, err := person.WriteString(answer); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,13 @@ func TestPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
 	if n := p.streams()[0].Pending; n != 2 {
 		t.Errorf("%d records wait, want 2", n)
 	}
+	meanwhile = func() {
+		r, socket, _ := startDurable(t, p.dir)
+		connect(t, socket, durableRoute(gone)).mustPost(t, "another", 202)
+		stopRun(t, r)
+	}
 	if proc := drop("Yes\n", false, exitOK); !strings.HasPrefix(proc.Stdout.String(), "2 records dropped from stream "+id) {
 		t.Errorf("stdout %s", proc.Stdout)
 	}
+	p.sees("show "+id, `(?m)^value +another$`)
 }

@@ -64,13 +64,15 @@ func openOperator(ctx context.Context, dir string) (spoolOperator, error) {
 		if !errors.Is(err, control.ErrNoAnswer) {
 			return nil, err
 		}
-		o, heldErr := operator.OpenIdle(dir, slog.New(slog.DiscardHandler))
+		o, idleErr := operator.OpenIdle(dir, slog.New(slog.DiscardHandler))
+		held := errors.Is(idleErr, durable.ErrHeld)
+		late := time.Now().After(deadline)
 		switch {
-		case heldErr == nil:
+		case idleErr == nil:
 			return o, nil
-		case !errors.Is(heldErr, durable.ErrHeld):
-			return nil, heldErr
-		case time.Now().After(deadline):
+		case !held && (late || !errors.Is(idleErr, operator.ErrOtherUser)):
+			return nil, idleErr
+		case late:
 			return nil, fmt.Errorf("another process has the spool and does not answer: a runner that is starting or stopping, or another command; try again in a moment (%w)", err)
 		}
 		select {

@@ -172,6 +172,13 @@ func TestSpoolIsUsedWronglyInManyWays(t *testing.T) {
 			person{t, p.dir}.fails(c.code, c.args, c.why)
 		})
 	}
+	for _, args := range [][]string{{"drop", "a", "", "--yes"}, {"replay", "a", ""}, {"show", "", "b"}, {"resume", ""}} {
+		t.Run(fmt.Sprintf("a variable that is not set: %q", args), func(t *testing.T) {
+			if _, stderr := (person{t, p.dir}).does(2, args...); !strings.Contains(stderr, " is missing; `kafkaupstream spool ls` shows") {
+				t.Error(stderr)
+			}
+		})
+	}
 	t.Run("no spool is named", func(t *testing.T) {
 		person{t, ""}.fails(2, "ls", "which spool? --spool-dir or KAFKAUPSTREAM_SPOOL_DIR")
 	})

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
@@ -16,6 +17,29 @@ func ordinaryUser() (user, as int) {
 		user, as = 65533, 65533
 	}
 	return user, as
+}
+
+// A runner that is another user's has its spool also while it does not answer yet.
+func TestSpoolOfAnotherUserIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	user, as := ordinaryUser()
+	if as == 0 {
+		return // only root may look at another user's
+	}
+	p := person{t, shortDir(t)}
+	for _, path := range []string{p.dir, filepath.Join(p.dir, "lock")} {
+		if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+			f.Close()
+		}
+		if err := os.Chown(path, user, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	p.fails(1, "ls", "belongs to the user "+strconv.Itoa(user)+", and no runner answers there: run this as that user")
+	if took := time.Since(start); took < startWait {
+		t.Errorf("a runner that starts got %v only", took)
+	}
 }
 
 // TestSpoolThatItsUserMayNotUse has `serve` look at a spool's directory that is there and keeps this user out, until an

@@ -22,10 +22,11 @@ import (
 const (
 	// maxBody bounds a request to the socket, in bytes.
 	maxBody = 1 << 20
-	// readWait bounds the reading of a request, and writeWait the writing of
-	// each part of a reply.
+	// readWait bounds the reading of a request, and writeWait the writing of a reply.
 	readWait  = 10 * time.Second
 	writeWait = 10 * time.Second
+	// endWait is how long close waits for replies to be written.
+	endWait = time.Second
 )
 
 // server serves an operator's commands on the socket. Everything it does are methods of
@@ -49,21 +50,30 @@ func Serve(o *operator.Operator, dir string, log *slog.Logger) (end func()) {
 		log.Warn("no socket can be made in the spool's directory; `kafkaupstream spool` works only while no runner has it", "error", err)
 		return func() {}
 	}
+	return serve(made, routes(o), log).close
+}
+
+// serve returns a server that serves; close ends it.
+func serve(made *socket, operations http.Handler, log *slog.Logger) *server {
 	s := &server{socket: made}
 	s.http = &http.Server{
-		Handler: s.counted(routes(o)), ReadHeaderTimeout: readWait, IdleTimeout: readWait,
+		Handler: s.counted(operations), ReadHeaderTimeout: readWait, IdleTimeout: readWait,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	s.served.Go(func() { _ = s.http.Serve(made.listener) }) // it ends with close
-	return s.close
+	return s
 }
 
-// close ends the serving, and returns when no request is being worked on.
+// close ends the serving, and returns when no request is being worked on. Operations end early by themselves, and
+// their callers learn what was done; a list that is read slowly is cut off.
 func (s *server) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	s.socket.remove()
+	ctx, cancel := context.WithTimeout(context.Background(), endWait)
+	defer cancel()
+	_ = s.http.Shutdown(ctx)
 	_ = s.http.Close()
 	s.requests.Wait()
 	s.served.Wait()
@@ -151,19 +161,17 @@ func operation[Request any](f func(context.Context, Request) (operator.Done, err
 	}
 }
 
-// show writes a JSON object a line for each record. Where it fails after the first,
-// the last line is a problemReply.
+// show writes a JSON object a line for each record, at the pace of whoever reads. Where it fails after the
+// first, the last line is a problemReply.
 func show(o *operator.Operator, w http.ResponseWriter, r *http.Request, req operator.ShowRequest) {
 	begun := false
 	lines := json.NewEncoder(w)
 	err := o.Show(r.Context(), req, func(info *operator.RecordInfo) error {
 		begun = true
-		allowWrite(w)
 		return lines.Encode(info)
 	})
 	switch {
 	case err != nil && begun:
-		allowWrite(w)
 		_ = lines.Encode(problemReply{Error: err.Error()}) // the client may be gone
 	case err != nil:
 		replyError(w, http.StatusConflict, operator.Done{}, err)
@@ -195,15 +203,10 @@ func replyError(w http.ResponseWriter, status int, done operator.Done, err error
 	reply(w, status, problemReply{done, err.Error()})
 }
 
+// reply gives the client some time only: one that reads nothing must not keep a request here.
 func reply(w http.ResponseWriter, status int, v any) {
-	allowWrite(w)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWait))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone
-}
-
-// allowWrite gives the next part of a reply its time: one that nobody reads must not
-// keep a request here.
-func allowWrite(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWait))
 }

@@ -1,12 +1,16 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
+	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -192,6 +197,62 @@ func TestControlGivesAwayNoPropertyButTheBrokers(t *testing.T) {
 	if s := string(text); strings.Contains(s, "hush") || strings.Contains(s, "whoever") || !strings.Contains(s, durabletest.Nobody) {
 		t.Errorf("listed: %s", s)
 	}
+}
+
+// What was done before the process ended is known to nobody else.
+func TestControlEndsWithAReplyToTheOperationThatItEnds(t *testing.T) {
+	dir := t.TempDir()
+	made, err := listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, ended := make(chan struct{}), make(chan struct{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /alive", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("POST /drop", operation(func(ctx context.Context, _ operator.Selection) (operator.Done, error) {
+		close(begun)
+		select {
+		case <-ended:
+		case <-ctx.Done(): // the connection is gone
+		}
+		return operator.Done{Records: 500}, durable.ErrStopping
+	}))
+	s := serve(made, mux, slog.New(slog.DiscardHandler))
+	s.http.RegisterOnShutdown(func() { close(ended) })
+	c := dial(t, dir)
+	go func() {
+		<-begun
+		s.close()
+	}()
+	done, err := c.Drop(t.Context(), operator.Selection{Stream: "a"})
+	if done.Records != 500 || err == nil || err.Error() != durable.ErrStopping.Error() {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// A person reads a long list screen by screen.
+func TestControlGivesTheReaderOfAListAllTime(t *testing.T) {
+	dir := t.TempDir()
+	g := startQueue(t, dir, durable.Options{}).await()
+	conn := durabletest.Connect(t, durabletest.Nobody)
+	g.Want("kept", conn, "t", "first", durabletest.Soon)
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	show(operator.New(g.Queue), w, httptest.NewRequestWithContext(t.Context(), "POST", "/show", nil),
+		operator.ShowRequest{Selection: operator.Selection{Stream: g.Queue.StreamOf(conn, durable.DeadLetter).ID, Pending: true}})
+	if w.set > 0 || !strings.Contains(w.Body.String(), "first") {
+		t.Errorf("%d deadlines, and %s", w.set, w.Body)
+	}
+}
+
+// deadlines counts the deadlines for writing.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set int
+}
+
+func (d *deadlines) SetWriteDeadline(time.Time) error {
+	d.set++
+	return nil
 }
 
 func TestControlEndsAlthoughAReplyIsNotRead(t *testing.T) {

@@ -98,7 +98,7 @@ func (o *Operator) Drop(ctx context.Context, sel Selection) (Done, error) {
 		}
 		defer resume()
 	}
-	m := move{o: o, selected: s, pending: sel.Pending, state: spool.Dropped}
+	m := move{o: o, selected: s, pending: sel.Pending, state: spool.Dropped, most: sel.Records}
 	n, err := m.run(ctx)
 	return Done{Stream: s.ID, Records: n}, err
 }
@@ -122,6 +122,7 @@ type move struct {
 	pending bool            // they are still to be sent; the stream is paused
 	to      *durable.Stream // nil: nowhere
 	state   spool.State
+	most    *int64 // nil: no bound
 }
 
 const (
@@ -138,7 +139,11 @@ func (m *move) run(ctx context.Context) (done int64, err error) {
 		return m.take([]spool.Entry{*m.entry})
 	}
 	var after spool.Position
-	for all := m.from.Pending(); done < all; {
+	all := m.from.Pending()
+	if m.most != nil {
+		all = min(all, *m.most)
+	}
+	for done < all {
 		if err := m.o.interrupted(ctx); err != nil {
 			return done, err
 		}

@@ -8,6 +8,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -28,8 +29,11 @@ type Operator struct {
 // New returns the operator of a queue.
 func New(q *durable.Queue) *Operator { return &Operator{q: q} }
 
+// ErrOtherUser is that of a directory which is another user's.
+var ErrOtherUser = errors.New("run this as that user")
+
 // OpenIdle takes a directory over while no runner has it: nothing is sent, and the size is not
-// bounded. Besides durable.ErrHeld, the error may be fs.ErrNotExist, as the directory is not made.
+// bounded. Besides durable.ErrHeld and ErrOtherUser, the error may be fs.ErrNotExist, as the directory is not made.
 func OpenIdle(dir string, log *slog.Logger) (*Operator, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -40,7 +44,7 @@ func OpenIdle(dir string, log *slog.Logger) (*Operator, error) {
 	}
 	// Files that another user makes here are files that the runner cannot read.
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s belongs to the user %d, and no runner has it: run this as that user", dir, owner.Uid)
+		return nil, fmt.Errorf("%s belongs to the user %d, and no runner answers there: %w", dir, owner.Uid, ErrOtherUser)
 	}
 	if err := likeSpool(dir); err != nil {
 		return nil, err

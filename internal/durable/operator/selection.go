@@ -19,6 +19,8 @@ type Selection struct {
 	Receipt string `json:"receipt,omitempty"`
 	// Pending means the records that are still to be sent, and not dead letters.
 	Pending bool `json:"pending,omitempty"`
+	// Records bounds how many, the oldest; nil: all that there are. Drop heeds it.
+	Records *int64 `json:"records,omitempty"`
 }
 
 // Done is what was selected, or what was done.
