@@ -145,7 +145,7 @@ func work(ctx context.Context, env environment) error {
 			err = r.end(time.Now(), o.drain)
 		}
 		if orphaned, _ := in.Orphaned(); orphaned { // there is no next worker
-			o.inherited.Remove()
+			o.inherited.RemoveClosed()
 		}
 		return err
 	})

@@ -128,14 +128,16 @@ func (l *Socket) ID() string { return l.id }
 
 // Dead reports whether nobody can connect at the path: nothing is there, or what nobody listens at.
 func (l *Socket) Dead() bool {
-	if l.Ours() {
+	return !l.Ours() && !l.answers()
+}
+
+func (l *Socket) answers() bool {
+	conn, err := net.DialTimeout("unix", l.path, dialWait)
+	if err != nil {
 		return false
 	}
-	conn, err := net.DialTimeout("unix", l.path, dialWait)
-	if err == nil {
-		conn.Close()
-	}
-	return err != nil
+	conn.Close()
+	return true
 }
 
 // dialWait bounds the connecting to another process's socket.
@@ -152,6 +154,13 @@ func (l *Socket) missing() bool {
 func (l *Socket) Ours() bool {
 	id, err := socketAt(l.path)
 	return err == nil && id != "" && id == l.id
+}
+
+// RemoveClosed is Remove for a socket that is closed: a later one at the path may have its number.
+func (l *Socket) RemoveClosed() {
+	if !l.answers() {
+		l.Remove()
+	}
 }
 
 // Remove takes the path away if it still leads here.

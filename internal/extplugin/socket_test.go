@@ -53,6 +53,28 @@ func linkToASocket(path string) error {
 	return errors.Join(s.Close(), os.Symlink(path+".real", path))
 }
 
+// A file system may give the number of a socket that is closed to the next one.
+func TestClosedSocketLeavesTheOneWithItsNumber(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	first, err := OpenSocket(path, Peers{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	next, err := OpenSocket(path, Peers{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.id = next.ID() // as if it had
+	if first.RemoveClosed(); !next.Ours() {
+		t.Error("the next one's path is gone")
+	}
+	next.Close()
+	if first.RemoveClosed(); next.Ours() {
+		t.Error("the path of a socket that nobody listens at is still there")
+	}
+}
+
 func TestSocketLeavesAtItsEndWhatHasTakenItsPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	s, err := OpenSocket(path, Peers{})
