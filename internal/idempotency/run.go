@@ -124,10 +124,9 @@ func (s *Store) own() (*os.File, error) {
 func (s *Store) read(lock *os.File) error {
 	j := &journal{dir: s.opts.Dir, lock: lock, intercept: s.intercept}
 	t := newTable(s.opts.MaxBytes)
-	if err := j.load(t, s.reportDamage); err != nil {
+	if err := j.load(t, s.opts.Now().UnixNano(), s.reportDamage); err != nil {
 		return err
 	}
-	t.expire(s.opts.Now().UnixNano())
 	s.mu.Lock()
 	s.table, s.journal = t, j
 	s.mu.Unlock()
