@@ -181,6 +181,38 @@ func TestJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	begin(t, s, "0", First)
 }
 
+func TestJournalThatCannotBeWrittenAnewIsKeptForAWhile(t *testing.T) {
+	c := newClock()
+	var log await.Log
+	s := newStore(Options{Dir: t.TempDir(), Now: c.now, Log: logged(&log)})
+	var made atomic.Int64
+	var full faults // of new journals, as where the disk has room for a key and not for all of them
+	s.intercept = func(f file) file {
+		made.Add(1)
+		if full.write.Load() {
+			return &faultyFile{f, &full}
+		}
+		return f
+	}
+	go s.run()
+	t.Cleanup(func() { end(s) })
+	<-s.Ready()
+	fill(t, s, c, "expired", rewriteBytes/MaxReply+1, strings.Repeat("r", MaxReply))
+	c.advance(hour)
+	full.write.Store(true)
+	made.Store(0)
+	fill(t, s, c, "while it is full", 20, "r")
+	if n := made.Load(); n != 1 || strings.Count(log.String(), "cannot compact") != 1 {
+		t.Errorf("20 requests began %d journals in vain; the log: %s", n, &log)
+	}
+	full.write.Store(false)
+	c.advance(compactInterval)
+	fill(t, s, c, "afterwards", 20, "r")
+	if info, err := os.Stat(journalPath(t, s.opts.Dir)); err != nil || made.Load() != 2 || info.Size() > rewriteBytes {
+		t.Errorf("%d journals, %v bytes, %v", made.Load(), info.Size(), err)
+	}
+}
+
 func TestRequestUnderWayIsInANewJournal(t *testing.T) {
 	var x faults
 	dir := t.TempDir()

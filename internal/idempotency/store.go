@@ -58,7 +58,9 @@ type Store struct {
 	next     *batch // what the journal is to write next
 	inMemory bool   // there is no directory and no journal
 
-	journal *journal // of the goroutine run
+	// of the goroutine run
+	journal      *journal
+	compactAfter time.Time // not before, since an attempt failed
 }
 
 // New makes a store, and the directory where there is none. With a directory, the store
