@@ -41,10 +41,12 @@ func decodePrepareConf(frame []byte) (key string, texts []confText, err error) {
 	defer malformed(&err)
 	req := pc.GetRootAsReq(frame, 0)
 	key = string(req.Key())
+	all := entriesOf(frame, req.ConfLength())
 	var e A6.TextEntry
-	for i, n := 0, req.ConfLength(); i < n; i++ {
+	for i := range req.ConfLength() {
 		if req.Conf(&e, i) {
-			texts = append(texts, confText{string(e.Name()), string(e.Value())})
+			name, text := all.read(&e)
+			texts = append(texts, confText{string(name), string(text)})
 		}
 	}
 	return key, texts, nil
@@ -111,7 +113,7 @@ var jsonContentType = []string{"application/json"}
 func (s *session) beginRequest(frame []byte) (token, id uint32, err error) {
 	defer malformed(&err)
 	s.req.reset(s, frame)
-	s.req.try()
+	s.req.try(frame)
 	return s.req.fb.ConfToken(), s.req.fb.Id(), nil
 }
 

@@ -180,6 +180,65 @@ func TestFramesThatAreNotTheProtocolsAreRefusedAndTheConnectionGoesOn(t *testing
 	c.prepare()
 }
 
+func TestEntriesThatShareTheirTextsAreRefused(t *testing.T) {
+	c := dialRaw(t, startHost(t, "", &fakePlugin{name: "p"}))
+	token := c.prepare()
+	type offset = flatbuffers.UOffsetT
+	conf := func(b *flatbuffers.Builder, entries offset) offset {
+		pc.ReqStart(b)
+		pc.ReqAddConf(b, entries)
+		return pc.ReqEnd(b)
+	}
+	call := func(lists ...func(*flatbuffers.Builder, offset)) func(*flatbuffers.Builder, offset) offset {
+		return func(b *flatbuffers.Builder, entries offset) offset {
+			hrc.ReqStart(b)
+			hrc.ReqAddConfToken(b, token)
+			for _, add := range lists {
+				add(b, entries)
+			}
+			return hrc.ReqEnd(b)
+		}
+	}
+	headers, args := hrc.ReqAddHeaders, hrc.ReqAddArgs
+	text := strings.Repeat("x", 1000)
+	for _, f := range []struct {
+		says           string
+		typ            byte
+		frame          func(b *flatbuffers.Builder, entries offset) offset
+		entries, texts int // so many entries of so many different ones
+		text           string
+		served         bool
+	}{
+		{"configurations", typePrepareConf, conf, 100, 100, text, true},
+		{"configurations with the same text", typePrepareConf, conf, 2, 1, text, false},
+		{"more configurations than anybody has", typePrepareConf, conf, maxEntries + 1, 1, "", false},
+		{"headers", typeHTTPReqCall, call(headers), 100, 100, text, true},
+		{"headers with the same text", typeHTTPReqCall, call(headers), 2, 1, text, false},
+		{"arguments with the same text", typeHTTPReqCall, call(args), 2, 1, text, false},
+		{"a header with the text of an argument", typeHTTPReqCall, call(headers, args), 1, 1, text, false},
+	} {
+		t.Run(f.says, func(t *testing.T) {
+			b := flatbuffers.NewBuilder(0)
+			var entries []offset
+			for range f.texts {
+				entries = append(entries, textEntry(b, f.text, f.text))
+			}
+			for len(entries) < f.entries {
+				entries = append(entries, entries[0])
+			}
+			b.Finish(f.frame(b, b.CreateVectorOfTables(entries)))
+			c.send(rawFrame(f.typ, b.FinishedBytes()))
+			want := f.typ
+			if !f.served {
+				want = typeError
+			}
+			if typ, payload := c.receive(); typ != want || typ == typeError && a6err.GetRootAsResp(payload, 0).Code() != a6err.CodeBAD_REQUEST {
+				t.Errorf("got type %d %v", typ, payload)
+			}
+		})
+	}
+}
+
 func TestPluginNeverSeesAMalformedFrame(t *testing.T) {
 	h := startHost(t, "", &fakePlugin{name: "p", request: func(conf any, w http.ResponseWriter, r pkghttp.Request) {
 		defer func() { // as a plugin does that answers for its own bugs

@@ -37,25 +37,45 @@ func (r *request) reset(s *session, frame []byte) {
 	r.ask = asker{s: s, vars: r.ask.vars[:0]}
 }
 
-// maxEntries bounds the headers and arguments of a call: APISIX sends 100 at most, a
-// frame could name millions.
+// maxEntries bounds the entries of a frame: APISIX sends 100 headers and as many
+// arguments at most, a frame could name millions.
 const maxEntries = 10_000
 
-// try reads everything once: it panics where the frame is malformed.
-func (r *request) try() {
-	if r.fb.HeadersLength() > maxEntries || r.fb.ArgsLength() > maxEntries {
+// entries bounds what is read of a frame's entries. It panics with errMalformed when they
+// have more bytes than the frame: each is copied sooner or later, and all of them may
+// refer to the same text, which APISIX's never do.
+type entries struct{ left int }
+
+// entriesOf begins to read n entries of a frame.
+func entriesOf(frame []byte, n int) entries {
+	if n > maxEntries {
 		panic(errMalformed)
 	}
+	return entries{left: len(frame)}
+}
+
+func (l *entries) read(e *A6.TextEntry) (name, value []byte) {
+	name, value = e.Name(), e.Value()
+	if l.left -= len(name) + len(value); l.left < 0 {
+		panic(errMalformed)
+	}
+	return name, value
+}
+
+// try reads everything of the frame once: it panics where that is malformed.
+func (r *request) try(frame []byte) {
+	all := entriesOf(frame, r.fb.HeadersLength()+r.fb.ArgsLength())
 	_, _, _, _ = r.ID(), r.SrcIP(), r.Method(), r.Path()
 	var e A6.TextEntry
 	for i := range r.fb.HeadersLength() {
 		if r.fb.Headers(&e, i) {
-			r.hdr.entries = append(r.hdr.entries, headerEntry{e.Name(), e.Value()})
+			name, value := all.read(&e)
+			r.hdr.entries = append(r.hdr.entries, headerEntry{name, value})
 		}
 	}
 	for i := range r.fb.ArgsLength() {
 		if r.fb.Args(&e, i) {
-			_, _ = e.Name(), e.Value()
+			all.read(&e)
 		}
 	}
 }

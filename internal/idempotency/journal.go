@@ -70,9 +70,9 @@ type journal struct {
 	scratch   []byte
 }
 
-// load reads every journal into a table. Usually there is one; a crash while it was
+// load reads every journal into a table, as of now. Usually there is one; a crash while it was
 // written anew leaves two, and the second repeats what the first says.
-func (j *journal) load(t *table, report func(name string, d damage)) error {
+func (j *journal) load(t *table, now int64, report func(name string, d damage)) error {
 	names, err := journals(j.dir)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (j *journal) load(t *table, report func(name string, d damage)) error {
 		}
 		d, err := scan(f, n.marker, func(f *frame) {
 			f.reply = slices.Clone(f.reply)
-			t.restore(f)
+			t.restore(f, now)
 		})
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err

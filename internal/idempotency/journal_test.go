@@ -181,6 +181,38 @@ func TestJournalIsWrittenAnewWhenMostOfItIsOutOfDate(t *testing.T) {
 	begin(t, s, "0", First)
 }
 
+func TestJournalThatCannotBeWrittenAnewIsKeptForAWhile(t *testing.T) {
+	c := newClock()
+	var log await.Log
+	s := newStore(Options{Dir: t.TempDir(), Now: c.now, Log: logged(&log)})
+	var made atomic.Int64
+	var full faults // of new journals, as where the disk has room for a key and not for all of them
+	s.intercept = func(f file) file {
+		made.Add(1)
+		if full.write.Load() {
+			return &faultyFile{f, &full}
+		}
+		return f
+	}
+	go s.run()
+	t.Cleanup(func() { end(s) })
+	<-s.Ready()
+	fill(t, s, c, "expired", rewriteBytes/MaxReply+1, strings.Repeat("r", MaxReply))
+	c.advance(hour)
+	full.write.Store(true)
+	made.Store(0)
+	fill(t, s, c, "while it is full", 20, "r")
+	if n := made.Load(); n != 1 || strings.Count(log.String(), "cannot compact") != 1 {
+		t.Errorf("20 requests began %d journals in vain; the log: %s", n, &log)
+	}
+	full.write.Store(false)
+	c.advance(compactInterval)
+	fill(t, s, c, "afterwards", 20, "r")
+	if info, err := os.Stat(journalPath(t, s.opts.Dir)); err != nil || made.Load() != 2 || info.Size() > rewriteBytes {
+		t.Errorf("%d journals, %v bytes, %v", made.Load(), info.Size(), err)
+	}
+}
+
 func TestRequestUnderWayIsInANewJournal(t *testing.T) {
 	var x faults
 	dir := t.TempDir()
@@ -244,10 +276,58 @@ func TestDiskThatFails(t *testing.T) {
 func TestJournalThatIsNotDurableIsNotUsed(t *testing.T) {
 	var x faults
 	s := openFaulty(t, Options{Dir: t.TempDir()}, &x)
-	x.fails.Store(2)
+	x.sync.Store(true)
 	begin(t, s, "k", Unavailable) // the journal is given up
 	begin(t, s, "k", Unavailable) // and a new one is not durable
+	x.sync.Store(false)
 	begin(t, s, "k", First)
+}
+
+func TestRefusedKeyIsNewAfterARestart(t *testing.T) {
+	refuse := func(t *testing.T, s *Store) {
+		if outcome, _ := beginOf(s, "orders", "k"); outcome != Unavailable {
+			t.Errorf("it is %v", outcome)
+		}
+	}
+	for name, meanwhile := range map[string]func(t *testing.T, s *Store, x *faults){
+		"of one client": func(t *testing.T, s *Store, x *faults) {
+			x.fails.Store(1)
+			refuse(t, s)
+		},
+		"beside another's, which writes the journal anew": func(t *testing.T, s *Store, x *faults) {
+			hold := make(chan struct{})
+			x.hold.Store(&hold)
+			var all sync.WaitGroup
+			all.Go(func() { refuse(t, s) })
+			await.True(t, "the key is being written", func() bool { return x.held.Load() == 1 })
+			all.Go(func() { beginOf(s, "orders", "other") })
+			await.True(t, "the other is queued", func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.next != nil
+			})
+			x.hold.Store(nil)
+			x.fails.Store(1)
+			close(hold)
+			all.Wait()
+		},
+		"while the disk fails for longer": func(t *testing.T, s *Store, x *faults) {
+			x.sync.Store(true)
+			refuse(t, s)
+			refuse(t, s) // rather than be in flight
+			x.sync.Store(false)
+			done(t, s, "other", "r")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var x faults
+			opts := Options{Dir: t.TempDir()}
+			s := openFaulty(t, opts, &x)
+			meanwhile(t, s, &x)
+			end(s)
+			begin(t, open(t, opts), "k", First)
+		})
+	}
 }
 
 func TestCloseWritesWhatIsQueued(t *testing.T) {

@@ -155,6 +155,20 @@ func TestJournalIsBoundedByWhatIsKnown(t *testing.T) {
 	}
 }
 
+func TestKeysThatHaveExpiredTakeNoRoomInARestart(t *testing.T) {
+	c := newClock()
+	opts := Options{Dir: t.TempDir(), Now: c.now, MaxBytes: 200 * keyBytes}
+	s := open(t, opts)
+	fill(t, s, c, "before", 150, "")
+	c.advance(hour)
+	fill(t, s, c, "now", 190, "") // with what has expired, more than there is room for
+	end(s)
+	s = open(t, opts)
+	if _, _, n := stillKnown(t, s, "now", 190); n != 190 || len(s.table.entries) != 190 {
+		t.Errorf("%d of 190 are known, and %d in all", n, len(s.table.entries))
+	}
+}
+
 func TestAbandonedKeysMakeRoom(t *testing.T) {
 	s := open(t, Options{MaxBytes: keyBytes})
 	for range 3 {

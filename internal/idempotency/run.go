@@ -18,6 +18,9 @@ const (
 	lockInterval = 10 * time.Millisecond
 	// retryInterval is for a directory that cannot be read or written.
 	retryInterval = time.Second
+	// compactInterval is for a journal that could not be compacted: the attempt may have
+	// filled the disk for a moment.
+	compactInterval = time.Minute
 )
 
 // batch is what is written with one fsync.
@@ -124,10 +127,9 @@ func (s *Store) own() (*os.File, error) {
 func (s *Store) read(lock *os.File) error {
 	j := &journal{dir: s.opts.Dir, lock: lock, intercept: s.intercept}
 	t := newTable(s.opts.MaxBytes)
-	if err := j.load(t, s.reportDamage); err != nil {
+	if err := j.load(t, s.opts.Now().UnixNano(), s.reportDamage); err != nil {
 		return err
 	}
-	t.expire(s.opts.Now().UnixNano())
 	s.mu.Lock()
 	s.table, s.journal = t, j
 	s.mu.Unlock()
@@ -157,6 +159,7 @@ func (s *Store) write(frames []byte) error {
 		if err := s.rewrite(); err != nil && s.journal.f == nil {
 			return err
 		} else if err != nil {
+			s.compactAfter = s.opts.Now().Add(compactInterval)
 			s.warn("cannot compact the journal of idempotency keys", err)
 		}
 	}
@@ -171,9 +174,10 @@ func (s *Store) write(frames []byte) error {
 func (s *Store) outOfDate() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.expire(s.opts.Now().UnixNano())
+	now := s.opts.Now()
+	s.table.expire(now.UnixNano())
 	current := s.table.bytes - int64(len(s.table.entries))*(keyBytes-frameBytes)
-	return s.journal.size > rewriteBytes && s.journal.size > 2*current
+	return !now.Before(s.compactAfter) && s.journal.size > rewriteBytes && s.journal.size > 2*current
 }
 
 // rewrite begins a new journal with all that is known.

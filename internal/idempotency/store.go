@@ -58,7 +58,9 @@ type Store struct {
 	next     *batch // what the journal is to write next
 	inMemory bool   // there is no directory and no journal
 
-	journal *journal // of the goroutine run
+	// of the goroutine run
+	journal      *journal
+	compactAfter time.Time // not before, since an attempt failed
 }
 
 // New makes a store, and the directory where there is none. With a directory, the store
@@ -132,14 +134,12 @@ func (s *Store) Begin(ctx context.Context, key Key, fingerprint [32]byte, ttl ti
 	if forgotten > 0 {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "idempotency keys were forgotten early to make room")
 	}
+	ticket := &Ticket{store: s, entry: e}
 	if err := written.wait(); err != nil { // reported where it was written
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.table.remove(e)
-		s.endIfIdle()
+		ticket.Abandon() // in the journal too: of its frame, and of a journal written anew meanwhile, some may be on disk
 		return Unavailable, nil
 	}
-	return First, &Ticket{store: s, entry: e}
+	return First, ticket
 }
 
 // known returns how a request with the key of an entry relates to it.

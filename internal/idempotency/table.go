@@ -193,12 +193,13 @@ func (t *table) expire(now int64) {
 	}
 }
 
-// restore takes over what a journal says, in the order in which it says it.
-func (t *table) restore(f *frame) {
+// restore takes over what a journal says, in the order in which it says it. What has
+// expired would take the room of keys that have not.
+func (t *table) restore(f *frame, now int64) {
 	if old := t.entries[f.id]; old != nil {
 		t.remove(old)
 	}
-	if f.kind == abandonedKind {
+	if f.kind == abandonedKind || f.expires <= now {
 		return
 	}
 	e := t.add(&entry{id: f.id, fingerprint: f.fingerprint, expires: f.expires, old: f.kind < abandonedKind}, f.holder)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // File appends lines to the file that is at a path now: one that was renamed or removed, as log rotation does,
@@ -14,6 +15,7 @@ type File struct {
 	file     *os.File
 	instead  io.Writer
 	troubled bool // the last line could not be written
+	cut      bool // the file ends in the middle of a line, for which the disk had no room
 }
 
 // NewFile returns the file at a path, which is opened with its first line. What cannot be written to it,
@@ -41,7 +43,7 @@ func open(path string) (*os.File, error) {
 func (f *File) Write(line []byte) (int, error) {
 	err := f.follow()
 	if err == nil {
-		_, err = f.file.Write(line)
+		err = f.append(line)
 	}
 	if err != nil && !f.troubled {
 		fmt.Fprintf(f.instead, "kafkaupstream: the log cannot be written to its file, and is written here until it can: %v\n", err)
@@ -50,6 +52,18 @@ func (f *File) Write(line []byte) (int, error) {
 		return f.instead.Write(line)
 	}
 	return len(line), nil
+}
+
+// append writes a line to the file that is open, behind the end of one that was cut.
+func (f *File) append(line []byte) error {
+	if f.cut {
+		line = slices.Concat([]byte("\n"), line)
+	}
+	n, err := f.file.Write(line)
+	if n > 0 {
+		f.cut = line[n-1] != '\n'
+	}
+	return err
 }
 
 // follow opens what is at the path, unless it is what is open.
@@ -65,7 +79,7 @@ func (f *File) follow() error {
 		return err
 	}
 	f.Close()
-	f.file = file
+	f.file, f.cut = file, false
 	return nil
 }
 
