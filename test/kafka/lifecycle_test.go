@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -215,16 +215,11 @@ func TestSecretsAreLoggedAtNoLevel(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2"} {
-		resp, err := http.Get("http://" + admin + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if path == "/readyz" && !strings.Contains(string(text), "SASL") {
+		text := program.Send(t, "GET", "http://"+admin+path, "").Body
+		if path == "/readyz" && !strings.Contains(text, "SASL") {
 			t.Errorf("%s does not say why a cluster does not answer: %s", path, text)
 		}
-		if strings.Contains(string(text), "planted") {
+		if strings.Contains(text, "planted") {
 			t.Errorf("%s shows what is planted", path)
 		}
 	}
