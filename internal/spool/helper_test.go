@@ -51,6 +51,12 @@ func entry(value string) *Entry {
 	return &Entry{Record: record.Record{Topic: "orders", Partition: record.AnyPartition, Value: []byte(value)}}
 }
 
+// Append is AppendAll of one entry.
+func (w *writer) Append(e *Entry) (Position, error) {
+	a := w.AppendAll([]Entry{*e})[0]
+	return a.Position, a.Err
+}
+
 func mustAppend(t testing.TB, st *Stream, values ...string) []Position {
 	t.Helper()
 	var positions []Position
