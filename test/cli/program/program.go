@@ -16,14 +16,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/child"
 	"github.com/kafkaupstream/kafkaupstream/test/ports"
 )
 
@@ -101,13 +100,11 @@ func Start(t testing.TB, path string, o Options) *Process {
 	if o.Stderr != nil {
 		p.cmd.Stderr = o.Stderr
 	}
-	tieToParent(p.cmd)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if o.User != 0 {
 		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(o.User), Gid: uint32(o.User)}
 	}
-	started := make(chan error)
-	launcher() <- func() { started <- p.cmd.Start() }
-	if err := <-started; err != nil {
+	if err := child.Start(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.Pid = p.cmd.Process.Pid
@@ -118,20 +115,6 @@ func Start(t testing.TB, path string, o Options) *Process {
 	t.Cleanup(p.end)
 	return p
 }
-
-// launcher starts processes on a thread that never ends: one that is tied to its
-// parent is killed when the thread that started it ends, and Go ends threads as it
-// pleases.
-var launcher = sync.OnceValue(func() chan<- func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-})
 
 // end kills what is left of the process's group, which nothing has waited for yet.
 func (p *Process) end() {
