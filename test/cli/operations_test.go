@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,12 +42,7 @@ func scrape(t *testing.T) (metrics exposition, text string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, socket := free.Addr().String(), filepath.Join(dir, "r.sock")
-	free.Close()
+	address, socket := program.FreeAddress(t), filepath.Join(dir, "r.sock")
 	p := program.Start(t, binary, program.Options{
 		Args: []string{"run", "--admin", address, "--spool-dir", filepath.Join(dir, "spool")},
 		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, "KAFKAUPSTREAM_SUPERVISE=false", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},

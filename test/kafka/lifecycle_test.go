@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -188,12 +187,7 @@ func TestSecretsAreLoggedAtNoLevel(t *testing.T) {
 	if err := k.AllowWrite("bob", "t"); err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin := free.Addr().String()
-	free.Close()
+	admin := program.FreeAddress(t)
 	r := startRunner(t, "", "KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_ADMIN="+admin, "KAFKAUPSTREAM_PPROF=true",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:planted-password-9@127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=authorization=planted-token")
 	a := startGateway(t, r.socket)
