@@ -204,7 +204,6 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// memory is rig.Memory of the server.
 func (s *server) memory(name string) (int64, error) { return rig.Memory(s.cmd.Process.Pid, name) }
 
 type conn struct {

@@ -113,7 +113,6 @@ func Begin(ctx context.Context, name string, o Setup) (*Subject, error) {
 	return s, nil
 }
 
-// Load makes a load on this subject.
 func (s *Subject) Load(connections int, body []byte, contentType string) *Load {
 	if s.http {
 		return HTTPLoad("unix", s.Proc.Socket, connections, body, contentType)

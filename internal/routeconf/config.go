@@ -478,7 +478,6 @@ func (c *configReader) readTopics(path string, v any) {
 	c.eachPattern(path, v, func(pattern string) { c.route.Patterns = append(c.route.Patterns, pattern) })
 }
 
-// eachPattern reads a list of patterns.
 func (c *configReader) eachPattern(list string, v any, add func(pattern string)) {
 	c.each(list, v, func(at string, v any) {
 		pattern, ok := c.text(at, v)

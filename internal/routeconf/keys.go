@@ -28,7 +28,6 @@ type Idempotency struct {
 	Scope    *Template // whose keys they are; nil: the consumer's, where there is one
 }
 
-// idempotencyKeys is the table of the keys below idempotency.
 var idempotencyKeys = table{
 	{Key{
 		Name: "ttl_s", Value: "an integer from 1 to 604800", Default: "86400",
@@ -118,7 +117,6 @@ type RecordHeader struct {
 	Value Template
 }
 
-// MaxRecordHeaders bounds the headers of a record.
 const MaxRecordHeaders = 100
 
 // NeedsSpool says for which of its keys the route can be served only by a process with

@@ -26,7 +26,6 @@ func open(t testing.TB, dir string, opts Options) *Spool {
 	return s
 }
 
-// openOwned is open by the owner.
 func openOwned(t testing.TB, dir string, opts Options) *Spool {
 	t.Helper()
 	s := open(t, dir, opts)

@@ -110,7 +110,6 @@ func recordSize(r *record.Record) int64 {
 	return size
 }
 
-// appendPayload appends an entry's payload to dst.
 func appendPayload(dst []byte, e *Entry) []byte {
 	kept := e.Kept
 	if kept.IsZero() {

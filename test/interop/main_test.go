@@ -42,7 +42,6 @@ func (d *dev) want(t *testing.T, status int, path, contentType, body string) str
 	return got.Body
 }
 
-// tempFile is a file with this text.
 func tempFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -25,7 +25,6 @@ type Operator struct {
 	mu sync.Mutex // held while records are moved or dropped
 }
 
-// New returns the operator of a queue.
 func New(q *durable.Queue) *Operator { return &Operator{q: q} }
 
 // OpenIdle takes a directory over while no runner has it: nothing is sent, and the size is not

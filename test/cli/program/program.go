@@ -61,7 +61,6 @@ func Main(m *testing.M, binary *string, pkg string, flags ...string) (code int) 
 	return m.Run()
 }
 
-// Options of a process.
 type Options struct {
 	Args []string
 	// Env are NAME=value pairs beside PATH.
