@@ -44,7 +44,6 @@ func main() {
 // errUsage ends a run with wrong flags; what is wrong has been printed.
 var errUsage = errors.New("wrong usage")
 
-// options are the flags.
 type options struct {
 	rig.Options
 	profiles string

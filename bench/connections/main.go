@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/bench/rig"
 	"github.com/kafkaupstream/kafkaupstream/internal/devbroker"
 )
 
@@ -64,7 +65,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer broker.Close()
 	routes := filepath.Join(dir, "routes.yaml")
-	text := fmt.Sprintf("defaults: {delivery: sync, config: {bootstrap.servers: %q, message.max.bytes: 20000000}}\nroutes: [{id: a, match: {path: /a}, topic: t}]\n", broker.Address())
+	text := fmt.Sprintf("defaults: {delivery: sync, config: {bootstrap.servers: %q, message.max.bytes: 20000000}}\nroutes: [{id: a, match: {path: /orders}, topic: t}]\n", broker.Address())
 	if err := os.WriteFile(routes, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func measureIdle(s *server, o options) error {
 			return err
 		}
 		defer c.Close()
-		if _, err := c.post(); err != nil {
+		if err := c.post(); err != nil {
 			return err
 		}
 	}
@@ -157,7 +158,7 @@ func measureChunked(s *server, o options) error {
 	body := strings.Repeat("x", o.bodyBytes)
 	for range o.chunked {
 		all.Go(func() {
-			r, err := http.NewRequest("POST", "http://"+s.address+"/a", io.MultiReader(strings.NewReader(body))) // of unknown length
+			r, err := http.NewRequest("POST", "http://"+s.address+"/orders", io.MultiReader(strings.NewReader(body))) // of unknown length
 			if err != nil {
 				panic(err)
 			}
@@ -203,17 +204,7 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// memory reads a line of /proc/PID/status, in bytes.
-func (s *server) memory(name string) (int, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, value, _ := strings.Cut(string(text), name+":")
-	value, _, _ = strings.Cut(value, " kB")
-	n, err := strconv.Atoi(strings.TrimSpace(value))
-	return n * 1024, err
-}
+func (s *server) memory(name string) (int64, error) { return rig.Memory(s.cmd.Process.Pid, name) }
 
 type conn struct {
 	net.Conn
@@ -226,25 +217,24 @@ func (s *server) dial() (*conn, error) {
 }
 
 // post sends a request and reads its reply.
-func (c *conn) post() (time.Duration, error) {
-	begin := time.Now()
+func (c *conn) post() error {
 	if c.r == nil {
 		c.r = bufio.NewReaderSize(c, 512)
 	}
-	if _, err := io.WriteString(c, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n{\"a\":1}"); err != nil {
-		return 0, err
+	if _, err := io.WriteString(c, "POST /orders HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n{\"a\":1}"); err != nil {
+		return err
 	}
 	reply, err := http.ReadResponse(c.r, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if _, err := io.Copy(io.Discard, reply.Body); err != nil {
-		return 0, err
+		return err
 	}
 	if reply.StatusCode != 200 {
-		return 0, errors.New(reply.Status)
+		return errors.New(reply.Status)
 	}
-	return time.Since(begin), nil
+	return nil
 }
 
 // warm waits until the server answers.
@@ -252,7 +242,7 @@ func (s *server) warm() (err error) {
 	for range 500 {
 		c, dialErr := s.dial()
 		if err = dialErr; err == nil {
-			_, err = c.post()
+			err = c.post()
 			c.Close()
 			if err == nil {
 				return nil
@@ -265,33 +255,10 @@ func (s *server) warm() (err error) {
 
 // p99 is that of 16 connections that send one request after the other.
 func (s *server) p99(d time.Duration) (time.Duration, error) {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var took []time.Duration
-	var failed error
-	end := time.Now().Add(d)
-	for range 16 {
-		all.Go(func() {
-			c, err := s.dial()
-			var own []time.Duration
-			for err == nil && time.Now().Before(end) {
-				var t time.Duration
-				t, err = c.post()
-				own = append(own, t)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if took = append(took, own...); err != nil {
-				failed = err
-			}
-		})
-	}
-	all.Wait()
-	if failed != nil {
-		return 0, failed
-	}
-	slices.Sort(took)
-	return took[len(took)*99/100], nil
+	load := rig.HTTPLoad("tcp", s.address, 16, []byte(`{"a":1}`), "text/plain")
+	defer load.Close()
+	t := load.Run(context.Background(), d)
+	return rig.Percentile(t.Took, 0.99), t.Failure
 }
 
 // trickle opens connections and sends a byte on each every second, until stop.
@@ -304,7 +271,7 @@ func (s *server) trickle(n int) (stop func(), err error) {
 			return nil, err
 		}
 		conns = append(conns, c)
-		if _, err := io.WriteString(c, "POST /a HTTP/1.1\r\nX: "); err != nil {
+		if _, err := io.WriteString(c, "POST /orders HTTP/1.1\r\nX: "); err != nil {
 			return nil, err
 		}
 	}

@@ -200,7 +200,6 @@ func median(took []time.Duration) float64 {
 	return microseconds(rig.Percentile(took, 0.5))
 }
 
-// addLoad adds what a load says.
 func addLoad(c *rig.Curve, name string, x float64, s rig.Sample) {
 	c.Add("CPU, "+name, "µs of CPU a request", x, s.CPUMicros)
 	c.Add("rate, "+name, "requests a second", x, s.Rate)

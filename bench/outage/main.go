@@ -15,7 +15,6 @@ import (
 	"time"
 )
 
-// model is what is simulated.
 type model struct {
 	Rate     float64 // requests per second, of all replicas
 	Replicas int
@@ -29,7 +28,6 @@ type model struct {
 	Seed     uint64
 }
 
-// outcome is what comes of it.
 type outcome struct {
 	Waiting  float64       // requests that wait for Kafka at most, in one replica
 	DiskMean float64       // bytes on disk at most, in a replica of the middle
@@ -45,7 +43,6 @@ const (
 	longest = time.Hour
 )
 
-// replica is one of them.
 type replica struct {
 	share   float64
 	waiting float64 // requests that wait for their timeout

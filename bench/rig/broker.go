@@ -58,7 +58,6 @@ func NewBroker(address string, create func(topic string) error, stop func()) (*B
 	return &Broker{address, create, stop, eye}, nil
 }
 
-// Close ends the broker.
 func (b *Broker) Close() {
 	_ = b.eye.Close()
 	b.stop()

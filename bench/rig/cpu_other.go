@@ -10,13 +10,10 @@ import (
 
 var errLinux = errors.New("bench measures on Linux only: elsewhere the CPU clock and the memory of another process cannot be read")
 
-// CPUTime is an error outside Linux.
 func CPUTime(int) (time.Duration, error) { return 0, errLinux }
 
-// Memory is an error outside Linux.
 func Memory(int, string) (int64, error) { return 0, errLinux }
 
-// Threads is an error outside Linux.
 func Threads(int, string) (int, error) { return 0, errLinux }
 
 // DescribeMachine names what numbers depend on.

@@ -80,13 +80,13 @@ func PluginLoad(socket string, token uint32, connections int, requests Requests)
 }
 
 // HTTPLoad calls as a gateway does that keeps its connections to an upstream.
-func HTTPLoad(socket string, connections int, body []byte, contentType string) *Load {
+func HTTPLoad(network, address string, connections int, body []byte, contentType string) *Load {
 	request := fmt.Appendf(nil, "POST /orders HTTP/1.1\r\nHost: 127.0.0.1:9080\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
 		contentType, len(body), body)
 	var mu sync.Mutex
 	var open []net.Conn
 	return &Load{Connections: connections, connect: func() (func() (int, []byte, error), error) {
-		c, err := net.Dial("unix", socket)
+		c, err := net.Dial(network, address)
 		if err != nil {
 			return nil, err
 		}

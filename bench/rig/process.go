@@ -80,7 +80,6 @@ func StartProcess(ctx context.Context, dir, binary, name string, args ...string)
 	return p, nil
 }
 
-// PID is the process's.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 func (p *Process) awaitSocket(ctx context.Context) error {

@@ -113,10 +113,9 @@ func Begin(ctx context.Context, name string, o Setup) (*Subject, error) {
 	return s, nil
 }
 
-// Load makes a load on this subject.
 func (s *Subject) Load(connections int, body []byte, contentType string) *Load {
 	if s.http {
-		return HTTPLoad(s.Proc.Socket, connections, body, contentType)
+		return HTTPLoad("unix", s.Proc.Socket, connections, body, contentType)
 	}
 	return PluginLoad(s.Proc.Socket, s.token, connections, Same(body, contentType))
 }

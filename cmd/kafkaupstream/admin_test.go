@@ -3,9 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,13 +17,8 @@ import (
 
 // fetch gets a page of the admin's; status 0: nobody answers.
 func fetch(address, path string) (status int, body string) {
-	resp, err := http.Get("http://" + address + path)
-	if err != nil {
-		return 0, ""
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text)
+	r, _ := program.Try("GET", "http://"+address+path, "")
+	return r.Status, r.Body
 }
 
 func answers(address string) bool {

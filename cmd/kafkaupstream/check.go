@@ -80,7 +80,6 @@ func fullSpool(ctx context.Context, dir string) string {
 	return room.Full
 }
 
-// wrongCheck returns what is wrong with the flags.
 func wrongCheck(file string, o check.Options) string {
 	switch {
 	case file == "":

@@ -47,13 +47,11 @@ type command struct {
 	run        func(context.Context, environment) error
 }
 
-// call runs a command.
 func (c command) call(ctx context.Context, env environment) error {
 	env.command = c
 	return c.run(ctx, env)
 }
 
-// named finds a command.
 func named(table []command, name string) (c command, ok bool) {
 	i := slices.IndexFunc(table, func(c command) bool { return c.name == name })
 	if i < 0 {

@@ -65,7 +65,6 @@ func printWords(ctx context.Context, env environment, line []string) error {
 	return printFlags(ctx, env, c, before, last)
 }
 
-// printCandidates prints the commands of a table.
 func printCandidates(w io.Writer, last string, table []command, prefix string) error {
 	var words []string
 	for _, c := range table {

@@ -40,7 +40,7 @@ func TestDevSaysWhereItsConsoleIs(t *testing.T) {
 	if !ok || where != d.URL+"/_console/" {
 		t.Fatalf("it is %q", d.Stdout.Lines()[2])
 	}
-	if got := send(t, "GET", where, ""); got.status != 200 || !strings.Contains(got.body, "<title>kafkaupstream console</title>") {
+	if got := program.Send(t, "GET", where, ""); got.Status != 200 || !strings.Contains(got.Body, "<title>kafkaupstream console</title>") {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -48,9 +48,9 @@ func TestDevSaysWhereItsConsoleIs(t *testing.T) {
 func TestDevsConsoleKnowsTheRoutes(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	routes := func() string { return send(t, "GET", d.URL+"/_console/routes", "").body }
-	putRoute(t, d, "orders", `{"config":{"sasl.password":"hush"},"topic":"orders","delivery":"sync","batch":true}`)
-	putRoute(t, d, "wrong", `{"config":{"acks":"hush"},"topicc":"orders"}`)
+	routes := func() string { return program.Send(t, "GET", d.URL+"/_console/routes", "").Body }
+	d.PutRoute(t, "orders", `{"config":{"sasl.password":"hush"},"topic":"orders","delivery":"sync","batch":true}`)
+	d.PutRoute(t, "wrong", `{"config":{"acks":"hush"},"topicc":"orders"}`)
 	all := routes()
 	for _, part := range []string{
 		`"brokers":"` + d.Broker, `"embedded":true`, `"id":"dev","uris":["/*"]`, `"topic":"kafkaupstream"`,
@@ -66,7 +66,7 @@ func TestDevsConsoleKnowsTheRoutes(t *testing.T) {
 	}
 
 	in := d.openStream(t)
-	send(t, "DELETE", d.URL+"/apisix/admin/routes/orders", "")
+	program.Send(t, "DELETE", d.URL+"/apisix/admin/routes/orders", "")
 	for changes := 0; changes < 3; { // two were made before
 		line, err := in.ReadString('\n')
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
 func TestConsoleIsShownNoSecretOfAConfiguration(t *testing.T) {
@@ -58,13 +60,13 @@ func TestEditedConfigurationKeepsWhatWasNotShown(t *testing.T) {
 func TestDevsConsoleChangesRoutes(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	putRoute(t, d, "orders", `{"config":{"client.id":"hush"},"topic":"orders","delivery":"sync"}`)
-	put := func(id, uri, conf string, isNew bool) answer {
+	d.PutRoute(t, "orders", `{"config":{"client.id":"hush"},"topic":"orders","delivery":"sync"}`)
+	put := func(id, uri, conf string, isNew bool) program.Reply {
 		body, err := json.Marshal(map[string]any{"id": id, "uris": []string{uri}, "conf": conf, "new": isNew})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return send(t, "POST", d.URL+"/_console/route", string(body), "origin", d.URL)
+		return program.Send(t, "POST", d.URL+"/_console/route", string(body), "origin", d.URL)
 	}
 	for _, c := range []struct {
 		name, id, uri, conf string
@@ -83,20 +85,20 @@ func TestDevsConsoleChangesRoutes(t *testing.T) {
 		{"a path that APISIX refuses", "orders", "/*/x", `{"config": {}, "topic": "x"}`, false, 400, ""},
 	} {
 		got := put(c.id, c.uri, c.conf, c.isNew)
-		if got.status != c.status || c.want != "" && strings.TrimSpace(got.body) != c.want {
+		if got.Status != c.status || c.want != "" && strings.TrimSpace(got.Body) != c.want {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
-	if got := send(t, "POST", d.URL+"/changed", "of the changed one"); got.status != 200 || !strings.Contains(got.body, `"topic":"changed"`) {
+	if got := program.Send(t, "POST", d.URL+"/changed", "of the changed one"); got.Status != 200 || !strings.Contains(got.Body, `"topic":"changed"`) {
 		t.Errorf("the changed one: %+v", got)
 	}
-	if got := send(t, "POST", d.URL+"/added", "of the added one"); got.status != 200 || !strings.Contains(got.body, `"topic":"added"`) {
+	if got := program.Send(t, "POST", d.URL+"/added", "of the added one"); got.Status != 200 || !strings.Contains(got.Body, `"topic":"added"`) {
 		t.Errorf("the added one: %+v", got)
 	}
-	if kept := send(t, "GET", d.URL+"/apisix/admin/routes/orders", "").body; !strings.Contains(kept, "hush") {
+	if kept := program.Send(t, "GET", d.URL+"/apisix/admin/routes/orders", "").Body; !strings.Contains(kept, "hush") {
 		t.Errorf("its config has gone: %s", kept)
 	}
-	if all := send(t, "GET", d.URL+"/_console/routes", "").body; strings.Contains(all, "hush") || !strings.Contains(all, `"editable":true`) {
+	if all := program.Send(t, "GET", d.URL+"/_console/routes", "").Body; strings.Contains(all, "hush") || !strings.Contains(all, `"editable":true`) {
 		t.Errorf("a property's value is in it, or no route can be changed:\n%s", all)
 	}
 }
@@ -105,10 +107,10 @@ func TestDevsConsoleChangesRoutes(t *testing.T) {
 func TestDevsConsoleLeavesTheRoutesOfServeAsTheyAre(t *testing.T) {
 	t.Parallel()
 	d := startDev(t, "--front", "http")
-	if all := send(t, "GET", d.URL+"/_console/routes", "").body; !strings.Contains(all, `"editable":false`) {
+	if all := program.Send(t, "GET", d.URL+"/_console/routes", "").Body; !strings.Contains(all, `"editable":false`) {
 		t.Errorf("routes can be changed:\n%s", all)
 	}
-	if got := send(t, "POST", d.URL+"/_console/route", `{"id": "dev", "uris": ["/*"], "conf": "{}"}`, "origin", d.URL); got.status != 405 {
+	if got := program.Send(t, "POST", d.URL+"/_console/route", `{"id": "dev", "uris": ["/*"], "conf": "{}"}`, "origin", d.URL); got.Status != 405 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -68,7 +68,6 @@ func (f *devFile) add(place string, r gateway.Route, conf string) error {
 	return err
 }
 
-// readServe reads a file of serve's.
 func (f *devFile) readServe(text []byte, env apisixroute.Environment) error {
 	list, err := routefile.Read(text, env)
 	if err != nil {

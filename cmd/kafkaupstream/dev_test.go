@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,7 +98,7 @@ func TestDevRefusesOtherWebPages(t *testing.T) {
 		if c.site != "" {
 			headers = append(headers, "sec-fetch-site", c.site)
 		}
-		if got := send(t, "POST", d.URL+"/x", "of "+c.from, headers...); got.status != c.want {
+		if got := program.Send(t, "POST", d.URL+"/x", "of "+c.from, headers...); got.Status != c.want {
 			t.Errorf("%s: %+v, want %d", c.from, got, c.want)
 		}
 	}
@@ -117,60 +116,22 @@ func TestDevKnowsHeadersBehindTheHundredth(t *testing.T) {
 	for i := range 110 { // which are before them in the order of names
 		headers = append(headers, fmt.Sprintf("a-%d", i), "v")
 	}
-	putRoute(t, d, "orders", `{"config":{},"topic":"orders","overrides":["key"]}`)
-	if got := send(t, "POST", d.URL+"/orders", "x", headers...); got.status != 403 {
+	d.PutRoute(t, "orders", `{"config":{},"topic":"orders","overrides":["key"]}`)
+	if got := program.Send(t, "POST", d.URL+"/orders", "x", headers...); got.Status != 403 {
 		t.Errorf("a topic that is not allowed: %+v", got)
 	}
-	putRoute(t, d, "orders", `{"config":{},"topic":"orders","delivery":"sync","partition":0}`)
-	if got := send(t, "POST", d.URL+"/orders", `{"a": 1}`, headers...); got.status != 200 || !strings.Contains(got.body, `"topic":"behind"`) {
+	d.PutRoute(t, "orders", `{"config":{},"topic":"orders","delivery":"sync","partition":0}`)
+	if got := program.Send(t, "POST", d.URL+"/orders", `{"a": 1}`, headers...); got.Status != 200 || !strings.Contains(got.Body, `"topic":"behind"`) {
 		t.Errorf("a topic that is allowed: %+v", got)
 	}
-	putRoute(t, d, "seen", `{"config":{},"topic":"seen","key":"$cookie_session","overrides":[]}`)
-	if got := send(t, "POST", d.URL+"/seen", `x`, "cookie", "a=b; session=s7"); got.status != 200 {
+	d.PutRoute(t, "seen", `{"config":{},"topic":"seen","key":"$cookie_session","overrides":[]}`)
+	if got := program.Send(t, "POST", d.URL+"/seen", `x`, "cookie", "a=b; session=s7"); got.Status != 200 {
 		t.Errorf("a cookie: %+v", got)
 	}
 	d.waitForRecord(t, "record seen", "key=s7")
-	if got := send(t, "POST", d.URL+"/seen", `x`); got.status != 400 || !strings.Contains(got.body, "$cookie_session") {
+	if got := program.Send(t, "POST", d.URL+"/seen", `x`); got.Status != 400 || !strings.Contains(got.Body, "$cookie_session") {
 		t.Errorf("without the cookie: %+v", got)
 	}
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-func send(t *testing.T, method, url, body string, headers ...string) answer {
-	t.Helper()
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(got)}
-}
-
-// putRoute makes a route for POST /ID through the Admin API, as a user of APISIX does.
-func putRoute(t *testing.T, d *devProcess, id, conf string) answer {
-	t.Helper()
-	value, err := json.Marshal(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return send(t, "PUT", d.URL+"/apisix/admin/routes/"+id,
-		fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, id, value))
 }
 
 const jsonType = "application/json"
@@ -200,11 +161,11 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := send(t, c.method, d.URL+"/any/path", c.body, c.headers...)
-			if got.status != c.status || !strings.Contains(got.body, c.reply) || got.header.Get("Content-Type") != jsonType || !strings.HasSuffix(got.body, "}\n") {
+			got := program.Send(t, c.method, d.URL+"/any/path", c.body, c.headers...)
+			if got.Status != c.status || !strings.Contains(got.Body, c.reply) || got.Header.Get("Content-Type") != jsonType || !strings.HasSuffix(got.Body, "}\n") {
 				t.Errorf("got %+v", got)
 			}
-			if allow := got.header.Get("Allow"); (c.status == 405) != (allow == "POST, PUT, PATCH") {
+			if allow := got.Header.Get("Allow"); (c.status == 405) != (allow == "POST, PUT, PATCH") {
 				t.Errorf("Allow: %q", allow)
 			}
 			if c.record != nil {
@@ -221,10 +182,10 @@ func TestDevAnswersAndShowsWhatReachesTheBroker(t *testing.T) {
 func TestDevTakesRoutesAsAPISIXDoes(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	if got := putRoute(t, d, "x", `{"config":{"acks":"all"},"topic":"orders","headerprefix":"X-Kafka-","delivery":"sync"}`); got.status != 201 {
+	if got := d.PutRoute(t, "x", `{"config":{"acks":"all"},"topic":"orders","headerprefix":"X-Kafka-","delivery":"sync"}`); got.Status != 201 {
 		t.Fatalf("the route was answered %+v", got)
 	}
-	got := send(t, "POST", d.URL+"/x", `{"n": 1}`, "content-type", jsonType, "x-kafka-key", "k", "key", "not this one")
+	got := program.Send(t, "POST", d.URL+"/x", `{"n": 1}`, "content-type", jsonType, "x-kafka-key", "k", "key", "not this one")
 	var reply struct {
 		Code      int
 		Delivered string
@@ -233,18 +194,18 @@ func TestDevTakesRoutesAsAPISIXDoes(t *testing.T) {
 		Offset    *int64
 		Timestamp int64
 	}
-	if err := json.Unmarshal([]byte(got.body), &reply); err != nil {
-		t.Fatalf("%v: %s", err, got.body)
+	if err := json.Unmarshal([]byte(got.Body), &reply); err != nil {
+		t.Fatalf("%v: %s", err, got.Body)
 	}
-	if got.status != 200 || reply.Delivered != "yes" || reply.Topic != "orders" || reply.Partition == nil || reply.Offset == nil || *reply.Offset != 0 || reply.Timestamp == 0 {
-		t.Fatalf("got %d %s", got.status, got.body)
+	if got.Status != 200 || reply.Delivered != "yes" || reply.Topic != "orders" || reply.Partition == nil || reply.Offset == nil || *reply.Offset != 0 || reply.Timestamp == 0 {
+		t.Fatalf("got %d %s", got.Status, got.Body)
 	}
 	d.waitForRecord(t, fmt.Sprintf("record orders partition=%d offset=0 key=k ", *reply.Partition), `value={"n":1}`)
 
 	t.Run("a configuration that cannot be used is answered 500, with the reason in the log", func(t *testing.T) {
-		putRoute(t, d, "bad", `{"config":{},"topic":"a","topic":"b"}`)
-		got := send(t, "POST", d.URL+"/bad", "")
-		if got.status != 500 || strings.Contains(got.body, "twice") {
+		d.PutRoute(t, "bad", `{"config":{},"topic":"a","topic":"b"}`)
+		got := program.Send(t, "POST", d.URL+"/bad", "")
+		if got.Status != 500 || strings.Contains(got.Body, "twice") {
 			t.Errorf("got %+v", got)
 		}
 		program.Until(t, "the reason is logged", func() bool { return strings.Contains(d.Stderr.String(), "given twice") })
@@ -258,7 +219,7 @@ func TestDevTakesItsRouteFromAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := startDev(t, "-f", file)
-	if got := send(t, "POST", d.URL+"/", "v"); got.status != 200 {
+	if got := program.Send(t, "POST", d.URL+"/", "v"); got.Status != 200 {
 		t.Fatalf("got %+v", got)
 	}
 	d.waitForRecord(t, "record filed ", "key=fixed", "value=v")
@@ -332,7 +293,7 @@ func TestDevTakesRoutesFromStandardInputAndServesMetrics(t *testing.T) {
 	address := program.FreeAddress(t)
 	d := &devProcess{devtest.Start(t, binary, program.Options{Args: []string{"-f", "-", "--admin", address}, Stdin: strings.NewReader(ownFile)}), ""}
 	for path, want := range map[string]int{"/orders/1": 200, "/elsewhere": 404} {
-		if got := send(t, "POST", d.URL+path, "v"); got.status != want {
+		if got := program.Send(t, "POST", d.URL+path, "v"); got.Status != want {
 			t.Errorf("%s: %+v, want %d", path, got, want)
 		}
 	}
@@ -368,13 +329,13 @@ func TestDevsDoNotDisturbEachOther(t *testing.T) {
 		t.Fatalf("both have %s, %s", a.URL, a.Broker)
 	}
 	for _, d := range []*devProcess{a, b} {
-		if got := send(t, "POST", d.URL+"/", "of "+d.URL); got.status != 200 {
+		if got := program.Send(t, "POST", d.URL+"/", "of "+d.URL); got.Status != 200 {
 			t.Fatalf("got %+v", got)
 		}
 		d.waitForRecord(t, "value=of "+d.URL)
 	}
 	a.interrupt(t)
-	if got := send(t, "POST", b.URL+"/", "after"); got.status != 200 {
+	if got := program.Send(t, "POST", b.URL+"/", "after"); got.Status != 200 {
 		t.Errorf("once the other has gone: %+v", got)
 	}
 	b.waitForRecord(t, "value=after")
@@ -394,13 +355,13 @@ func TestCtrlCEndsDevPromptly(t *testing.T) {
 	}{
 		{"before any request", func(*testing.T, *devProcess) {}},
 		{"after a request, its connection kept alive", func(t *testing.T, d *devProcess) {
-			send(t, "POST", d.URL+"/", "v")
+			program.Send(t, "POST", d.URL+"/", "v")
 			d.waitForRecord(t, "value=v")
 		}},
-		{"right after a request", func(t *testing.T, d *devProcess) { send(t, "POST", d.URL+"/", "v") }},
+		{"right after a request", func(t *testing.T, d *devProcess) { program.Send(t, "POST", d.URL+"/", "v") }},
 		{"after an acknowledged one", func(t *testing.T, d *devProcess) {
-			putRoute(t, d, "s", `{"config":{},"topic":"s","delivery":"sync"}`)
-			send(t, "POST", d.URL+"/s", "v")
+			d.PutRoute(t, "s", `{"config":{},"topic":"s","delivery":"sync"}`)
+			program.Send(t, "POST", d.URL+"/s", "v")
 		}},
 		{"with a connection that a browser has opened ahead", func(t *testing.T, d *devProcess) {
 			c, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
@@ -408,7 +369,7 @@ func TestCtrlCEndsDevPromptly(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			send(t, "POST", d.URL+"/", "v") // by now it is accepted
+			program.Send(t, "POST", d.URL+"/", "v") // by now it is accepted
 		}},
 		{"with pages of the console open", func(t *testing.T, d *devProcess) {
 			d.openStream(t)
@@ -486,21 +447,21 @@ routes:
 	}
 	admin := program.FreeAddress(t)
 	d := startDev(t, "--front", "http", "-f", file, "--admin", admin, "--variable", "remote_user=x-user")
-	if got := send(t, "POST", d.URL+"/orders/7/lines", "x", "x-consumer-username", "joe", "x-user", "u"); got.status != 200 || !strings.Contains(got.body, `"topic":"lines"`) {
+	if got := program.Send(t, "POST", d.URL+"/orders/7/lines", "x", "x-consumer-username", "joe", "x-user", "u"); got.Status != 200 || !strings.Contains(got.Body, `"topic":"lines"`) {
 		t.Errorf("%+v", got)
 	}
 	d.waitForRecord(t, "record lines", "key=joe", "value=x")
-	if got := send(t, "POST", d.URL+"/audit/a", "y"); got.status != 200 {
+	if got := program.Send(t, "POST", d.URL+"/audit/a", "y"); got.Status != 200 {
 		t.Errorf("%+v", got)
 	}
 	d.waitForRecord(t, "record audit", "value=y")
 	for request, want := range map[string]int{"POST /": 404, "PUT /audit/a": 405, "GET /apisix/admin/routes": 404} {
 		method, path, _ := strings.Cut(request, " ")
-		if got := send(t, method, d.URL+path, "z"); got.status != want {
+		if got := program.Send(t, method, d.URL+path, "z"); got.Status != want {
 			t.Errorf("%s: %+v", request, got)
 		}
 	}
-	if got := send(t, "GET", d.Console+"routes", ""); got.status != 200 || !strings.Contains(got.body, `"/orders/{id}/lines"`) || !strings.Contains(got.body, `"/audit/*"`) {
+	if got := program.Send(t, "GET", d.Console+"routes", ""); got.Status != 200 || !strings.Contains(got.Body, `"/orders/{id}/lines"`) || !strings.Contains(got.Body, `"/audit/*"`) {
 		t.Errorf("%+v", got)
 	}
 	if n := samplesOf(admin)["kafkaupstream_http_routes"]; n != 2 {

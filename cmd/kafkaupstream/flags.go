@@ -352,7 +352,6 @@ func (f *flags) explained(one *flag.Flag) (typed, text string) {
 	return strings.TrimSpace(dashed(one.Name) + " " + strings.ToUpper(kind)), text
 }
 
-// wrapped yields the lines of a text.
 func wrapped(text string, width int) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		line := ""

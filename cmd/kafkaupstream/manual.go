@@ -49,7 +49,6 @@ func overview(table []command) []byte {
 	return b.Bytes()
 }
 
-// page is the page of a command.
 func (f *flags) page() []byte {
 	b := begin("kafkaupstream-"+strings.ReplaceAll(f.command.name, " ", "-"), f.command.does)
 	fmt.Fprintf(b, ".SH SYNOPSIS\n%s\n", roff(f.usage()))

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"html"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,14 +86,9 @@ func recorded(t *testing.T) (all []shot) {
 	}
 	away := func(is bool) {
 		t.Helper()
-		req, _ := http.NewRequest("POST", d.URL+"/_console/broker", strings.NewReader(fmt.Sprintf(`{"away": %v}`, is)))
-		req.Header.Set("content-type", "application/json")
-		req.Header.Set("origin", d.URL)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil || resp.StatusCode/100 != 2 {
-			t.Fatalf("%+v, %v", resp, err)
+		if r := program.Send(t, "POST", d.URL+"/_console/broker", fmt.Sprintf(`{"away": %v}`, is), "content-type", jsonType, "origin", d.URL); r.Status/100 != 2 {
+			t.Fatalf("%+v", r)
 		}
-		resp.Body.Close()
 	}
 	say("cat orders.json")
 	all = append(all, shot{conf, false, 0.4})

@@ -216,7 +216,6 @@ func dropsLetters(value string) (bool, error) {
 	return false, fmt.Errorf("--dead-letters is drop-oldest or refuse, not %q", value)
 }
 
-// runnerOptions is what a runner is made of.
 type runnerOptions struct {
 	core         core.Options
 	secretsDir   string

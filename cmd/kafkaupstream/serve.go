@@ -58,8 +58,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	fs.StringVar(&o.certificates.KeyFile, "tls-key", "", "`file` with its key, PEM")
 	fs.StringVar(&o.certificates.ClientCAFile, "tls-client-ca", "", "`file` with certificates, PEM: every client needs one of theirs, and is the gateway")
 	secretFile := fs.String("gateway-secret-file", "", "`file` with what the gateway sends as "+httpfront.SecretHeader+" to prove itself")
-	variables := gatewayVariables()
-	fs.Var(variables, "variable", "`NAME=HEADER`: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
+	variables := variableFlag(fs, "`NAME=HEADER`: the header in which the gateway says a variable of the routes, again for each (default consumer_name=X-Consumer-Username)")
 	proxies := fs.String("proxy-protocol", "", "the load balancers, a `list` of addresses and ranges such as 10.0.0.0/8, whose connections begin with a PROXY protocol header: the client's address for $src_ip")
 	fs.section("Bounds")
 	fs.DurationVar(&o.bounds.HeaderTimeout, "header-timeout", 10*time.Second, "how long a request's header may take")
@@ -133,23 +132,18 @@ func (o *serveOptions) checkServeFlags() error {
 	return nil
 }
 
-// variablesFlag is NAME=HEADER, several times.
-type variablesFlag map[string]string
-
-// gatewayVariables are the default.
-func gatewayVariables() variablesFlag { return variablesFlag{"consumer_name": "X-Consumer-Username"} }
-
-// String is the flag's default.
-func (v variablesFlag) String() string { return "" }
-
-// Set takes one.
-func (v variablesFlag) Set(text string) error {
-	name, header, ok := strings.Cut(text, "=")
-	if !ok || name == "" || header == "" {
-		return errors.New("it has the form NAME=HEADER")
-	}
-	v[name] = textproto.CanonicalMIMEHeaderKey(header)
-	return nil
+// variableFlag is the flag NAME=HEADER, several times; it returns what it adds to.
+func variableFlag(fs *flags, usage string) map[string]string {
+	variables := map[string]string{"consumer_name": "X-Consumer-Username"}
+	fs.Func("variable", usage, func(text string) error {
+		name, header, ok := strings.Cut(text, "=")
+		if !ok || name == "" || header == "" {
+			return errors.New("it has the form NAME=HEADER")
+		}
+		variables[name] = textproto.CanonicalMIMEHeaderKey(header)
+		return nil
+	})
+	return variables
 }
 
 // httpServer is the core with plain HTTP as its way in.

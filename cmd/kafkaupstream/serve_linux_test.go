@@ -418,8 +418,8 @@ func TestServeTraces(t *testing.T) {
 	otlp, c, address := startCollector(t), startBroker(t), program.FreeAddress(t)
 	env := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + otlp.URL, "OTEL_BSP_SCHEDULE_DELAY=20", "KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_LOG_FORMAT=json"}
 	s := startServeIn(t, env, c, oneRoute, "--listen", address)
-	if got := send(t, "POST", "http://"+address+"/one", "planted", "traceparent", sampled); got.status != 200 {
-		t.Fatalf("%d %s", got.status, got.body)
+	if got := program.Send(t, "POST", "http://"+address+"/one", "planted", "traceparent", sampled); got.Status != 200 {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	span := otlp.wait(t, 1)[0]
 	if hex.EncodeToString(span.TraceId) != sampled[3:35] || hex.EncodeToString(span.ParentSpanId) != sampled[36:52] || span.Name != "send t" {

@@ -231,8 +231,8 @@ func TestCollectorThatHangsHoldsUpNoRequestAndNoEnd(t *testing.T) {
 func TestRecordsAreInTheRequestsTraceWithoutACollector(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	if got := send(t, "POST", d.URL+"/", "v", "traceparent", sampled); got.status != 200 {
-		t.Fatalf("%d %s", got.status, got.body)
+	if got := program.Send(t, "POST", d.URL+"/", "v", "traceparent", sampled); got.Status != 200 {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	d.waitForRecord(t, "header traceparent="+sampled, "value=v")
 	d.interrupt(t)

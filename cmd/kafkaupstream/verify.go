@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,17 +25,13 @@ type verifyOptions struct {
 	asJSON                                  bool
 }
 
-// headerFlag is a flag that is given once for each header.
-type headerFlag struct{ headers *[]verify.Header }
-
-func (f headerFlag) String() string { return "" }
-
-func (f headerFlag) Set(line string) error {
+// addHeader takes a header of the flag --header.
+func (o *verifyOptions) addHeader(line string) error {
 	name, value, found := strings.Cut(line, ":")
 	if !found {
-		return fmt.Errorf("expected 'Name: value'")
+		return errors.New("expected 'Name: value'")
 	}
-	*f.headers = append(*f.headers, verify.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	o.Headers = append(o.Headers, verify.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	return nil
 }
 
@@ -51,7 +48,7 @@ func readVerifyOptions(env environment) (o verifyOptions, err error) {
 	fs.IntVar(&o.Keys, "keys", 64, "how many keys the records have")
 	sizeVar(fs, &o.Size, "size", 300, "the `size` of a record's value")
 	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body, a `text` around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
-	fs.Var(headerFlag{&o.Headers}, "header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark+" and "+verify.ValueMark)
+	fs.Func("header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark+" and "+verify.ValueMark, o.addHeader)
 	fs.DurationVar(&o.Timeout, "timeout", 60*time.Second, "how long a reply may take")
 	fs.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last reply a promised record may take to be in the topic")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references of --config are looked up")

@@ -54,7 +54,7 @@ func TestVerifyDocsNameEachFlagAndEachMember(t *testing.T) {
 func TestVerifyDocsCommandsRun(t *testing.T) {
 	t.Parallel()
 	d := startDev(t)
-	if got := send(t, "POST", d.URL+"/", "the first record makes the topic"); got.status != 200 {
+	if got := program.Send(t, "POST", d.URL+"/", "the first record makes the topic"); got.Status != 200 {
 		t.Fatalf("%+v", got)
 	}
 	properties := filepath.Join(t.TempDir(), "client.properties")

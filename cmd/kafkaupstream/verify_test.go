@@ -24,8 +24,8 @@ import (
 func startVerified(t *testing.T) *devProcess {
 	t.Helper()
 	d := startDev(t)
-	putRoute(t, d, "verified", `{"config":{},"topic":"verified","delivery":"sync","jsonkey":"key"}`)
-	if got := send(t, "POST", d.URL+"/verified", `{"key":"key-1","number":1}`, "content-type", "application/json"); got.status != 200 {
+	d.PutRoute(t, "verified", `{"config":{},"topic":"verified","delivery":"sync","jsonkey":"key"}`)
+	if got := program.Send(t, "POST", d.URL+"/verified", `{"key":"key-1","number":1}`, "content-type", "application/json"); got.Status != 200 {
 		t.Fatalf("%+v", got)
 	}
 	return d

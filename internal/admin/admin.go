@@ -33,7 +33,6 @@ const (
 	maxConnections = 64
 )
 
-// Options of a server.
 type Options struct {
 	// Address is host:port.
 	Address string
@@ -155,7 +154,6 @@ type Readiness struct {
 // Refuse adds a reason why the program is not ready.
 func (r *Readiness) Refuse(reason string) { r.Reasons = append(r.Reasons, reason) }
 
-// Warn adds a warning.
 func (r *Readiness) Warn(warning string) { r.Warnings = append(r.Warnings, warning) }
 
 // Cluster is a connection to a cluster.

@@ -23,7 +23,6 @@ type resource struct {
 	Spec any `yaml:"spec"`
 }
 
-// pluginConfigSpec is that of an ApisixPluginConfig.
 type pluginConfigSpec struct {
 	IngressClass string       `yaml:"ingressClassName"`
 	Plugins      []pluginUsed `yaml:"plugins"`
@@ -35,7 +34,6 @@ type pluginUsed struct {
 	Config pluginForm `yaml:"config"`
 }
 
-// routeSpec is that of an ApisixRoute.
 type routeSpec struct {
 	IngressClass string     `yaml:"ingressClassName"`
 	HTTP         []httpRule `yaml:"http"`

@@ -74,7 +74,6 @@ func (l *linter) neighbour(e apisixroute.Entry, before bool) {
 	l.warn(path, "%.40q is never reached: %s answers every request; remove it", e.Name, apisixroute.PluginName)
 }
 
-// namePath is the path of an entry's name.
 func namePath(e apisixroute.Entry) string { return strings.TrimSuffix(e.Path, ".value") + ".name" }
 
 // phase looks at when the plugin runs.

@@ -15,7 +15,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
-// Options of a check.
 type Options struct {
 	// Text is the document to be checked; see [Lint].
 	Text []byte

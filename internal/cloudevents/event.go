@@ -43,7 +43,6 @@ type Event struct {
 	structured []byte // the event as it came in JSON, compact; nil for a binary one
 }
 
-// Attribute returns the value of an attribute, and whether it is set.
 func (e *Event) Attribute(name string) (value string, set bool) {
 	if name == dataContentType {
 		return e.DataContentType, e.DataContentType != ""

@@ -26,7 +26,6 @@ func members(object []byte, f func(name, value []byte) *Error) *Error {
 	return nil
 }
 
-// elements are those of an array.
 func elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := 1; array[i] != ']'; {

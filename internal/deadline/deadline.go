@@ -85,7 +85,6 @@ func (c *Context) Err() error {
 	return c.err
 }
 
-// Value returns nil.
 func (c *Context) Value(any) any { return nil }
 
 func (c *Context) end() {

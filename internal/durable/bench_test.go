@@ -83,7 +83,7 @@ func drain(b *testing.B, keys, front int) {
 	for i := range b.N - 1 {
 		write("drain", i)
 	}
-	if _, err := disk.Append(entry("drain", b.N)); err != nil { // and with it all before
+	if err := disk.AppendAll([]spool.Entry{*entry("drain", b.N)})[0].Err; err != nil { // and with it all before
 		b.Fatal(err)
 	}
 	b.ResetTimer()

@@ -25,7 +25,6 @@ type common struct {
 	loops
 }
 
-// errNoDisk: the spool's directory cannot be opened.
 var errNoDisk = errors.New("the spool's directory cannot be opened")
 
 // noDisk is errNoDisk with the reason.

@@ -97,7 +97,6 @@ func (w *way) send(kafka context.Context, b *record.Batch) (left []leftBehind) {
 	return append(left, behind...)
 }
 
-// appendBehind appends the records of a batch from one on.
 func appendBehind(left []leftBehind, b *record.Batch, from int) []leftBehind {
 	for i := from; i < len(b.Records); i++ {
 		left = append(left, leftBehind{i, nil, behindOthers})

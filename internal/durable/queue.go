@@ -21,7 +21,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/spool"
 )
 
-// Options of a queue.
 type Options struct {
 	// Dir is the spool's directory, which is made where it is missing.
 	Dir string

@@ -462,9 +462,9 @@ func TestQueueCloseWaitsForARecordThatIsBeingKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	st.disk.Store(disk)
-	position, err := disk.Append(&spool.Entry{Record: *durabletest.RecordOf("t", "0")})
-	if err != nil {
-		t.Fatal(err)
+	appended := disk.AppendAll([]spool.Entry{{Record: *durabletest.RecordOf("t", "0")}})[0]
+	if appended.Err != nil {
+		t.Fatal(appended.Err)
 	}
 	b.Release()
 	await.True(t, "the acknowledgement comes", d.Reported)
@@ -485,7 +485,7 @@ func TestQueueCloseWaitsForARecordThatIsBeingKept(t *testing.T) {
 		}
 		return true
 	})
-	st.fly(position, d)
+	st.fly(appended.Position, d)
 	st.keeping.RUnlock()
 	<-closed
 	if left := durabletest.Files(t, dir); len(left) > 0 {

@@ -28,7 +28,6 @@ func readSuspension(disk *spool.Stream) *Suspension {
 	return s
 }
 
-// write writes the suspension to disk.
 func (s *Suspension) write(disk *spool.Stream) error {
 	text, _ := json.Marshal(s) // of strings and a time: cannot fail
 	return disk.Suspend(text)

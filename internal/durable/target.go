@@ -38,7 +38,6 @@ func (t *Target) Connection() (*kafkaconf.Connection, error) {
 	return kafkaconf.New(t.Config, modeOf(t.Transactional))
 }
 
-// Policy returns the target's policy.
 func (t *Target) Policy() Policy { return Policy(t.OnPermanentError == Suspend.String()) }
 
 // targetOf returns connection.json of a stream.

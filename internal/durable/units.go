@@ -135,7 +135,6 @@ func (m *memory) markOf(id spool.UnitID) string {
 	return mark
 }
 
-// fateOf returns what is known of a unit.
 func (m *memory) fateOf(id spool.UnitID) (fate, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

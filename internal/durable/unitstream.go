@@ -119,7 +119,6 @@ func (st unitStream) settle(committed map[string]bool) *record.Error {
 	return err
 }
 
-// eachOnDisk calls f with each unit that is on disk.
 func (st unitStream) eachOnDisk(f func(*spool.Entry)) *record.Error {
 	disk := st.disk.Load()
 	if disk == nil {

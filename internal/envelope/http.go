@@ -18,7 +18,6 @@ type Request struct {
 	Query, Headers []NameValue
 }
 
-// NameValue is a name with one value.
 type NameValue struct{ Name, Value string }
 
 // AppendHead appends the beginning of the envelope, which all records of a request have in common. Kong's kafka-upstream has the

@@ -194,7 +194,6 @@ func routeOf(key string) string {
 	return id
 }
 
-// get returns the rule behind a token.
 func (s *confStore) get(token uint32) (*rule, bool) {
 	s.mu.RLock()
 	r, ok := s.tokens[token]

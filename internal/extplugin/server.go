@@ -60,7 +60,6 @@ func ConfTTL(seconds string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// Options of a server.
 type Options struct {
 	// SocketPath is where to listen, as for [OpenSocket]; or Socket is the socket.
 	SocketPath string
@@ -338,7 +337,6 @@ func (e CutOffError) Error() string {
 	return fmt.Sprintf("%d calls were not finished in time: %s", e.Calls, e.Err)
 }
 
-// Unwrap returns the reason.
 func (e CutOffError) Unwrap() error { return e.Err }
 
 func (s *Server) eachSession(f func(*session)) {

@@ -19,7 +19,6 @@ type counters struct {
 	broken, refused, unknownTokens atomic.Int64
 }
 
-// Stats returns the server's numbers.
 func (s *Server) Stats() Stats {
 	out := Stats{
 		ConnectionsBroken: s.count.broken.Load(),

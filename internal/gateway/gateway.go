@@ -155,7 +155,6 @@ func (g *Gateway) get(id string) *liveRoute {
 	return g.routes[id]
 }
 
-// ServeHTTP serves one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		// As nginx, answer before the rest of a body that nobody asked for; net/http would wait for it. The error is

@@ -76,7 +76,6 @@ func remoteAddr(s string) netip.Addr {
 	return a.Addr().Unmap()
 }
 
-// queryArgs are the arguments of a query.
 func queryArgs(query string) (args []Entry) {
 	for a := range nginxuri.Arguments(query) {
 		args = append(args, Entry(a))

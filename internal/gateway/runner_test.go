@@ -279,7 +279,6 @@ func readEntries(length int, get func(*A6.TextEntry, int) bool) []Entry {
 	return entries
 }
 
-// until waits for a condition.
 func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

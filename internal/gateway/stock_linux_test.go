@@ -15,6 +15,8 @@ import (
 	pkgHTTP "github.com/apache/apisix-go-plugin-runner/pkg/http"
 	"github.com/apache/apisix-go-plugin-runner/pkg/plugin"
 	"github.com/apache/apisix-go-plugin-runner/pkg/runner"
+
+	"github.com/kafkaupstream/kafkaupstream/test/child"
 )
 
 // stockEnv makes the test binary the stock runner of apisix-go-plugin-runner, in a process of its own.
@@ -62,8 +64,7 @@ func startStockRunner(t *testing.T, path string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), stockEnv+"=1", "APISIX_LISTEN_ADDRESS=unix:"+path, "APISIX_CONF_EXPIRE_TIME=3600")
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := child.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stopStockRunner(cmd) })

@@ -213,7 +213,6 @@ func (r *request) read(length, limit int, room kafkaupstream.Room) ([]byte, erro
 	return body, nil
 }
 
-// write answers the request.
 func (r *request) write(reply kafkaupstream.Reply) {
 	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)

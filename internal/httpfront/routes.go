@@ -98,7 +98,6 @@ type header struct {
 	status int
 }
 
-// Header returns the header.
 func (h *header) Header() http.Header {
 	if h.fields == nil {
 		h.fields = http.Header{}
@@ -109,5 +108,4 @@ func (h *header) Header() http.Header {
 // Write drops the body.
 func (h *header) Write(b []byte) (int, error) { return len(b), nil }
 
-// WriteHeader keeps the status.
 func (h *header) WriteHeader(status int) { h.status = status }

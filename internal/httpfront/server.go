@@ -28,7 +28,6 @@ type Bounds struct {
 // maxStreams is how many requests a connection of HTTP/2 has at once: no fewer than RFC 9113 asks for (6.5.2).
 const maxStreams = 100
 
-// Options of a server.
 type Options struct {
 	Handler *kafkaupstream.Handler
 	Trust   *Trust
@@ -68,7 +67,6 @@ type Server struct {
 // ServeHTTP sets can come behind that end, as some do, and would make a timer that keeps the stream's memory until it fires.
 const noWriteTimeout = 365 * 24 * time.Hour
 
-// New makes a server.
 func New(opts Options, routes *Routes) *Server {
 	s := &Server{opts: opts}
 	s.routes.Store(routes)
@@ -130,7 +128,6 @@ func (s *Server) SetRoutes(routes *Routes) {
 // Invalid reports whether the last routes that SetRoutes was given cannot be served.
 func (s *Server) Invalid() bool { return s.invalid.Load() }
 
-// Routes returns the routes that are served.
 func (s *Server) Routes() *Routes { return s.routes.Load() }
 
 // Leave tells clients to go: each connection is closed after its next reply, and not before, since a client may just be
@@ -187,7 +184,6 @@ func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 	}
 }
 
-// Stats returns what the server counts.
 func (s *Server) Stats() Stats {
 	stats := Stats{
 		Connections: s.connections.Load(), Unrouted: s.unrouted.Load(), Unproven: s.unproven.Load(),
@@ -199,7 +195,6 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := requests.Get().(*request)
 	defer req.release()

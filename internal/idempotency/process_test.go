@@ -1,15 +1,15 @@
 package idempotency
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
 // clientsIn is the environment variable that makes this binary serve requests for ever.
@@ -91,27 +91,15 @@ func isAbandoned(key string) bool {
 // kill runs clients, kills them after some lines and notes what they printed.
 func kill(t *testing.T, dir string, after int, begun, finished map[string]bool) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), clientsIn+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	for n := 0; lines.Scan(); n++ {
-		if n == after {
-			cmd.Process.Kill()
-		}
-		if what, key, _ := strings.Cut(lines.Text(), " "); what == "begun" {
+	p := program.Start(t, os.Args[0], program.Options{Env: []string{clientsIn + "=" + dir}})
+	program.Until(t, "there are lines", func() bool { return len(p.Stdout.Lines()) > after || p.Ended() })
+	p.Signal(syscall.SIGKILL)
+	p.Exit()
+	for _, line := range p.Stdout.Lines() {
+		if what, key, _ := strings.Cut(line, " "); what == "begun" {
 			begun[key] = true
 		} else {
 			finished[key] = true
 		}
 	}
-	io.Copy(io.Discard, out)
-	cmd.Wait()
 }

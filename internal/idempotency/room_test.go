@@ -10,7 +10,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-// beginOf begins a key of a holder.
 func beginOf(s *Store, holder, key string) (Outcome, *Ticket) {
 	return s.Begin(context.Background(), keyOf(holder, key), request, hour)
 }

@@ -93,7 +93,7 @@ func (s *Store) takeOver() (lock *os.File) {
 				return lock
 			}
 			if err != nil {
-				s.warn("the directory of idempotency keys cannot be used; retrying", err)
+				s.log.Warn("the directory of idempotency keys cannot be used; retrying", "error", err)
 				retry = time.Now().Add(retryInterval)
 			}
 		}
@@ -146,7 +146,7 @@ func (s *Store) writeNext() {
 		return
 	}
 	if b.err = s.write(b.frames); b.err != nil {
-		s.warn("cannot write idempotency keys", b.err)
+		s.log.Warn("cannot write idempotency keys", "error", b.err)
 	}
 	close(b.written)
 }
@@ -160,12 +160,12 @@ func (s *Store) write(frames []byte) error {
 			return err
 		} else if err != nil {
 			s.compactAfter = s.opts.Now().Add(compactInterval)
-			s.warn("cannot compact the journal of idempotency keys", err)
+			s.log.Warn("cannot compact the journal of idempotency keys", "error", err)
 		}
 	}
 	err := s.journal.write(frames)
 	if errors.Is(err, errJournalGone) {
-		s.warn("the journal of idempotency keys is written anew", err)
+		s.log.Warn("the journal of idempotency keys is written anew", "error", err)
 		return s.rewrite()
 	}
 	return err
@@ -196,8 +196,4 @@ func (s *Store) reportDamage(name string, d damage) {
 		s.log.LogAttrs(context.Background(), slog.LevelError, "a journal of idempotency keys is damaged; some requests may be done twice",
 			slog.String("file", name), slog.Int64("bytes", d.skipped))
 	}
-}
-
-func (s *Store) warn(message string, err error) {
-	s.log.LogAttrs(context.Background(), slog.LevelWarn, message, slog.Any("error", err))
 }

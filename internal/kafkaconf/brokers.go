@@ -43,7 +43,6 @@ func Brokers(list, protocol string) (all []Broker) {
 	return all
 }
 
-// broker reads one entry.
 func broker(entry, protocol string) (b Broker) {
 	address := entry
 	if scheme, rest, ok := strings.Cut(entry, "://"); ok {

@@ -71,7 +71,6 @@ func (s *Settlement) Account(known Evidence) *Account {
 	return a
 }
 
-// enter counts one entry.
 func (a *Account) enter(e *Entry, places []Place, excused bool) {
 	o := e.Outcome()
 	a.Replies[o]++

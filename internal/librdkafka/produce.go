@@ -111,7 +111,6 @@ func (s *slots) take(slot uintptr) any {
 	return v
 }
 
-// all returns what is in slots.
 func (s *slots) all() []any {
 	s.mu.Lock()
 	defer s.mu.Unlock()

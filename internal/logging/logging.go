@@ -47,7 +47,6 @@ const (
 	JSON Format = "json" // an object a line
 )
 
-// ParseFormat reads the name of a format.
 func ParseFormat(name string) (Format, error) {
 	switch f := Format(strings.ToLower(name)); f {
 	case Text, JSON:
@@ -67,7 +66,6 @@ func (f Format) handler(w io.Writer, level slog.Level) slog.Handler {
 // New returns a logger to w for lines of the level and above, as text.
 func New(w io.Writer, level slog.Level) *Logger { return NewFormat(w, level, Text) }
 
-// NewFormat is New with another format.
 func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
 	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
 	go out.run()

@@ -97,7 +97,6 @@ const (
 	scrapeTimeout = 8 * time.Second
 )
 
-// Handler serves the metrics.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,

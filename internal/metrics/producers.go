@@ -52,7 +52,6 @@ func newAcknowledgements(to prometheus.Registerer) *Acknowledgements {
 	return a
 }
 
-// Outcome counts one.
 func (a *Acknowledgements) Outcome(took time.Duration, err *record.Error) {
 	if err == nil {
 		a.acknowledged.Inc()
@@ -96,7 +95,6 @@ func (producers) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect takes a look.
 func (look producers) Collect(out chan<- prometheus.Metric) {
 	s := look()
 	out <- gauge(inflightBytes, float64(s.InflightBytes))

@@ -107,7 +107,6 @@ func newRequests(to prometheus.Registerer) *Requests {
 	return r
 }
 
-// Began counts a request in.
 func (r *Requests) Began() { r.inFlight.Inc() }
 
 // Ended counts a request out.
@@ -129,7 +128,6 @@ func (r *Requests) Refused(status int) {
 	r.other.WithLabelValues(otherStatus).Inc()
 }
 
-// Record counts a record.
 func (r *Requests) Record(mode record.Mode, delivered kafkaupstream.Delivered) {
 	for i, outcome := range outcomes {
 		if outcome != delivered {

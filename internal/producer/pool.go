@@ -28,7 +28,6 @@ const (
 	retireWait = 30 * time.Second
 )
 
-// Options of a pool.
 type Options struct {
 	Log *slog.Logger
 	// IdleTimeout is when a producer that no request has used is closed; 0 means
@@ -76,7 +75,6 @@ type Pool struct {
 	closed   bool
 }
 
-// NewPool makes an empty pool.
 func NewPool(opts Options) *Pool {
 	p := &Pool{
 		shared: client.Shared{

@@ -124,7 +124,6 @@ func connectTo(t testing.TB, brokers string, wait bool, props ...string) *kafkac
 // ending is a context that ends at that time, and is not released.
 func ending(at time.Time) context.Context { return deadline.New(at) }
 
-// deliver delivers records by a way.
 func deliver(w record.Way, recs []record.Record, follow bool, at time.Time) *record.Batch {
 	ctx := deadline.New(at)
 	defer ctx.Release()

@@ -18,7 +18,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
-// connectDurable returns a durable connection.
 func connectDurable(t testing.TB, c *kfake.Cluster) *kafkaconf.Connection {
 	t.Helper()
 	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": strings.Join(c.ListenAddrs(), ",")}, record.Mode{Delivery: record.Durable})

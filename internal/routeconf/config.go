@@ -130,6 +130,7 @@ type configReader struct {
 	paths      map[string]string // where they are, by the same names
 	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
+	schema     *Schema // that is being read
 	maxBodySet bool
 	findings   Findings
 	limits     Limits
@@ -152,7 +153,7 @@ func (c *configReader) problem(path, format string, args ...any) {
 }
 
 // configKeys is the table of the configuration's keys.
-var configKeys = table[keyReader]{
+var configKeys = table{
 	{Key{
 		Name: "config", Value: "an object", Default: "required",
 		Does:    "librdkafka's properties: strings, numbers, booleans, and `default.topic.config` as a nested object. With a `transport_url` it may be left out",
@@ -477,7 +478,6 @@ func (c *configReader) readTopics(path string, v any) {
 	c.eachPattern(path, v, func(pattern string) { c.route.Patterns = append(c.route.Patterns, pattern) })
 }
 
-// eachPattern reads a list of patterns.
 func (c *configReader) eachPattern(list string, v any, add func(pattern string)) {
 	c.each(list, v, func(at string, v any) {
 		pattern, ok := c.text(at, v)

@@ -28,8 +28,7 @@ type Idempotency struct {
 	Scope    *Template // whose keys they are; nil: the consumer's, where there is one
 }
 
-// idempotencyKeys is the table of the keys below idempotency.
-var idempotencyKeys = table[keyReader]{
+var idempotencyKeys = table{
 	{Key{
 		Name: "ttl_s", Value: "an integer from 1 to 604800", Default: "86400",
 		Does:    "how long a reply is stored, in seconds",
@@ -56,7 +55,7 @@ var idempotencyKeys = table[keyReader]{
 
 func (c *configReader) readIdempotency(path string, v any) {
 	c.route.Idempotency = &Idempotency{TTL: defaultTTL}
-	readKeys(c, path, v, idempotencyKeys, func(read keyReader, path string, v any) { read(c, path, v) })
+	c.readKeys(path, v, idempotencyKeys)
 }
 
 const (
@@ -65,7 +64,7 @@ const (
 )
 
 // jsonKeys are those of the configuration's key json.
-var jsonKeys = table[keyReader]{
+var jsonKeys = table{
 	{Key{
 		Name: "invalid_utf8", Value: "`refuse` or `keep`", Default: `"refuse"`,
 		Does:    "what becomes of bytes in JSON strings that are not UTF-8: a 400, or they are produced as they came",
@@ -79,11 +78,11 @@ var jsonKeys = table[keyReader]{
 }
 
 func (c *configReader) readJSON(path string, v any) {
-	readKeys(c, path, v, jsonKeys, func(read keyReader, path string, v any) { read(c, path, v) })
+	c.readKeys(path, v, jsonKeys)
 }
 
 // formKeys are those of the configuration's key form.
-var formKeys = table[keyReader]{
+var formKeys = table{
 	{Key{
 		Name: "repeated", Value: "`list`, `first`, `last` or `refuse`", Default: `"list"`,
 		Does:    "what becomes of a field that is given more than once: a list, its first or its last value, or a 400",
@@ -100,7 +99,7 @@ var formKeys = table[keyReader]{
 
 func (c *configReader) readForm(path string, v any) {
 	c.route.Form = new(form.List)
-	readKeys(c, path, v, formKeys, func(read keyReader, path string, v any) { read(c, path, v) })
+	c.readKeys(path, v, formKeys)
 }
 
 // secret reads a text that may be a reference to a secret.
@@ -118,7 +117,6 @@ type RecordHeader struct {
 	Value Template
 }
 
-// MaxRecordHeaders bounds the headers of a record.
 const MaxRecordHeaders = 100
 
 // NeedsSpool says for which of its keys the route can be served only by a process with

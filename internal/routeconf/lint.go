@@ -41,7 +41,7 @@ func Lint(text []byte, limits Limits) (*Route, Findings) {
 	if err != nil {
 		return nil, Findings{Problems: []Problem{{"", err.Error()}}}
 	}
-	readKeys(c, "", fields, configKeys, func(read keyReader, path string, v any) { read(c, path, v) })
+	c.readKeys("", fields, configKeys)
 	c.finish()
 	c.doubts()
 	c.doubtReferences("", fields)

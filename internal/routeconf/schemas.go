@@ -26,95 +26,95 @@ type Schema struct {
 func (s *Schema) Binary() bool { return s.Name.Format != schema.JSONSchema }
 
 // schemaKeys is the table of the keys below schema and key_schema.
-var schemaKeys = table[schemaKeyReader]{
+var schemaKeys = table{
 	{Key{
 		Name: "format", Value: "`json`, `avro` or `protobuf`", Default: `"json"`,
 		Does:    "what kind of schema it is",
 		Example: `"schema": {"format": "avro", "inline": {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]}}`,
-	}, func(c *configReader, s *Schema, path string, v any) {
+	}, func(c *configReader, path string, v any) {
 		c.oneOf(path, v, map[string]func(){
-			"json":     func() { s.Name.Format = schema.JSONSchema },
-			"avro":     func() { s.Name.Format = schema.Avro },
-			"protobuf": func() { s.Name.Format = schema.Protobuf },
+			"json":     func() { c.schema.Name.Format = schema.JSONSchema },
+			"avro":     func() { c.schema.Name.Format = schema.Avro },
+			"protobuf": func() { c.schema.Name.Format = schema.Protobuf },
 		})
 	}},
 	{Key{
 		Name: "inline", Value: "JSON, or a text of Protobuf",
 		Does:    "the schema itself, instead of `registry`",
 		Example: `"schema": {"inline": {"type": "object", "required": ["id"]}}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.text, s.isInline = v, true }},
+	}, func(c *configReader, path string, v any) { c.schema.text, c.schema.isInline = v, true }},
 	{Key{
 		Name: "registry", Value: "a URL",
 		Does:    "a registry with Confluent's API",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.URL, _ = c.text(path, v) }},
 	{Key{
 		Name: "subject", Value: "a text",
 		Does:    "the schema's name there. Required with `registry`, unless `dialects` lets clients of the REST Proxy name schemas themselves",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Subject, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Name.Subject, _ = c.text(path, v) }},
 	{Key{
 		Name: "version", Value: "a number or `latest`", Default: `"latest"`,
 		Does:    "which of the subject's versions",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "version": 3}`,
-	}, func(c *configReader, s *Schema, path string, v any) {
+	}, func(c *configReader, path string, v any) {
 		if number, ok := v.(json.Number); ok {
-			s.Name.Version = number.String()
+			c.schema.Name.Version = number.String()
 		} else {
-			s.Name.Version, _ = c.text(path, v)
+			c.schema.Name.Version, _ = c.text(path, v)
 		}
 	}},
 	{Key{
 		Name: "message", Value: "a text", Default: "the first message",
 		Does:    "Protobuf: the message that records are",
 		Example: `"schema": {"format": "protobuf", "message": "Order", "inline": "syntax = \"proto3\"; message Order { int64 id = 1; }"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Name.Message, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Name.Message, _ = c.text(path, v) }},
 	{Key{
 		Name: "wire_format", Value: "true or false", Default: "true with a registry, for Avro and Protobuf",
 		Does:    "a record begins with the schema's id, as Confluent's deserializers expect it. Not with `inline`, which has no id",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "format": "avro", "wire_format": false}`,
-	}, func(c *configReader, s *Schema, path string, v any) {
+	}, func(c *configReader, path string, v any) {
 		wanted := c.boolean(path, v)
-		s.wireFormat = &wanted
+		c.schema.wireFormat = &wanted
 	}},
 	{Key{
 		Name: "assert_format", Value: "true or false", Default: "as the schema's draft has it",
 		Does:    "JSON Schema: whether `format` is checked",
 		Example: `"schema": {"inline": {"type": "string", "format": "date-time"}, "assert_format": true}`,
-	}, func(c *configReader, s *Schema, path string, v any) {
-		if s.Name.Formats = schema.FormatsIgnored; c.boolean(path, v) {
-			s.Name.Formats = schema.FormatsAsserted
+	}, func(c *configReader, path string, v any) {
+		if c.schema.Name.Formats = schema.FormatsIgnored; c.boolean(path, v) {
+			c.schema.Name.Formats = schema.FormatsAsserted
 		}
 	}},
 	{Key{
 		Name: "username", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Options.Username = c.secret(path, v) }},
 	{Key{
 		Name: "password", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Options.Password = c.secret(path, v) }},
 	{Key{
 		Name: "token", Value: "a text or a reference",
 		Does:    "a bearer token for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "token": "$file://registry-token"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Options.Token = c.secret(path, v) }},
 	{Key{
 		Name: "ca_file", Value: "a path", Default: "the system's certificates",
 		Does:    "the certificates that the registry's own must come from",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "ca_file": "/etc/ssl/registry.pem"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.Options.CAFile, _ = c.text(path, v) }},
 }
 
 // readSchema reads what stands under schema or key_schema; nil: it is no object.
 func (c *configReader) readSchema(path string, v any) *Schema {
-	s := &Schema{path: path, Name: schema.Name{Version: "latest"}}
-	if _, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) }); !ok {
+	c.schema = &Schema{path: path, Name: schema.Name{Version: "latest"}}
+	if !c.readKeys(path, v, schemaKeys) {
 		return nil
 	}
-	return s
+	return c.schema
 }
 
 // checkSchemas finishes the schemas, which depend on one another and on the route's dialects.

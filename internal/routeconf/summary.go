@@ -20,7 +20,6 @@ type Summary struct {
 	RequireJSON, RequireKey                                                       bool
 }
 
-// Summary describes the route.
 func (r *Route) Summary() Summary {
 	s := Summary{
 		Topic: r.TopicText.Text, Key: r.Key.Text, JSONKey: r.JSONKey, HeaderPrefix: r.Prefix, Topics: r.Patterns,

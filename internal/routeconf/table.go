@@ -18,20 +18,20 @@ type Key struct {
 }
 
 // key is a Key and how its value is read.
-type key[F any] struct {
+type key struct {
 	Key
-	read F
+	read func(c *configReader, path string, v any) // path is where it stands
 }
 
 // table has the keys of an object, in the order in which they are described.
-type table[F any] []key[F]
+type table []key
 
 // index is where a key is, -1: nowhere.
-func (t table[F]) index(name string) int {
-	return slices.IndexFunc(t, func(k key[F]) bool { return k.Name == name })
+func (t table) index(name string) int {
+	return slices.IndexFunc(t, func(k key) bool { return k.Name == name })
 }
 
-func (t table[F]) names() []string {
+func (t table) names() []string {
 	names := make([]string, len(t))
 	for i := range t {
 		names[i] = t[i].Name
@@ -40,7 +40,7 @@ func (t table[F]) names() []string {
 }
 
 // keys returns the keys for those who describe them.
-func (t table[F]) keys() []Key {
+func (t table) keys() []Key {
 	keys := make([]Key, len(t))
 	for i := range t {
 		keys[i] = t[i].Key
@@ -57,29 +57,22 @@ func Shown(name string) (shown, known bool) {
 	return i >= 0 && configKeys[i].Shown, i >= 0
 }
 
-// keyReader reads the value of a key, which stands at path.
-type keyReader = func(c *configReader, path string, v any)
-
-// schemaKeyReader is keyReader for a key below schema.
-type schemaKeyReader = func(c *configReader, s *Schema, path string, v any)
-
-// readKeys calls read with each member of an object for which the table has a key, and
-// returns the members; false: v is no object.
-func readKeys[F any](c *configReader, path string, v any, t table[F], read func(f F, path string, v any)) ([]field, bool) {
+// readKeys reads each member of an object for which the table has a key; false: v is no object.
+func (c *configReader) readKeys(path string, v any, t table) bool {
 	fields, ok := v.([]field)
 	if !ok {
 		c.problem(path, "expected an object, got %s", TypeName(v))
-		return nil, false
+		return false
 	}
 	if path != "" {
 		path += "."
 	}
 	for _, f := range fields {
 		if i := t.index(f.name); i >= 0 {
-			read(t[i].read, path+f.name, f.value)
+			t[i].read(c, path+f.name, f.value)
 		} else {
 			c.problem(path+f.name, "%s", nearest.UnknownKey(f.name, t.names()))
 		}
 	}
-	return fields, true
+	return true
 }

@@ -77,7 +77,6 @@ func nameLen(s string) int {
 // Variable reports whether the text depends on the request.
 func (t *Template) Variable() bool { return t.parts != nil }
 
-// Variables are the names of the variables in the text.
 func (t *Template) Variables() (names []string) {
 	for _, p := range t.parts {
 		if p.variable != "" {

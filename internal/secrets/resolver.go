@@ -54,7 +54,6 @@ func (r *Resolver) Resolve(value string) (string, error) {
 	return secret, nil
 }
 
-// ErrNotSet is returned for a variable that is empty or not set.
 var ErrNotSet = errors.New("the environment variable is empty or not set")
 
 // Variable returns what a variable has, for a reference that is not this plugin's but

@@ -18,16 +18,15 @@ type queue struct {
 // Appended is what became of one of several entries.
 type Appended struct {
 	Position Position
-	Err      error // nil: it is on disk; of others, as of Append
+	Err      error // nil: it is on disk
 }
 
-// request is what an appender waits for: one entry, or several in their order.
+// request is what an appender waits for: entries in their order, and what becomes of them.
 type request struct {
-	payload []byte // of the one entry, encoded while nobody else waits for it
+	payload []byte // of one entry, encoded
 	holder  any
-	entries []Entry // of AppendAll; nil: there is one entry
+	entries []Entry
 	out     []Appended
-	one     [1]Appended // memory for out
 	lead    bool
 	woken   chan struct{} // capacity 1
 }
@@ -36,18 +35,6 @@ type request struct {
 const reusable = 64 << 10
 
 var requests = sync.Pool{New: func() any { return &request{woken: make(chan struct{}, 1)} }}
-
-// newRequest encodes an entry and reserves its place in the spool.
-func (w *writer) newRequest(e *Entry) (*request, error) {
-	if err := w.reserve(e); err != nil {
-		return nil, err
-	}
-	r := requests.Get().(*request)
-	r.encode(e)
-	r.one[0] = Appended{}
-	r.entries, r.out, r.lead = nil, r.one[:], false
-	return r, nil
-}
 
 // reserve counts what an entry is about to take of the spool.
 func (w *writer) reserve(e *Entry) error {
@@ -76,33 +63,13 @@ func (r *request) free() {
 	requests.Put(r)
 }
 
-// Append returns once the record is on disk; many callers share an fsync. After an
-// error the record is not there, unless the error is ErrUncertain. Others are
-// ErrFull, ErrGone, ErrClosed, ErrInvalid and those of the file system.
-func (w *writer) Append(e *Entry) (Position, error) {
-	p, err := w.append(e)
-	if again(err) {
-		return w.append(e)
-	}
-	return p, err
-}
-
 // again reports whether an entry is to be appended once more: its segment was gone, and
 // the next one is made where the directory is there.
 func again(err error) bool { return errors.Is(err, ErrGone) && !errors.Is(err, ErrUncertain) }
 
-func (w *writer) append(e *Entry) (Position, error) {
-	r, err := w.newRequest(e)
-	if err != nil {
-		return Position{}, err
-	}
-	defer r.free()
-	w.await(r)
-	return r.one[0].Position, r.one[0].Err
-}
-
-// AppendAll appends entries in their order, as Append does, and says of each what became
-// of it. None is kept behind one that is not.
+// AppendAll appends entries in their order. It returns once they are on disk, and says of each what became of it; many
+// callers share an fsync. After an error the record is not there, unless the error is ErrUncertain, and none is kept
+// behind it. Others are ErrFull, ErrGone, ErrClosed, ErrInvalid and those of the file system.
 func (w *writer) AppendAll(entries []Entry) []Appended {
 	out := w.appendAll(entries)
 	for i := range out {
@@ -176,9 +143,7 @@ func (w *writer) lead(leader *request) {
 // addAll adds a request's entries, up to the first that cannot be written.
 func (w *writer) addAll(r *request) {
 	for i := range r.out {
-		if r.entries != nil {
-			r.encode(&r.entries[i])
-		}
+		r.encode(&r.entries[i])
 		w.turnOver(r.payload)
 		if i > 0 && r.out[i-1].Err != nil {
 			w.giveBack(frameSize(r.payload), r.holder)
@@ -211,19 +176,21 @@ func (q *queue) handOn() {
 }
 
 // Write takes a record without waiting for the disk. It counts as pending, and Next
-// returns it, after the next Append or Close. Where that fails, none of the records since the one
+// returns it, after the next AppendAll or Close. Where that fails, none of the records since the one
 // before is certain to be there: Close returns an error, and [Spool.Lost] counts them.
 func (w *writer) Write(e *Entry) (Position, error) {
-	r, err := w.newRequest(e)
-	if err != nil {
+	if err := w.reserve(e); err != nil {
 		return Position{}, err
 	}
+	r := requests.Get().(*request)
 	defer r.free()
+	r.encode(e) // while nobody waits for it
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turnOver(r.payload)
-	if w.add(r.payload, r.holder, &r.out[0], false); r.one[0].Err == nil {
+	var out Appended
+	if w.add(r.payload, r.holder, &out, false); out.Err == nil {
 		w.unasked.add(e.Record.Topic, 1, nil)
 	}
-	return r.one[0].Position, r.one[0].Err
+	return out.Position, out.Err
 }

@@ -379,7 +379,6 @@ func TestMarkerOverlapsNeitherItselfNorAState(t *testing.T) {
 	}
 }
 
-// countingReader counts what is read.
 type countingReader struct {
 	io.ReaderAt
 	n int64

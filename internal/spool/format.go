@@ -70,7 +70,6 @@ func parseSegmentID(s string) (segmentID, bool) {
 	return id, err == nil && saltErr == nil && id != segmentID{}
 }
 
-// parseSegmentFile is parseSegmentID for a file's name.
 func parseSegmentFile(name string) (segmentID, bool) {
 	s, ok := strings.CutSuffix(name, segmentSuffix)
 	if !ok {

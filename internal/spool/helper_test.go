@@ -26,7 +26,6 @@ func open(t testing.TB, dir string, opts Options) *Spool {
 	return s
 }
 
-// openOwned is open by the owner.
 func openOwned(t testing.TB, dir string, opts Options) *Spool {
 	t.Helper()
 	s := open(t, dir, opts)
@@ -49,6 +48,12 @@ func logged(log *await.Log) *slog.Logger { return slog.New(slog.NewTextHandler(l
 
 func entry(value string) *Entry {
 	return &Entry{Record: record.Record{Topic: "orders", Partition: record.AnyPartition, Value: []byte(value)}}
+}
+
+// Append is AppendAll of one entry.
+func (w *writer) Append(e *Entry) (Position, error) {
+	a := w.AppendAll([]Entry{*e})[0]
+	return a.Position, a.Err
 }
 
 func mustAppend(t testing.TB, st *Stream, values ...string) []Position {

@@ -170,7 +170,7 @@ func (h *home) Suspended() (info []byte, ok bool) {
 	if h.suspended == nil {
 		info, err := os.ReadFile(h.suspendedPath())
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			h.spool.warn("cannot read whether the stream is suspended; it counts as suspended",
+			h.spool.log.Warn("cannot read whether the stream is suspended; it counts as suspended",
 				slog.String("stream", h.id), slog.Any("error", err))
 			return nil, true
 		}

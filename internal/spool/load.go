@@ -185,7 +185,7 @@ func (r *reader) setAside(f file, seg *segment) bool {
 			continue
 		}
 		if err := r.copyAside(f, seg.id, *g); err != nil {
-			r.spool.warn("cannot copy damaged bytes of a segment to corrupt/", slog.String("stream", r.id),
+			r.spool.log.Warn("cannot copy damaged bytes of a segment to corrupt/", slog.String("stream", r.id),
 				slog.String("segment", seg.id.String()), slog.Any("error", err))
 			return false
 		}
@@ -207,7 +207,7 @@ func (r *reader) copyAside(f file, id segmentID, g gap) error {
 	if err := diskfile.Replace(path, io.NewSectionReader(f, g.off, g.size)); err != nil {
 		return err
 	}
-	r.spool.warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),
+	r.spool.log.Warn("damage in a segment was set aside in corrupt/", slog.String("stream", r.id),
 		slog.String("segment", id.String()), slog.Int64("offset", g.off), slog.Int64("bytes", g.size),
 		slog.Int64("missing", g.missing))
 	return nil

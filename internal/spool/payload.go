@@ -35,13 +35,13 @@ func ParseUnitID(s string) (id UnitID, ok bool) {
 // Entry is a record in the spool, or a unit: one or several records that are sent in
 // one transaction. A unit is kept, and done with, as a whole.
 type Entry struct {
-	// Position is set by Next. Append and Write return it.
+	// Position is set by Next. AppendAll and Write return it.
 	Position Position
 	// Unit is a unit's identity; zero: the entry is a record of its own.
 	Unit   UnitID
 	Record record.Record   // the record, or a unit's first
 	Rest   []record.Record // of a unit, those that follow
-	// Kept is when the entry was put into the spool. Append and Write take the zero
+	// Kept is when the entry was put into the spool. AppendAll and Write take the zero
 	// time for now.
 	Kept time.Time
 	// First is where the entry was kept at first, if it was moved since: it became a dead
@@ -110,7 +110,6 @@ func recordSize(r *record.Record) int64 {
 	return size
 }
 
-// appendPayload appends an entry's payload to dst.
 func appendPayload(dst []byte, e *Entry) []byte {
 	kept := e.Kept
 	if kept.IsZero() {

@@ -8,7 +8,7 @@ import (
 )
 
 // Position is the place of a record in its stream. The zero Position is before
-// every record. Positions from Append, Write and Next can be compared with ==.
+// every record. Positions from AppendAll, Write and Next can be compared with ==.
 type Position struct {
 	segment segmentID
 	index   uint32

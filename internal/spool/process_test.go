@@ -1,16 +1,16 @@
 package spool
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 )
 
 // appendersIn is the environment variable that makes this binary append for ever.
@@ -80,27 +80,15 @@ func TestPromisesSurviveAKill(t *testing.T) {
 // printed.
 func killed(t *testing.T, dir string, after int) map[string]string {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), appendersIn+"="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p := program.Start(t, os.Args[0], program.Options{Env: []string{appendersIn + "=" + dir}})
+	program.Until(t, "there are receipts", func() bool { return len(p.Stdout.Lines()) > after || p.Ended() })
+	p.Signal(syscall.SIGKILL)
+	p.Exit()
 	promised := map[string]string{}
-	lines := bufio.NewScanner(out)
-	for n := 0; lines.Scan(); n++ {
-		if n == after {
-			cmd.Process.Kill()
-		}
-		receipt, value, _ := strings.Cut(lines.Text(), " ")
+	for _, line := range p.Stdout.Lines() {
+		receipt, value, _ := strings.Cut(line, " ")
 		promised[receipt] = value
 	}
-	io.Copy(io.Discard, out)
-	cmd.Wait()
 	if len(promised) <= after {
 		t.Fatalf("%d receipts", len(promised))
 	}

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,7 +131,7 @@ func (s *Spool) TryLock() (bool, error) {
 	s.lock = f
 	s.owner.Store(true)
 	if err := s.recount(); err != nil {
-		s.warn("cannot count the spool's files; its size may be out of date", slog.Any("error", err))
+		s.log.Warn("cannot count the spool's files; its size may be out of date", slog.Any("error", err))
 	}
 	return true, nil
 }
@@ -315,8 +314,4 @@ func (s *Spool) open(f *os.File) file {
 		return s.intercept(f)
 	}
 	return f
-}
-
-func (s *Spool) warn(message string, attrs ...slog.Attr) {
-	s.log.LogAttrs(context.Background(), slog.LevelWarn, message, attrs...)
 }

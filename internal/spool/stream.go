@@ -90,7 +90,7 @@ func (r *reader) corruptBytes() (total int64, err error) {
 
 // RemoveIfEmpty removes the stream's directory, with the secrets in connection.json,
 // when it has no segments, no dead letters, nothing set aside and is not suspended;
-// otherwise it does nothing. A later Append makes it again. Only the owner may call
+// otherwise it does nothing. A later AppendAll makes it again. Only the owner may call
 // it, and for the stream itself, not for its dead letters.
 func (st *Stream) RemoveIfEmpty() error {
 	if !st.spool.owner.Load() {

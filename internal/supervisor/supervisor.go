@@ -30,7 +30,6 @@ const (
 	lastLook = 10 * time.Millisecond
 )
 
-// Options of a supervisor.
 type Options struct {
 	// Command returns the command of a worker that is about to be started, without files,
 	// and the file that it inherits, which is closed then.

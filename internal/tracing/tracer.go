@@ -27,7 +27,6 @@ const (
 	operation = "send"
 )
 
-// Options of a tracer.
 type Options struct {
 	Getenv  func(string) string
 	Version string // of the program
@@ -155,7 +154,6 @@ func attributes(m Message) []attribute.KeyValue {
 // is no span.
 func (s *Span) Context() Context { return s.at }
 
-// End ends the span.
 func (s *Span) End(r Result) {
 	if s.span == nil || !s.span.IsRecording() {
 		return

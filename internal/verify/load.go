@@ -165,7 +165,6 @@ func (l *load) post(ctx context.Context, e *ledger.Entry) {
 	}
 }
 
-// request is the request of a record.
 func (l *load) request(ctx context.Context, e *ledger.Entry) (*http.Request, error) {
 	fill := strings.NewReplacer(KeyMark, ledger.KeyText(e.Key), ValueMark, string(l.run.Value(e.ID, e.Content)))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.ReplaceAll(l.URL, KeyMark, ledger.KeyText(e.Key)),

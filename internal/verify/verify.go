@@ -14,7 +14,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
 
-// Options of a run.
 type Options struct {
 	// URL is where the gateway takes records, Headers and Body are what it is sent; see KeyMark.
 	URL     string

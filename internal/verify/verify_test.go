@@ -23,7 +23,6 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
-// cluster is an in-process cluster.
 type cluster struct {
 	*kfake.Cluster
 	t *testing.T

@@ -71,7 +71,6 @@ type Handler struct {
 	observe Observer
 }
 
-// NewHandler returns a handler.
 func NewHandler(opts HandlerOptions) *Handler {
 	h := &Handler{opts, opts.Log, opts.Observer}
 	if h.observe == nil {

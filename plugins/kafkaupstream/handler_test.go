@@ -35,7 +35,6 @@ type fakeSender struct {
 	late []func([]record.Outcome) // of batches that are followed, to be called with what came too late
 }
 
-// fakeWay is a way of a fakeSender.
 type fakeWay struct {
 	*fakeSender
 	wait, together bool

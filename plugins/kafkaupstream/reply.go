@@ -88,7 +88,6 @@ func (r *Reply) SetHeader(h map[string][]string) {
 // AppendBody appends the reply's body: its JSON and a line break, since people read it on terminals.
 func (r *Reply) AppendBody(dst []byte) []byte { return append(r.AppendJSON(dst), '\n') }
 
-// AppendJSON appends the reply as JSON.
 func (r *Reply) AppendJSON(dst []byte) []byte {
 	if r.body != nil {
 		return append(dst, r.body...)

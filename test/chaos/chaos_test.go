@@ -310,7 +310,5 @@ func (l *lane) grantUnderWay(arrived arrival) {
 		return
 	}
 	a := settle(l.ledger.Entries(), arrived.topics[l], ledger.Evidence{})
-	l.terms.Duplicates += a.Absent[ledger.Queued] + l.ledger.Count(func(e *ledger.Entry) bool {
-		return e.Outcome() == ledger.Queued && e.Sent().Before(arrived.at) && !e.Sent().Before(arrived.at.Add(-time.Second))
-	})
+	l.terms.Duplicates += a.Absent[ledger.Queued] + l.count(arrived.at.Add(-time.Second), ledger.Queued) - l.count(arrived.at, ledger.Queued)
 }

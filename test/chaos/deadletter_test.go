@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"testing"
+	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
@@ -14,7 +15,7 @@ func rightWithdrawnMeanwhile(t *testing.T, secrets string) func(*scene) {
 		s.network.cut()
 		s.each(func(l *lane) {
 			s.within("records are kept", func() bool {
-				return l.ledger.Count(func(e *ledger.Entry) bool { return e.Outcome() == ledger.Kept }) > 5*workers
+				return l.count(time.Time{}, ledger.Kept) > 5*workers
 			})
 			s.must(s.RevokeWrite(user, l.topic))
 		})

@@ -250,6 +250,17 @@ func (l *lane) explainLost(entries []ledger.Entry, topic []kafkatest.Record, los
 	}
 }
 
+// count is how many records that were sent at a time or later have one of the outcomes so far.
+func (l *lane) count(since time.Time, outcomes ...ledger.Outcome) (n int) {
+	entries := l.ledger.Entries()
+	for i := range entries {
+		if e := &entries[i]; !e.Sent().Before(since) && slices.Contains(outcomes, e.Outcome()) {
+			n++
+		}
+	}
+	return n
+}
+
 // judge compares the ledger with the topic and adds a row to the table.
 func (l *lane) judge(s *scene) {
 	topic, entries := l.read(s.Cluster), l.ledger.Entries()

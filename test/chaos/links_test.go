@@ -54,7 +54,7 @@ func oneCutWhileOthersRefuse(s *scene) {
 func (s *scene) answeredOtherwise(start time.Time) {
 	s.each(func(l *lane) {
 		if l.mode != "async" {
-			s.within("a record is refused or kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Refused, ledger.Kept)) > 0 })
+			s.within("a record is refused or kept", func() bool { return l.count(start, ledger.Refused, ledger.Kept) > 0 })
 		}
 	})
 }

@@ -77,7 +77,7 @@ func spoolFilled(s *scene) {
 	start := time.Now()
 	s.each(func(l *lane) {
 		s.within("a record that the disk has no room for is refused", func() bool {
-			return l.ledger.Count(ledger.Since(start, ledger.Refused)) > 0
+			return l.count(start, ledger.Refused) > 0
 		})
 	})
 	s.outage()
@@ -90,7 +90,7 @@ func spoolReadOnly(s *scene) {
 	s.network.become(stalled)
 	start := time.Now()
 	s.each(func(l *lane) {
-		s.within("records are kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Kept)) > workers })
+		s.within("records are kept", func() bool { return l.count(start, ledger.Kept) > workers })
 		l.terms.Duplicates += workers // under way on the broken network
 		l.term()
 		ended(s.t, l.process)
@@ -100,8 +100,8 @@ func spoolReadOnly(s *scene) {
 	start = time.Now()
 	s.outage()
 	s.each(func(l *lane) {
-		s.within("a record is refused", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Refused)) > 0 })
-		if l.ledger.Count(ledger.Since(start, ledger.Kept)) > 0 {
+		s.within("a record is refused", func() bool { return l.count(start, ledger.Refused) > 0 })
+		if l.count(start, ledger.Kept) > 0 {
 			s.t.Error("records are kept on a read-only disk")
 		}
 		s.setReadOnly(l, false)

@@ -248,7 +248,7 @@ func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 func (s *scene) recover(healed time.Time) {
 	s.all(func(l *lane) {
 		s.within("a record is taken after the fault", func() bool {
-			return l.ledger.Count(ledger.Since(healed, ledger.Acknowledged, ledger.Queued, ledger.Kept)) > 0
+			return l.count(healed, ledger.Acknowledged, ledger.Queued, ledger.Kept) > 0
 		})
 	})
 }
@@ -290,8 +290,13 @@ func (s *scene) until(what string, left func() int) {
 // explain says how far each lane has come, and has its runner say what it is at.
 func (s *scene) explain() {
 	s.each(func(l *lane) {
+		var last []string
+		entries := l.ledger.Entries()
+		for i := max(len(entries)-20, 0); i < len(entries); i++ {
+			last = append(last, entries[i].String())
+		}
 		s.t.Logf("%s: %d records granted, %d waiting to be sent, %d answered, the last outcomes %v", l.mode,
-			l.pace.Grant(0), l.pace.Waiting(), l.answered.Load(), l.ledger.Last(20))
+			l.pace.Grant(0), l.pace.Waiting(), l.answered.Load(), last)
 		l.process.Signal(syscall.SIGQUIT)
 		l.process.Exit()
 	})

@@ -68,7 +68,7 @@ func socketHandedOver(s *scene) {
 func (s *scene) noneFailed() {
 	s.t.Helper()
 	s.each(func(l *lane) {
-		if n := l.ledger.Count(func(e *ledger.Entry) bool { return e.Outcome() == ledger.NoReply }); n > 0 {
+		if n := l.count(time.Time{}, ledger.NoReply); n > 0 {
 			s.t.Errorf("%s: %d requests had no reply, such as %s", l.name, n, l.unanswered())
 		}
 	})

@@ -43,13 +43,13 @@ func spoolFilledAgain(s *scene) {
 		s.network.become(stalled)
 		s.each(func(l *lane) {
 			s.within("a record that the disk has no room for is refused", func() bool {
-				return l.ledger.Count(ledger.Since(start, ledger.Refused)) > workers
+				return l.count(start, ledger.Refused) > workers
 			})
 		})
 		s.network.become(fair)
 		fair := time.Now()
 		s.each(func(l *lane) {
-			s.within("a record goes straight to Kafka", func() bool { return l.ledger.Count(ledger.Since(fair, ledger.Acknowledged)) > 0 })
+			s.within("a record goes straight to Kafka", func() bool { return l.count(fair, ledger.Acknowledged) > 0 })
 		})
 	}
 }
@@ -61,14 +61,14 @@ func spoolGone(take func(dir string) error) func(*scene) {
 		s.network.become(stalled)
 		start := time.Now()
 		s.each(func(l *lane) {
-			s.within("records are kept", func() bool { return l.ledger.Count(ledger.Since(start, ledger.Kept)) > 2*workers })
+			s.within("records are kept", func() bool { return l.count(start, ledger.Kept) > 2*workers })
 			connections, err := filepath.Glob(filepath.Join(l.spool, "*", "connection.json"))
 			s.must(err)
 			for _, connection := range connections {
 				s.must(take(filepath.Dir(connection)))
 			}
 			l.emptied = time.Now()
-			s.within("later records are kept or refused", func() bool { return l.ledger.Count(ledger.Since(l.emptied, ledger.Kept, ledger.Refused)) > 2*workers })
+			s.within("later records are kept or refused", func() bool { return l.count(l.emptied, ledger.Kept, ledger.Refused) > 2*workers })
 		})
 		s.outage()
 		s.each((*lane).term)

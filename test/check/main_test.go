@@ -205,7 +205,6 @@ func (r report) text() string {
 	return b.String()
 }
 
-// caFile is a file with the certificate of the authority.
 func caFile(t *testing.T, a *pki.Authority) string { return writeFile(t, "ca.pem", a.PEM) }
 
 func golden(t *testing.T, path, got string) {

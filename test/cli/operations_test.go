@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,22 +42,14 @@ func scrape(t *testing.T) (metrics exposition, text string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, socket := free.Addr().String(), filepath.Join(dir, "r.sock")
-	free.Close()
+	address, socket := program.FreeAddress(t), filepath.Join(dir, "r.sock")
 	p := program.Start(t, binary, program.Options{
 		Args: []string{"run", "--admin", address, "--spool-dir", filepath.Join(dir, "spool")},
 		Env:  []string{"APISIX_LISTEN_ADDRESS=unix:" + socket, "KAFKAUPSTREAM_SUPERVISE=false", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
 	})
 	program.Until(t, "the runner serves", func() bool {
-		resp, err := http.Get("http://" + address + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return p.Ended() || err == nil && resp.StatusCode == 200
+		got, err := program.Try("GET", "http://"+address+"/readyz", "")
+		return p.Ended() || err == nil && got.Status == 200
 	})
 	client := gateway.NewClient(socket, gateway.ClientOptions{})
 	t.Cleanup(func() { client.Close() })
@@ -74,13 +63,7 @@ func scrape(t *testing.T) (metrics exposition, text string) {
 		t.Fatalf("%+v, %v", reply, err)
 	}
 	program.Until(t, "librdkafka's statistics are there", func() bool {
-		resp, err := http.Get("http://" + address + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		all, _ := io.ReadAll(resp.Body)
-		text = string(all)
+		text = program.Send(t, "GET", "http://"+address+"/metrics", "").Body
 		return strings.Contains(text, "\nkafkaupstream_broker_round_trip_p99_seconds{")
 	})
 	metrics = exposition{}

@@ -5,7 +5,6 @@ package cli_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -145,14 +144,8 @@ func TestScripts(t *testing.T) {
 	})
 	t.Run("the route of upstream_request_key_object.sh is deleted", func(t *testing.T) {
 		for id, want := range map[string]int{"kafkaupstream": 200, "kafkaupstream-key-object": 404} {
-			resp, err := http.Get(d.URL + "/apisix/admin/routes/" + id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-			if resp.StatusCode != want {
-				t.Errorf("%s: %d, want %d", id, resp.StatusCode, want)
+			if got := program.Send(t, "GET", d.URL+"/apisix/admin/routes/"+id, ""); got.Status != want {
+				t.Errorf("%s: %d, want %d", id, got.Status, want)
 			}
 		}
 	})

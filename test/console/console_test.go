@@ -2,8 +2,6 @@ package console_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -421,10 +419,8 @@ func TestRoutesAreEditedAndAdded(t *testing.T) {
 	p.until("its request is filled in", `document.getElementById("path").value === "/invoices"`)
 	p.preset("JSON")
 	p.until("the record has the key", `document.querySelector("#list .meta")?.innerText.replace(/\s+/g, " ").includes("key customer-17")`)
-	if resp, err := http.Get(d.URL + "/apisix/admin/routes/orders"); err != nil {
-		t.Error(err)
-	} else if text, err := io.ReadAll(resp.Body); resp.Body.Close() != nil || err != nil || !strings.Contains(string(text), "hush") {
-		t.Errorf("its config has gone: %v %s", err, text)
+	if text := program.Send(t, "GET", d.URL+"/apisix/admin/routes/orders", "").Body; !strings.Contains(text, "hush") {
+		t.Errorf("its config has gone: %s", text)
 	}
 
 	p.click("#add")

@@ -3,7 +3,6 @@ package console_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -141,31 +140,19 @@ func TestPresetDoesWhatItSays(t *testing.T) {
 			}
 		}
 	}
-	resp, err := http.Get(d.Console + "routes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&about); err != nil {
+	if err := json.Unmarshal([]byte(program.Send(t, "GET", d.Console+"routes", "").Body), &about); err != nil {
 		t.Fatal(err)
 	}
 	tried := 0
 	for _, route := range about.Routes {
 		for _, preset := range route.Presets {
-			req, err := http.NewRequest(preset.Method, d.URL+preset.Path, strings.NewReader(preset.Body))
-			if err != nil {
-				t.Fatal(err)
-			}
+			var headers []string
 			for _, h := range preset.Headers {
-				req.Header.Add(h[0], h[1])
+				headers = append(headers, h[:]...)
 			}
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-			if want := preset.Status; want != 0 && resp.StatusCode != want || resp.StatusCode >= 500 {
-				t.Errorf("%s, %s: %s, want %d", route.ID, preset.Name, resp.Status, want)
+			got := program.Send(t, preset.Method, d.URL+preset.Path, preset.Body, headers...)
+			if want := preset.Status; want != 0 && got.Status != want || got.Status >= 500 {
+				t.Errorf("%s, %s: %d, want %d", route.ID, preset.Name, got.Status, want)
 			}
 			tried++
 		}

@@ -6,8 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -93,18 +91,8 @@ func (d *dev) deleteRoute(t *testing.T, id string) {
 
 func (d *dev) admin(t *testing.T, method, id, body string) {
 	t.Helper()
-	req, err := http.NewRequest(method, d.URL+"/apisix/admin/routes/"+id, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		text, _ := io.ReadAll(resp.Body)
-		t.Fatalf("%s of the route %s is answered %s: %s", method, id, resp.Status, text)
+	if r := program.Send(t, method, d.URL+"/apisix/admin/routes/"+id, body); r.Status >= 300 {
+		t.Fatalf("%s of the route %s is answered %d: %s", method, id, r.Status, r.Body)
 	}
 }
 

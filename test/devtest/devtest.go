@@ -2,6 +2,7 @@
 package devtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"syscall"
 	"testing"
@@ -32,4 +33,18 @@ func Start(t testing.TB, binary string, o program.Options) *Gateway {
 		t.Fatalf("%v: %q", err, g.Stdout)
 	}
 	return g
+}
+
+// PutRoute makes a route for /ID through the Admin API, as a user of APISIX does.
+func (g *Gateway) PutRoute(t testing.TB, id, conf string) program.Reply {
+	t.Helper()
+	value, err := json.Marshal(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := program.Send(t, "PUT", g.URL+"/apisix/admin/routes/"+id, fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, id, value))
+	if r.Status >= 300 {
+		t.Fatalf("route %s: %d %s", id, r.Status, r.Body)
+	}
+	return r
 }

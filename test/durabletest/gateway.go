@@ -82,19 +82,16 @@ func (g *Gateway[P, Q]) Await() {
 	})
 }
 
-// RecordOf returns a record.
 func RecordOf(topic, value string) *record.Record {
 	return &record.Record{Topic: topic, Partition: record.AnyPartition, Value: []byte(value)}
 }
 
-// Deliver delivers records by a way.
 func Deliver(w record.Way, timeout time.Duration, recs ...record.Record) *record.Batch {
 	b := &record.Batch{Records: recs}
 	DeliverBatch(w, timeout, b)
 	return b
 }
 
-// DeliverBatch delivers a batch by a way.
 func DeliverBatch(w record.Way, timeout time.Duration, b *record.Batch) {
 	ctx := deadline.New(time.Now().Add(timeout))
 	defer ctx.Release()
@@ -102,7 +99,6 @@ func DeliverBatch(w record.Way, timeout time.Duration, b *record.Batch) {
 	w.Deliver(ctx, b)
 }
 
-// Deliver delivers records by the queue.
 func (g *Gateway[P, Q]) Deliver(conn *kafkaconf.Connection, policy P, timeout time.Duration, recs ...record.Record) *record.Batch {
 	return Deliver(g.Queue.Way(conn, policy), timeout, recs...)
 }

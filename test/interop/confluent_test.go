@@ -1,13 +1,10 @@
 package interop
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
-	"io"
 	"math/big"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -42,9 +39,9 @@ func TestConfluentsDeserialisersReadWhatIsPosted(t *testing.T) {
 	for i := range samples {
 		s := []func() sample{g.avroSample, g.protobufSample}[i%2]()
 		registry.registerSample(s)
-		gateway.route(t, s.name, sampleRoute(registry.url, k.Bootstrap(), s))
-		if status, reply := gateway.send(t, "POST", "/"+s.name, "application/json", asJSON(s.sent)); status != 200 {
-			t.Errorf("%d %s for\n%s\nof the schema\n%s", status, reply, asJSON(s.sent), s.text)
+		gateway.PutRoute(t, s.name, sampleRoute(registry.url, k.Bootstrap(), s))
+		if got := program.Send(t, "POST", gateway.URL+"/"+s.name, asJSON(s.sent), "content-type", "application/json"); got.Status != 200 {
+			t.Errorf("%d %s for\n%s\nof the schema\n%s", got.Status, got.Body, asJSON(s.sent), s.text)
 			continue
 		}
 		sent[s.name] = s
@@ -172,12 +169,8 @@ func (r *schemaRegistry) wait() {
 		if r.process.Ended() {
 			r.t.Fatal("the registry has ended")
 		}
-		resp, err := http.Get(r.url + "/subjects")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == 200
+		got, err := program.Try("GET", r.url+"/subjects", "")
+		return err == nil && got.Status == 200
 	})
 }
 
@@ -195,13 +188,8 @@ func (r *schemaRegistry) registerSample(s sample) {
 func (r *schemaRegistry) register(subject, format, text string, references []any) {
 	r.t.Helper()
 	body := asJSON(object{"schemaType": strings.ToUpper(format), "schema": text, "references": references})
-	resp, err := http.Post(r.url+"/subjects/"+strings.ReplaceAll(subject, "/", "%2F")+"/versions", "application/vnd.schemaregistry.v1+json", strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	reply, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 {
-		r.t.Fatalf("the registry does not take %s: %d %s %v\n%s", subject, resp.StatusCode, bytes.TrimSpace(reply), err, text)
+	got := program.Send(r.t, "POST", r.url+"/subjects/"+strings.ReplaceAll(subject, "/", "%2F")+"/versions", body, "content-type", "application/vnd.schemaregistry.v1+json")
+	if got.Status != 200 {
+		r.t.Fatalf("the registry does not take %s: %d %s\n%s", subject, got.Status, strings.TrimSpace(got.Body), text)
 	}
 }

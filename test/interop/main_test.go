@@ -11,9 +11,6 @@ package interop
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,47 +34,14 @@ func startDev(t *testing.T, brokers, routeFile string) *dev {
 	return &dev{devtest.Start(t, binary, program.Options{Args: []string{"--brokers", brokers, "-f", routeFile}})}
 }
 
-// route puts a route below its path, through the Admin API.
-func (d *dev) route(t *testing.T, name, conf string) {
-	t.Helper()
-	value, err := json.Marshal(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, body := d.send(t, "PUT", "/apisix/admin/routes/"+name, "application/json",
-		fmt.Sprintf(`{"uri":"/%s","plugins":{"ext-plugin-post-req":{"conf":[{"name":"kafkaupstream","value":%s}]}}}`, name, value))
-	if status >= 300 {
-		t.Fatalf("route %s: %d %s", name, status, body)
-	}
-}
-
-func (d *dev) send(t *testing.T, method, path, contentType, body string) (status int, reply string) {
-	t.Helper()
-	req, err := http.NewRequest(method, d.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("content-type", contentType)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
-}
-
 // want fails the test unless a POST gets this status, and returns the reply.
 func (d *dev) want(t *testing.T, status int, path, contentType, body string) string {
 	t.Helper()
-	got, reply := d.send(t, "POST", path, contentType, body)
-	if got != status {
-		t.Fatalf("%s: got %d %s, want %d", body, got, reply, status)
+	got := program.Send(t, "POST", d.URL+path, body, "content-type", contentType)
+	if got.Status != status {
+		t.Fatalf("%s: got %d %s, want %d", body, got.Status, got.Body, status)
 	}
-	return reply
+	return got.Body
 }
 
 // documented runs the curl of a section of docs/neighbours.md as it stands, but for the gateway's address, and waits until the
@@ -98,7 +62,6 @@ func (d *dev) documented(t *testing.T, section string, neighbour *program.Proces
 	})
 }
 
-// tempFile is a file with this text.
 func tempFile(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

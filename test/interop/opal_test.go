@@ -3,7 +3,6 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"reflect"
 	"slices"
@@ -65,13 +64,8 @@ func (o *opal) serverLog() string { return o.server.Stdout.String() + o.server.S
 
 func (o *opal) healthy(t *testing.T, url string) {
 	t.Helper()
-	resp, err := http.Get(url + "/healthcheck")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != 200 {
-		t.Fatalf("health: %d", resp.StatusCode)
+	if got := program.Send(t, "GET", url+"/healthcheck", ""); got.Status != 200 {
+		t.Fatalf("health: %d", got.Status)
 	}
 }
 
@@ -130,14 +124,14 @@ func TestOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 		}
 	})
 	t.Run("gzip", func(t *testing.T) {
-		o.gateway.route(t, "gzip", `{"config":{"compression.type":"gzip"},"topic":"EventNotifier","envelope":"opal","delivery":"sync"}`)
+		o.gateway.PutRoute(t, "gzip", `{"config":{"compression.type":"gzip"},"topic":"EventNotifier","envelope":"opal","delivery":"sync"}`)
 		id := o.next()
 		o.gateway.want(t, 200, "/gzip", "application/json", fmt.Sprintf(
 			`{"id": %q, "reason": %q, "entries": [{"url": ""}]}`, id, strings.Repeat("a", 10_000)))
 		o.arrives(t, id)
 	})
 
-	o.gateway.route(t, "batch", `{"config":{},"topic":"EventNotifier","envelope":"opal","batch":true,"delivery":"sync"}`)
+	o.gateway.PutRoute(t, "batch", `{"config":{},"topic":"EventNotifier","envelope":"opal","batch":true,"delivery":"sync"}`)
 	deep := strings.Repeat("[", 90) + strings.Repeat("]", 90)
 	for _, attempt := range []struct {
 		says, method, path, contentType, body string
@@ -154,9 +148,9 @@ func TestOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 		{"as deep as the envelope lets through", "POST", "/opal", "application/json", `{"entries": [{"url": "", "data": ` + deep + `}]}`, 200},
 	} {
 		t.Run(attempt.says, func(t *testing.T) {
-			status, reply := o.gateway.send(t, attempt.method, attempt.path, attempt.contentType, attempt.body)
-			if status != attempt.status {
-				t.Errorf("got %d %s, want %d", status, reply, attempt.status)
+			got := program.Send(t, attempt.method, o.gateway.URL+attempt.path, attempt.body, "content-type", attempt.contentType)
+			if got.Status != attempt.status {
+				t.Errorf("got %d %s, want %d", got.Status, got.Body, attempt.status)
 			}
 			o.stillReads(t)
 		})
@@ -168,7 +162,7 @@ func TestOPALServerBroadcastsWhatIsPosted(t *testing.T) {
 			if code != 1 || !strings.Contains(p.Stderr.String(), "config.compression.type: with \"envelope\": \"opal\" the compression can be none or gzip only: ") {
 				t.Errorf("exit code %d: %s", code, p.Stderr)
 			}
-			o.gateway.route(t, codec, conf)
+			o.gateway.PutRoute(t, codec, conf)
 			o.gateway.want(t, 500, "/"+codec, "application/json", `{"entries": [{"url": ""}]}`)
 			o.stillReads(t)
 		})

@@ -176,7 +176,7 @@ func TestTransportURLMeansTheSameToTheDriverAndToARoute(t *testing.T) {
 
 	t.Run("a wrong password is neither in the reply nor in the log", func(t *testing.T) {
 		const wrong = "s3cret-and-wrong"
-		gateway.route(t, "wrong", conf(transportURL(wrong)))
+		gateway.PutRoute(t, "wrong", conf(transportURL(wrong)))
 		reply := gateway.want(t, 503, "/wrong", "application/json", given)
 		program.Until(t, "the refusal is logged", func() bool { return strings.Contains(gateway.Stderr.String(), "level=") })
 		if all := reply + gateway.Stderr.String() + gateway.Stdout.String(); strings.Contains(all, wrong) {

@@ -3,8 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
 	"github.com/kafkaupstream/kafkaupstream/test/kafkatest"
 )
 
@@ -188,12 +187,7 @@ func TestSecretsAreLoggedAtNoLevel(t *testing.T) {
 	if err := k.AllowWrite("bob", "t"); err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin := free.Addr().String()
-	free.Close()
+	admin := program.FreeAddress(t)
 	r := startRunner(t, "", "KAFKAUPSTREAM_LOG_LEVEL=debug", "KAFKAUPSTREAM_ADMIN="+admin, "KAFKAUPSTREAM_PPROF=true",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://user:planted-password-9@127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS=authorization=planted-token")
 	a := startGateway(t, r.socket)
@@ -215,16 +209,11 @@ func TestSecretsAreLoggedAtNoLevel(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2"} {
-		resp, err := http.Get("http://" + admin + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if path == "/readyz" && !strings.Contains(string(text), "SASL") {
+		text := program.Send(t, "GET", "http://"+admin+path, "").Body
+		if path == "/readyz" && !strings.Contains(text, "SASL") {
 			t.Errorf("%s does not say why a cluster does not answer: %s", path, text)
 		}
-		if strings.Contains(string(text), "planted") {
+		if strings.Contains(text, "planted") {
 			t.Errorf("%s shows what is planted", path)
 		}
 	}

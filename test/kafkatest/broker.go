@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
+	"github.com/kafkaupstream/kafkaupstream/test/child"
 	"github.com/kafkaupstream/kafkaupstream/test/ports"
 )
 
@@ -139,20 +139,6 @@ func (n *broker) running() bool {
 
 var errNotRunning = errors.New("not running")
 
-// launcher starts processes on a thread of its own that lives until the
-// channel is closed. A process that is tied to its parent is killed when the
-// thread that started it ends, and Go ends threads as it pleases.
-func launcher() chan<- func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-}
-
 // spawn starts the broker's process; it does not wait for it to be ready.
 func (c *Cluster) spawn(n *broker) error {
 	log, err := os.OpenFile(n.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -162,10 +148,7 @@ func (c *Cluster) spawn(n *broker) error {
 	defer log.Close()
 	cmd := c.kafka.command(n.propertiesFile(), c.jvmFlags...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = n.dir, log, log
-	tieToParent(cmd)
-	started := make(chan error)
-	c.launch <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	if err := child.Start(cmd); err != nil {
 		return fmt.Errorf("kafkatest: broker %d: %w", n.id, err)
 	}
 	n.mu.Lock()

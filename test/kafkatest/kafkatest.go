@@ -127,7 +127,6 @@ type Cluster struct {
 	jvmFlags []string
 	dir      string
 	nodes    []*broker
-	launch   chan<- func()
 
 	closing sync.Once
 
@@ -175,7 +174,7 @@ func start(opts Options, kafka *installation, jvmFlags ...string) (*Cluster, err
 	if err != nil {
 		return nil, fmt.Errorf("kafkatest: %w", err)
 	}
-	c := &Cluster{opts: opts, kafka: kafka, jvmFlags: jvmFlags, dir: dir, launch: launcher()}
+	c := &Cluster{opts: opts, kafka: kafka, jvmFlags: jvmFlags, dir: dir}
 	if err := c.up(); err != nil {
 		c.Close()
 		return nil, err
@@ -218,7 +217,6 @@ func (c *Cluster) Close() {
 		for _, n := range c.nodes {
 			n.close()
 		}
-		close(c.launch)
 		_ = os.RemoveAll(c.dir) // temporary files: the system clears what is left
 	})
 }

@@ -3,7 +3,6 @@ package serve_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -131,26 +130,18 @@ func (r *replicas) restart(i int) {
 // comes with each but the empty body.
 func (r *replicas) post(key, body string) string {
 	r.t.Helper()
-	request, err := http.NewRequest("POST", r.url, strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	var headers []string
 	if key != "" {
-		request.Header = http.Header{"Idempotency-Key": {key}, "Apikey": {"key-of-acme"}, "X-Consumer-Username": {"root"}}
+		headers = []string{"idempotency-key", key, "apikey", "key-of-acme", "x-consumer-username", "root"}
 	}
-	reply, err := http.DefaultClient.Do(request)
-	if err != nil {
+	reply, err := program.Try("POST", r.url, body, headers...)
+	switch {
+	case err != nil:
 		return err.Error()
-	}
-	defer reply.Body.Close()
-	text, err := io.ReadAll(reply.Body)
-	if err != nil {
-		return err.Error()
-	}
-	if reply.StatusCode == http.StatusUnauthorized {
+	case reply.Status == http.StatusUnauthorized:
 		return "401 "
 	}
-	return fmt.Sprint(reply.StatusCode, " ", string(text))
+	return fmt.Sprint(reply.Status, " ", reply.Body)
 }
 
 // A rolling restart of two replicas behind nginx, under load and judged by the ledger: nothing fails, is lost or twice.
@@ -220,24 +211,16 @@ func TestRequestOfTheReadmeMakesARecordWithItsKey(t *testing.T) {
 		t.Fatal(curl)
 	}
 	r := start(t)
-	request, err := http.NewRequest("POST", r.url, strings.NewReader(body[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl has it
+	headers := []string{"content-type", "application/x-www-form-urlencoded"} // as curl has it
 	for _, h := range regexp.MustCompile(`-H '([^:]*): ([^']*)'`).FindAllStringSubmatch(curl, -1) {
-		request.Header.Set(h[1], h[2])
+		headers = append(headers, h[1:]...)
 	}
-	reply, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reply.Body.Close()
+	reply := program.Send(t, "POST", r.url, body[1], headers...)
 	records, err := r.WaitRecords(t.Context(), r.topic, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reply.StatusCode != 200 || len(records) != 1 || string(records[0].Key) != "a" {
+	if reply.Status != 200 || len(records) != 1 || string(records[0].Key) != "a" {
 		t.Error(reply.Status, records)
 	}
 	if out, err := exec.Command("nginx", "-p", r.dir, "-c", filepath.Join(r.dir, "nginx.conf"), "-s", "stop").CombinedOutput(); err != nil {

@@ -101,7 +101,6 @@ type streamRequest struct {
 	Stream string `json:"stream"`
 }
 
-// replayRequest is what Replay takes.
 type replayRequest struct {
 	operator.Selection
 	To *durable.Target `json:"to,omitempty"`

@@ -26,7 +26,6 @@ type Operator struct {
 	mu sync.Mutex // held while records are moved or dropped
 }
 
-// New returns the operator of a queue.
 func New(q *durable.Queue) *Operator { return &Operator{q: q} }
 
 // ErrOtherUser is that of a directory which is another user's.

@@ -107,7 +107,6 @@ func (s selected) count() int64 {
 	return s.from.Pending()
 }
 
-// find returns what is selected.
 func (o *Operator) find(sel Selection) (selected, error) {
 	if sel.Receipt == "" {
 		s, err := o.choose(sel.Stream)

@@ -50,7 +50,6 @@ type RecordInfo struct {
 	ValueBytes  int          `json:"value_bytes"` // of the whole value, whatever is shown
 }
 
-// HeaderInfo is a header of a record.
 type HeaderInfo struct {
 	Name        string  `json:"name"`
 	Value       *string `json:"value,omitempty"`

@@ -79,7 +79,6 @@ func (ps *Producers) send(ctx context.Context, conn *kafkaconf.Connection, recs 
 	return out, err
 }
 
-// Clients returns the clients that there are.
 func (ps *Producers) Clients() (all []*client.Client) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -89,7 +88,6 @@ func (ps *Producers) Clients() (all []*client.Client) {
 	return all
 }
 
-// make makes a producer with a transactional.id, and the lock of that.
 func (ps *Producers) make(conn *kafkaconf.Connection, id string, lock *os.File) *transactional {
 	other := conn.Derived(kafkaconf.Properties{"transactional.id": id})
 	t := &transactional{lock: lock}

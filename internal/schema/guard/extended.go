@@ -28,7 +28,6 @@ type extended struct {
 	slots      int
 }
 
-// look is a look-around.
 type look struct {
 	program
 	ahead, negative bool

@@ -130,7 +130,6 @@ func notRE2(err error) error {
 	return err
 }
 
-// String returns the pattern's text.
 func (p *pattern) String() string { return p.text }
 
 // MatchString reports whether the pattern is somewhere in s, and counts the steps.

@@ -33,7 +33,6 @@ type Plugin struct {
 // New returns the plugin. It logs what the stock runner cannot be told.
 func New(handler *kafkaupstream.Handler, log *slog.Logger) *Plugin { return &Plugin{handler, log} }
 
-// Name returns the plugin's name.
 func (p *Plugin) Name() string { return Name }
 
 // invalid is the conf of a text that cannot be used: its requests are answered 500.
@@ -158,7 +157,6 @@ func (c *call) Values(name string) []string {
 // HeadersMissing reports whether Headers may leave some out.
 func (c *call) HeadersMissing() bool { return c.cut }
 
-// Path returns the path.
 func (c *call) Path() string { return string(c.Request.Path()) }
 
 // SourceIP returns the client's address.
@@ -175,7 +173,6 @@ func (c *call) Argument(name string) string { return c.Request.Args().Get(name) 
 // Arguments calls f for each argument of the query string and each of its values.
 func (c *call) Arguments(f func(name, value string)) { kafkaupstream.Each(c.Request.Args(), f) }
 
-// Headers calls f for each header and value.
 func (c *call) Headers(f func(name, value string)) {
 	kafkaupstream.Each(c.Request.Header().View(), func(name, value string) { f(strings.ToLower(name), value) })
 }

@@ -16,14 +16,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
+	"github.com/kafkaupstream/kafkaupstream/test/child"
 	"github.com/kafkaupstream/kafkaupstream/test/ports"
 )
 
@@ -62,7 +61,6 @@ func Main(m *testing.M, binary *string, pkg string, flags ...string) (code int) 
 	return m.Run()
 }
 
-// Options of a process.
 type Options struct {
 	Args []string
 	// Env are NAME=value pairs beside PATH.
@@ -101,13 +99,11 @@ func Start(t testing.TB, path string, o Options) *Process {
 	if o.Stderr != nil {
 		p.cmd.Stderr = o.Stderr
 	}
-	tieToParent(p.cmd)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if o.User != 0 {
 		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(o.User), Gid: uint32(o.User)}
 	}
-	started := make(chan error)
-	launcher() <- func() { started <- p.cmd.Start() }
-	if err := <-started; err != nil {
+	if err := child.Start(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.Pid = p.cmd.Process.Pid
@@ -118,20 +114,6 @@ func Start(t testing.TB, path string, o Options) *Process {
 	t.Cleanup(p.end)
 	return p
 }
-
-// launcher starts processes on a thread that never ends: one that is tied to its
-// parent is killed when the thread that started it ends, and Go ends threads as it
-// pleases.
-var launcher = sync.OnceValue(func() chan<- func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-})
 
 // end kills what is left of the process's group, which nothing has waited for yet.
 func (p *Process) end() {
