@@ -27,7 +27,7 @@ import (
 )
 
 // Patience is how long tests wait for what takes milliseconds, on a busy machine.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Build builds the package, a path as go build takes it, and returns the binary's
 // path. The caller removes the folder that it is in.
