@@ -117,7 +117,13 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 	if err != nil {
 		return fail("librdkafka refuses it: %s", complaint.Text(err))
 	}
-	defer c.end()
+	open := false
+	defer func() {
+		if open {
+			c.abort(ctx)
+		}
+		c.end()
+	}()
 	var took []time.Duration
 	for _, do := range []struct {
 		what string
@@ -133,8 +139,29 @@ func (w *way) transaction(ctx context.Context, topic string) outcome {
 			return fail("%s: %s", do.what, c.cause(err))
 		}
 		took = append(took, time.Since(start))
+		open = do.what != "init" && do.what != "commit"
 	}
 	return ok("init %s, commit %s, as %s", millis(took[0]), millis(took[3]), id)
+}
+
+const (
+	// transactionTimeout is when Kafka ends the transaction of a check that was killed: until then whatever is behind
+	// it in the topic is hidden from consumers with read_committed.
+	transactionTimeout = "10000" // ms
+	// abortWait bounds the end of a transaction that failed. A commit that got no answer is tried again.
+	abortWait = 3 * time.Second
+)
+
+// abort ends a transaction that failed.
+func (c *client) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+	defer cancel()
+	_, _ = ask(ctx, c, func() (struct{}, error) { // Kafka ends it after transactionTimeout where this fails
+		if c.AbortTransaction(ctx) == nil {
+			return struct{}{}, nil
+		}
+		return struct{}{}, c.CommitTransaction(ctx)
+	})
 }
 
 // transactional returns the properties for a transactional producer.
@@ -152,6 +179,9 @@ func (w *way) transactional(id string) (kafkaconf.Properties, error) {
 		return nil, err
 	}
 	props["transactional.id"] = id
+	if props["transaction.timeout.ms"] == "" {
+		props["transaction.timeout.ms"] = transactionTimeout
+	}
 	return props, nil
 }
 
