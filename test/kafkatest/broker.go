@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
@@ -166,14 +167,18 @@ func watch(cmd *exec.Cmd) *process {
 	return p
 }
 
-// ready waits until the broker's own metadata shows every running broker.
+// ready waits until the broker's own metadata shows every running broker, and it gives producers their IDs, which it has
+// to ask the controller for: until then an idempotent producer sends nothing.
 func (c *Cluster) ready(ctx context.Context, n *broker) error {
 	proc := n.alive()
 	err := poll(ctx, func() (bool, error) {
 		if proc == nil || n.alive() != proc {
 			return true, errors.New("its process has ended")
 		}
-		return c.sees(ctx, n)
+		if ok, err := c.sees(ctx, n); !ok || err != nil {
+			return ok, err
+		}
+		return n.givesIDs(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("kafkatest: broker %d is not ready: %w; the end of its log: %s", n.id, err, n.logTail())
@@ -200,6 +205,18 @@ func (c *Cluster) sees(ctx context.Context, n *broker) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+func (n *broker) givesIDs(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.ProducerID, req.ProducerEpoch = -1, -1
+	resp, err := req.RequestWith(ctx, n.client.SeedBrokers()[0])
+	if err != nil {
+		return false, err
+	}
+	return resp.ErrorCode == 0, kerr.ErrorForCode(resp.ErrorCode)
 }
 
 // Restart starts nodes again, on their ports and with their data, and waits
