@@ -29,11 +29,11 @@ func printKeys(_ context.Context, env environment) error {
 		return fs.misused(env, "unexpected argument %q", fs.Arg(1))
 	}
 	outer, inner, below := strings.Cut(fs.Arg(0), ".")
-	k, err := keyNamed(keys, outer)
+	k, err := keyNamed(keys, "", outer)
 	before := ""
 	if err == nil && below {
 		before = outer + "."
-		k, err = keyNamed(k.Below, inner)
+		k, err = keyNamed(k.Below, before, inner)
 	}
 	if err != nil {
 		return fs.misused(env, "%v", err)
@@ -46,16 +46,16 @@ func printKeys(_ context.Context, env environment) error {
 	return err
 }
 
-// keyNamed finds a key, or says that there is none, and which was probably meant.
-func keyNamed(keys []routeconf.Key, name string) (routeconf.Key, error) {
+// keyNamed finds a key, or says that there is none, and which was probably meant. outer is what stands before its name.
+func keyNamed(keys []routeconf.Key, outer, name string) (routeconf.Key, error) {
 	var names []string
 	for _, k := range keys {
 		if k.Name == name {
 			return k, nil
 		}
-		names = append(names, k.Name)
+		names = append(names, outer+k.Name)
 	}
-	return routeconf.Key{}, fmt.Errorf("there is no key %q%s", name, nearest.Hint(name, names, min(len(name)/2+1, 3)))
+	return routeconf.Key{}, fmt.Errorf("there is no key %q%s", outer+name, nearest.Hint(outer+name, names, min(len(name)/2+1, 3)))
 }
 
 // printKey prints a key, and below it what it means. outer is what stands before its name.

@@ -41,9 +41,11 @@ func TestKeysAreAllPrintedAndOneWithItsExample(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	for args, want := range map[string]string{
-		"keys jsonkye":   "kafkaupstream keys: there is no key \"jsonkye\"; did you mean \"jsonkey\"?\n",
-		"keys nosuch":    "kafkaupstream keys: there is no key \"nosuch\"\n",
-		"keys topic key": "kafkaupstream keys: unexpected argument \"key\"\n",
+		"keys jsonkye":      "kafkaupstream keys: there is no key \"jsonkye\"; did you mean \"jsonkey\"?\n",
+		"keys nosuch":       "kafkaupstream keys: there is no key \"nosuch\"\n",
+		"keys schema.x":     "kafkaupstream keys: there is no key \"schema.x\"\n",
+		"keys schema.inlin": "kafkaupstream keys: there is no key \"schema.inlin\"; did you mean \"schema.inline\"?\n",
+		"keys topic key":    "kafkaupstream keys: unexpected argument \"key\"\n",
 	} {
 		if code, stdout, stderr := runHere(nil, strings.Fields(args)...); code != exitUsage || stdout != "" || stderr != want {
 			t.Errorf("%s: exit code %d, %q, %q", args, code, stdout, stderr)

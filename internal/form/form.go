@@ -5,6 +5,7 @@
 package form
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -52,7 +53,7 @@ func Parse(body []byte, repeated Repeated) (Form, error) {
 		name, value, _ := strings.Cut(part, "=")
 		name, badName := decode(name)
 		value, badValue := decode(value)
-		if err := errors.Join(badName, badValue); err != nil {
+		if err := cmp.Or(badName, badValue); err != nil {
 			return nil, fmt.Errorf("field %d of the form: it %w", number, err)
 		}
 		i, twice := at[name]

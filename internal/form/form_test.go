@@ -27,6 +27,7 @@ func TestParseReadsFields(t *testing.T) {
 		{"a=1&b=2&a=3", Refuse, `field 3 of the form: the name "a" is there twice`},
 		{"a=1&b=%", List, `field 2 of the form: it has a % without two hexadecimal digits behind it`},
 		{"%zz=1", List, `field 1 of the form: it has a % without two hexadecimal digits behind it`},
+		{"%=%E9", List, `field 1 of the form: it has a % without two hexadecimal digits behind it`},
 		{"a=%E9", List, `field 1 of the form: it is not UTF-8`},
 		{"a=\xe9", List, `field 1 of the form: it is not UTF-8`},
 		{strings.Repeat("a&", MaxFields), Last, `{"a":""}`},

@@ -63,6 +63,9 @@ func codeUnit(s string) (r rune, escaped bool) {
 	return rune(n), err == nil
 }
 
+// maxMembers bounds the members of an object, each of which is remembered. No object that is read here has a tenth of it.
+const maxMembers = 100
+
 // Members calls f for each member of an object, each name once, until it returns an error. what names the object, for the
 // error.
 func Members(v gjson.Result, what string, f func(name string, v gjson.Result) error) (failed error) {
@@ -76,7 +79,10 @@ func Members(v gjson.Result, what string, f func(name string, v gjson.Result) er
 			failed = fmt.Errorf("%s: the member %.40q is there twice", what, name)
 			return false
 		}
-		seen[name] = true
+		if seen[name] = true; len(seen) > maxMembers {
+			failed = fmt.Errorf("%s: it has more than %d members", what, maxMembers)
+			return false
+		}
 		failed = f(name, v)
 		return failed == nil
 	})

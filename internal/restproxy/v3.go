@@ -13,6 +13,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/jsonvalue"
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
 	"github.com/tidwall/gjson"
 )
@@ -23,18 +24,18 @@ import (
 func V3(body []byte, compact func([]byte) ([]byte, error), add func(*Record) error, refuse func(number int, why error) error) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	for number := 1; ; number++ {
-		var raw json.RawMessage
 		start := dec.InputOffset()
-		err := dec.Decode(&raw)
+		err := dec.Decode(&skipped{})
+		raw := body[start:dec.InputOffset()]
 		switch {
 		case errors.Is(err, io.EOF) && number == 1:
 			return payload("the batch has no records")
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			raw = bytes.TrimLeft(body[start:], " \t\r\n") // compact says what is wrong in it
+			raw = body[start:] // compact says what is wrong in it
 		}
-		compact, wrong := compact(raw)
+		compact, wrong := compact(bytes.TrimLeft(raw, " \t\r\n"))
 		if err != nil {
 			return refuse(number, errors.New(cmp.Or(wrong, err).Error()))
 		}
@@ -52,6 +53,15 @@ func V3(body []byte, compact func([]byte) ([]byte, error), add func(*Record) err
 		}
 	}
 }
+
+// V3Memory is how many times a body's size V3 takes while it reads it: for the decoder's buffer, which doubles and is there twice while it
+// does, for the compact form of an object, and for gjson's copy.
+const V3Memory = 5
+
+// skipped is a JSON value of which only the end matters: a RawMessage would copy it.
+type skipped struct{}
+
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
 
 // Batch calls add with each record of {"entries":[{"id":…, …}]}, valid and compact: each entry is a record of V3 with
 // an id, which no other has.
@@ -238,7 +248,8 @@ func stringData(name string, v gjson.Result) ([]byte, error) {
 	return []byte(text), failed
 }
 
-// headers reads a list of headers; called is the member that has a header's name.
+// headers reads a list of headers; called is the member that has a header's name. Of a list that is too long for a record it reads no more
+// than what shows that.
 func headers(v gjson.Result, called string) (all []record.Header, failed error) {
 	if !v.IsArray() {
 		return nil, errors.New("headers: expected a list")
@@ -265,7 +276,7 @@ func headers(v gjson.Result, called string) (all []record.Header, failed error) 
 			failed = fmt.Errorf("%s.%s: there is a NUL byte in it", at, called)
 		}
 		all = append(all, h)
-		return failed == nil
+		return failed == nil && len(all) <= routeconf.MaxRecordHeaders
 	})
 	return all, failed
 }

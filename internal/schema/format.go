@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
+import (
+	"context"
+
+	"github.com/kafkaupstream/kafkaupstream/internal/schema/guard"
+)
 
 // CompileText returns the schema of a text that refers to no other, of the format and with the options of a name. Of JSON
 // Schema it is [Compile].
@@ -8,11 +12,11 @@ func CompileText(name Name, text []byte) (*Schema, error) {
 	if name.Format == JSONSchema {
 		return compileJSON(text, name.Formats)
 	}
-	return compileParts(name.Format, []part{{text: string(text)}}, name.Message)
+	return compileParts(context.Background(), name.Format, []part{{text: string(text)}}, name.Message)
 }
 
 // compileParts returns the schema of the last of the texts, which may refer to those before it.
-func compileParts(format Format, parts []part, message string) (*Schema, error) {
+func compileParts(ctx context.Context, format Format, parts []part, message string) (*Schema, error) {
 	bytes := 0
 	for _, p := range parts {
 		bytes += len(p.text)
@@ -28,7 +32,7 @@ func compileParts(format Format, parts []part, message string) (*Schema, error) 
 		}
 		return &Schema{Format: format, binary: t}, nil
 	case Protobuf:
-		t, err := compileProtobuf(parts, message)
+		t, err := compileProtobuf(ctx, parts, message)
 		if err != nil {
 			return nil, err
 		}

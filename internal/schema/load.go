@@ -54,7 +54,7 @@ func (r *Registry) compile(ctx context.Context, of Registered, name Name) (*Sche
 	if err := l.addPart(ctx, of, "", nil); err != nil {
 		return nil, err
 	}
-	return compileParts(l.format, l.parts, name.Message)
+	return compileParts(ctx, l.format, l.parts, name.Message)
 }
 
 // addPart adds what a schema refers to, and then the schema. The path is the versions that led to it.

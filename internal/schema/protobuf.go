@@ -31,7 +31,11 @@ type protobufType struct {
 
 // compileProtobuf returns the message of that name in the last of the texts, or the first one. Those before it are the files
 // that it imports, by their paths. Of others only Google's own (google/protobuf/…) can be imported.
-func compileProtobuf(parts []part, name string) (t *protobufType, err error) {
+// What it costs is bounded, but goes on for as long as it takes when ctx ends.
+func compileProtobuf(ctx context.Context, parts []part, name string) (t *protobufType, err error) {
+	if err := protobufInBounds(parts); err != nil {
+		return nil, err
+	}
 	files := map[string]string{}
 	for i, p := range parts {
 		if i == len(parts)-1 {
@@ -54,7 +58,10 @@ func compileProtobuf(parts []part, name string) (t *protobufType, err error) {
 			return io.NopCloser(strings.NewReader(text)), nil
 		}}),
 	}
-	compiled, err := compiler.Compile(context.Background(), protobufRoot)
+	compiled, err := compiler.Compile(ctx, protobufRoot)
+	if ctx.Err() != nil {
+		return nil, unavailable("the schema could not be compiled in time")
+	}
 	if err != nil {
 		return nil, misconfigured("it is no Protobuf schema: %s", shorten(err.Error()))
 	}

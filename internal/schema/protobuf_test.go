@@ -2,7 +2,9 @@ package schema
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,78 @@ func TestProtobufSchemasThatCannotBeUsed(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// Within these bounds a schema is compiled in seconds; without them 48 kB took minutes, and a hundred lines of public imports an age.
+func TestProtobufSchemaIsBounded(t *testing.T) {
+	const head = `syntax = "proto2"; import "google/protobuf/descriptor.proto"; message X { optional X x = 1; optional bool not = 2; } extend google.protobuf.MessageOptions { optional X o = 50000; }`
+	option := func(levels int) string { // below the message's
+		return head + "message M { option (o) = " + strings.Repeat("{x:", levels-2) + "{}" + strings.Repeat("}", levels-2) + "; }"
+	}
+	ranges := func(n int) string { return strings.Repeat("3,", n) }
+	for _, c := range []struct {
+		what, refused string // "": not
+		texts         []string
+	}{
+		{"levels of an option", "", []string{option(50)}},
+		{"too many levels of an option", "it has more than 50 braces and brackets inside one another", []string{option(51)}},
+		{"in another bracket", "it has more than 50 braces and brackets inside one another", []string{`message M { option (o) = ` + strings.Repeat("<x:[", 25)}},
+		{"in an imported file", "it has more than 50 braces and brackets inside one another", []string{option(51), `message M {}`}},
+		{"braces of strings and comments", "", []string{`syntax = "proto3"; message M { string a = 1 [json_name = "\"` + strings.Repeat("{", 99) + `"]; // ` + strings.Repeat("{", 99) + "\n/* \"" + strings.Repeat("{", 99) + ` */ }`}},
+		{"a name", "", []string{`syntax = "proto3"; message ` + strings.Repeat("M", 255) + ` {}`}},
+		{"too long a name", "it has a name of more than 255 bytes", []string{`syntax = "proto3"; message ` + strings.Repeat("M", 256) + ` {}`}},
+		{"too long a name, in parts", "it has a name of more than 255 bytes", []string{head + `message M { option (o).` + strings.Repeat("x /**/ . ", 127) + `not = true; }`}},
+		{"too long a name, in brackets", "it has a name of more than 255 bytes", []string{head + `message M { option (o)` + strings.Repeat(".(o)", 128) + ` = true; }`}},
+		{"words and signs", "", []string{`syntax = "proto3"; message M {` + strings.Repeat(";", 49992) + `}`}},
+		{"too many words and signs", "the schema and its references have more than 50000 words and signs", []string{`syntax = "proto3"; message M {` + strings.Repeat(";", 49993) + `}`}},
+		{"in two files", "the schema and its references have more than 50000 words and signs", []string{`syntax = "proto3";` + strings.Repeat(";", 25000), `syntax = "proto3"; message M {` + strings.Repeat(";", 25000) + `}`}},
+		{"too many comments", "the schema and its references have more than 50000 words and signs", []string{`syntax = "proto3"; message M {` + strings.Repeat("/**/", 50000) + `}`}},
+		{"options of many ranges", "the schema and its references have more than 50000 words and signs",
+			[]string{`syntax = "proto2"; message M { extensions ` + ranges(1000) + `9 [verification = UNVERIFIED, declaration = {` + strings.Repeat("reserved: true ", 20) + `}]; }`}},
+		{"many ranges, and other options", "", []string{head + ` message R { extensions 5 to 6,8; option (o) = {x: {}}; extensions 9, 11; }`}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			parts := []part{}
+			for i, text := range c.texts {
+				parts = append(parts, part{fmt.Sprint("file", i), text})
+			}
+			_, err := compileParts(t.Context(), Protobuf, parts, "")
+			if c.refused == "" && err == nil {
+				return
+			}
+			if kindOf(err) != KindConfiguration || err.Error() != c.refused {
+				t.Errorf("got %v, want %s", err, c.refused)
+			}
+		})
+	}
+}
+
+// The compiler looks for a name in all ways through public imports, which here each file doubles.
+func TestProtobufPublicImportsAreBounded(t *testing.T) {
+	chain := func(n int) (parts []part) {
+		for i := range n {
+			text := `syntax = "proto3";`
+			for j := range i {
+				text += fmt.Sprintf(`import /**/ public "f%d";`, j)
+			}
+			parts = append(parts, part{fmt.Sprint("f", i), text})
+		}
+		return append(parts, part{"", fmt.Sprintf(`syntax = "proto3"; import "f%d"; message M {}`, n-1)})
+	}
+	if _, err := compileParts(t.Context(), Protobuf, chain(4), ""); err != nil { // 1·2·3·4 ways at most
+		t.Errorf("got %v", err)
+	}
+	if _, err := compileParts(t.Context(), Protobuf, chain(5), ""); kindOf(err) != KindConfiguration || err.Error() != "the schema and its references have too many public imports" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProtobufSchemaThatIsNotCompiledInTimeIsUnavailable(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := compileParts(ctx, Protobuf, []part{{text: protobufKinds}}, ""); kindOf(err) != KindUnavailable {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -142,12 +142,12 @@ func (r *Reply) of(what string, number int) *Reply {
 	return r
 }
 
-// lines reads a record from each line that is not empty.
+// lines reads a record from each line in which there is more than JSON's white space.
 func lines(r *Served, body []byte, _ *work, add adder) error {
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
-		if len(bytes.TrimSpace(line)) == 0 {
+		if len(bytes.Trim(line, " \t\r")) == 0 {
 			continue
 		}
 		compact, err := r.compact(nil, line)

@@ -96,7 +96,21 @@ func appendRecord(dst []byte, rec *record.Record, from origins) []byte {
 		dst = append(appendBytes(dst, "value", h.Value), '}')
 	}
 	dst = strconv.AppendInt(append(dst, `],"value_bytes":`...), int64(len(rec.Value)), 10)
-	return appendBytes(dst, "value", rec.Value[:min(len(rec.Value), maxShown):min(len(rec.Value), maxShown)])
+	return appendBytes(dst, "value", shown(rec.Value))
+}
+
+// shown is the beginning of a value: of a text, whole characters.
+func shown(value []byte) []byte {
+	if len(value) <= maxShown {
+		return value
+	}
+	end := maxShown
+	if utf8.Valid(value) {
+		for !utf8.RuneStart(value[end]) {
+			end--
+		}
+	}
+	return value[:end]
 }
 
 // appendBytes appends a member: as text where it is some, as base64 under another

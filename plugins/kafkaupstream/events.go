@@ -1,10 +1,12 @@
 package kafkaupstream
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/cloudevents"
+	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/utils"
 )
@@ -87,6 +89,9 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	if d.Key == nil && made.Key != nil {
 		d.Key, d.from[routeconf.OverrideKey] = made.Key, fromRecord
 	}
+	d.Headers = slices.DeleteFunc(slices.Clone(d.Headers), func(routes record.Header) bool { // readers take either of two
+		return slices.ContainsFunc(made.Headers, func(own record.Header) bool { return own.Key == routes.Key })
+	})
 	d.Headers = append(d.Headers, made.Headers...)
 	if len(d.Headers) > routeconf.MaxRecordHeaders {
 		return tooManyHeaders(len(d.Headers))
@@ -94,6 +99,9 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	isJSON := r.EventsOut == cloudevents.OutStructured || utils.IsJSONMediaType(event.DataContentType)
 	return r.add(req, w, d, isJSON)
 }
+
+// isEventHeader reports whether a record's header says something of an event.
+func isEventHeader(name string) bool { return strings.HasPrefix(name, "ce_") || name == "content-type" }
 
 // handshake answers a sender of CloudEvents that asks whether it may deliver them (the HTTP 1.1 Web Hooks specification,
 // 4): it is meant to keep senders from being turned against others, and authorizes nobody.

@@ -140,6 +140,9 @@ func recordsV2(of string) func(*Served, []byte, *work, adder) error {
 }
 
 func recordsV3(r *Served, body []byte, w *work, add adder) error {
+	if w.holdMore(restproxy.V3Memory*len(body)) != nil {
+		return noRoom()
+	}
 	return restproxy.V3(body, func(raw []byte) ([]byte, error) { return r.compact(nil, raw) }, add,
 		func(number int, why error) error { return w.refuseRecord(number, refusal(why)) })
 }

@@ -468,6 +468,18 @@ func TestDryRunOfABatchIsBounded(t *testing.T) {
 	}
 }
 
+func TestDryRunShowsWholeCharacters(t *testing.T) {
+	route := mustParse(t, `{`+brokers+`,"topic":"t","overrides":["dry-run"]}`)
+	for before := range 4 {
+		text := strings.Repeat("a", before) + strings.Repeat("€", maxShown/2)
+		reply := serve(t, newHandler(&fakeSender{}, nil), route, &fakeRequest{method: "POST", headers: h{"dry-run": "true"}, body: text})
+		var shown struct{ Value string }
+		if err := json.Unmarshal(reply.AppendJSON(nil), &shown); err != nil || !strings.HasPrefix(text, shown.Value) || len(shown.Value) <= maxShown-3 || len(shown.Value) > maxShown {
+			t.Errorf("%d: %v, %d bytes are shown as text", before, err, len(shown.Value))
+		}
+	}
+}
+
 func TestLogOfARequestNamesItsRoute(t *testing.T) {
 	const post = `{` + brokers + `,"topic":"t"}`
 	unavailable := func(*record.Record, bool) (record.Ack, *record.Error) {

@@ -54,6 +54,9 @@ func (r *Served) recordHeaders(req Request, rec *record.Record) *Reply {
 		if h.Key == "" {
 			refused = refuse(400, fmt.Sprintf("header %s%s: it names no record header", prefix, name))
 		}
+		if r.CloudEvents && isEventHeader(h.Key) {
+			refused = refuse(400, fmt.Sprintf("header %s%s: the record header %s is the event's own", prefix, name, h.Key))
+		}
 		given = append(given, h)
 	})
 	if refused != nil {

@@ -3,6 +3,7 @@ package kafkaupstream
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -92,5 +93,54 @@ func TestRequestsThatAreNotTheProxysCostNothingMore(t *testing.T) {
 	w, req := &work{}, &fakeRequest{method: "POST", path: "/topics/t", headers: h{"content-type": "application/json"}}
 	if n := testing.AllocsPerRun(100, func() { served.understand(req, w) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// What is read of a record is bounded, and the copies of a body of v3 are counted.
+func TestProxyRecordAllocatesWhatItHolds(t *testing.T) {
+	var nulls strings.Builder
+	for i := range 80_000 {
+		fmt.Fprintf(&nulls, `,"%x":null`, i)
+	}
+	const v2, v3, batch = "/topics/t", "/v3/clusters/c/topics/t/records", "/v3/clusters/c/topics/t/records:batch"
+	headers := func(called string) string {
+		return `,"headers":[` + strings.Repeat(`{"`+called+`":"a"},`, 80_000) + `{"` + called + `":"a"}]`
+	}
+	const tooMany = "the record would have 101 headers, the limit is 100"
+	for says, c := range map[string]struct{ path, body, want string }{
+		"a large value":           {v3, `{"value": {"type":"STRING","data":"` + strings.Repeat("x", 980_000) + `"}}`, ""},
+		"headers":                 {v3, `{"value":{"type":"JSON","data":1}` + headers("name") + `}`, tooMany},
+		"headers of an entry":     {batch, `{"entries":[{"id":"1"` + headers("name") + `}]}`, "record 1: " + tooMany},
+		"headers of v2":           {v2, `{"records":[{"value":1` + headers("key") + `}]}`, "record 1: " + tooMany},
+		"nulls":                   {v3, `{"value":{"type":"JSON","data":1}` + nulls.String() + `}`, "the record: it has more than 100 members"},
+		"nulls of a value":        {v3, `{"value":{"type":"JSON","data":1` + nulls.String() + `}}`, "value: it has more than 100 members"},
+		"nulls of v2":             {v2, `{"records":[{"value":1` + nulls.String() + `}]}`, "record 1: the record: it has more than 100 members"},
+		"nulls of a body":         {v2, `{"records":[{"value":1}]` + nulls.String() + `}`, "the body: it has more than 100 members"},
+		"nulls beside entries":    {batch, `{"entries":[{"id":"1"}]` + nulls.String() + `}`, "the body: it has more than 100 members"},
+		"nulls of a header":       {v3, `{"headers":[{"name":"a"` + nulls.String() + `}]}`, "headers[0]: it has more than 100 members"},
+		"what may be there, null": {v3, `{"value":{"type":"JSON","data":1},"headers":null,"a":null,"b":null}`, ""},
+	} {
+		t.Run(says, func(t *testing.T) {
+			sender := &mostHeld{}
+			handler := newHandler(sender, nil)
+			served := mustPrepare(t, handler, mustParse(t, `{`+brokers+`,"dialects":["confluent"],"max_body_bytes":2000000}`))
+			req := &fakeRequest{method: "POST", path: c.path, headers: h{"content-type": "application/json"}, body: c.body}
+			if c.path == v2 {
+				req.headers["content-type"] = v2JSON
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			reply := handler.Handle(served, req)
+			runtime.ReadMemStats(&after)
+			switch {
+			case c.want == "" && reply.Status != 200:
+				t.Errorf("got %d %s", reply.Status, reply.AppendJSON(nil))
+			case c.want != "" && (reply.Status != 400 || !strings.HasSuffix(reply.Message, c.want)):
+				t.Errorf("got %d %s, want %s", reply.Status, reply.Message, c.want)
+			}
+			if n := int(after.TotalAlloc - before.TotalAlloc); n > 2*sender.most+64<<10 {
+				t.Errorf("%d bytes were allocated, and %d held", n, sender.most)
+			}
+		})
 	}
 }
