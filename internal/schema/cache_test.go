@@ -262,24 +262,28 @@ func TestEqualSourcesShareOneEntry(t *testing.T) {
 	}
 }
 
-func TestUnusedEntriesAreDropped(t *testing.T) {
+func TestUnusedEntriesOfClientsAreDropped(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("a/1", 1, `{}`)
 	f.set("b/1", 2, `{}`)
 	f.set("c/1", 3, `{}`)
 	c, at := newTestCache(t, nil)
 	r := f.registry(t, Options{})
-	a, b := source(t, c, r, "a", "1"), source(t, c, r, "b", "1")
+	asked := func(subject string) *Source {
+		s, err := c.Asked(r, Name{Subject: subject, Version: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := asked("a"), asked("b")
 	currentID(t, a)
 	currentID(t, b)
 	at.advance(unusedAfter - 1)
 	currentID(t, b)
 	at.advance(1)
-	currentID(t, source(t, c, r, "c", "1"))
-	c.mu.Lock()
-	n := len(c.entries)
-	c.mu.Unlock()
-	if n != 2 {
+	currentID(t, asked("c"))
+	if n, _ := entries(c); n != 2 {
 		t.Errorf("%d entries, want those of b and c", n)
 	}
 	currentID(t, b)
@@ -288,6 +292,85 @@ func TestUnusedEntriesAreDropped(t *testing.T) {
 	}
 	if id := currentID(t, a); id != 1 || f.asked.Load() != 4 {
 		t.Errorf("a source that comes back: id %d, %d questions", id, f.asked.Load())
+	}
+}
+
+// A route that is asked once an hour has its schema while the registry is away, whatever other routes ask for, and however long ago
+// a client has made its entry.
+func TestRarelyUsedSourceKeepsItsSchema(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("rare/latest", 1, `{}`)
+	f.set("fixed/3", 2, `{}`)
+	f.set("busy/latest", 3, `{}`)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	byClient, err := c.Asked(r, Name{Subject: "fixed", Version: "3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	currentID(t, byClient)
+	rare, fixed, busy := source(t, c, r, "rare", "latest"), source(t, c, r, "fixed", "3"), source(t, c, r, "busy", "latest")
+	for i, s := range []*Source{rare, fixed, busy} {
+		if id := currentID(t, s); id != i+1 {
+			t.Fatalf("id %d", id)
+		}
+	}
+	f.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for range 5 {
+		before := f.asked.Load()
+		at.advance(unusedAfter)
+		currentID(t, busy)
+		await.True(t, "the question's end", func() bool { return f.asked.Load() > before && idle(c) })
+	}
+	for i, s := range []*Source{rare, fixed, source(t, c, r, "rare", "latest")} {
+		if id := currentID(t, s); id != []int{1, 2, 1}[i] {
+			t.Errorf("source %d: id %d", i, id)
+		}
+	}
+}
+
+// entries is how many a cache has, and how many of them a source of the configuration holds.
+func entries(c *Cache) (all, held int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		if all++; e.held > 0 {
+			held++
+		}
+	}
+	return all, held
+}
+
+func TestSchemasOfRoutesThatAreGoneAreDropped(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.handle(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"id": 1, "schema": "{}", "schemaType": "JSON"}`)
+	})
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	stays := source(t, c, r, "stays", "1")
+	currentID(t, stays)
+	for i := range 10_000 { // reloads, each of one route with a new schema and one as before
+		currentID(t, source(t, c, r, "stays", "1"))
+		if i%20 == 0 {
+			currentID(t, source(t, c, r, fmt.Sprint("gone", i), "1"))
+		}
+	}
+	await.True(t, "the end of the sources that are gone", func() bool {
+		runtime.GC()
+		_, held := entries(c)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return held == 1 && c.entries[stays.key].held == 1
+	})
+	at.advance(unusedAfter)
+	currentID(t, source(t, c, r, "another", "1"))
+	if all, _ := entries(c); all != 2 {
+		t.Errorf("%d entries, want those of two routes", all)
+	}
+	before := f.asked.Load()
+	if currentID(t, stays); f.asked.Load() != before {
+		t.Error("the schema of a route that stays was asked for again")
 	}
 }
 

@@ -10,6 +10,7 @@ type Source struct {
 	key    sourceKey
 	from   *Registry
 	asked  bool // for by a client
+	holds  bool // its entry; under the cache's lock
 }
 
 // sourceKey is what a cache keeps an answer by.
