@@ -3,6 +3,7 @@ package routeconf
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
@@ -10,13 +11,14 @@ import (
 
 // Schema is a schema of a route's records as the configuration has it.
 type Schema struct {
-	Inline     *schema.Schema // nil: there is a registry
-	URL        string
-	Name       schema.Name // in the registry
-	Options    schema.Options
-	WireFormat bool // what is produced begins with the schema's id
+	Path       string           // of its key
+	Inline     *schema.Schema   // nil: there is a registry
+	Registry   *schema.Registry // whose secrets are to be resolved; nil: the schema is inline
+	Name       schema.Name      // in the registry
+	WireFormat bool             // what is produced begins with the schema's id
 
-	path       string
+	url        string
+	options    schema.Options
 	text       any   // inline, as the configuration has it
 	isInline   bool  // there is such a text
 	wireFormat *bool // as the configuration has it; nil: it says nothing
@@ -47,7 +49,7 @@ var schemaKeys = table[schemaKeyReader]{
 		Name: "registry", Value: "a URL",
 		Does:    "a registry with Confluent's API",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.URL, _ = c.text(path, v) }},
+	}, func(c *configReader, s *Schema, path string, v any) { s.url, _ = c.text(path, v) }},
 	{Key{
 		Name: "subject", Value: "a text",
 		Does:    "the schema's name there. Required with `registry`, unless `dialects` lets clients of the REST Proxy name schemas themselves",
@@ -60,8 +62,8 @@ var schemaKeys = table[schemaKeyReader]{
 	}, func(c *configReader, s *Schema, path string, v any) {
 		if number, ok := v.(json.Number); ok {
 			s.Name.Version = number.String()
-		} else {
-			s.Name.Version, _ = c.text(path, v)
+		} else if text, ok := c.text(path, v); ok {
+			s.Name.Version = text
 		}
 	}},
 	{Key{
@@ -90,27 +92,27 @@ var schemaKeys = table[schemaKeyReader]{
 		Name: "username", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Username = c.secret(path, v) }},
+	}, func(c *configReader, s *Schema, path string, v any) { s.options.Username = c.secret(path, v) }},
 	{Key{
 		Name: "password", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Password = c.secret(path, v) }},
+	}, func(c *configReader, s *Schema, path string, v any) { s.options.Password = c.secret(path, v) }},
 	{Key{
 		Name: "token", Value: "a text or a reference",
 		Does:    "a bearer token for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "token": "$file://registry-token"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.Token = c.secret(path, v) }},
+	}, func(c *configReader, s *Schema, path string, v any) { s.options.Token = c.secret(path, v) }},
 	{Key{
 		Name: "ca_file", Value: "a path", Default: "the system's certificates",
 		Does:    "the certificates that the registry's own must come from",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "ca_file": "/etc/ssl/registry.pem"}`,
-	}, func(c *configReader, s *Schema, path string, v any) { s.Options.CAFile, _ = c.text(path, v) }},
+	}, func(c *configReader, s *Schema, path string, v any) { s.options.CAFile, _ = c.text(path, v) }},
 }
 
 // readSchema reads what stands under schema or key_schema; nil: it is no object.
 func (c *configReader) readSchema(path string, v any) *Schema {
-	s := &Schema{path: path, Name: schema.Name{Version: "latest"}}
+	s := &Schema{Path: path, Name: schema.Name{Version: "latest"}}
 	if _, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) }); !ok {
 		return nil
 	}
@@ -120,8 +122,8 @@ func (c *configReader) readSchema(path string, v any) *Schema {
 // checkSchemas finishes the schemas, which depend on one another and on the route's dialects.
 func (c *configReader) checkSchemas() {
 	values, keys := c.route.Schema, c.route.KeySchema
-	if keys != nil && values != nil && !keys.isInline && keys.URL == "" { // the same registry
-		keys.URL, keys.Options = values.URL, values.Options
+	if keys != nil && values != nil && !keys.isInline && keys.url == "" { // the same registry
+		keys.url, keys.options = values.url, values.options
 		if keys.Name.Format == "" {
 			keys.Name.Format = values.Name.Format
 		}
@@ -150,18 +152,30 @@ func (c *configReader) checkSchema(s *Schema) {
 	// Clients of the REST Proxy name schemas themselves.
 	needsSubject := s != c.route.Schema || !c.route.Confluent
 	switch {
-	case s.isInline == (s.URL != ""):
-		c.problem(s.path, "it has either inline, a schema, or registry, the URL of a schema registry")
+	case s.isInline == (s.url != ""):
+		c.problem(s.Path, "it has either inline, a schema, or registry, the URL of a schema registry")
 	case s.isInline && s.WireFormat:
-		c.problem(s.path+".wire_format", "an inline schema has no id")
+		c.problem(s.Path+".wire_format", "an inline schema has no id")
 	case !s.isInline && s.Name.Subject == "" && needsSubject:
-		c.problem(s.path+".subject", "it is required with registry")
+		c.problem(s.Path+".subject", "it is required with registry")
 	case s.Name.Formats != schema.FormatsOfDraft && s.Binary():
-		c.problem(s.path+".assert_format", "it is for JSON Schema")
+		c.problem(s.Path+".assert_format", "it is for JSON Schema")
 	case s.Name.Message != "" && s.Name.Format != schema.Protobuf:
-		c.problem(s.path+".message", "it is for the format protobuf")
+		c.problem(s.Path+".message", "it is for the format protobuf")
 	case s.isInline:
 		c.compile(s)
+	default:
+		c.checkRegistry(s)
+	}
+}
+
+func (c *configReader) checkRegistry(s *Schema) {
+	var err error
+	if s.Registry, err = schema.NewRegistry(s.url, s.options); err == nil && s.Name.Subject != "" {
+		err = s.Name.Check()
+	}
+	if refused, ok := errors.AsType[*schema.Error](err); ok {
+		c.problem(s.Path+"."+refused.Key, "%s", refused)
 	}
 }
 
@@ -169,7 +183,7 @@ func (c *configReader) compile(s *Schema) {
 	text, isText := s.text.(string)
 	switch {
 	case s.Name.Format == schema.Protobuf && !isText:
-		c.problem(s.path+".inline", "expected the text of a .proto file, got %s", TypeName(s.text))
+		c.problem(s.Path+".inline", "expected the text of a .proto file, got %s", TypeName(s.text))
 		return
 	case s.Name.Format == schema.Avro && isText && strings.ContainsAny(text, "{["): // its JSON, in a string
 	case s.Name.Format != schema.Protobuf:
@@ -177,7 +191,7 @@ func (c *configReader) compile(s *Schema) {
 	}
 	compiled, err := schema.CompileText(s.Name, []byte(text))
 	if err != nil {
-		c.problem(s.path+".inline", "%s", err)
+		c.problem(s.Path+".inline", "%s", err)
 	}
 	s.Inline = compiled
 }
