@@ -2,6 +2,7 @@ package routeconf
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -123,7 +124,7 @@ func (c *configReader) readSchema(path string, v any) *Schema {
 func (c *configReader) checkSchemas() {
 	values, keys := c.route.Schema, c.route.KeySchema
 	if keys != nil && values != nil && !keys.isInline && keys.url == "" { // the same registry
-		keys.url, keys.options = values.url, values.options
+		keys.takeRegistry(values)
 		if keys.Name.Format == "" {
 			keys.Name.Format = values.Name.Format
 		}
@@ -138,6 +139,17 @@ func (c *configReader) checkSchemas() {
 	}
 	if c.route.CloudEvents && values != nil && values.Binary() {
 		c.problem("cloudevents", "it cannot be combined with a schema of Avro or Protobuf: an event's content-type is that of its data as it came")
+	}
+}
+
+// takeRegistry takes the registry of another schema: its URL with its CA file, unless there is one, and its credentials as a whole,
+// unless there is any.
+func (s *Schema) takeRegistry(of *Schema) {
+	own := s.options
+	s.url, s.options = of.url, of.options
+	s.options.CAFile = cmp.Or(own.CAFile, of.options.CAFile)
+	if own.Username+own.Password+own.Token != "" {
+		s.options.Username, s.options.Password, s.options.Token = own.Username, own.Password, own.Token
 	}
 }
 
