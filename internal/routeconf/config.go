@@ -130,6 +130,7 @@ type configReader struct {
 	paths      map[string]string // where they are, by the same names
 	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
+	ofSchemas  []string // the paths of the keys below schema and key_schema
 	maxBodySet bool
 	findings   Findings
 	limits     Limits

@@ -114,7 +114,10 @@ var schemaKeys = table[schemaKeyReader]{
 // readSchema reads what stands under schema or key_schema; nil: it is no object.
 func (c *configReader) readSchema(path string, v any) *Schema {
 	s := &Schema{Path: path, Name: schema.Name{Version: "latest"}}
-	if _, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) { read(c, s, path, v) }); !ok {
+	if _, ok := readKeys(c, path, v, schemaKeys, func(read schemaKeyReader, path string, v any) {
+		c.ofSchemas = append(c.ofSchemas, path)
+		read(c, s, path, v)
+	}); !ok {
 		return nil
 	}
 	return s
@@ -135,7 +138,9 @@ func (c *configReader) checkSchemas() {
 		}
 	}
 	if values != nil && values.Name.Subject == "" && !values.isInline {
-		c.route.Schema, c.route.Registry = nil, values
+		if c.route.Schema, c.route.Registry = nil, values; c.route.Confluent {
+			c.checkUnnamed()
+		}
 	}
 	if c.route.CloudEvents && values != nil && values.Binary() {
 		c.problem("cloudevents", "it cannot be combined with a schema of Avro or Protobuf: an event's content-type is that of its data as it came")
@@ -150,6 +155,16 @@ func (s *Schema) takeRegistry(of *Schema) {
 	s.options.CAFile = cmp.Or(own.CAFile, of.options.CAFile)
 	if own.Username+own.Password+own.Token != "" {
 		s.options.Username, s.options.Password, s.options.Token = own.Username, own.Password, own.Token
+	}
+}
+
+// checkUnnamed looks for what a registry has that is asked only for schemas that clients name: with them they say all of this.
+func (c *configReader) checkUnnamed() {
+	for _, path := range c.ofSchemas {
+		switch path {
+		case "schema.format", "schema.version", "schema.message", "schema.wire_format":
+			c.problem(path, "it needs a subject: clients of the REST Proxy name schemas of any format, and their records begin with the schema's id")
+		}
 	}
 }
 
