@@ -153,6 +153,7 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a version that is empty", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","version":""}}`, `schema.version: the version must be "latest"`},
 		{"a version that is a list", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","version":[]}}`, `schema.version: expected a string, got a list`},
 		{"a subject that leads out", `{` + brokers + `,"schema":{"registry":"http://r","subject":".."}}`, "schema.subject: the subject must not be . or .."},
+		{"two things of a registry", `{` + brokers + `,"schema":{"registry":"http://u@r","subject":"..","version":1}}`, "user, query or fragment\nschema.subject: the subject must not be . or .."},
 		{"a token and a user", `{` + brokers + `,"schema":{"registry":"http://r","subject":"s","token":"$file://t","username":"u"}}`, "schema.token: a registry takes a user name and a password or a token, not both"},
 		{"a password for nobody", `{` + brokers + `,"dialects":["confluent"],"schema":{"registry":"http://r","password":"hunter2"}}`, "schema.password: a registry's password needs a user name"},
 		{"a version of no subject", `{` + brokers + `,"dialects":["confluent"],"schema":{"registry":"http://r","version":3}}`, "schema.version: it needs a subject"},

@@ -197,12 +197,16 @@ func (c *configReader) checkSchema(s *Schema) {
 }
 
 func (c *configReader) checkRegistry(s *Schema) {
-	var err error
-	if s.Registry, err = schema.NewRegistry(s.url, s.options); err == nil && s.Name.Subject != "" {
-		err = s.Name.Check()
+	registry, err := schema.NewRegistry(s.url, s.options)
+	s.Registry = registry
+	all := []error{err}
+	if s.Name.Subject != "" {
+		all = append(all, s.Name.Check())
 	}
-	if refused, ok := errors.AsType[*schema.Error](err); ok {
-		c.problem(s.Path+"."+refused.Key, "%s", refused)
+	for _, err := range all {
+		if refused, ok := errors.AsType[*schema.Error](err); ok {
+			c.problem(s.Path+"."+refused.Key, "%s", refused)
+		}
 	}
 }
 

@@ -92,6 +92,14 @@ func (r *Registry) request(ctx context.Context, name Name) (*http.Request, error
 	return request, r.authenticate(request)
 }
 
+// CanAsk returns why no question could be put: an [*Error] of KindUnavailable of the CA file or a secret. It asks nothing.
+func (r *Registry) CanAsk() error {
+	if _, err := newClient(r.opts); err != nil {
+		return err
+	}
+	return r.authenticate(&http.Request{Header: http.Header{}})
+}
+
 func (r *Registry) authenticate(request *http.Request) error {
 	secrets := []string{r.opts.Username, r.opts.Password, r.opts.Token}
 	for i, value := range secrets {
