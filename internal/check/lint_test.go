@@ -79,6 +79,7 @@ func TestWhatALoadedRouteIsRefusedForIsWhatCheckSays(t *testing.T) {
 		`{"config":{"bootstrap.servers":"k","acks":1,"enable.idempotence":true}}`,
 		`{"config":{"bootstrap.servers":"http://k"}}`,
 		`{"config":{"bootstrap.servers":"k","security.protocol":"SASL_SSL","sasl.mechanism":"OAUTHBEARER"}}`,
+		`{"config":{"bootstrap.servers":"k"},"schema":{"registry":"http://r","subject":"s","version":"lastest"}}`,
 	} {
 		_, err := routeconf.ParseRoute([]byte(conf), routeconf.Limits{})
 		findings, route := LintConfig([]byte(conf), routeconf.Limits{})

@@ -83,7 +83,7 @@ func join(path, name string) string {
 // Step is one thing on the way to Kafka, tried.
 type Step struct {
 	// Name is one of names, connect, tls, kafka, librdkafka, login, metadata, brokers,
-	// topic, record, large, transaction, roundtrip; or secrets, before all of them.
+	// topic, record, large, transaction, roundtrip; or secrets and registry, before all of them.
 	Name string `json:"name"`
 	// Target is what was tried: a host, an address, a topic.
 	Target   string        `json:"target,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
+	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -88,6 +89,7 @@ func (w *way) walk(ctx context.Context) {
 		w.props = w.config.Route.Conn.Properties()
 		w.redact = kafkaconf.Redactor(literals(w.props))
 		w.secrets(ctx)
+		w.registries(ctx)
 	}
 	w.network(ctx)
 	w.needs(ctx, "librdkafka", "", w.open)
@@ -135,6 +137,21 @@ func literals(props kafkaconf.Properties) kafkaconf.Properties {
 	props = maps.Clone(props)
 	maps.DeleteFunc(props, func(_, value string) bool { return secrets.IsReference(value) })
 	return props
+}
+
+// registries reads what schema registries need before they are asked. Kafka can be looked at without them.
+func (w *way) registries(ctx context.Context) {
+	for _, s := range []*routeconf.Schema{w.config.Route.Schema, w.config.Route.Registry, w.config.Route.KeySchema} {
+		if s == nil || s.Registry == nil {
+			continue
+		}
+		w.step(ctx, "registry", s.Path, func(context.Context) outcome {
+			if err := s.Registry.Resolving(w.opts.Resolve).CanAsk(); err != nil {
+				return fail("%v", err)
+			}
+			return ok("certificates and credentials are there; it is not asked")
+		})
+	}
 }
 
 // secrets resolves the references among the properties, if there are any.

@@ -15,6 +15,32 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 )
 
+func TestWhatARegistryNeedsIsReadAndTheRegistryNotAsked(t *testing.T) {
+	const conf = `{"config":{"bootstrap.servers":"127.0.0.1:1"},"topic":"a",
+		"schema":{"registry":"http://127.0.0.1:1","subject":"s","username":"u","password":"$env://PW"},"key_schema":{"subject":"k","ca_file":"/no/such/file"}}`
+	_, route := LintConfig([]byte(conf), routeconf.Limits{})
+	for password, want := range map[string]string{
+		"s3cret": "certificates and credentials are there; it is not asked",
+		"":       "the registry's credentials: $env://PW: not set",
+	} {
+		w := &way{
+			opts: &Options{Timeout: time.Minute, Resolve: func(value string) (string, error) {
+				if value == "$env://PW" && password == "" {
+					return "", errors.New("$env://PW: not set")
+				}
+				return value, nil
+			}},
+			report: &Report{Status: OK}, config: Config{Route: route}, redact: func(s string) string { return s },
+		}
+		w.registries(t.Context())
+		steps := w.report.Steps
+		if len(steps) != 2 || steps[0].Target != "schema" || steps[0].Message != want ||
+			steps[1].Target != "key_schema" || steps[1].Status != Problem || steps[1].Message != "the registry's CA file: open /no/such/file: no such file or directory" {
+			t.Errorf("%+v", steps)
+		}
+	}
+}
+
 func TestAStepShowsNoSecretAndOneLine(t *testing.T) {
 	const conf = `{"config":{"bootstrap.servers":"127.0.0.1:1","security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"$env://PW"},"topic":"a"}`
 	_, route := LintConfig([]byte(conf), routeconf.Limits{})

@@ -33,6 +33,9 @@ func Brokers(list, protocol string) (all []Broker) {
 			continue
 		}
 		b := broker(entry, protocol)
+		if b.Wrong != "" && strings.Contains(list, "@") { // behind a user and a password, which may have commas
+			b.Wrong = "expected host:port; no host's name has '@'"
+		}
 		if skipped && !b.Unusable {
 			b.Wrong, b.Unusable = "librdkafka reads no further than the entry before it", true
 		}

@@ -101,6 +101,22 @@ func reaches(t *testing.T, list string) bool {
 	}
 }
 
+// What is wrong is in the log and on screens, and somebody may take bootstrap.servers for a URL with a password.
+func TestBrokersWithAPasswordAreRefusedWithoutIt(t *testing.T) {
+	for _, list := range []string{
+		"ssl://u:S3CRET@k:9092", "SASL_SSL://S3CRET@k", "plaintext://u:S3CRET@k:9092", "http://u:S3CRET/x@k:9092", "http://u:S3CRET,x@k:9092",
+		"S3CRET://u@k", "u:S3CRET@k:9092", "u:730255@k", "u:730255,x@k", "h1:9092,http://u:S3CRET@k:9092",
+	} {
+		wrong := ""
+		for _, b := range Brokers(list, "plaintext") {
+			wrong += b.Wrong + "\n"
+		}
+		if !strings.Contains(wrong, "no host's name has '@'") || strings.Contains(wrong, "S3CRET") || strings.Contains(wrong, "730255") || strings.Contains(wrong, "9351") {
+			t.Errorf("%s: %q", list, wrong)
+		}
+	}
+}
+
 func FuzzBrokers(f *testing.F) {
 	for _, s := range []string{"a:1,b", "http://a", "[::1]:1", "::1:9092", "a;b", ":", "://", "[", "a:", "1:2:3:4:5:6:7:8:9"} {
 		f.Add(s)

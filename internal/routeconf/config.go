@@ -130,7 +130,8 @@ type configReader struct {
 	paths      map[string]string // where they are, by the same names
 	unread     map[string]bool   // those whose form is wrong, by their canonical names
 	transport  *transporturl.URL
-	schema     *Schema // that is being read
+	schema     *Schema  // that is being read
+	ofSchemas  []string // the paths of the keys below schema and key_schema
 	maxBodySet bool
 	findings   Findings
 	limits     Limits

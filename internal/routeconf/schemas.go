@@ -2,7 +2,9 @@ package routeconf
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/schema"
@@ -10,13 +12,14 @@ import (
 
 // Schema is a schema of a route's records as the configuration has it.
 type Schema struct {
-	Inline     *schema.Schema // nil: there is a registry
-	URL        string
-	Name       schema.Name // in the registry
-	Options    schema.Options
-	WireFormat bool // what is produced begins with the schema's id
+	Path       string           // of its key
+	Inline     *schema.Schema   // nil: there is a registry
+	Registry   *schema.Registry // whose secrets are to be resolved; nil: the schema is inline
+	Name       schema.Name      // in the registry
+	WireFormat bool             // what is produced begins with the schema's id
 
-	path       string
+	url        string
+	options    schema.Options
 	text       any   // inline, as the configuration has it
 	isInline   bool  // there is such a text
 	wireFormat *bool // as the configuration has it; nil: it says nothing
@@ -47,7 +50,7 @@ var schemaKeys = table{
 		Name: "registry", Value: "a URL",
 		Does:    "a registry with Confluent's API",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value"}`,
-	}, func(c *configReader, path string, v any) { c.schema.URL, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.url, _ = c.text(path, v) }},
 	{Key{
 		Name: "subject", Value: "a text",
 		Does:    "the schema's name there. Required with `registry`, unless `dialects` lets clients of the REST Proxy name schemas themselves",
@@ -60,8 +63,8 @@ var schemaKeys = table{
 	}, func(c *configReader, path string, v any) {
 		if number, ok := v.(json.Number); ok {
 			c.schema.Name.Version = number.String()
-		} else {
-			c.schema.Name.Version, _ = c.text(path, v)
+		} else if text, ok := c.text(path, v); ok {
+			c.schema.Name.Version = text
 		}
 	}},
 	{Key{
@@ -90,29 +93,32 @@ var schemaKeys = table{
 		Name: "username", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, path string, v any) { c.schema.Options.Username = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.options.Username = c.secret(path, v) }},
 	{Key{
 		Name: "password", Value: "a text or a reference",
 		Does:    "for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "username": "gateway", "password": "$file://registry"}`,
-	}, func(c *configReader, path string, v any) { c.schema.Options.Password = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.options.Password = c.secret(path, v) }},
 	{Key{
 		Name: "token", Value: "a text or a reference",
 		Does:    "a bearer token for the registry",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "token": "$file://registry-token"}`,
-	}, func(c *configReader, path string, v any) { c.schema.Options.Token = c.secret(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.options.Token = c.secret(path, v) }},
 	{Key{
 		Name: "ca_file", Value: "a path", Default: "the system's certificates",
 		Does:    "the certificates that the registry's own must come from",
 		Example: `"schema": {"registry": "https://registry:8081", "subject": "orders-value", "ca_file": "/etc/ssl/registry.pem"}`,
-	}, func(c *configReader, path string, v any) { c.schema.Options.CAFile, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) { c.schema.options.CAFile, _ = c.text(path, v) }},
 }
 
 // readSchema reads what stands under schema or key_schema; nil: it is no object.
 func (c *configReader) readSchema(path string, v any) *Schema {
-	c.schema = &Schema{path: path, Name: schema.Name{Version: "latest"}}
+	c.schema = &Schema{Path: path, Name: schema.Name{Version: "latest"}}
 	if !c.readKeys(path, v, schemaKeys) {
 		return nil
+	}
+	for _, f := range v.([]field) {
+		c.ofSchemas = append(c.ofSchemas, path+"."+f.name)
 	}
 	return c.schema
 }
@@ -120,8 +126,8 @@ func (c *configReader) readSchema(path string, v any) *Schema {
 // checkSchemas finishes the schemas, which depend on one another and on the route's dialects.
 func (c *configReader) checkSchemas() {
 	values, keys := c.route.Schema, c.route.KeySchema
-	if keys != nil && values != nil && !keys.isInline && keys.URL == "" { // the same registry
-		keys.URL, keys.Options = values.URL, values.Options
+	if keys != nil && values != nil && !keys.isInline && keys.url == "" { // the same registry
+		keys.takeRegistry(values)
 		if keys.Name.Format == "" {
 			keys.Name.Format = values.Name.Format
 		}
@@ -132,10 +138,33 @@ func (c *configReader) checkSchemas() {
 		}
 	}
 	if values != nil && values.Name.Subject == "" && !values.isInline {
-		c.route.Schema, c.route.Registry = nil, values
+		if c.route.Schema, c.route.Registry = nil, values; c.route.Confluent {
+			c.checkUnnamed()
+		}
 	}
 	if c.route.CloudEvents && values != nil && values.Binary() {
 		c.problem("cloudevents", "it cannot be combined with a schema of Avro or Protobuf: an event's content-type is that of its data as it came")
+	}
+}
+
+// takeRegistry takes the registry of another schema: its URL with its CA file, unless there is one, and its credentials as a whole,
+// unless there is any.
+func (s *Schema) takeRegistry(of *Schema) {
+	own := s.options
+	s.url, s.options = of.url, of.options
+	s.options.CAFile = cmp.Or(own.CAFile, of.options.CAFile)
+	if own.Username+own.Password+own.Token != "" {
+		s.options.Username, s.options.Password, s.options.Token = own.Username, own.Password, own.Token
+	}
+}
+
+// checkUnnamed looks for what a registry has that is asked only for schemas that clients name: with them they say all of this.
+func (c *configReader) checkUnnamed() {
+	for _, path := range c.ofSchemas {
+		switch path {
+		case "schema.format", "schema.version", "schema.message", "schema.wire_format":
+			c.problem(path, "it needs a subject: clients of the REST Proxy name schemas of any format, and their records begin with the schema's id")
+		}
 	}
 }
 
@@ -150,18 +179,34 @@ func (c *configReader) checkSchema(s *Schema) {
 	// Clients of the REST Proxy name schemas themselves.
 	needsSubject := s != c.route.Schema || !c.route.Confluent
 	switch {
-	case s.isInline == (s.URL != ""):
-		c.problem(s.path, "it has either inline, a schema, or registry, the URL of a schema registry")
+	case s.isInline == (s.url != ""):
+		c.problem(s.Path, "it has either inline, a schema, or registry, the URL of a schema registry")
 	case s.isInline && s.WireFormat:
-		c.problem(s.path+".wire_format", "an inline schema has no id")
+		c.problem(s.Path+".wire_format", "an inline schema has no id")
 	case !s.isInline && s.Name.Subject == "" && needsSubject:
-		c.problem(s.path+".subject", "it is required with registry")
+		c.problem(s.Path+".subject", "it is required with registry")
 	case s.Name.Formats != schema.FormatsOfDraft && s.Binary():
-		c.problem(s.path+".assert_format", "it is for JSON Schema")
+		c.problem(s.Path+".assert_format", "it is for JSON Schema")
 	case s.Name.Message != "" && s.Name.Format != schema.Protobuf:
-		c.problem(s.path+".message", "it is for the format protobuf")
+		c.problem(s.Path+".message", "it is for the format protobuf")
 	case s.isInline:
 		c.compile(s)
+	default:
+		c.checkRegistry(s)
+	}
+}
+
+func (c *configReader) checkRegistry(s *Schema) {
+	registry, err := schema.NewRegistry(s.url, s.options)
+	s.Registry = registry
+	all := []error{err}
+	if s.Name.Subject != "" {
+		all = append(all, s.Name.Check())
+	}
+	for _, err := range all {
+		if refused, ok := errors.AsType[*schema.Error](err); ok {
+			c.problem(s.Path+"."+refused.Key, "%s", refused)
+		}
 	}
 }
 
@@ -169,7 +214,7 @@ func (c *configReader) compile(s *Schema) {
 	text, isText := s.text.(string)
 	switch {
 	case s.Name.Format == schema.Protobuf && !isText:
-		c.problem(s.path+".inline", "expected the text of a .proto file, got %s", TypeName(s.text))
+		c.problem(s.Path+".inline", "expected the text of a .proto file, got %s", TypeName(s.text))
 		return
 	case s.Name.Format == schema.Avro && isText && strings.ContainsAny(text, "{["): // its JSON, in a string
 	case s.Name.Format != schema.Protobuf:
@@ -177,7 +222,7 @@ func (c *configReader) compile(s *Schema) {
 	}
 	compiled, err := schema.CompileText(s.Name, []byte(text))
 	if err != nil {
-		c.problem(s.path+".inline", "%s", err)
+		c.problem(s.Path+".inline", "%s", err)
 	}
 	s.Inline = compiled
 }

@@ -378,48 +378,91 @@ func fromYAML(text []byte) ([]byte, error) {
 	if len(tree.Content) == 0 { // comments alone
 		return nil, nil
 	}
-	return appendJSON(nil, tree.Content[0], v)
+	return appendJSON(nil, tree.Content[0], v, ofFile)
+}
+
+// place is what a value of the file is of. In librdkafka's properties each value is a text.
+type place int
+
+const (
+	elsewhere place = iota
+	ofFile
+	ofRoutes
+	ofRoute // or of defaults
+	ofProperties
+)
+
+// within is the place of a member, or with "" of an element.
+func (p place) within(name string) place {
+	switch {
+	case p == ofProperties:
+		return ofProperties
+	case p == ofFile && name == "routes":
+		return ofRoutes
+	case p == ofFile && name == "defaults", p == ofRoutes && name == "":
+		return ofRoute
+	case p == ofRoute && name == "config":
+		return ofProperties
+	}
+	return elsewhere
 }
 
 // appendJSON appends the value of a node, whose members stay in their order: record headers have one. nil: any order.
-func appendJSON(out []byte, n *yaml.Node, v any) (_ []byte, err error) {
-	for n != nil && n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+func appendJSON(out []byte, n *yaml.Node, v any, at place) (_ []byte, err error) {
+	n = meant(n)
 	object, isObject := v.(map[string]any)
 	list, isList := v.([]any)
 	switch {
 	case n != nil && isObject:
-		return appendObject(out, n, object)
+		return appendObject(out, n, object, at)
 	case n != nil && isList && len(n.Content) == len(list):
 		out = append(out, '[')
 		for i := range list {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			if out, err = appendJSON(out, n.Content[i], list[i]); err != nil {
+			if out, err = appendJSON(out, n.Content[i], list[i], at.within("")); err != nil {
 				return nil, err
 			}
 		}
 		return append(out, ']'), nil
 	}
 	text, err := json.Marshal(v)
+	if n != nil && at == ofProperties && isPlain(v) && string(text) != n.Value { // 0123456 is a password, and another one as a number
+		text, err = json.Marshal(n.Value)
+	}
 	if err != nil { // of keys that are no texts, and of numbers such as .inf
 		return nil, errors.New("it holds what JSON cannot: names that are not texts, or numbers without an end")
 	}
 	return append(out, text...), nil
 }
 
+// meant is the node that an alias stands for.
+func meant(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// isPlain reports whether YAML has taken a text for a number or a boolean.
+func isPlain(v any) bool {
+	switch v.(type) {
+	case bool, int, int64, uint64, float64:
+		return true
+	}
+	return false
+}
+
 // appendObject appends the members of a mapping: those written in it, and then those of others that it takes in by <<.
-func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err error) {
+func appendObject(out []byte, n *yaml.Node, v map[string]any, at place) (_ []byte, err error) {
 	var names []string
+	var merged []*yaml.Node
 	values := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		if key.Kind == yaml.AliasNode {
-			key = key.Alias
-		}
+		key := meant(n.Content[i])
 		if key.ShortTag() == "!!merge" {
+			merged = append(merged, n.Content[i+1])
 			continue
 		}
 		if values[key.Value] != nil { // YAML's reader sees those that are written out
@@ -432,6 +475,9 @@ func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err err
 			names = append(names, name)
 		}
 	}
+	for _, m := range merged {
+		addMerged(values, m)
+	}
 	begin := len(out)
 	for _, name := range names {
 		value, ok := v[name]
@@ -440,7 +486,7 @@ func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err err
 		}
 		quoted, _ := json.Marshal(name) // of a string: cannot fail
 		out = append(append(append(out, ','), quoted...), ':')
-		if out, err = appendJSON(out, values[name], value); err != nil {
+		if out, err = appendJSON(out, values[name], value, at.within(name)); err != nil {
 			return nil, err
 		}
 	}
@@ -449,6 +495,27 @@ func appendObject(out []byte, n *yaml.Node, v map[string]any) (_ []byte, err err
 	}
 	out[begin] = '{'
 	return append(out, '}'), nil
+}
+
+// addMerged adds the members that a mapping takes in by <<, a mapping or a list of them: the first of a name counts.
+func addMerged(values map[string]*yaml.Node, n *yaml.Node) {
+	n = meant(n)
+	if n.Kind == yaml.SequenceNode {
+		for _, one := range n.Content {
+			addMerged(values, one)
+		}
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if name := meant(n.Content[i]).Value; values[name] == nil {
+			values[name] = n.Content[i+1]
+		}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].ShortTag() == "!!merge" {
+			addMerged(values, n.Content[i+1])
+		}
+	}
 }
 
 // timesAreTexts changes the tree. Aliases are of nodes that are in it.

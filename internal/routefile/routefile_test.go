@@ -51,8 +51,20 @@ routes[1] audit [] [audit.example.com] [/audit /a/{tenant}/x] {"config":{"bootst
 			"routes[0] a [] [] [/a/{$}] {\"config\":{\"x\":9007199254740993,\"y\":1e3},\"key\":\"ö\\u00f6\"}\n"},
 		{"YAML's own values", `
 routes:
-  - {id: a, match: {path: /}, topic: 2026-01-01, key: "yes", partition: 9007199254740993, batch: true, config: {a: .5, b: 0x10, c: null}}
-`, `routes[0] a [] [] [/{$}] {"batch":true,"config":{"a":0.5,"b":16,"c":null},"key":"yes","partition":9007199254740993,"topic":"2026-01-01"}` + "\n"},
+  - {id: a, match: {path: /}, topic: 2026-01-01, key: "yes", partition: 9007199254740993, batch: true, config: {a: 5, b: 1.5, c: null, d: true}, form: {a: .5, b: 0x10}}
+`, `routes[0] a [] [] [/{$}] {"batch":true,"config":{"a":5,"b":1.5,"c":null,"d":true},"form":{"a":0.5,"b":16},"key":"yes","partition":9007199254740993,"topic":"2026-01-01"}` + "\n"},
+		{"properties are texts, whatever YAML takes them for", `
+defaults: {config: {a: 0123456, default.topic.config: {b: 1.10}}}
+routes:
+  - {id: a, match: {path: /a}, config: &c {sasl.password: 12345678901234567890123, d: 1e3, e: 1_000, f: 0x1F, g: True, h: .inf, i: -0, j: no, k: On, l: 1:30, m: 2026-01-01}}
+  - {id: b, match: {path: /b}, config: *c}
+  - {id: c, match: {path: /c}, config: {d: 0o17, <<: [{d: 0x1, n: 0x2}, &m {n: 0x3, o: 0x4, <<: {o: 0x5, p: 0x6}}]}}
+  - {id: d, match: {path: /d}, <<: {config: {<<: *m}}, topic: no, key: on}
+`, `routes[0] a [] [] [/a] {"config":{"a":"0123456","d":"1e3","default.topic.config":{"b":"1.10"},"e":"1_000","f":"0x1F","g":"True","h":".inf","i":"-0","j":"no","k":"On","l":"1:30","m":"2026-01-01","sasl.password":"12345678901234567890123"}}
+routes[1] b [] [] [/b] {"config":{"a":"0123456","d":"1e3","default.topic.config":{"b":"1.10"},"e":"1_000","f":"0x1F","g":"True","h":".inf","i":"-0","j":"no","k":"On","l":"1:30","m":"2026-01-01","sasl.password":"12345678901234567890123"}}
+routes[2] c [] [] [/c] {"config":{"a":"0123456","d":"0o17","default.topic.config":{"b":"1.10"},"n":"0x2","o":"0x4","p":"0x6"}}
+routes[3] d [] [] [/d] {"config":{"a":"0123456","default.topic.config":{"b":"1.10"},"n":"0x3","o":"0x4","p":"0x6"},"key":"on","topic":"no"}
+`},
 		{"members in their order", `
 routes:
   - {id: a, match: {path: /a}, record_headers: {b: 1, a: &a {y: [{d: 1, c: 2}], x: 2}}, config: {<<: {q: 1, b: 1}, b: *a, 'c"': {}}}

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -18,8 +19,8 @@ const (
 )
 
 // Cache keeps the schemas that registries gave, for all sources of equal registry,
-// credentials, subject and version. What nobody used for ten minutes is dropped when
-// a registry is asked the next time.
+// credentials, subject and version. What no source of the configuration has asked for, and nobody used for ten
+// minutes, is dropped when a registry is asked the next time.
 type Cache struct {
 	ttl  time.Duration
 	log  *slog.Logger
@@ -71,6 +72,10 @@ func (c *Cache) entry(s *Source) *entry {
 		e = &entry{cache: c, key: s.key, from: s.from, name: s.key.Name, asked: s.asked}
 		c.entries[s.key] = e
 	}
+	if !s.asked && !s.holds { // as long as a route has the source, the registry may be away
+		s.holds, e.held = true, e.held+1
+		runtime.AddCleanup(s, (*entry).letGo, e)
+	}
 	e.asked = e.asked && s.asked // once the configuration has named it, it is the configuration's
 	e.used = now
 	return e
@@ -107,7 +112,7 @@ func (c *Cache) ask(about *entry, gaveUp <-chan struct{}, question func(context.
 	}
 	now := c.now()
 	for key, e := range c.entries {
-		if now.Sub(e.used) >= unusedAfter {
+		if e.held == 0 && now.Sub(e.used) >= unusedAfter {
 			delete(c.entries, key)
 		}
 	}

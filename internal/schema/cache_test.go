@@ -31,13 +31,8 @@ func newTestCache(t testing.TB, log *slog.Logger) (*Cache, *clock) {
 	return c, at
 }
 
-func source(t testing.TB, c *Cache, r *Registry, subject, number string) *Source {
-	t.Helper()
-	s, err := c.Source(r, Name{Subject: subject, Version: number})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+func source(c *Cache, r *Registry, subject, number string) *Source {
+	return c.Source(r, Name{Subject: subject, Version: number})
 }
 
 func currentID(t testing.TB, s *Source) int {
@@ -80,7 +75,7 @@ func TestHundredFirstRequestsAreOneQuestion(t *testing.T) {
 		_, _ = w.Write([]byte(`{"id": 3, "schemaType": "JSON", "schema": "{}"}`))
 	})
 	c, _ := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	s := source(c, f.registry(t, Options{}), "s", "latest")
 	var begun, done sync.WaitGroup
 	begun.Add(100)
 	for range 100 {
@@ -103,7 +98,7 @@ func TestHundredRequestsAfterTheTTLAreOneQuestionAndDoNotWait(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
 	c, at := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	s := source(c, f.registry(t, Options{}), "s", "latest")
 	first, _, _ := s.Current(t.Context())
 	at.advance(defaultTTL - 1)
 	currentID(t, s)
@@ -137,7 +132,7 @@ func TestAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
 	f.set("s/latest", 1, `{"$ref": "a"}`, Reference{"a", "a", 1})
 	f.set("a/1", 2, `{}`)
 	c, at := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	s := source(c, f.registry(t, Options{}), "s", "latest")
 	before, _, _ := s.Current(t.Context())
 	at.advance(defaultTTL)
 	currentID(t, s)
@@ -151,7 +146,7 @@ func TestVersionWithANumberIsAskedOnce(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/4", 1, `{}`)
 	c, at := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{}), "s", "4")
+	s := source(c, f.registry(t, Options{}), "s", "4")
 	for range 3 {
 		currentID(t, s)
 		at.advance(time.Hour)
@@ -167,7 +162,7 @@ func TestOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
 	c, at := newTestCache(t, slog.New(slog.NewTextHandler(&text, nil)))
-	s := source(t, c, f.registry(t, Options{Token: "hidden"}), "s", "latest")
+	s := source(c, f.registry(t, Options{Token: "hidden"}), "s", "latest")
 	currentID(t, s)
 	f.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	at.advance(defaultTTL)
@@ -199,7 +194,7 @@ func TestOldSchemaIsUsedWhileThereIsNoNewOne(t *testing.T) {
 func TestFailureIsRememberedForASecond(t *testing.T) {
 	f := newFakeRegistry(t)
 	c, at := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{}), "s", "latest")
+	s := source(c, f.registry(t, Options{}), "s", "latest")
 	for range 10 {
 		if _, _, err := s.Current(t.Context()); kindOf(err) != KindConfiguration {
 			t.Fatal(err)
@@ -220,7 +215,7 @@ func TestRequestWaitsNoLongerThanItMay(t *testing.T) {
 	asked := make(chan struct{})
 	f.handle(func(_ http.ResponseWriter, r *http.Request) { close(asked); <-r.Context().Done() })
 	c, _ := newTestCache(t, nil)
-	s := source(t, c, f.registry(t, Options{Timeout: time.Hour}), "s", "latest")
+	s := source(c, f.registry(t, Options{Timeout: time.Hour}), "s", "latest")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
 	if _, _, err := s.Current(ctx); kindOf(err) != KindUnavailable {
@@ -255,31 +250,35 @@ func TestEqualSourcesShareOneEntry(t *testing.T) {
 		{Options{Username: "u", Password: "p"}, "s", "latest", 6},
 		{Options{Username: "u", Password: "p"}, "s", "latest", 6},
 	} {
-		currentID(t, source(t, c, f.registry(t, s.opts), s.subject, s.number))
+		currentID(t, source(c, f.registry(t, s.opts), s.subject, s.number))
 		if n := f.asked.Load(); n != s.questions {
 			t.Errorf("source %d: %d questions, want %d", i, n, s.questions)
 		}
 	}
 }
 
-func TestUnusedEntriesAreDropped(t *testing.T) {
+func TestUnusedEntriesOfClientsAreDropped(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("a/1", 1, `{}`)
 	f.set("b/1", 2, `{}`)
 	f.set("c/1", 3, `{}`)
 	c, at := newTestCache(t, nil)
 	r := f.registry(t, Options{})
-	a, b := source(t, c, r, "a", "1"), source(t, c, r, "b", "1")
+	asked := func(subject string) *Source {
+		s, err := c.Asked(r, Name{Subject: subject, Version: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := asked("a"), asked("b")
 	currentID(t, a)
 	currentID(t, b)
 	at.advance(unusedAfter - 1)
 	currentID(t, b)
 	at.advance(1)
-	currentID(t, source(t, c, r, "c", "1"))
-	c.mu.Lock()
-	n := len(c.entries)
-	c.mu.Unlock()
-	if n != 2 {
+	currentID(t, asked("c"))
+	if n, _ := entries(c); n != 2 {
 		t.Errorf("%d entries, want those of b and c", n)
 	}
 	currentID(t, b)
@@ -291,19 +290,98 @@ func TestUnusedEntriesAreDropped(t *testing.T) {
 	}
 }
 
+// A route that is asked once an hour has its schema while the registry is away, whatever other routes ask for, and however long ago
+// a client has made its entry.
+func TestRarelyUsedSourceKeepsItsSchema(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.set("rare/latest", 1, `{}`)
+	f.set("fixed/3", 2, `{}`)
+	f.set("busy/latest", 3, `{}`)
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	byClient, err := c.Asked(r, Name{Subject: "fixed", Version: "3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	currentID(t, byClient)
+	rare, fixed, busy := source(c, r, "rare", "latest"), source(c, r, "fixed", "3"), source(c, r, "busy", "latest")
+	for i, s := range []*Source{rare, fixed, busy} {
+		if id := currentID(t, s); id != i+1 {
+			t.Fatalf("id %d", id)
+		}
+	}
+	f.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for range 5 {
+		before := f.asked.Load()
+		at.advance(unusedAfter)
+		currentID(t, busy)
+		await.True(t, "the question's end", func() bool { return f.asked.Load() > before && idle(c) })
+	}
+	for i, s := range []*Source{rare, fixed, source(c, r, "rare", "latest")} {
+		if id := currentID(t, s); id != []int{1, 2, 1}[i] {
+			t.Errorf("source %d: id %d", i, id)
+		}
+	}
+}
+
+// entries is how many a cache has, and how many of them a source of the configuration holds.
+func entries(c *Cache) (all, held int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.entries {
+		if all++; e.held > 0 {
+			held++
+		}
+	}
+	return all, held
+}
+
+func TestSchemasOfRoutesThatAreGoneAreDropped(t *testing.T) {
+	f := newFakeRegistry(t)
+	f.handle(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"id": 1, "schema": "{}", "schemaType": "JSON"}`)
+	})
+	c, at := newTestCache(t, nil)
+	r := f.registry(t, Options{})
+	stays := source(c, r, "stays", "1")
+	currentID(t, stays)
+	for i := range 10_000 { // reloads, each of one route with a new schema and one as before
+		currentID(t, source(c, r, "stays", "1"))
+		if i%20 == 0 {
+			currentID(t, source(c, r, fmt.Sprint("gone", i), "1"))
+		}
+	}
+	await.True(t, "the end of the sources that are gone", func() bool {
+		runtime.GC()
+		_, held := entries(c)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return held == 1 && c.entries[stays.key].held == 1
+	})
+	at.advance(unusedAfter)
+	currentID(t, source(c, r, "another", "1"))
+	if all, _ := entries(c); all != 2 {
+		t.Errorf("%d entries, want those of two routes", all)
+	}
+	before := f.asked.Load()
+	if currentID(t, stays); f.asked.Load() != before {
+		t.Error("the schema of a route that stays was asked for again")
+	}
+}
+
 func TestClosedCacheAsksNoMore(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("s/latest", 1, `{}`)
 	c, at := newTestCache(t, nil)
 	r := f.registry(t, Options{})
-	s := source(t, c, r, "s", "latest")
+	s := source(c, r, "s", "latest")
 	currentID(t, s)
 	c.Close()
 	at.advance(time.Hour)
 	if id := currentID(t, s); id != 1 {
 		t.Errorf("id %d", id)
 	}
-	if _, _, err := source(t, c, r, "other", "1").Current(t.Context()); kindOf(err) != KindUnavailable || !strings.Contains(err.Error(), "closed") {
+	if _, _, err := source(c, r, "other", "1").Current(t.Context()); kindOf(err) != KindUnavailable || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("got %v", err)
 	}
 	if n := f.asked.Load(); n != 1 {
@@ -337,7 +415,7 @@ func TestSchemasThatClientsNameAreBounded(t *testing.T) {
 		_, _, err = s.Current(t.Context())
 		return err
 	}
-	currentID(t, source(t, c, r, "mine", "latest"))
+	currentID(t, source(c, r, "mine", "latest"))
 	f.set("theirs/1", 2, `{}`)
 	if err := asked(Name{Subject: "theirs", Version: "1"}); err != nil {
 		t.Fatal(err)
@@ -351,7 +429,7 @@ func TestSchemasThatClientsNameAreBounded(t *testing.T) {
 	if n := len(c.entries); n != maxAsked+1 {
 		t.Errorf("%d entries", n)
 	}
-	currentID(t, source(t, c, r, "mine", "latest"))
+	currentID(t, source(c, r, "mine", "latest"))
 	if err := asked(Name{Subject: "theirs", Version: "1"}); err != nil || f.asked.Load() != before {
 		t.Errorf("what is there was asked for again: %v", err)
 	}

@@ -25,6 +25,7 @@ type entry struct {
 	name  Name
 	asked bool      // for by clients only; under the cache's lock
 	used  time.Time // under the cache's lock
+	held  int       // sources of the configuration that have asked for it; under the cache's lock
 
 	compiled atomic.Bool // there is a schema
 
@@ -36,6 +37,13 @@ type entry struct {
 	failed   time.Time
 	logged   time.Time
 	asking   chan struct{} // closed when the question that is under way ends
+}
+
+// letGo notes that a source of the configuration is gone, with its route.
+func (e *entry) letGo() {
+	e.cache.mu.Lock()
+	defer e.cache.mu.Unlock()
+	e.held--
 }
 
 func (e *entry) current(ctx context.Context) (*Schema, int, error) {

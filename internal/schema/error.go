@@ -18,14 +18,21 @@ const (
 type Error struct {
 	Kind   Kind
 	Reason string
+	// Key is what a [NewRegistry] or [Name.Check] refuses, by its name in a route's configuration; "" in other errors.
+	Key string
 }
 
 func (e *Error) Error() string { return e.Reason }
 
 func misconfigured(format string, args ...any) *Error {
-	return &Error{KindConfiguration, fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindConfiguration, Reason: fmt.Sprintf(format, args...)}
+}
+
+// refused is of a value that the configuration has.
+func refused(key, format string, args ...any) *Error {
+	return &Error{KindConfiguration, fmt.Sprintf(format, args...), key}
 }
 
 func unavailable(format string, args ...any) *Error {
-	return &Error{KindUnavailable, fmt.Sprintf(format, args...)}
+	return &Error{Kind: KindUnavailable, Reason: fmt.Sprintf(format, args...)}
 }

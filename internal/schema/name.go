@@ -50,16 +50,16 @@ func (n Name) Check() error {
 	}
 	switch n.Subject {
 	case "":
-		return misconfigured("a subject is required")
+		return refused("subject", "a subject is required")
 	case ".", "..":
-		return misconfigured("the subject must not be . or ..")
+		return refused("subject", "the subject must not be . or ..")
 	}
 	if n.Version == latest || n.Version == "" && n.Text != "" {
 		return nil
 	}
 	number, err := strconv.ParseInt(n.Version, 10, 32)
 	if err != nil || number < 1 || n.Version[0] == '+' {
-		return misconfigured("the version must be %q or a positive number", latest)
+		return refused("version", "the version must be %q or a positive number", latest)
 	}
 	return nil
 }

@@ -43,7 +43,11 @@ func (r *Registry) Get(ctx context.Context, name Name) (Registered, error) {
 	if err != nil {
 		return Registered{}, err
 	}
-	response, err := r.client.Do(request)
+	client, err := newClient(r.opts)
+	if err != nil {
+		return Registered{}, err
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return Registered{}, unavailable("the registry does not answer: %v", secrets.WithoutURL(err))
 	}
@@ -88,10 +92,18 @@ func (r *Registry) request(ctx context.Context, name Name) (*http.Request, error
 	return request, r.authenticate(request)
 }
 
+// CanAsk returns why no question could be put: an [*Error] of KindUnavailable of the CA file or a secret. It asks nothing.
+func (r *Registry) CanAsk() error {
+	if _, err := newClient(r.opts); err != nil {
+		return err
+	}
+	return r.authenticate(&http.Request{Header: http.Header{}})
+}
+
 func (r *Registry) authenticate(request *http.Request) error {
 	secrets := []string{r.opts.Username, r.opts.Password, r.opts.Token}
 	for i, value := range secrets {
-		if value == "" {
+		if value == "" || r.opts.Resolve == nil {
 			continue
 		}
 		secret, err := r.opts.Resolve(value)

@@ -20,7 +20,7 @@ type Options struct {
 	// Resolve returns the secret that a value refers to, or the value itself. Its
 	// errors name no secret. Registries that share a [Cache] share it.
 	Resolve func(value string) (string, error)
-	// CAFile has the certificates (PEM) to trust instead of the system's.
+	// CAFile has the certificates (PEM) to trust instead of the system's. It is read for each question.
 	CAFile string
 	// Timeout is for one question; 5 s by default.
 	Timeout time.Duration
@@ -32,10 +32,9 @@ type Options struct {
 // Registry asks a Confluent-compatible Schema Registry. Several goroutines can use
 // it at once.
 type Registry struct {
-	base   *url.URL
-	opts   Options
-	client *http.Client
-	key    registryKey
+	base *url.URL
+	opts Options
+	key  registryKey
 }
 
 // registryKey is what makes two registries the same: with other credentials, it may
@@ -46,7 +45,7 @@ type registryKey struct {
 }
 
 // NewRegistry returns the client of the registry at an http or https URL, which may
-// have a path. It asks nothing yet. The error is an [*Error] of KindConfiguration,
+// have a path. It asks nothing yet and reads no file. The error is an [*Error] of KindConfiguration,
 // without the URL, any part of which may be a secret.
 func NewRegistry(rawURL string, opts Options) (*Registry, error) {
 	base, err := parseURL(rawURL)
@@ -54,32 +53,32 @@ func NewRegistry(rawURL string, opts Options) (*Registry, error) {
 		return nil, err
 	}
 	if opts.Token != "" && (opts.Username != "" || opts.Password != "") {
-		return nil, misconfigured("a registry takes a user name and a password or a token, not both")
+		return nil, refused("token", "a registry takes a user name and a password or a token, not both")
 	}
 	if opts.Password != "" && opts.Username == "" {
-		return nil, misconfigured("a registry's password needs a user name")
-	}
-	if opts.Resolve == nil {
-		opts.Resolve = func(value string) (string, error) { return value, nil }
+		return nil, refused("password", "a registry's password needs a user name")
 	}
 	if opts.Timeout <= 0 {
 		opts.Timeout = defaultTimeout
 	}
-	client, err := newClient(opts)
-	if err != nil {
-		return nil, err
-	}
 	key := registryKey{base.String(), opts.Username, opts.Password, opts.Token, opts.CAFile, opts.Client}
-	return &Registry{base, opts, client, key}, nil
+	return &Registry{base, opts, key}, nil
+}
+
+// Resolving returns the registry with another way to find its secrets.
+func (r *Registry) Resolving(resolve func(value string) (string, error)) *Registry {
+	with := *r
+	with.opts.Resolve = resolve
+	return &with
 }
 
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, misconfigured("the registry's URL must be an http or https URL")
+		return nil, refused("registry", "the registry's URL must be an http or https URL")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, misconfigured("the registry's URL must have no user, query or fragment")
+		return nil, refused("registry", "the registry's URL must have no user, query or fragment")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
@@ -117,11 +116,11 @@ func readCA(file string) (*x509.CertPool, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, misconfigured("the registry's CA file: %v", err)
+		return nil, unavailable("the registry's CA file: %v", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, misconfigured("the registry's CA file has no certificate")
+		return nil, unavailable("the registry's CA file has no certificate")
 	}
 	return pool, nil
 }

@@ -10,6 +10,7 @@ type Source struct {
 	key    sourceKey
 	from   *Registry
 	asked  bool // for by a client
+	holds  bool // its entry; under the cache's lock
 }
 
 // sourceKey is what a cache keeps an answer by.
@@ -21,24 +22,21 @@ type sourceKey struct {
 // Inline returns the source of one schema. It has no id.
 func Inline(s *Schema) *Source { return &Source{inline: s} }
 
-// Source returns the source of a schema that the configuration names. It asks nothing yet. The error is an [*Error] of
-// KindConfiguration.
-func (c *Cache) Source(from *Registry, name Name) (*Source, error) {
-	if err := name.Check(); err != nil {
-		return nil, err
-	}
-	return &Source{cache: c, from: from, key: sourceKey{from.key, name}}, nil
+// Source returns the source of a schema that the configuration names. It asks nothing yet.
+func (c *Cache) Source(from *Registry, name Name) *Source {
+	return &Source{cache: c, from: from, key: sourceKey{from.key, name}}
 }
 
 // Asked is Source for a schema that a client names: of these so many are kept, and so many asked for at once, that
 // clients who make names up use neither the memory nor the registry up. Others wait for their turn, in their order and
-// as long as Current's ctx lets them.
+// as long as Current's ctx lets them. The error is [Name.Check]'s.
 func (c *Cache) Asked(from *Registry, name Name) (*Source, error) {
-	s, err := c.Source(from, name)
-	if err == nil {
-		s.asked = true
+	if err := name.Check(); err != nil {
+		return nil, err
 	}
-	return s, err
+	s := c.Source(from, name)
+	s.asked = true
+	return s, nil
 }
 
 // Current returns the schema as it is now, and its id in the registry; an inline

@@ -99,6 +99,11 @@ func (h *Handler) Refusals(r *routeconf.Route) (all []routeconf.Problem) {
 	if r.Idempotency != nil && h.opts.Idempotency == nil {
 		all = append(all, routeconf.Problem{Path: "idempotency", Message: "idempotency is not available in this program"})
 	}
+	for _, s := range []*routeconf.Schema{r.Schema, r.Registry, r.KeySchema} {
+		if s != nil && s.Registry != nil && h.opts.Schemas == nil {
+			all = append(all, routeconf.Problem{Path: s.Path + ".registry", Message: "schema registries are not available in this program"})
+		}
+	}
 	if h.opts.AllowReference != nil {
 		all = append(all, r.CheckReferences(h.opts.AllowReference)...)
 	}
@@ -111,9 +116,7 @@ func (h *Handler) Prepare(r *routeconf.Route) (*Served, error) {
 		return nil, err
 	}
 	served := &Served{Route: r}
-	if err := h.prepareSchemas(served); err != nil {
-		return nil, err
-	}
+	h.prepareSchemas(served)
 	if !r.Mode.Transactional { // whose producers are made for each id
 		h.opts.Producers.Warm(r.Conn)
 	}

@@ -56,6 +56,7 @@ func (r *Served) asked(name schema.Name, subject string) (*routeSchema, error) {
 	if name.ID == 0 && name.Text == "" && name.Version == "" {
 		name.Version = "latest"
 	}
+	name.Formats = r.Registry.Name.Formats
 	source, err := r.schemas.Asked(r.registry, name)
 	return &routeSchema{source, true}, err
 }

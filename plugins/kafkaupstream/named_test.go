@@ -21,6 +21,8 @@ func schemaRegistry(t *testing.T) *httptest.Server {
 		{"bad-value", "AVRO", `{"type":"nothing"}`},
 		{"back-value", "JSON", `{"pattern":"^(a|b)\\1$"}`},
 		{"atomic-value", "JSON", `{"pattern":"(?>a)"}`},
+		{"times-value", "JSON", `{"$schema":"https://json-schema.org/draft/2020-12/schema","format":"date"}`},
+		{"dates-value", "JSON", `{"format":"date"}`},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct{ Schema string }
@@ -177,6 +179,35 @@ func TestClientsOfTheRESTProxyNameSchemas(t *testing.T) {
 				}
 				if value := string(sender.sent[0].Value); key != c.key || value != c.value {
 					t.Errorf("got key %q, value %q, want %q, %q", key, value, c.key, c.value)
+				}
+			}
+		})
+	}
+}
+
+// Whether formats are rules is the route's to say, of a schema that a client names too.
+func TestFormatsOfSchemasThatClientsNameAreAsserted(t *testing.T) {
+	registry := schemaRegistry(t)
+	for _, c := range []struct {
+		what, assert, subject string
+		status                int
+	}{
+		{"a remark since 2019-09", ``, "times-value", 200},
+		{"asserted", `,"assert_format":true`, "times-value", 422},
+		{"a rule up to draft-07", ``, "dates-value", 422},
+		{"ignored", `,"assert_format":false`, "dates-value", 200},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			handler := newHandler(&fakeSender{}, nil)
+			route := mustPrepare(t, handler, mustParse(t, `{`+brokers+`,"dialects":["confluent"],"delivery":"sync","schema":{"registry":"`+registry.URL+`"`+c.assert+`}}`))
+			for _, named := range []string{
+				`"subject":"` + c.subject + `"`,
+				`"schema_id":` + map[string]string{"times-value": "9", "dates-value": "10"}[c.subject],
+			} {
+				body := `{"value":{` + named + `,"data":"yesterday"}}`
+				reply := handler.Handle(route, &fakeRequest{method: "POST", path: "/v3/clusters/c/topics/t/records", headers: h{"content-type": jsonType}, body: body})
+				if reply.Status != c.status {
+					t.Errorf("%s: got %d %s", named, reply.Status, reply.AppendJSON(nil))
 				}
 			}
 		})

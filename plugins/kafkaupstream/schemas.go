@@ -17,51 +17,23 @@ type routeSchema struct {
 	wireFormat bool // what is produced begins with the schema's id
 }
 
-// schemaOf returns where the records' schema is from; nil: they need none. path is the configuration's key.
-func (h *Handler) schemaOf(path string, s *routeconf.Schema) (*routeSchema, error) {
+// schemaOf returns where the records' schema is from; nil: they need none.
+func (h *Handler) schemaOf(s *routeconf.Schema) *routeSchema {
 	switch {
 	case s == nil:
-		return nil, nil
+		return nil
 	case s.Inline != nil:
-		return &routeSchema{schema.Inline(s.Inline), false}, nil
+		return &routeSchema{schema.Inline(s.Inline), false}
 	}
-	registry, err := h.registryOf(path, s)
-	if err != nil {
-		return nil, err
-	}
-	source, err := h.opts.Schemas.Source(registry, s.Name)
-	if err != nil {
-		return nil, routeconf.Problem{Path: path, Message: err.Error()}
-	}
-	return &routeSchema{source, s.WireFormat}, nil
-}
-
-func (h *Handler) registryOf(path string, s *routeconf.Schema) (*schema.Registry, error) {
-	switch {
-	case s == nil:
-		return nil, nil
-	case h.opts.Schemas == nil:
-		return nil, routeconf.Problem{Path: path + ".registry", Message: "schema registries are not available in this program"}
-	}
-	opts := s.Options
-	opts.Resolve = h.opts.Resolve
-	registry, err := schema.NewRegistry(s.URL, opts)
-	if err != nil {
-		return nil, routeconf.Problem{Path: path + ".registry", Message: err.Error()}
-	}
-	return registry, nil
+	return &routeSchema{h.opts.Schemas.Source(s.Registry.Resolving(h.opts.Resolve), s.Name), s.WireFormat}
 }
 
 // prepareSchemas makes the route's schemas ready.
-func (h *Handler) prepareSchemas(s *Served) (err error) {
-	s.schemas = h.opts.Schemas
-	if s.schema, err = h.schemaOf("schema", s.Schema); err == nil {
-		s.keySchema, err = h.schemaOf("key_schema", s.KeySchema)
+func (h *Handler) prepareSchemas(s *Served) {
+	s.schemas, s.schema, s.keySchema = h.opts.Schemas, h.schemaOf(s.Schema), h.schemaOf(s.KeySchema)
+	if s.Registry != nil {
+		s.registry = s.Registry.Registry.Resolving(h.opts.Resolve)
 	}
-	if err == nil {
-		s.registry, err = h.registryOf("schema", s.Registry)
-	}
-	return err
 }
 
 // usedSchema is the schema that a key or a value was held against.

@@ -1,9 +1,14 @@
 package kafkaupstream
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,6 +62,80 @@ func TestSchemaOfARegistryIsUsedAndItsIDPutBeforeTheValue(t *testing.T) {
 	}
 	if len(sender.sent) != 2 {
 		t.Errorf("%d records were produced", len(sender.sent))
+	}
+}
+
+// What keys have of their own goes before what values have, and credentials go to nobody's registry but their own.
+func TestSchemaOfKeysTakesFromThatOfValuesWhatItLacks(t *testing.T) {
+	asked := make(chan string, 2) // what, and by whom
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := r.Header.Get("Authorization")
+		if user, password, ok := r.BasicAuth(); ok {
+			who = user + ":" + password
+		}
+		asked <- r.URL.Path + " " + who
+		fmt.Fprint(w, `{"id":1,"schemaType":"JSON","schema":"{}"}`)
+	}))
+	defer registry.Close()
+	for _, c := range []struct{ what, values, keys, want string }{
+		{"nothing of its own", `"username":"v","password":"pv"`, ``, "v:pv"},
+		{"a user", `"username":"v","password":"pv"`, `,"username":"k","password":"pk"`, "k:pk"},
+		{"a user without a password", `"username":"v","password":"pv"`, `,"username":"k"`, "k:"},
+		{"a token where values have a user", `"username":"v","password":"pv"`, `,"token":"tk"`, "Bearer tk"},
+		{"a user where values have a token", `"token":"tv"`, `,"username":"k","password":"pk"`, "k:pk"},
+		{"a registry without credentials", `"username":"v","password":"pv"`, `,"registry":"R/own"`, ""},
+		{"a registry and a user", `"token":"tv"`, `,"registry":"R/own","username":"k"`, "k:"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			text := fmt.Sprintf(`{%s,"topic":"t","jsonkey":"id","schema":{"registry":"R","subject":"v",%s},"key_schema":{"subject":"k"%s}}`, brokers, c.values, c.keys)
+			reply := serve(t, newHandler(&fakeSender{}, nil), mustParse(t, strings.ReplaceAll(text, `"R`, `"`+registry.URL)),
+				&fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: `{"id":1}`})
+			if reply.Status != 200 {
+				t.Fatalf("got %s", reply.AppendJSON(nil))
+			}
+			for range 2 {
+				path, who, _ := strings.Cut(<-asked, " ")
+				if strings.Contains(path, "/k/") && who != c.want {
+					t.Errorf("%s is asked for by %q, want %q", path, who, c.want)
+				}
+			}
+		})
+	}
+}
+
+// A CA file of its own is as good as any credentials, which are those of values then.
+func TestSchemaOfKeysMayHaveACAFileOfItsOwn(t *testing.T) {
+	registry := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, _, _ := r.BasicAuth(); user != "v" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `{"id":1,"schemaType":"JSON","schema":"{}"}`)
+	}))
+	registry.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails
+	registry.StartTLS()
+	defer registry.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: registry.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		values, keys string
+		status       int
+	}{
+		{ca, "", 200},
+		{ca, ca, 200},
+		{ca, "/no/such/file", 503},
+	} {
+		own := ""
+		if c.keys != "" {
+			own = fmt.Sprintf(`,"ca_file":%q`, c.keys)
+		}
+		text := fmt.Sprintf(`{%s,"topic":"t","jsonkey":"id","schema":{"registry":%q,"subject":"v","username":"v","ca_file":%q},"key_schema":{"subject":"k"%s}}`, brokers, registry.URL, c.values, own)
+		reply := serve(t, newHandler(&fakeSender{}, nil), mustParse(t, text), &fakeRequest{method: "POST", headers: h{"content-type": jsonType}, body: `{"id":1}`})
+		if reply.Status != c.status {
+			t.Errorf("with %q for keys: %s", c.keys, reply.AppendJSON(nil))
+		}
 	}
 }
 
