@@ -30,14 +30,14 @@ func parseAddress(text string) (string, error) {
 	return net.JoinHostPort(host, strconv.FormatUint(n, 10)), nil
 }
 
-// listenTCP listens on the address of --listen.
-func listenTCP(address string) (net.Listener, error) {
+// listenTCP listens on a flag's address.
+func listenTCP(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("--listen: %s is in use: --listen takes another address", address)
+		return nil, fmt.Errorf("--%s: %s is in use: --%[1]s takes another address", flag, address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--listen: %w", err)
+		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
 	return l, nil
 }

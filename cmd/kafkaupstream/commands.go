@@ -91,10 +91,14 @@ func help(ctx context.Context, env environment) error {
 		return printUsage(env.stdout)
 	}
 	env.args = append(slices.Clone(env.args), "--help")
-	if dispatch(ctx, env) != exitOK {
+	switch dispatch(ctx, env) { // which says what is wrong
+	case exitOK:
+		return nil
+	case exitUsage:
 		return errUsage
+	default:
+		return errUnclean
 	}
-	return nil
 }
 
 // version prints what this binary is.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -65,6 +66,21 @@ func TestHelpNeedsNoVariableToBeRight(t *testing.T) {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
+
+func TestHelpThatCannotBePrintedIsAFailure(t *testing.T) {
+	for _, args := range []string{"run --help", "help run", "help spool ls", "help", "spool --help"} {
+		env, _, stderr := fakeProcess(nil, strings.Fields(args)...)
+		env.stdout = fullDisk{}
+		if code := dispatch(t.Context(), env); code != exitProblem || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%s: exit code %d, stderr %q", args, code, stderr)
+		}
+	}
+}
+
+// fullDisk has no room for a byte.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 func TestWhatAWorkerIsNobodyNeedsToKnow(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "run"}} {

@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -147,7 +149,14 @@ func dev(ctx context.Context, env environment) error {
 	if err := o.readRoutes(env.stderr); err != nil {
 		return err
 	}
-	listener, err := listenTCP(o.listen)
+	if o.admin != "" { // in a runner that is nothing to end for
+		metrics, err := listenTCP("admin", o.admin)
+		if err != nil {
+			return err
+		}
+		metrics.Close()
+	}
+	listener, err := listenTCP("listen", o.listen)
 	if err != nil {
 		return err
 	}
@@ -181,8 +190,13 @@ func serveDev(ctx context.Context, env environment, o devOptions, listener net.L
 	var front devFront
 	var tail *devbroker.Tail
 	page := o.console(url, &front, func() (map[string]int, error) { return tail.Partitions() })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	signal.Ignore(syscall.SIGPIPE) // of dev | head: it would leave the folder behind
 	tail, err = devbroker.NewTail(o.brokers, access, o.broker != nil, func(m *kafka.Message) {
-		fmt.Fprintln(env.stdout, devbroker.Line(m))
+		if _, err := fmt.Fprintln(env.stdout, devbroker.Line(m)); errors.Is(err, syscall.EPIPE) {
+			cancel() // nobody reads it any more
+		}
 		page.Record(m)
 	})
 	if err != nil {

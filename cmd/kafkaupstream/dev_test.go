@@ -312,10 +312,29 @@ func TestDevOnAPortThatIsTaken(t *testing.T) {
 	}
 	defer l.Close()
 	tmp := shortDir(t)
-	p, code := program.Run(t, binary, program.Options{
-		Args: []string{"dev", "--listen", l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
-	if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), "kafkaupstream: --listen: "+l.Addr().String()+" is in use: --listen takes another address\n") {
-		t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
+	for _, flag := range []string{"--listen", "--admin"} {
+		p, code := program.Run(t, binary, program.Options{
+			Args: []string{"dev", "--listen", "127.0.0.1:0", flag, l.Addr().String()}, Env: []string{"TMPDIR=" + tmp}})
+		if code != 1 || p.Stdout.String() != "" || !strings.Contains(p.Stderr.String(), "kafkaupstream: "+flag+": "+l.Addr().String()+" is in use: "+flag+" takes another address\n") {
+			t.Errorf("exit code %d, stdout %q, stderr %q", code, p.Stdout, p.Stderr)
+		}
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestDevWhoseOutputNobodyReadsLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	tmp, address := shortDir(t), program.FreeAddress(t)
+	pipe := program.Start(t, "/bin/bash", program.Options{
+		Args: []string{"-c", binary + " dev --listen " + address + " | head -1; exit ${PIPESTATUS[0]}"}, Env: []string{"TMPDIR=" + tmp}})
+	program.Until(t, "it ends with its next record, "+tmp, func() bool {
+		_, _ = program.Try("POST", "http://"+address+"/", "x") // once it has ended nobody answers
+		return pipe.Ended()
+	})
+	if code := pipe.Exit(); code != 0 {
+		t.Errorf("exit code %d, stderr %s", code, pipe.Stderr)
 	}
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

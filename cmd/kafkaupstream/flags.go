@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -94,17 +95,17 @@ func sizeVar[T int | int64](f *flags, bytes *T, name string, value T, usage stri
 // default. withEnv is false for commands that have no variables. What is wrong is printed
 // where the error is errUsage, and what was asked for where it is [flag.ErrHelp].
 func (f *flags) parse(env environment, withEnv bool) error {
-	var wrong error
 	if f.variables = withEnv; withEnv {
 		f.warnOfVariables(env)
-		wrong = f.readVariables(env)
 	}
 	if err := f.parseArgs(env, env.args); err != nil {
 		return err
 	}
-	if wrong != nil {
-		fmt.Fprintln(env.stderr, "kafkaupstream:", wrong)
-		return errUsage
+	if withEnv {
+		if err := f.readVariables(env); err != nil {
+			fmt.Fprintln(env.stderr, "kafkaupstream:", err)
+			return errUsage
+		}
 	}
 	if f.NArg() > 0 {
 		return f.misused(env, "unexpected argument %q", f.Arg(0))
@@ -112,10 +113,10 @@ func (f *flags) parse(env environment, withEnv bool) error {
 	return nil
 }
 
-// readVariables sets flags to their variables' values.
+// readVariables sets flags that no argument has set to their variables' values.
 func (f *flags) readVariables(env environment) (err error) {
 	f.VisitAll(func(one *flag.Flag) {
-		if one.Name == "version" {
+		if one.Name == "version" || f.given(one.Name) {
 			return
 		}
 		name := variable(one.Name)
@@ -164,7 +165,9 @@ func (f *flags) parseArgs(env environment, args []string) error {
 	case errors.Is(err, flag.ErrHelp) && env.help != nil:
 		env.help(f)
 	case errors.Is(err, flag.ErrHelp):
-		f.printHelp(env.stdout)
+		if err := f.printHelp(env.stdout); err != nil {
+			return err
+		}
 	case err != nil:
 		return f.misused(env, "%s\nkafkaupstream %s --help shows its flags", f.explain(err), f.Name())
 	}
@@ -281,8 +284,8 @@ func (f *flags) usage() string {
 }
 
 // printHelp prints what the command does, its examples, and its flags by section.
-func (f *flags) printHelp(w io.Writer) {
-	c := f.command
+func (f *flags) printHelp(stdout io.Writer) error {
+	c, w := f.command, &bytes.Buffer{}
 	fmt.Fprintf(w, "kafkaupstream %s: %s\n\nUsage: %s\n", c.name, c.does, f.usage())
 	if len(c.examples) > 0 {
 		fmt.Fprintf(w, "\nExamples:\n")
@@ -297,6 +300,8 @@ func (f *flags) printHelp(w io.Writer) {
 		}
 	}
 	fmt.Fprint(w, "\n  -h, --help; --version\n"+helpIndent+aboutHelp+"\n")
+	_, err := stdout.Write(w.Bytes())
+	return err
 }
 
 const aboutHelp = "show this, or the version, and end"

@@ -24,6 +24,7 @@ func TestFlagWinsOverItsVariableWhichWinsOverTheDefault(t *testing.T) {
 		{"variables win over defaults", both, "", "info", 2 * time.Second},
 		{"flags win over defaults", nil, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
 		{"flags win over variables", both, "--log-level debug --drain-timeout 3s", "debug", 3 * time.Second},
+		{"a flag wins over a variable that is wrong", vars{"KAFKAUPSTREAM_DRAIN_TIMEOUT": "soon"}, "--drain-timeout 3s", "warn", 3 * time.Second},
 		{"each on its own", both, "--drain-timeout=3s", "info", 3 * time.Second},
 		{"an empty variable says nothing", vars{"KAFKAUPSTREAM_LOG_LEVEL": ""}, "", "warn", time.Second},
 		{"a variable without the prefix is another program's", vars{"LOG_LEVEL": "info"}, "", "warn", time.Second},

@@ -344,7 +344,7 @@ func listenHTTP(address, group string, env environment) (net.Listener, error) {
 	}
 	path, unix := strings.CutPrefix(address, unixPrefix)
 	if !unix {
-		return listenTCP(address)
+		return listenTCP("listen", address)
 	}
 	id := -1
 	if group != "" {
