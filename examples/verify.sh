@@ -62,12 +62,16 @@ expect 401
 verified() {
   local delivery=$1 disturber
   shift
-  while sleep 4; do "$@"; done &
+  : >"$work/disturbed"
+  while sleep 4; do
+    if "$@"; then echo >>"$work/disturbed"; else echo "$* failed, and is tried again" >&2; fi
+  done &
   disturber=$!
   "$work/kafkaupstream" verify --url "$GATEWAY_URL/$delivery" --brokers "$KCAT_BROKERS" --topic orders.alice \
     --header "apikey: $key" --connections 32 --duration 20s || failed=1
   kill "$disturber"
   wait "$disturber" 2>/dev/null || true
+  [ -s "$work/disturbed" ] || die "nothing was disturbed: $* failed each time"
 }
 
 reload() { compose exec -T apisix apisix reload >/dev/null 2>&1; }

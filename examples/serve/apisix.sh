@@ -13,22 +13,23 @@ case ${1-} in
     ;;
 esac
 
+: "${ADMIN_KEY:?}" "${GATEWAY_SECRET:?}" # in no argument, which ps would show
 admin=${ADMIN_URL:-http://127.0.0.1:9180}/apisix/admin
 
 put() {
-  curl --fail-with-body -sS -X PUT -H "X-API-KEY: ${ADMIN_KEY:?}" --data-binary @- "$admin/$1"
+  curl --fail-with-body -sS -X PUT --header @<(printf 'X-API-KEY: %s\n' "$ADMIN_KEY") --data-binary @- "$admin/$1"
 }
 
 put consumers <<'JSON'
 {"username": "acme", "plugins": {"key-auth": {"key": "key-of-acme"}}}
 JSON
 
-jq -n --arg secret "${GATEWAY_SECRET:?}" '{
+jq -n '{
   uri: "/orders/*",
   methods: ["POST"],
   plugins: {
     "key-auth": {hide_credentials: true},
-    "proxy-rewrite": {headers: {set: {"X-Gateway-Secret": $secret}}}
+    "proxy-rewrite": {headers: {set: {"X-Gateway-Secret": env.GATEWAY_SECRET}}}
   },
   upstream: {
     type: "chash", hash_on: "header", key: "idempotency-key", retries: 1,

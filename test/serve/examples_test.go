@@ -19,7 +19,7 @@ func TestExamplesAreReadAndAgree(t *testing.T) {
 		"nginx.conf":  {"hash $replica_of consistent;", "X-Gateway-Secret change-me;", "X-Consumer-Username $consumer;"},
 		"envoy.yaml":  {"lb_policy: RING_HASH", "{header_name: idempotency-key}", "{key: X-Gateway-Secret, value: change-me}"},
 		"apisix.yaml": {"type: chash", "key: idempotency-key", "X-Gateway-Secret: ${{GATEWAY_SECRET}}", "key-auth"},
-		"apisix.sh":   {`type: "chash"`, `key: "idempotency-key"`, `"X-Gateway-Secret": $secret`, `"key-auth"`},
+		"apisix.sh":   {`type: "chash"`, `key: "idempotency-key"`, `"X-Gateway-Secret": env.GATEWAY_SECRET`, `"key-auth"`},
 	} {
 		text, err := os.ReadFile(filepath.Join(examples, name))
 		if err != nil {
