@@ -341,6 +341,26 @@ func TestVerifyWaitsForWhatWasPromised(t *testing.T) {
 	}
 }
 
+// net/http repeats a request by itself where the connection breaks and a header says that
+// it is idempotent. What a gateway then gets twice would be counted as its duplicate.
+func TestVerifySendsEachRecordOnce(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	for _, header := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		t.Run(header, func(t *testing.T) {
+			g := k.gateway(withTheFifth(func(_ http.ResponseWriter, r *request, produce func(...*kgo.Record)) {
+				produce(r.record())
+				panic(http.ErrAbortHandler)
+			}))
+			o := k.options(g.URL)
+			o.Connections, o.Headers = 1, []Header{{header, ValueMark}}
+			if r := mustRun(t, o); !r.OK || r.NoReply.There != 8 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 func TestVerifyDoesNotCallLostWhatATransactionHides(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
