@@ -415,6 +415,30 @@ func TestVerifySendsWhatItIsTold(t *testing.T) {
 	}
 }
 
+// Reports are kept and sent around; a log-in of the URL is not for them.
+func TestVerifyReportsTheURLWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	asked := make(chan *http.Request, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { asked <- req }))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	o := k.options("http://alice:wonder@" + host + "/topics/a%2Fb/{key}?apikey=sesame#open")
+	o.Records = 1
+	r := mustRun(t, o)
+	if want := server.URL + "/topics/a%2Fb/{key}"; r.URL != want {
+		t.Errorf("url %q, want %q", r.URL, want)
+	}
+	var text strings.Builder
+	if r.Print(&text) != nil || !strings.Contains(text.String(), "to "+r.URL+", topic") {
+		t.Errorf("%s", &text)
+	}
+	req := <-asked // which has them
+	if user, password, _ := req.BasicAuth(); user != "alice" || password != "wonder" || req.URL.RawQuery != "apikey=sesame" {
+		t.Errorf("%s %s %s", req.URL, user, password)
+	}
+}
+
 func TestVerifyKeepsToItsRateAndTime(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
