@@ -212,8 +212,24 @@ func (t *topic) poll(millis int) (kafka.Event, error) {
 // most, what comes of the promised records that are missing. It calls look now and then.
 func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Duration, look func()) error {
 	until := time.Now().Add(wait)
+	found := func() bool { return s.Missing() == 0 }
+	err := t.readOn(ctx, s, max(wait, readStall), look, func() bool { return found() || time.Now().After(until) })
+	if err == nil && !found() {
+		// What has come since the ends were asked for, which a long reading leaves unread,
+		// and what is in partitions that are new.
+		err = t.readOn(ctx, s, readStall, look, func() bool { return true })
+	}
+	if err != nil {
+		return err
+	}
+	return t.open(s)
+}
+
+// readOn reads to where the partitions end now, and further until it is enough. The cluster
+// may take as long as the patience to say where that is.
+func (t *topic) readOn(ctx context.Context, s *ledger.Settlement, patience time.Duration, look func(), enough func() bool) error {
 	known := map[int32]int64{}
-	limited, cancel := context.WithTimeout(ctx, max(wait, readStall))
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := t.grow(limited, known); err != nil {
 		return err
@@ -238,8 +254,8 @@ func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Dura
 			return fmt.Errorf("partition %d of the topic %q cannot be read to its end: nothing has come for %v at offset %d of %d; %s",
 				behind, t.name, readStall, t.next[behind], known[behind], t.complaints.Why(t.mechanism))
 		}
-		if behind < 0 && (s.Missing() == 0 || time.Now().After(until)) {
-			return t.open(s)
+		if behind < 0 && enough() {
+			return nil
 		}
 	}
 }
