@@ -209,10 +209,11 @@ func (t *topic) poll(millis int) (kafka.Event, error) {
 }
 
 // settle shows the settlement all that the topic has by now, and then, for the wait at
-// most, what comes of the promised records that are missing. It calls look now and then.
+// most, what comes of the records that are not there, promised or not. It calls look now
+// and then.
 func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Duration, look func()) error {
 	until := time.Now().Add(wait)
-	found := func() bool { return s.Missing() == 0 }
+	found := func() bool { return s.Absent() == 0 }
 	err := t.readOn(ctx, s, max(wait, readStall), look, func() bool { return found() || time.Now().After(until) })
 	if err == nil && !found() {
 		// What has come since the ends were asked for, which a long reading leaves unread,

@@ -365,6 +365,44 @@ func TestVerifySendsEachRecordOnce(t *testing.T) {
 	}
 }
 
+// A record that is not to come may come, and one of which nobody knows, too: verify reads
+// for --wait, not only until the promised ones are there.
+func TestVerifyWaitsForWhatWasNotPromised(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	for _, c := range []struct {
+		says  string
+		reply func(http.ResponseWriter)
+		there func(*Report) int
+	}{
+		{"no", func(w http.ResponseWriter) { reply(w, 503, "no") }, func(r *Report) int { return r.UntrueNo }},
+		{"unknown", func(w http.ResponseWriter) { reply(w, 504, "unknown") }, func(r *Report) int { return r.Unknown.There }},
+		{"an error that says nothing", func(w http.ResponseWriter) { w.WriteHeader(502) }, func(r *Report) int { return r.Failed.There }},
+		{"no reply", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, func(r *Report) int { return r.NoReply.There }},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			held := make(chan *kgo.Record, 8)
+			g := k.gateway(withTheFifth(func(w http.ResponseWriter, r *request, _ func(...*kgo.Record)) {
+				held <- r.record()
+				c.reply(w)
+			}))
+			o := k.options(g.URL)
+			o.Connections, o.Wait = 1, patience
+			producer := k.client()
+			o.Progress = func(p Progress) {
+				if p.Reading && p.Missing == cap(held) { // all others are found
+					for len(held) > 0 {
+						producer.Produce(context.Background(), <-held, nil)
+					}
+				}
+			}
+			if r := mustRun(t, o); c.there(r) != 8 || r.OK != (r.UntrueNo == 0) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 // late is a run whose records, answered with 202, arrive only when the topic's ends have
 // been asked for and the wait is over: now produces them then.
 func (k *cluster) late(now func(records []*kgo.Record)) *Report {
@@ -641,7 +679,9 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 	t.Run("nothing is promised", func(t *testing.T) {
 		t.Parallel()
 		g := k.gateway(func(w http.ResponseWriter, _ *request, _ func(...*kgo.Record)) { w.WriteHeader(404) })
-		_, err := Run(context.Background(), context.Background(), k.options(g.URL))
+		o := k.options(g.URL)
+		o.Wait = time.Hour // which nothing that comes could be worth
+		_, err := Run(context.Background(), context.Background(), o)
 		if err == nil || !strings.Contains(err.Error(), "of 100 records none was promised; the replies are 100 × 404") {
 			t.Errorf("%v", err)
 		}
