@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -35,6 +37,7 @@ type topic struct {
 	mechanism  string
 	next       map[int32]int64 // by partition, the offset to go on with
 	partitions int
+	brokers    []kafka.BrokerMetadata
 }
 
 // openTopic connects to the cluster, and returns when it is known that the topic can be
@@ -66,6 +69,9 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	if err = t.reach(ctx); err == nil {
+		err = t.keepsAll(ctx)
+	}
+	if err == nil {
 		err = t.canBeRead(ctx)
 	}
 	if err != nil {
@@ -98,6 +104,28 @@ func (t *topic) reach(ctx context.Context) error {
 	}
 }
 
+// keepsAll asks whether the topic is compacted. Where the credentials may not know, or the
+// cluster does not answer that, it is not taken for one.
+func (t *topic) keepsAll(ctx context.Context) error {
+	admin, err := kafka.NewAdminClientFromConsumer(t.consumer)
+	if err != nil {
+		return nil
+	}
+	defer admin.Close()
+	ctx, cancel := context.WithTimeout(ctx, askMillis*time.Millisecond)
+	defer cancel()
+	// librdkafka would wait for a controller that is none of the brokers, as dev's is.
+	controller, err := admin.ControllerID(ctx)
+	if err != nil || !slices.ContainsFunc(t.brokers, func(b kafka.BrokerMetadata) bool { return b.ID == controller }) {
+		return nil
+	}
+	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: t.name}})
+	if err == nil && len(results) == 1 && strings.Contains(results[0].Config["cleanup.policy"].Value, "compact") {
+		return fmt.Errorf("the topic %q is compacted: Kafka itself removes records of it; verify a topic with cleanup.policy=delete", t.name)
+	}
+	return nil
+}
+
 // noTopicError is an answer of the cluster's that no patience mends.
 type noTopicError struct{ text string }
 
@@ -122,7 +150,7 @@ func (t *topic) find() error {
 	case len(found.Partitions) == 0:
 		return errors.New("the topic has no partitions yet")
 	}
-	t.partitions = len(found.Partitions)
+	t.partitions, t.brokers = len(found.Partitions), m.Brokers
 	return nil
 }
 

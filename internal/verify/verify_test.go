@@ -649,6 +649,11 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 				"sasl.mechanisms": "PLAIN", "sasl.username": user, "sasl.password": password}
 		}
 	}
+	for name, policy := range map[string]string{"compacted": "compact", "both": "compact,delete"} {
+		if err := k.CreateTopic(name, 1, map[string]string{"cleanup.policy": policy}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cases := []struct {
 		says   string
 		change func(*Options)
@@ -660,6 +665,8 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 		{"no such topic", func(o *Options) { o.Topic = "order" }, `there is no topic "order", and verify creates none`},
 		{"a wrong password", login("root", "wrong"), "the cluster refuses the log-in; wrong user or password: "},
 		{"a user without rights", login("alice", "wonder"), `the credentials may not see the topic "orders", or there is none of this name; verify needs READ on it`},
+		{"a compacted topic", func(o *Options) { o.Topic = "compacted" }, `the topic "compacted" is compacted: Kafka itself removes records of it; verify a topic with cleanup.policy=delete`},
+		{"a topic that is also compacted", func(o *Options) { o.Topic = "both" }, `the topic "both" is compacted: `},
 		{"a property that contradicts another", func(o *Options) {
 			o.Properties["session.timeout.ms"] = "1"
 			o.Properties["heartbeat.interval.ms"] = "x"
@@ -686,6 +693,28 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// To describe a topic's configuration is a right that verify does not need.
+func TestVerifyJudgesWithoutTheTopicsConfiguration(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	var asked atomic.Int32
+	k.ControlKey(int16(kmsg.DescribeConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		asked.Add(1)
+		refused := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, of := range req.(*kmsg.DescribeConfigsRequest).Resources {
+			r := kmsg.NewDescribeConfigsResponseResource()
+			r.ResourceType, r.ResourceName, r.ErrorCode = of.ResourceType, of.ResourceName, kerr.TopicAuthorizationFailed.Code
+			refused.Resources = append(refused.Resources, r)
+		}
+		return refused, nil, true
+	})
+	g := k.gateway(honest)
+	if r := mustRun(t, k.options(g.URL)); !r.OK || asked.Load() != 1 {
+		t.Errorf("asked %d times: %+v", asked.Load(), r)
+	}
 }
 
 func TestOptionsThatMakeNoSenseAreNamed(t *testing.T) {
