@@ -50,7 +50,7 @@ func readVerifyOptions(env environment) (o verifyOptions, err error) {
 	fs.StringVar(&o.Body, "body", verify.ValueMark, "the request's body, a `text` around a record: "+verify.ValueMark+" is its JSON, "+verify.KeyMark+" its key")
 	fs.Func("header", "a `header` of each request, 'Name: value'; again for each; it may have "+verify.KeyMark+" and "+verify.ValueMark, o.addHeader)
 	fs.DurationVar(&o.Timeout, "timeout", 60*time.Second, "how long a reply may take")
-	fs.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last reply a promised record may take to be in the topic")
+	fs.DurationVar(&o.Wait, "wait", 30*time.Second, "how long after the last reply a record may take to be in the topic")
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references of --config are looked up")
 	fs.StringVar(&o.secretsEnv, "secrets-env", secrets.DefaultNames, "the variables, a `list`, that $env:// references of --config may name")
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object")
@@ -215,7 +215,7 @@ func (l *statusLine) show(p verify.Progress) {
 	}
 	text := bar + fmt.Sprintf("%d%s records sent, %d without a 2xx, %s", p.Sent, of, p.Errors, p.Took.Round(time.Second))
 	if p.Reading {
-		text = fmt.Sprintf("%d records sent, reading the topic: %d promised ones are not found yet", p.Sent, p.Missing)
+		text = fmt.Sprintf("%d records sent, reading the topic: %d are not found yet", p.Sent, p.Missing)
 	}
 	fmt.Fprint(l.w, clearLine, text)
 }

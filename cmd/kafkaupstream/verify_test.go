@@ -232,7 +232,7 @@ func TestProgressIsForTerminals(t *testing.T) {
 	l.show(verify.Progress{Sent: 20, Records: 20, Reading: true, Missing: 3})
 	l.clear()
 	want := clearLine + "[##########..........] 10 of 20 records sent, 1 without a 2xx, 1s" + clearLine + "7 records sent, 0 without a 2xx, 1s" +
-		clearLine + "[####################] 20 of 20 records sent, 0 without a 2xx, 1s" + clearLine + "20 records sent, reading the topic: 3 promised ones are not found yet" + clearLine
+		clearLine + "[####################] 20 of 20 records sent, 0 without a 2xx, 1s" + clearLine + "20 records sent, reading the topic: 3 are not found yet" + clearLine
 	if b.String() != want {
 		t.Errorf("got  %q\nwant %q", &b, want)
 	}

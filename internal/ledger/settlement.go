@@ -42,7 +42,8 @@ type Settlement struct {
 	index   [][]int32 // by key and number: the entry, counted from 1; 0: none
 	first   []Place   // by entry, the first of its places
 	copies  []copied  // all others
-	missing int
+	absent  int       // entries whose record has not been shown
+	missing int       // of those, the promised ones
 
 	foreign, altered, wrapped int
 }
@@ -51,7 +52,7 @@ type Settlement struct {
 // known only if it lies there byte for byte, under its key; else also where a gateway has
 // written its JSON in another way, or put it into something else.
 func NewSettlement(run Run, entries []Entry, exact bool) *Settlement {
-	s := &Settlement{run: run, exact: exact, entries: entries, first: make([]Place, len(entries))}
+	s := &Settlement{run: run, exact: exact, entries: entries, first: make([]Place, len(entries)), absent: len(entries)}
 	for i := range entries {
 		e := &entries[i]
 		s.index = grown(s.index, int(e.Key))
@@ -82,6 +83,9 @@ func (s *Settlement) find(i ID) int {
 
 // Missing is how many promised records have not been shown yet.
 func (s *Settlement) Missing() int { return s.missing }
+
+// Absent is how many records of any kind have not been shown yet.
+func (s *Settlement) Absent() int { return s.absent }
 
 // Read looks at a record of the topic.
 func (s *Settlement) Read(r Record) {
@@ -142,6 +146,7 @@ func (s *Settlement) enter(n int, at Place) {
 	first := &s.first[n]
 	if !first.there {
 		*first = at
+		s.absent--
 		if s.entries[n].Outcome().Promised() {
 			s.missing--
 		}

@@ -85,11 +85,11 @@ func TestSettlementDoesNotDependOnTheOrderOfReading(t *testing.T) {
 func TestSettlementKnowsWhatIsMissing(t *testing.T) {
 	s := NewSettlement(run, []Entry{told(1, 200, "yes"), told(2, 202, "pending"), told(3, 503, "no"), told(4, 0, "")}, false)
 	for _, step := range []struct {
-		read    Record
-		missing int
-	}{{written(3, 1), 2}, {written(1, 2), 1}, {written(1, 3), 1}, {written(2, 4), 0}, {written(4, 5), 0}} {
-		if s.Read(step.read); s.Missing() != step.missing {
-			t.Errorf("%d missing, want %d", s.Missing(), step.missing)
+		read            Record
+		missing, absent int
+	}{{written(3, 1), 2, 3}, {written(1, 2), 1, 2}, {written(1, 3), 1, 2}, {written(2, 4), 0, 1}, {written(4, 5), 0, 0}} {
+		if s.Read(step.read); s.Missing() != step.missing || s.Absent() != step.absent {
+			t.Errorf("%d missing, want %d; %d absent, want %d", s.Missing(), step.missing, s.Absent(), step.absent)
 		}
 	}
 }

@@ -172,6 +172,9 @@ func (l *load) request(ctx context.Context, e *ledger.Entry) (*http.Request, err
 	if err != nil {
 		return nil, err
 	}
+	// Without it net/http repeats no request. It would, when a connection breaks and the
+	// headers have an Idempotency-Key, and the gateway be charged with the second record.
+	req.GetBody = nil
 	req.Header.Set("content-type", "application/json")
 	req.Header.Set("user-agent", "kafkaupstream-verify")
 	for _, h := range l.Headers {

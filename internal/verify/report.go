@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ type Latency struct {
 // Report is what a run came to. The records' names are "KEY number N".
 type Report struct {
 	Run   string `json:"run"`
-	URL   string `json:"url"`
+	URL   string `json:"url"` // scheme, host and path
 	Topic string `json:"topic"`
 	OK    bool   `json:"ok"` // there were promises, and none was broken
 	// Violations are the promises that were broken, a line each, with examples.
@@ -69,7 +70,7 @@ type Report struct {
 func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Duration, a *ledger.Account) *Report {
 	fate := func(of ledger.Outcome) Fate { return Fate{a.Found[of], a.Absent[of]} }
 	r := &Report{
-		Run: string(run), URL: o.URL, Topic: o.Topic,
+		Run: string(run), URL: publicURL(o.URL), Topic: o.Topic,
 		Violations: a.Violations(ledger.Terms{Shared: true}),
 		Records:    len(entries), Seconds: rounded(took.Seconds()), Statuses: map[string]int{},
 		Acknowledged: a.Replies[ledger.Acknowledged], OnDisk: a.Replies[ledger.Kept],
@@ -97,6 +98,17 @@ func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Dur
 	}
 	r.Latency = latencies(waits)
 	return r
+}
+
+// publicURL is a URL without what can be a secret: scheme, host and path.
+func publicURL(raw string) string {
+	mark := url.PathEscape(KeyMark) // as it stands in a path
+	u, err := url.Parse(strings.ReplaceAll(raw, KeyMark, mark))
+	if err != nil {
+		return "" // to which nothing was sent
+	}
+	public := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	return strings.ReplaceAll(public.String(), mark, KeyMark)
 }
 
 // judged reports whether there was anything to judge.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -35,6 +37,7 @@ type topic struct {
 	mechanism  string
 	next       map[int32]int64 // by partition, the offset to go on with
 	partitions int
+	brokers    []kafka.BrokerMetadata
 }
 
 // openTopic connects to the cluster, and returns when it is known that the topic can be
@@ -66,6 +69,9 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	if err = t.reach(ctx); err == nil {
+		err = t.keepsAll(ctx)
+	}
+	if err == nil {
 		err = t.canBeRead(ctx)
 	}
 	if err != nil {
@@ -98,6 +104,28 @@ func (t *topic) reach(ctx context.Context) error {
 	}
 }
 
+// keepsAll asks whether the topic is compacted. Where the credentials may not know, or the
+// cluster does not answer that, it is not taken for one.
+func (t *topic) keepsAll(ctx context.Context) error {
+	admin, err := kafka.NewAdminClientFromConsumer(t.consumer)
+	if err != nil {
+		return nil
+	}
+	defer admin.Close()
+	ctx, cancel := context.WithTimeout(ctx, askMillis*time.Millisecond)
+	defer cancel()
+	// librdkafka would wait for a controller that is none of the brokers, as dev's is.
+	controller, err := admin.ControllerID(ctx)
+	if err != nil || !slices.ContainsFunc(t.brokers, func(b kafka.BrokerMetadata) bool { return b.ID == controller }) {
+		return nil
+	}
+	results, err := admin.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: t.name}})
+	if err == nil && len(results) == 1 && strings.Contains(results[0].Config["cleanup.policy"].Value, "compact") {
+		return fmt.Errorf("the topic %q is compacted: Kafka itself removes records of it; verify a topic with cleanup.policy=delete", t.name)
+	}
+	return nil
+}
+
 // noTopicError is an answer of the cluster's that no patience mends.
 type noTopicError struct{ text string }
 
@@ -122,7 +150,7 @@ func (t *topic) find() error {
 	case len(found.Partitions) == 0:
 		return errors.New("the topic has no partitions yet")
 	}
-	t.partitions = len(found.Partitions)
+	t.partitions, t.brokers = len(found.Partitions), m.Brokers
 	return nil
 }
 
@@ -209,11 +237,28 @@ func (t *topic) poll(millis int) (kafka.Event, error) {
 }
 
 // settle shows the settlement all that the topic has by now, and then, for the wait at
-// most, what comes of the promised records that are missing. It calls look now and then.
+// most, what comes of the records that are not there, promised or not. It calls look now
+// and then.
 func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Duration, look func()) error {
 	until := time.Now().Add(wait)
+	found := func() bool { return s.Absent() == 0 }
+	err := t.readOn(ctx, s, max(wait, readStall), look, func() bool { return found() || time.Now().After(until) })
+	if err == nil && !found() {
+		// What has come since the ends were asked for, which a long reading leaves unread,
+		// and what is in partitions that are new.
+		err = t.readOn(ctx, s, readStall, look, func() bool { return true })
+	}
+	if err != nil {
+		return err
+	}
+	return t.open(s)
+}
+
+// readOn reads to where the partitions end now, and further until it is enough. The cluster
+// may take as long as the patience to say where that is.
+func (t *topic) readOn(ctx context.Context, s *ledger.Settlement, patience time.Duration, look func(), enough func() bool) error {
 	known := map[int32]int64{}
-	limited, cancel := context.WithTimeout(ctx, max(wait, readStall))
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := t.grow(limited, known); err != nil {
 		return err
@@ -238,8 +283,8 @@ func (t *topic) settle(ctx context.Context, s *ledger.Settlement, wait time.Dura
 			return fmt.Errorf("partition %d of the topic %q cannot be read to its end: nothing has come for %v at offset %d of %d; %s",
 				behind, t.name, readStall, t.next[behind], known[behind], t.complaints.Why(t.mechanism))
 		}
-		if behind < 0 && (s.Missing() == 0 || time.Now().After(until)) {
-			return t.open(s)
+		if behind < 0 && enough() {
+			return nil
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +30,8 @@ type Options struct {
 	// Connections is how many requests are under way at a time, Keys how many keys the records
 	// have, Size about how many bytes a record's value has.
 	Connections, Keys, Size int
-	// Timeout is how long a reply may take, Wait how long after the last reply a promised
-	// record may take to be in the topic.
+	// Timeout is how long a reply may take, Wait how long after the last reply a record may
+	// take to be in the topic.
 	Timeout, Wait time.Duration
 	// Progress is called now and then, until Run returns; nil for nobody.
 	Progress func(Progress)
@@ -42,7 +43,7 @@ type Progress struct {
 	Records      int           // to be sent; 0: not known
 	Took         time.Duration // since the first record
 	Reading      bool          // all are sent, and the topic is read
-	Missing      int           // promised records that have not been found yet
+	Missing      int           // records that have not been found yet
 }
 
 // Limits of the options.
@@ -124,11 +125,15 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 	}
 	s := ledger.NewSettlement(run, entries, false)
 	var told time.Time
-	err = t.settle(ctx, s, o.Wait, func() {
+	wait := o.Wait
+	if !slices.ContainsFunc(entries, said) {
+		wait = 0
+	}
+	err = t.settle(ctx, s, wait, func() {
 		if o.Progress != nil && time.Since(told) >= progressInterval {
 			told = time.Now()
 			p := l.progress(began)
-			p.Reading, p.Missing = true, s.Missing()
+			p.Reading, p.Missing = true, s.Absent()
 			o.Progress(p)
 		}
 	})
@@ -140,6 +145,12 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 		return r, fmt.Errorf("the run cannot be judged: of %d records none was promised; the replies are %s", r.Records, statuses(r.Statuses))
 	}
 	return r, nil
+}
+
+// said reports whether a reply says that its record is in the topic, or that it is not.
+func said(e ledger.Entry) bool {
+	o := e.Outcome()
+	return o.Promised() || o == ledger.Refused
 }
 
 func newRun() ledger.Run {

@@ -25,7 +25,8 @@ import (
 
 type cluster struct {
 	*kfake.Cluster
-	t *testing.T
+	t        *testing.T
+	changing atomic.Bool // the test itself changes the cluster
 }
 
 const partitions = 3
@@ -37,13 +38,16 @@ func startKafka(t *testing.T, opts ...kfake.Opt) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	k := &cluster{Cluster: c, t: t}
 	for _, changing := range []kmsg.Request{
 		&kmsg.CreateTopicsRequest{}, &kmsg.DeleteTopicsRequest{}, &kmsg.CreatePartitionsRequest{}, &kmsg.AlterConfigsRequest{}, &kmsg.IncrementalAlterConfigsRequest{},
 		&kmsg.DeleteRecordsRequest{}, &kmsg.JoinGroupRequest{}, &kmsg.ConsumerGroupHeartbeatRequest{}, &kmsg.OffsetCommitRequest{}, &kmsg.DeleteGroupsRequest{},
 	} {
 		c.ControlKey(changing.Key(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			c.KeepControl()
-			t.Errorf("verify touches the cluster: %T", req)
+			if !k.changing.Load() {
+				t.Errorf("verify touches the cluster: %T", req)
+			}
 			return nil, nil, false
 		})
 	}
@@ -54,7 +58,7 @@ func startKafka(t *testing.T, opts ...kfake.Opt) *cluster {
 		}
 		return nil, nil, false
 	})
-	return &cluster{Cluster: c, t: t}
+	return k
 }
 
 func (k *cluster) brokers() string { return strings.Join(k.ListenAddrs(), ",") }
@@ -341,6 +345,132 @@ func TestVerifyWaitsForWhatWasPromised(t *testing.T) {
 	}
 }
 
+// net/http repeats a request by itself where the connection breaks and a header says that
+// it is idempotent. What a gateway then gets twice would be counted as its duplicate.
+func TestVerifySendsEachRecordOnce(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	for _, header := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		t.Run(header, func(t *testing.T) {
+			g := k.gateway(withTheFifth(func(_ http.ResponseWriter, r *request, produce func(...*kgo.Record)) {
+				produce(r.record())
+				panic(http.ErrAbortHandler)
+			}))
+			o := k.options(g.URL)
+			o.Connections, o.Headers = 1, []Header{{header, ValueMark}}
+			if r := mustRun(t, o); !r.OK || r.NoReply.There != 8 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// A record that is not to come may come, and one of which nobody knows, too: verify reads
+// for --wait, not only until the promised ones are there.
+func TestVerifyWaitsForWhatWasNotPromised(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	for _, c := range []struct {
+		says  string
+		reply func(http.ResponseWriter)
+		there func(*Report) int
+	}{
+		{"no", func(w http.ResponseWriter) { reply(w, 503, "no") }, func(r *Report) int { return r.UntrueNo }},
+		{"unknown", func(w http.ResponseWriter) { reply(w, 504, "unknown") }, func(r *Report) int { return r.Unknown.There }},
+		{"an error that says nothing", func(w http.ResponseWriter) { w.WriteHeader(502) }, func(r *Report) int { return r.Failed.There }},
+		{"no reply", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, func(r *Report) int { return r.NoReply.There }},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			held := make(chan *kgo.Record, 8)
+			g := k.gateway(withTheFifth(func(w http.ResponseWriter, r *request, _ func(...*kgo.Record)) {
+				held <- r.record()
+				c.reply(w)
+			}))
+			o := k.options(g.URL)
+			o.Connections, o.Wait = 1, patience
+			producer := k.client()
+			o.Progress = func(p Progress) {
+				if p.Reading && p.Missing == cap(held) { // all others are found
+					for len(held) > 0 {
+						producer.Produce(context.Background(), <-held, nil)
+					}
+				}
+			}
+			if r := mustRun(t, o); c.there(r) != 8 || r.OK != (r.UntrueNo == 0) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// late is a run whose records, answered with 202, arrive only when the topic's ends have
+// been asked for and the wait is over: now produces them then.
+func (k *cluster) late(now func(records []*kgo.Record)) *Report {
+	k.t.Helper()
+	records := make(chan *kgo.Record, 8)
+	g := k.gateway(func(w http.ResponseWriter, r *request, _ func(...*kgo.Record)) {
+		records <- r.record()
+		reply(w, 202, "pending", "receipt", `"r"`)
+	})
+	o := k.options(g.URL)
+	o.Records = cap(records)
+	var once sync.Once
+	o.Progress = func(p Progress) {
+		if p.Reading {
+			once.Do(func() {
+				close(records)
+				var all []*kgo.Record
+				for r := range records {
+					all = append(all, r)
+				}
+				now(all)
+			})
+		}
+	}
+	return mustRun(k.t, o)
+}
+
+// To read what others have written can take longer than --wait.
+func TestVerifyFindsWhatArrivesWhileItReads(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	producer := k.client()
+	r := k.late(func(records []*kgo.Record) {
+		if err := producer.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+			t.Error(err)
+		}
+	})
+	if !r.OK || r.OnDisk != 8 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestVerifyReadsPartitionsThatAreAddedWhileItReads(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	r := k.late(func(records []*kgo.Record) {
+		topic := kmsg.NewCreatePartitionsRequestTopic()
+		topic.Topic, topic.Count = "orders", partitions+1
+		more := kmsg.NewPtrCreatePartitionsRequest()
+		more.Topics = append(more.Topics, topic)
+		producer := k.client()
+		k.changing.Store(true)
+		if _, err := more.RequestWith(context.Background(), producer); err != nil {
+			t.Error(err)
+		}
+		k.changing.Store(false)
+		for _, record := range records {
+			record.Partition = partitions
+		}
+		if err := producer.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+			t.Error(err)
+		}
+	})
+	if !r.OK || r.OnDisk != 8 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestVerifyDoesNotCallLostWhatATransactionHides(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
@@ -392,6 +522,30 @@ func TestVerifySendsWhatItIsTold(t *testing.T) {
 	o.Headers = []Header{{"content-type", "application/vnd.kafka.json.v2+json"}, {"X-Key", "{key}"}, {"Host", "gateway.example"}}
 	if r := mustRun(t, o); !r.OK || r.Accepted != 100 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Reports are kept and sent around; a log-in of the URL is not for them.
+func TestVerifyReportsTheURLWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	asked := make(chan *http.Request, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { asked <- req }))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	o := k.options("http://alice:wonder@" + host + "/topics/a%2Fb/{key}?apikey=sesame#open")
+	o.Records = 1
+	r := mustRun(t, o)
+	if want := server.URL + "/topics/a%2Fb/{key}"; r.URL != want {
+		t.Errorf("url %q, want %q", r.URL, want)
+	}
+	var text strings.Builder
+	if r.Print(&text) != nil || !strings.Contains(text.String(), "to "+r.URL+", topic") {
+		t.Errorf("%s", &text)
+	}
+	req := <-asked // which has them
+	if user, password, _ := req.BasicAuth(); user != "alice" || password != "wonder" || req.URL.RawQuery != "apikey=sesame" {
+		t.Errorf("%s %s %s", req.URL, user, password)
 	}
 }
 
@@ -495,6 +649,11 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 				"sasl.mechanisms": "PLAIN", "sasl.username": user, "sasl.password": password}
 		}
 	}
+	for name, policy := range map[string]string{"compacted": "compact", "both": "compact,delete"} {
+		if err := k.CreateTopic(name, 1, map[string]string{"cleanup.policy": policy}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cases := []struct {
 		says   string
 		change func(*Options)
@@ -506,6 +665,8 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 		{"no such topic", func(o *Options) { o.Topic = "order" }, `there is no topic "order", and verify creates none`},
 		{"a wrong password", login("root", "wrong"), "the cluster refuses the log-in; wrong user or password: "},
 		{"a user without rights", login("alice", "wonder"), `the credentials may not see the topic "orders", or there is none of this name; verify needs READ on it`},
+		{"a compacted topic", func(o *Options) { o.Topic = "compacted" }, `the topic "compacted" is compacted: Kafka itself removes records of it; verify a topic with cleanup.policy=delete`},
+		{"a topic that is also compacted", func(o *Options) { o.Topic = "both" }, `the topic "both" is compacted: `},
 		{"a property that contradicts another", func(o *Options) {
 			o.Properties["session.timeout.ms"] = "1"
 			o.Properties["heartbeat.interval.ms"] = "x"
@@ -525,11 +686,35 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 	t.Run("nothing is promised", func(t *testing.T) {
 		t.Parallel()
 		g := k.gateway(func(w http.ResponseWriter, _ *request, _ func(...*kgo.Record)) { w.WriteHeader(404) })
-		_, err := Run(context.Background(), context.Background(), k.options(g.URL))
+		o := k.options(g.URL)
+		o.Wait = time.Hour // which nothing that comes could be worth
+		_, err := Run(context.Background(), context.Background(), o)
 		if err == nil || !strings.Contains(err.Error(), "of 100 records none was promised; the replies are 100 × 404") {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// To describe a topic's configuration is a right that verify does not need.
+func TestVerifyJudgesWithoutTheTopicsConfiguration(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	var asked atomic.Int32
+	k.ControlKey(int16(kmsg.DescribeConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		asked.Add(1)
+		refused := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, of := range req.(*kmsg.DescribeConfigsRequest).Resources {
+			r := kmsg.NewDescribeConfigsResponseResource()
+			r.ResourceType, r.ResourceName, r.ErrorCode = of.ResourceType, of.ResourceName, kerr.TopicAuthorizationFailed.Code
+			refused.Resources = append(refused.Resources, r)
+		}
+		return refused, nil, true
+	})
+	g := k.gateway(honest)
+	if r := mustRun(t, k.options(g.URL)); !r.OK || asked.Load() != 1 {
+		t.Errorf("asked %d times: %+v", asked.Load(), r)
+	}
 }
 
 func TestOptionsThatMakeNoSenseAreNamed(t *testing.T) {
