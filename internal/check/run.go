@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
-	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 )
 
@@ -141,10 +140,7 @@ func literals(props kafkaconf.Properties) kafkaconf.Properties {
 
 // registries reads what schema registries need before they are asked. Kafka can be looked at without them.
 func (w *way) registries(ctx context.Context) {
-	for _, s := range []*routeconf.Schema{w.config.Route.Schema, w.config.Route.Registry, w.config.Route.KeySchema} {
-		if s == nil || s.Registry == nil {
-			continue
-		}
+	for _, s := range w.config.Route.OfRegistries() {
 		w.step(ctx, "registry", s.Path, func(context.Context) outcome {
 			if err := s.Registry.Resolving(w.opts.Resolve).CanAsk(); err != nil {
 				return fail("%v", err)

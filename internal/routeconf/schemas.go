@@ -28,6 +28,16 @@ type Schema struct {
 // Binary reports whether what is produced is no JSON.
 func (s *Schema) Binary() bool { return s.Name.Format != schema.JSONSchema }
 
+// OfRegistries are the route's schemas that a registry has.
+func (r *Route) OfRegistries() (all []*Schema) {
+	for _, s := range []*Schema{r.Schema, r.Registry, r.KeySchema} {
+		if s != nil && s.Registry != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // schemaKeys is the table of the keys below schema and key_schema.
 var schemaKeys = table{
 	{Key{

@@ -404,8 +404,8 @@ func TestVerifyWaitsForWhatWasNotPromised(t *testing.T) {
 }
 
 // late is a run whose records, answered with 202, arrive only when the topic's ends have
-// been asked for and the wait is over: now produces them then.
-func (k *cluster) late(now func(records []*kgo.Record)) *Report {
+// been asked for and the wait is over: now produces them then. They are to be found.
+func (k *cluster) late(now func(records []*kgo.Record)) {
 	k.t.Helper()
 	records := make(chan *kgo.Record, 8)
 	g := k.gateway(func(w http.ResponseWriter, r *request, _ func(...*kgo.Record)) {
@@ -427,7 +427,9 @@ func (k *cluster) late(now func(records []*kgo.Record)) *Report {
 			})
 		}
 	}
-	return mustRun(k.t, o)
+	if r := mustRun(k.t, o); !r.OK || r.OnDisk != 8 {
+		k.t.Errorf("%+v", r)
+	}
 }
 
 // To read what others have written can take longer than --wait.
@@ -435,20 +437,17 @@ func TestVerifyFindsWhatArrivesWhileItReads(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
 	producer := k.client()
-	r := k.late(func(records []*kgo.Record) {
+	k.late(func(records []*kgo.Record) {
 		if err := producer.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 			t.Error(err)
 		}
 	})
-	if !r.OK || r.OnDisk != 8 {
-		t.Errorf("%+v", r)
-	}
 }
 
 func TestVerifyReadsPartitionsThatAreAddedWhileItReads(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
-	r := k.late(func(records []*kgo.Record) {
+	k.late(func(records []*kgo.Record) {
 		topic := kmsg.NewCreatePartitionsRequestTopic()
 		topic.Topic, topic.Count = "orders", partitions+1
 		more := kmsg.NewPtrCreatePartitionsRequest()
@@ -466,9 +465,6 @@ func TestVerifyReadsPartitionsThatAreAddedWhileItReads(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if !r.OK || r.OnDisk != 8 {
-		t.Errorf("%+v", r)
-	}
 }
 
 func TestVerifyDoesNotCallLostWhatATransactionHides(t *testing.T) {

@@ -100,7 +100,7 @@ func (r *Served) event(req Request, event *cloudevents.Event, w *work) *Reply {
 	return r.add(req, w, d, isJSON)
 }
 
-// isEventHeader reports whether a record's header says something of an event.
+// isEventHeader reports whether a record header is one that a CloudEvent sets.
 func isEventHeader(name string) bool { return strings.HasPrefix(name, "ce_") || name == "content-type" }
 
 // handshake answers a sender of CloudEvents that asks whether it may deliver them (the HTTP 1.1 Web Hooks specification,

@@ -99,8 +99,8 @@ func (h *Handler) Refusals(r *routeconf.Route) (all []routeconf.Problem) {
 	if r.Idempotency != nil && h.opts.Idempotency == nil {
 		all = append(all, routeconf.Problem{Path: "idempotency", Message: "idempotency is not available in this program"})
 	}
-	for _, s := range []*routeconf.Schema{r.Schema, r.Registry, r.KeySchema} {
-		if s != nil && s.Registry != nil && h.opts.Schemas == nil {
+	if h.opts.Schemas == nil {
+		for _, s := range r.OfRegistries() {
 			all = append(all, routeconf.Problem{Path: s.Path + ".registry", Message: "schema registries are not available in this program"})
 		}
 	}

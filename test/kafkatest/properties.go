@@ -61,7 +61,7 @@ func (c *Cluster) serverProperties(n *broker) []byte {
 		"log.dirs":                       n.dataDir(),
 		"auto.create.topics.enable":      fmt.Sprint(c.opts.AutoCreateTopics),
 
-		// Leaders move when a test says so, not five minutes later.
+		// Tests move leaders themselves; Kafka would move them back after five minutes.
 		"auto.leader.rebalance.enable": "false",
 
 		// A change of the metadata need not wait for company.

@@ -98,7 +98,7 @@ func (o *Operator) Drop(ctx context.Context, sel Selection) (Done, error) {
 		}
 		defer resume()
 	}
-	m := move{o: o, selected: s, pending: sel.Pending, state: spool.Dropped, most: sel.Records}
+	m := move{o: o, selected: s, pending: sel.Pending, state: spool.Dropped}
 	n, err := m.run(ctx)
 	return Done{Stream: s.ID, Records: n}, err
 }
@@ -122,7 +122,6 @@ type move struct {
 	pending bool            // they are still to be sent; the stream is paused
 	to      *durable.Stream // nil: nowhere
 	state   spool.State
-	most    *int64 // nil: no bound
 }
 
 const (
@@ -139,11 +138,7 @@ func (m *move) run(ctx context.Context) (done int64, err error) {
 		return m.take([]spool.Entry{*m.entry})
 	}
 	var after spool.Position
-	all := m.from.Pending()
-	if m.most != nil {
-		all = min(all, *m.most)
-	}
-	for done < all {
+	for all := m.count(); done < all; {
 		if err := m.o.interrupted(ctx); err != nil {
 			return done, err
 		}

@@ -19,7 +19,7 @@ type Selection struct {
 	Receipt string `json:"receipt,omitempty"`
 	// Pending means the records that are still to be sent, and not dead letters.
 	Pending bool `json:"pending,omitempty"`
-	// Records bounds how many, the oldest; nil: all that there are. Drop heeds it.
+	// Records bounds how many, the oldest; nil: all that there are. Find and Drop heed it.
 	Records *int64 `json:"records,omitempty"`
 }
 
@@ -88,7 +88,8 @@ func divide(name string) (base, ending string) {
 type selected struct {
 	durable.Stream
 	from  *spool.Stream // the records that are to be sent, or the dead letters
-	entry *spool.Entry  // nil: all of them
+	entry *spool.Entry  // nil: all of them, or the oldest of them
+	most  *int64        // nil: no bound
 }
 
 // in returns the records that are still to be sent, or the dead letters.
@@ -104,6 +105,9 @@ func (s selected) count() int64 {
 	if s.entry != nil {
 		return 1
 	}
+	if s.most != nil {
+		return min(s.from.Pending(), *s.most)
+	}
 	return s.from.Pending()
 }
 
@@ -113,7 +117,7 @@ func (o *Operator) find(sel Selection) (selected, error) {
 		if err != nil {
 			return selected{}, err
 		}
-		return selected{Stream: s, from: in(s, sel.Pending)}, nil
+		return selected{Stream: s, from: in(s, sel.Pending), most: sel.Records}, nil
 	}
 	found, pending, err := o.findReceipt(sel)
 	switch {
@@ -153,7 +157,7 @@ func (o *Operator) findReceipt(sel Selection) (found selected, pending bool, _ e
 	for _, s := range all {
 		for _, pending := range []bool{true, false} {
 			if at.Stream != nil && at.Stream == in(s, pending) {
-				return selected{s, at.Stream, &at.Entry}, pending, nil
+				return selected{Stream: s, from: at.Stream, entry: &at.Entry}, pending, nil
 			}
 		}
 	}
