@@ -41,11 +41,12 @@ lint: ## formatting, go.mod, vet, staticcheck (rules in staticcheck.conf), errch
 	  grep -q "$$f@" Makefile || { echo "$$f is not in DECODERS"; exit 1; }; \
 	done
 
-# Nothing in these runs beside anything else, and they take ten times as long with -race.
+# Twice as many packages at a time as there are processors: the longest wait for most of their time.
+# Nothing in those that run alone runs beside anything else, and they take ten times as long with -race.
 ALONE = ./utils ./internal/schema/guard
 
 unit: ## tests without a real broker, with the race detector where anything runs at the same time (as root on Linux, for mounts)
-	go test -race -skip HostileValuesCostLittle $$(go list ./... | grep -v -e /test/ $(ALONE:./%=-e /%$$))
+	go test -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) -race -skip HostileValuesCostLittle $$(go list ./... | grep -v -e /test/ $(ALONE:./%=-e /%$$))
 	go test $(ALONE)
 	go test -count=1 -run 'HostileValuesCostLittle' ./internal/schema
 	go test -count=1 -run 'BodiesOfEverySize' ./internal/extplugin # in full: a tenth with -race
@@ -57,14 +58,14 @@ fuzz: ## every decoder, FUZZTIME runs each
 
 # They build what they test: Go's cache does not see it change. The longest goes first, and chaos alone.
 kafka: ## tests against real Apache Kafka, of the command line, the scripts and the console, interop, and a short form of chaos (as root)
-	go test -count=1 -p 2 -timeout 30m ./test/kafka $$(go list ./test/... | grep -v /test/chaos)
+	go test -count=1 -p 3 -timeout 30m ./test/kafka $$(go list ./test/... | grep -v /test/chaos)
 	go test -count=1 -timeout 30m ./test/chaos
 
 interop: ## the neighbours' real software, and clients of the REST Proxy, installed from their registries, against real Kafka
 	go test -count=1 -timeout 10m ./test/interop
 
 chaos: ## the ledger under every fault in full: 20,000 records each, outages of 30 s (two hours; as root, for a tmpfs)
-	go test -count=1 -timeout 4h -v ./test/chaos -args -full -records=20000 -outage=30s
+	go test -count=1 -parallel 1 -timeout 4h -v ./test/chaos -args -full -records=20000 -outage=30s
 
 apisix: ## APISIX, etcd and Kafka in containers, reloads and a killed worker under load, judged by verify (needs docker)
 	examples/verify.sh

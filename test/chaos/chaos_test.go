@@ -33,6 +33,7 @@ var pairs = [][]int{{1, 2}, {2, 3}, {3, 1}, {1, 3}, {2, 1}, {3, 2}}
 const retried = `"timeout_ms":8000`
 
 func TestThreeBrokers(t *testing.T) {
+	t.Parallel()
 	behind := behindANetwork(t, kafkatest.Options{Nodes: 3})
 	direct := &ground{Cluster: behind.Cluster, nodes: 3}
 	direct.play(t, []scenario{

@@ -36,6 +36,7 @@ func behindANetwork(t *testing.T, options kafkatest.Options) *ground {
 }
 
 func TestBrokerBehindANetwork(t *testing.T) {
+	t.Parallel()
 	behindANetwork(t, kafkatest.Options{}).play(t, []scenario{
 		{fault: "connections are cut again and again", lasts: 2 * time.Second, strike: connectionsCut},
 		{fault: "connections fall silent", full: true, outages: 1, strike: connectionsStalled},
@@ -112,6 +113,7 @@ func spoolReadOnly(s *scene) {
 const user = "bob"
 
 func TestBrokerWithCredentials(t *testing.T) {
+	t.Parallel()
 	secrets := t.TempDir()
 	g := behindANetwork(t, kafkatest.Options{SASL: true})
 	g.user = user

@@ -21,6 +21,7 @@ import (
 // a key of its own under which it repeats what got no answer. Whatever becomes of the
 // network and of the runner, each is in Kafka whole, once and in order.
 func TestUnitsAreInKafkaWholeOnceAndInOrder(t *testing.T) {
+	t.Parallel()
 	g := behindANetwork(t, kafkatest.Options{})
 	l := &lane{t: t, mode: "units", topic: "units", runner: newRunner(t, nil)}
 	l.keep()

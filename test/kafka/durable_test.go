@@ -154,7 +154,7 @@ func TestDurableRouteWithoutASpoolIsInvalid(t *testing.T) {
 	a := startGateway(t, r.socket)
 	a.route("orders", conf("127.0.0.1:1", `"topic":"t","delivery":"durable"`))
 	a.post("orders", nil, "x").want(t, 500, "no")
-	if log := r.log.String(); !strings.Contains(log, "delivery: durable needs a directory to keep records in: --spool-dir") {
-		t.Errorf("the log says:\n%s", log)
-	}
+	await.True(t, "the log says why", func() bool {
+		return strings.Contains(r.log.String(), "delivery: durable needs a directory to keep records in: --spool-dir")
+	})
 }

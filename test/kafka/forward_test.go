@@ -40,6 +40,7 @@ func arrive(t *testing.T, k *kafkatest.Cluster, topic string, n int) []kafkatest
 
 // The first of these records becomes a dead letter half a minute after Kafka is back.
 func TestRecordsForTopicsThatAreMissingHoldNobodyElseUp(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{})
 	topic := topicOf(t, k, 1, nil)
 	a, deadLetters := durableRunner(t, bootstrap(k))
@@ -71,6 +72,7 @@ func TestRecordsForTopicsThatAreMissingHoldNobodyElseUp(t *testing.T) {
 }
 
 func TestTopicWithoutTheRightToWriteHoldsNobodyElseUp(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{SASL: true, Users: map[string]string{"bob": "bobs-password"}})
 	for _, topic := range []string{"open", "closed"} {
 		if err := k.CreateTopic(topic, 1, 1, nil); err != nil {
@@ -104,6 +106,7 @@ func TestTopicWithoutTheRightToWriteHoldsNobodyElseUp(t *testing.T) {
 var keyOf = [2]string{"a", "d"}
 
 func TestPartitionWithoutALeaderHoldsNothingElseUp(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
 	config := map[string]string{"min.insync.replicas": "1"}
 	if err := k.CreateTopicOn("half", [][]int{{3}, {1}}, config); err != nil {
@@ -164,6 +167,7 @@ func TestPartitionWithoutALeaderHoldsNothingElseUp(t *testing.T) {
 // Two of three nodes are needed to create a topic. Each of them knows its own
 // configuration, and that the topic is not there yet.
 func TestTopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3, AutoCreateTopics: true})
 	if err := k.CreateTopicOn("old", [][]int{{1}}, map[string]string{"min.insync.replicas": "1"}); err != nil {
 		t.Fatal(err)
@@ -191,6 +195,7 @@ func TestTopicThatIsJustBeingCreatedIsWaitedFor(t *testing.T) {
 }
 
 func TestRouteWhoseTopicHasNoLeaderHoldsNoOtherRouteUp(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
 	config := map[string]string{"min.insync.replicas": "1"}
 	if err := k.CreateTopicOn("gone", [][]int{{3}}, config); err != nil {

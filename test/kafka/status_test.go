@@ -149,6 +149,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestBrokerThatIsAway(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{})
 	if err := k.CreateTopic("t", 1, 1, nil); err != nil {
 		t.Fatal(err)
@@ -209,6 +210,7 @@ func TestBrokerThatIsAway(t *testing.T) {
 }
 
 func TestTooFewReplicas(t *testing.T) {
+	t.Parallel()
 	k := kafkatest.Run(t, kafkatest.Options{Nodes: 3})
 	if err := k.CreateTopicOn("t", [][]int{{1, 2, 3}}, map[string]string{"min.insync.replicas": "3"}); err != nil {
 		t.Fatal(err)
