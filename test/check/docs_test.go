@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 // TestExamplesOfCheckMdDoWhatTheySay runs each command of the page with the
@@ -15,10 +16,6 @@ import (
 func TestExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
 	const address = "127.0.0.1:9093"
 	k := kafka(t)
-	text, err := os.ReadFile("../../docs/check.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -31,24 +28,24 @@ func TestExamplesOfCheckMdDoWhatTheySay(t *testing.T) {
 	}
 	here := strings.NewReplacer(address, k.ListenerOf(1, "SECURE")).Replace
 	there := strings.NewReplacer(k.ListenerOf(1, "SECURE"), address).Replace
-	blocks := regexp.MustCompile("(?s)```(json|yaml|sh|)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
+	blocks := devtest.Document(t, "../../docs/check.md")
 	ran := 0
 	for i, b := range blocks {
-		switch b[1] {
+		switch b.Language {
 		case "json":
-			write("orders.json", here(b[2]))
+			write("orders.json", here(b.Text))
 		case "yaml":
-			write("apisix.yaml", b[2])
+			write("apisix.yaml", b.Text)
 		case "sh":
 			ran++
 			p, _ := program.Run(t, "/bin/bash", program.Options{
-				Args: []string{"-c", `PATH="$PWD:$PATH"; ` + b[2]}, Dir: dir, Env: []string{"KAFKA_PASSWORD=" + alicePassword},
+				Args: []string{"-c", `PATH="$PWD:$PATH"; ` + b.Text}, Dir: dir, Env: []string{"KAFKA_PASSWORD=" + alicePassword},
 			})
 			noSecrets(t, p)
-			want := blocks[i+1][2]
+			want := blocks[i+1].Text
 			pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(want), "…", "[^ ]+") + "\n$"
 			if got := there(p.Stdout.String() + p.Stderr.String()); !regexp.MustCompile(pattern).MatchString(got) {
-				t.Errorf("%s\nprints\n%s\nand not\n%s", b[2], got, want)
+				t.Errorf("%s\nprints\n%s\nand not\n%s", b.Text, got, want)
 			}
 		}
 	}

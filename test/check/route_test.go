@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,15 +80,14 @@ func bash(t *testing.T, command string, env ...string) (string, int) {
 // everything that is awkward to quote.
 func TestRouteCommandPrintsARoute(t *testing.T) {
 	d := devtest.Start(t, binary, program.Options{})
-	text, err := os.ReadFile("../../docs/routes.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	confs := []string{ordersConf}
-	for _, m := range regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+	for _, b := range devtest.Document(t, "../../docs/routes.md") {
+		if b.Language != "json" {
+			continue
+		}
 		// dev fills in the brokers that these leave out.
 		confs = append(confs, strings.NewReplacer(`"config": {}`, `"config": {"bootstrap.servers": "kafka:9092"}`,
-			`"kafka:///`, `"kafka://kafka:9092/`).Replace(m[1]))
+			`"kafka:///`, `"kafka://kafka:9092/`).Replace(b.Text))
 	}
 	if len(confs) < 10 {
 		t.Fatalf("%d configurations", len(confs))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kafkaupstream/kafkaupstream/test/cli/program"
+	"github.com/kafkaupstream/kafkaupstream/test/devtest"
 )
 
 // example is a section of docs/routes.md: a configuration, commands, and what they
@@ -18,22 +19,14 @@ type example struct {
 
 func examples(t *testing.T, path string) (found []example) {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	title := ""
-	blocks := regexp.MustCompile("(?ms)^(#+ [^\n]*)$|^```(json|sh|)\n(.*?)\n```$").FindAllStringSubmatch(string(text), -1)
-	for _, b := range blocks {
-		switch {
-		case b[1] != "":
-			title = strings.TrimLeft(b[1], "# ")
-		case b[2] == "json":
-			found = append(found, example{title: title, conf: b[3]})
-		case b[2] == "sh":
-			found[len(found)-1].commands = b[3]
-		default:
-			found[len(found)-1].want = b[3]
+	for _, b := range devtest.Document(t, path) {
+		switch b.Language {
+		case "json":
+			found = append(found, example{title: b.Section, conf: b.Text})
+		case "sh":
+			found[len(found)-1].commands = b.Text
+		case "":
+			found[len(found)-1].want = b.Text
 		}
 	}
 	return found

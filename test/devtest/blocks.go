@@ -6,25 +6,39 @@ import (
 	"testing"
 )
 
-var headingOrBlock = regexp.MustCompile("(?ms)^#+ ([^\n]*)$|^```[a-z]*\n(.*?)\n```$")
+// Block is what a document has between ``` and ```.
+type Block struct{ Section, Language, Text string }
 
-// Blocks are the texts between ``` in a section of a document, without its sections below.
-func Blocks(t testing.TB, path, heading string) (blocks []string) {
+var headingOrBlock = regexp.MustCompile("(?ms)^#+ ([^\n]*)$|^```([a-z]*)\n(.*?)\n```$")
+
+// Document is all blocks of a document. A section is the nearest heading above.
+func Document(t testing.TB, path string) (blocks []Block) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	within := false
+	section := ""
 	for _, m := range headingOrBlock.FindAllStringSubmatch(string(text), -1) {
 		if m[1] != "" {
-			within = m[1] == heading
-		} else if within {
-			blocks = append(blocks, m[2])
+			section = m[1]
+		} else {
+			blocks = append(blocks, Block{section, m[2], m[3]})
 		}
 	}
-	if blocks == nil {
+	return blocks
+}
+
+// Blocks are the texts of a section's blocks, without those of the sections below it.
+func Blocks(t testing.TB, path, heading string) (texts []string) {
+	t.Helper()
+	for _, b := range Document(t, path) {
+		if b.Section == heading {
+			texts = append(texts, b.Text)
+		}
+	}
+	if texts == nil {
 		t.Fatalf("%s has no section %q with a block", path, heading)
 	}
-	return blocks
+	return texts
 }
