@@ -156,6 +156,56 @@ func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	}
 }
 
+// withdraw takes a right to topic t away: requests of these kinds are refused for it.
+func (b *broker) withdraw(keys ...kmsg.Key) *kfake.FaultHandle {
+	return b.Fault(kfake.Fault{Keys: keys, Topic: "t", Err: kerr.TopicAuthorizationFailed, Count: -1})
+}
+
+func TestUnitOfATopicWithoutTheRightToWriteIsForbidden(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Transactional(t)
+	b.withdraw(kmsg.AddPartitionsToTxn)
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindForbidden), conn, "t", "1 2", durabletest.Patient)
+	g.WantUnit("committed", conn, "u", "3", durabletest.Patient)
+}
+
+// The units are on disk when the right is gone.
+func TestUnitsOfATopicWithoutARightHoldNoOtherTopicUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused []kmsg.Key
+		dead    int64 // otherwise they wait
+	}{
+		"to write": {[]kmsg.Key{kmsg.AddPartitionsToTxn}, 2},
+		"at all":   {[]kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Metadata, kmsg.OffsetFetch}, 2},
+		"to read":  {[]kmsg.Key{kmsg.TxnOffsetCommit}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			conn := b.Transactional(t)
+			g := startQueue(t, dir, Options{}).await()
+			g.WantUnit("committed", conn, "u", "0", durabletest.Patient)
+			g.Close()
+			g = startQueue(t, dir, Options{}).await()
+			away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1})
+			g.WantUnit("kept", conn, "t", "x", durabletest.Soon)
+			g.WantUnit("kept", conn, "u", "1", durabletest.Soon)
+			g.WantUnit("kept", conn, "t", "y", durabletest.Soon)
+			g.WantUnit("kept", conn, "u", "2", durabletest.Soon)
+			withdrawn := b.withdraw(c.refused...)
+			away.Remove()
+			if got := b.Committed(t, "u", 3); got != "0 1 2" {
+				t.Error(got)
+			}
+			await.True(t, "the units of t are dead letters or wait", func() bool {
+				return g.pending() == 2-c.dead && g.info(streamID(conn, DeadLetter)).DeadLetters == c.dead
+			})
+			withdrawn.Remove()
+			g.awaitEmpty()
+		})
+	}
+}
+
 func TestUnitsOfASuspendedStreamKeepTheirOrder(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
