@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -400,6 +402,65 @@ func TestUnitThatIsUnconfirmedIsFoundWhenItComesAgain(t *testing.T) {
 	}
 	g.first("committed", conn, 3, "3", durabletest.Patient)
 	if got := b.Committed(t, "t", 3); got != "1 2 3" {
+		t.Error(got)
+	}
+}
+
+// Its reply was not stored, and the next process cannot ask for the marks: answered that it is not in
+// Kafka, the client would send it as another one.
+func TestUnitThatComesAgainIsNotRefusedBeforeTheMarksAreKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault kfake.Fault
+		room  int64
+	}{
+		"without the right to the id":        {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed}, 0},
+		"without the right to the group":     {kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed}, 0},
+		"while Kafka is away, and disk full": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			conn := b.Transactional(t)
+			g := startQueue(t, dir, Options{}).await()
+			g.first("committed", conn, 1, "1", durabletest.Patient)
+			g.Close()
+			c.fault.Count = -1
+			fault := b.Fault(c.fault)
+			next := startQueue(t, dir, Options{MaxBytes: c.room}).await()
+			if got, _ := next.again(conn, 1, "1", 2*time.Second); got != "unconfirmed" {
+				t.Error(got)
+			}
+			fault.Remove()
+			if got, _ := next.again(conn, 1, "1", durabletest.Patient); got != "committed before" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// The disk takes the unit only when it comes again, while Kafka is away.
+func TestUnitThatIsUnconfirmedAndKeptWhenItComesAgainIsInKafkaOnce(t *testing.T) {
+	b, dir := startBroker(t), filepath.Join(t.TempDir(), "spool")
+	g := startQueue(t, dir, Options{unitWait: 300 * time.Millisecond}).await()
+	conn := b.Transactional(t)
+	g.first("committed", conn, 1, "1", durabletest.Patient)
+	answer := b.loseCommits(t, true)
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	g.first("unconfirmed", conn, 2, "2", time.Second)
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1})
+	g.first("kept", conn, 3, "3", durabletest.Soon)
+	if got, _ := g.again(conn, 2, "2", durabletest.Patient); got != "kept" {
+		t.Error(got)
+	}
+	answer()
+	away.Remove()
+	g.awaitEmpty()
+	g.first("committed", conn, 4, "4", durabletest.Patient)
+	if got := b.Committed(t, "t", 4); got != "1 2 3 4" {
 		t.Error(got)
 	}
 }

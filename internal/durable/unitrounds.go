@@ -140,7 +140,7 @@ func (f *unitForwarder) sendOne(disk *spool.Stream, e *spool.Entry, l *lane) *re
 			f.resolve(disk, e.Position, spool.Acked)
 			return nil
 		case err.Unconfirmed:
-			f.units.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
+			f.units.doubts(e.Unit, e.Position)
 			return err
 		case !err.Permanent():
 			return err
