@@ -257,6 +257,17 @@ func TestUnitWithoutTheRightToItsTransactionalIDIsTheRoutesFault(t *testing.T) {
 	g.WantUnit("committed", conn, "t", "2", durabletest.Patient)
 }
 
+// The right is withdrawn before the unit is sent once more, since Kafka has refused its batch.
+func TestUnitThatIsSentAgainWithoutTheRightToItsTransactionalIDIsTheRoutesFault(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Transactional(t)
+	g.WantUnit("committed", conn, "t", "0", durabletest.Patient)
+	b.FailWith(func(string) *kerr.Error { return kerr.InvalidRecord })
+	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindConfig), conn, "t", "1 2", durabletest.Patient)
+}
+
 func TestUnitWithoutTheRightToItsGroupIsTheRoutesFault(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
