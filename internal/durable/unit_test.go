@@ -421,12 +421,13 @@ func TestUnitThatIsUnconfirmedIsFoundWhenItComesAgain(t *testing.T) {
 // Kafka, the client would send it as another one.
 func TestUnitThatComesAgainIsNotRefusedBeforeTheMarksAreKnown(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault kfake.Fault
-		room  int64
+		fault   kfake.Fault
+		room    int64
+		timeout time.Duration
 	}{
-		"without the right to the id":        {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed}, 0},
-		"without the right to the group":     {kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed}, 0},
-		"while Kafka is away, and disk full": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable}, 1},
+		"without the right to the id":        {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed}, 0, durabletest.Patient},
+		"without the right to the group":     {kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed}, 0, durabletest.Patient},
+		"while Kafka is away, and disk full": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable}, 1, durabletest.Soon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, dir := startBroker(t), t.TempDir()
@@ -437,7 +438,7 @@ func TestUnitThatComesAgainIsNotRefusedBeforeTheMarksAreKnown(t *testing.T) {
 			c.fault.Count = -1
 			fault := b.Fault(c.fault)
 			next := startQueue(t, dir, Options{MaxBytes: c.room}).await()
-			if got, _ := next.again(conn, 1, "1", 2*time.Second); got != "unconfirmed" {
+			if got, _ := next.again(conn, 1, "1", c.timeout); got != "unconfirmed" {
 				t.Error(got)
 			}
 			fault.Remove()
