@@ -74,7 +74,7 @@ func (w *way) send(kafka context.Context, b *record.Batch) (left []leftBehind) {
 	var behind []leftBehind
 	for i := range b.Records {
 		d, err := w.q.pool.Queue(kafka, w.conn, &b.Records[i])
-		if err != nil && !err.Permanent() { // nothing overtakes a record that is left behind
+		if err != nil && !final(&b.Records[i], err) { // nothing overtakes a record that is left behind
 			behind = appendBehind([]leftBehind{{i, nil, err}}, b, i+1)
 			break
 		}
@@ -88,13 +88,19 @@ func (w *way) send(kafka context.Context, b *record.Batch) (left []leftBehind) {
 			left = append(left, leftBehind{i, d, record.Unknown})
 			continue
 		}
-		if o := d.End(); o.Err == nil || o.Err.Permanent() {
+		if o := d.End(); o.Err == nil || final(&b.Records[i], o.Err) {
 			b.Outcomes[i] = o
 		} else {
 			left = append(left, leftBehind{i, nil, o.Err})
 		}
 	}
 	return append(left, behind...)
+}
+
+// final reports whether the record is refused for good. The partition of a key that is not there is not
+// the record's fault: the topic was made again with fewer, which the producers learn a moment later.
+func final(rec *record.Record, err *record.Error) bool {
+	return err.Permanent() && (err.Kind != record.KindPartitionNotFound || rec.Partition != record.AnyPartition)
 }
 
 func appendBehind(left []leftBehind, b *record.Batch, from int) []leftBehind {

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -48,6 +51,40 @@ func TestQueueIsNotHeldUpByOneOfABatchThatKafkaRefuses(t *testing.T) {
 	}
 	if left := durabletest.Files(t, dir); len(left) > 0 {
 		t.Errorf("on disk: %v", left)
+	}
+}
+
+// For a moment the partition of a key is one that the topic does not have any more.
+func TestQueueRefusesNoKeyOfATopicThatIsMadeAgainWithFewerPartitions(t *testing.T) {
+	b := startBroker(t, kfake.SeedTopics(12, "again"))
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Connect(t)
+	sendKeys := func() {
+		t.Helper()
+		for i := range 60 {
+			rec := durabletest.RecordOf("again", "v")
+			rec.Key = fmt.Append(nil, i)
+			if o := g.Deliver(conn, DeadLetter, durabletest.Patient, *rec).Outcomes[0]; o.Err != nil {
+				t.Errorf("key %d: %+v", i, o.Err)
+			}
+		}
+	}
+	sendKeys()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	gone, name := kmsg.NewPtrDeleteTopicsRequest(), "again"
+	gone.TopicNames, gone.Topics = []string{name}, []kmsg.DeleteTopicsRequestTopic{{Topic: &name}}
+	if _, err := gone.RequestWith(t.Context(), cl); err != nil {
+		t.Fatal(err)
+	}
+	b.addTopic(t, name, 3)
+	sendKeys()
+	g.awaitEmpty()
+	if dead := g.info(streamID(conn, DeadLetter)).DeadLetters; dead > 0 {
+		t.Errorf("%d dead letters", dead)
 	}
 }
 

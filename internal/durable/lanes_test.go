@@ -278,13 +278,13 @@ func TestForwarderSendsInOrderToATopicThatComesBack(t *testing.T) {
 	for i := range 20 {
 		g.Want("kept", conn, "later", fmt.Sprint(50+i), durabletest.Patient)
 	}
-	b.addTopic(t, "later")
+	b.addTopic(t, "later", 1)
 	durabletest.Ascending(t, b.Values(t, "later", 70))
 	g.awaitEmpty()
 	g.Want("acknowledged", conn, "later", "70", durabletest.Patient)
 }
 
-func (b *broker) addTopic(t *testing.T, name string) {
+func (b *broker) addTopic(t *testing.T, name string, partitions int32) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(b.ListenAddrs()...))
 	if err != nil {
@@ -292,7 +292,7 @@ func (b *broker) addTopic(t *testing.T, name string) {
 	}
 	defer cl.Close()
 	topic := kmsg.NewCreateTopicsRequestTopic()
-	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, 1, 1
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Topics = append(req.Topics, topic)
 	resp, err := req.RequestWith(t.Context(), cl)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,6 +158,56 @@ func TestUnitsOfATopicThatIsMissingHoldNoOtherTopicUp(t *testing.T) {
 	}
 }
 
+// withdraw takes a right to topic t away: requests of these kinds are refused for it.
+func (b *broker) withdraw(keys ...kmsg.Key) *kfake.FaultHandle {
+	return b.Fault(kfake.Fault{Keys: keys, Topic: "t", Err: kerr.TopicAuthorizationFailed, Count: -1})
+}
+
+func TestUnitOfATopicWithoutTheRightToWriteIsForbidden(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Transactional(t)
+	b.withdraw(kmsg.AddPartitionsToTxn)
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindForbidden), conn, "t", "1 2", durabletest.Patient)
+	g.WantUnit("committed", conn, "u", "3", durabletest.Patient)
+}
+
+// The units are on disk when the right is gone.
+func TestUnitsOfATopicWithoutARightHoldNoOtherTopicUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused []kmsg.Key
+		dead    int64 // otherwise they wait
+	}{
+		"to write": {[]kmsg.Key{kmsg.AddPartitionsToTxn}, 2},
+		"at all":   {[]kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Metadata, kmsg.OffsetFetch}, 2},
+		"to read":  {[]kmsg.Key{kmsg.TxnOffsetCommit}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			conn := b.Transactional(t)
+			g := startQueue(t, dir, Options{}).await()
+			g.WantUnit("committed", conn, "u", "0", durabletest.Patient)
+			g.Close()
+			g = startQueue(t, dir, Options{}).await()
+			away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1})
+			g.WantUnit("kept", conn, "t", "x", durabletest.Soon)
+			g.WantUnit("kept", conn, "u", "1", durabletest.Soon)
+			g.WantUnit("kept", conn, "t", "y", durabletest.Soon)
+			g.WantUnit("kept", conn, "u", "2", durabletest.Soon)
+			withdrawn := b.withdraw(c.refused...)
+			away.Remove()
+			if got := b.Committed(t, "u", 3); got != "0 1 2" {
+				t.Error(got)
+			}
+			await.True(t, "the units of t are dead letters or wait", func() bool {
+				return g.pending() == 2-c.dead && g.info(streamID(conn, DeadLetter)).DeadLetters == c.dead
+			})
+			withdrawn.Remove()
+			g.awaitEmpty()
+		})
+	}
+}
+
 func TestUnitsOfASuspendedStreamKeepTheirOrder(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()
@@ -203,6 +255,17 @@ func TestUnitWithoutTheRightToItsTransactionalIDIsTheRoutesFault(t *testing.T) {
 	g.WantUnit(fmt.Sprintf("refused %d", record.KindConfig), conn, "t", "1", durabletest.Patient)
 	withdrawn.Remove()
 	g.WantUnit("committed", conn, "t", "2", durabletest.Patient)
+}
+
+// The right is withdrawn before the unit is sent once more, since Kafka has refused its batch.
+func TestUnitThatIsSentAgainWithoutTheRightToItsTransactionalIDIsTheRoutesFault(t *testing.T) {
+	b := startBroker(t)
+	g := startQueue(t, t.TempDir(), Options{}).await()
+	conn := b.Transactional(t)
+	g.WantUnit("committed", conn, "t", "0", durabletest.Patient)
+	b.FailWith(func(string) *kerr.Error { return kerr.InvalidRecord })
+	b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
+	g.WantUnit(fmt.Sprintf("refused %d", record.KindConfig), conn, "t", "1 2", durabletest.Patient)
 }
 
 func TestUnitWithoutTheRightToItsGroupIsTheRoutesFault(t *testing.T) {
@@ -350,6 +413,66 @@ func TestUnitThatIsUnconfirmedIsFoundWhenItComesAgain(t *testing.T) {
 	}
 	g.first("committed", conn, 3, "3", durabletest.Patient)
 	if got := b.Committed(t, "t", 3); got != "1 2 3" {
+		t.Error(got)
+	}
+}
+
+// Its reply was not stored, and the next process cannot ask for the marks: answered that it is not in
+// Kafka, the client would send it as another one.
+func TestUnitThatComesAgainIsNotRefusedBeforeTheMarksAreKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault   kfake.Fault
+		room    int64
+		timeout time.Duration
+	}{
+		"without the right to the id":        {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.TransactionalIDAuthorizationFailed}, 0, durabletest.Patient},
+		"without the right to the group":     {kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.GroupAuthorizationFailed}, 0, durabletest.Patient},
+		"while Kafka is away, and disk full": {kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable}, 1, durabletest.Soon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, dir := startBroker(t), t.TempDir()
+			conn := b.Transactional(t)
+			g := startQueue(t, dir, Options{}).await()
+			g.first("committed", conn, 1, "1", durabletest.Patient)
+			g.Close()
+			c.fault.Count = -1
+			fault := b.Fault(c.fault)
+			next := startQueue(t, dir, Options{MaxBytes: c.room}).await()
+			if got, _ := next.again(conn, 1, "1", c.timeout); got != "unconfirmed" {
+				t.Error(got)
+			}
+			fault.Remove()
+			if got, _ := next.again(conn, 1, "1", durabletest.Patient); got != "committed before" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// The disk takes the unit only when it comes again, while Kafka is away.
+func TestUnitThatIsUnconfirmedAndKeptWhenItComesAgainIsInKafkaOnce(t *testing.T) {
+	b, dir := startBroker(t), filepath.Join(t.TempDir(), "spool")
+	g := startQueue(t, dir, Options{unitWait: 300 * time.Millisecond}).await()
+	conn := b.Transactional(t)
+	g.first("committed", conn, 1, "1", durabletest.Patient)
+	answer := b.loseCommits(t, true)
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	g.first("unconfirmed", conn, 2, "2", time.Second)
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1})
+	g.first("kept", conn, 3, "3", durabletest.Soon)
+	if got, _ := g.again(conn, 2, "2", durabletest.Patient); got != "kept" {
+		t.Error(got)
+	}
+	answer()
+	away.Remove()
+	g.awaitEmpty()
+	g.first("committed", conn, 4, "4", durabletest.Patient)
+	if got := b.Committed(t, "t", 4); got != "1 2 3 4" {
 		t.Error(got)
 	}
 }

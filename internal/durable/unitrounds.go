@@ -17,6 +17,9 @@ const (
 	// unitWaitMax, after which Kafka itself ends a transaction by default (transaction.timeout.ms).
 	unitWait    = 10 * time.Second
 	unitWaitMax = time.Minute
+	// faultPause is how long the units of a topic stand aside at least after a fault of the route's. Each
+	// attempt takes a producer of its own, for which all others wait.
+	faultPause = time.Second
 )
 
 // unitForwarder sends units, one after another. Units of a topic that cannot take them stand aside,
@@ -137,10 +140,15 @@ func (f *unitForwarder) sendOne(disk *spool.Stream, e *spool.Entry, l *lane) *re
 			f.resolve(disk, e.Position, spool.Acked)
 			return nil
 		case err.Unconfirmed:
-			f.units.doubt = &spool.Entry{Unit: e.Unit, Position: e.Position}
+			f.units.doubts(e.Unit, e.Position)
+			return err
+		case !err.Permanent():
 			return err
 		case !err.Missing() && !err.Refused():
-			return err
+			// A fault of the route's, as a right that the mark needs, is perhaps that of this topic only.
+			// What is the fault of all, the preparation of the next unit meets.
+			f.say("units of a topic wait on disk until Kafka takes them", err.Reason)
+			l.retry = time.Now().Add(faultPause)
 		}
 	}
 	if !l.isAside && l.hopeless(err) {

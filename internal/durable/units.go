@@ -27,6 +27,12 @@ type units struct {
 // settled reports whether the next unit may be sent.
 func (u *units) settled() bool { return u.serial.Begun() && !u.unsettled && u.doubt == nil }
 
+// doubts notes that a unit on disk may be in Kafka. Of several, all that is on disk is looked at.
+func (u *units) doubts(id spool.UnitID, p spool.Position) {
+	u.unsettled = u.unsettled || u.doubt != nil
+	u.doubt = &spool.Entry{Unit: id, Position: p}
+}
+
 const (
 	// maxRecalled is how many units that were on disk when this process took over are
 	// recalled, the last ones: as many requests as may have been without a reply then.

@@ -17,16 +17,30 @@ type unitStream struct{ *stream }
 
 // deliver sends or keeps a unit.
 func (st unitStream) deliver(kafka context.Context, e *spool.Entry, b *record.Batch) {
-	if !st.awaitTurn(kafka) {
-		st.keep(e, b, behindOthers)
+	err := behindOthers
+	switch {
+	case st.awaitTurn(kafka):
+		err = st.prepare(kafka, e.Record.Topic)
+	case !b.Again:
+		st.keep(e, b, err)
+		return
+	case !st.takeTurn(kafka):
+		b.Outcomes, b.Err = nil, record.Unknown
 		return
 	}
 	defer st.endTurn()
-	err := st.prepare(kafka, e.Record.Topic)
-	if err == nil && b.Again {
-		if f, ok := st.units.memory.fateOf(e.Unit); ok { // now that Kafka has been asked
+	if b.Again {
+		if f, ok := st.units.memory.fateOf(e.Unit); ok { // as far as Kafka has been asked
 			f.apply(b)
 			return
+		}
+		if err != nil && !st.units.settled() { // it may be in Kafka, whatever is wrong now
+			permanent := err.Permanent()
+			err = &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true, Reason: err.Reason}
+			if permanent {
+				b.Outcomes, b.Err = nil, err
+				return
+			}
 		}
 	}
 	var out []record.Outcome
@@ -71,7 +85,7 @@ func (st unitStream) keep(unit *spool.Entry, b *record.Batch, cause *record.Erro
 		return
 	}
 	if cause.Unconfirmed {
-		st.units.doubt = &spool.Entry{Unit: unit.Unit, Position: kept.Position}
+		st.units.doubts(unit.Unit, kept.Position)
 	}
 	st.units.memory.kept(unit.Unit, kept.Position)
 	fate{kept.Position.Receipt()}.apply(b)

@@ -6,6 +6,7 @@ package librdkafka
 import "C"
 
 import (
+	"errors"
 	"time"
 	"unsafe"
 )
@@ -25,6 +26,16 @@ func (p *Producer) InitTransactions(wait time.Duration) error {
 // BeginTransaction waits for nothing.
 func (p *Producer) BeginTransaction() error {
 	return p.call(func() *C.rd_kafka_error_t { return C.rd_kafka_begin_transaction(p.rk) })
+}
+
+// AbortReason returns why librdkafka has given up the transaction that is in progress; nil: it has not.
+// It says so to every call that such a transaction does not allow, and to begin another one waits for nothing.
+func (p *Producer) AbortReason() error {
+	var why *Error
+	if err := p.BeginTransaction(); errors.As(err, &why) && (why.RequiresAbort || why.Fatal) {
+		return err
+	}
+	return nil
 }
 
 // CommitTransaction also waits for the reports of the transaction's records.

@@ -24,8 +24,11 @@ func TestDurableTransactionsNameTheRightThatIsMissing(t *testing.T) {
 	}
 	r := startRunner(t, "", "KAFKAUPSTREAM_SPOOL_DIR="+t.TempDir())
 	a := startGateway(t, r.socket)
-	a.route("r", fmt.Sprintf(`{"config":{"bootstrap.servers":%q,"security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"alice","sasl.password":"alices"},
-		"topic":%q,"transactional":true,"delivery":"durable","timeout_ms":20000}`, k.Bootstrap(), topic))
+	route := func(name, topic string) {
+		a.route(name, fmt.Sprintf(`{"config":{"bootstrap.servers":%q,"security.protocol":"SASL_PLAINTEXT","sasl.mechanism":"PLAIN","sasl.username":"alice","sasl.password":"alices"},
+			"topic":%q,"transactional":true,"delivery":"durable","timeout_ms":20000}`, k.Bootstrap(), topic))
+	}
+	route("r", topic)
 	allow(kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTopic, topic)
 	allow(kmsg.ACLOperationWrite, kmsg.ACLResourceTypeTransactionalId, "*")
 	a.post("r", nil, "refused").want(t, 500, "no")
@@ -45,4 +48,11 @@ func TestDurableTransactionsNameTheRightThatIsMissing(t *testing.T) {
 			t.Errorf("%s is in the topic", rec.Value)
 		}
 	}
+	readable, hidden := topicOf(t, k, 1, nil), topicOf(t, k, 1, nil)
+	allow(kmsg.ACLOperationRead, kmsg.ACLResourceTypeTopic, readable)
+	route("readable", readable)
+	route("hidden", hidden)
+	a.post("readable", nil, "refused").want(t, 403, "no")
+	a.post("hidden", nil, "refused").want(t, 403, "no") // by a producer that asks for the mark of this topic first
+	a.post("r", nil, "taken").want(t, 200, "yes")
 }

@@ -59,8 +59,9 @@ func (m *mark) list(ctx context.Context, admin *kafka.AdminClient, of []kafka.To
 	for _, g := range result.ConsumerGroupsTopicPartitions {
 		found = append(found, g.Partitions...)
 	}
-	for i := range found { // that a topic is gone says that its group may be looked at
-		if e := found[i].Error; e != nil && err == nil && librdkafka.Classify(e).Kind != record.KindTopicNotFound {
+	for i := range found { // that a topic is gone, or not to be seen, says that its group may be looked at
+		e := found[i].Error
+		if e != nil && err == nil && librdkafka.Classify(e).Kind != record.KindTopicNotFound && !librdkafka.HasCode(e, kafka.ErrTopicAuthorizationFailed) {
 			err = e
 		}
 	}

@@ -77,13 +77,19 @@ func (s *Serial) Begin(ctx context.Context, topic string) (marks []string, err *
 		}
 		s.t = s.producers.make(s.conn, name, nil)
 	}
-	if err := s.t.init(ctx); err != nil {
-		if err.Kind == record.KindForbidden {
-			return nil, &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
-		}
+	if err := s.init(ctx, name); err != nil {
 		return nil, err
 	}
 	return s.readMarks(ctx, &mark{group: name, topic: topic})
+}
+
+// init readies the producer. A missing right to its id is the route's fault, and never that of a record.
+func (s *Serial) init(ctx context.Context, name string) *record.Error {
+	err := s.t.init(ctx)
+	if err != nil && err.Kind == record.KindForbidden {
+		return &record.Error{Kind: record.KindConfig, Reason: fmt.Sprintf("the credentials need the right to WRITE with the transactional id %s: %s", name, err.Reason)}
+	}
+	return err
 }
 
 // readMarks reads the marks of what was committed before. Nothing is pending any more,
@@ -125,7 +131,7 @@ func (s *Serial) Send(ctx context.Context, recs []record.Record, text string) ([
 	// Nothing of it was committed, and the next producer with the id ends it for good.
 	s.end()
 	s.t = s.producers.make(s.conn.Alone(), name, nil)
-	if err := s.t.init(ctx); err != nil {
+	if err := s.init(ctx, name); err != nil {
 		return nil, err
 	}
 	s.begun = true

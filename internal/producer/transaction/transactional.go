@@ -100,14 +100,12 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 		d, err := t.queueInto(ctx, &recs[i], sent[:i], m != nil)
 		if err != nil {
 			out[i].Err = err
-			t.abort(ctx)
-			return t.aborted(out, sent, nil)
+			return t.aborted(out, sent, t.abort(ctx))
 		}
 		sent[i] = d
 	}
 	if !t.arrived(ctx, sent) {
-		t.abort(ctx)
-		return t.aborted(out, sent, nil)
+		return t.aborted(out, sent, t.abort(ctx))
 	}
 	if m != nil {
 		if err := t.mark(ctx, m); err != nil {
@@ -207,11 +205,14 @@ func (t *transactional) init(ctx context.Context) *record.Error {
 // with the producer: it is never committed. The producer goes in any case: after a
 // record that a broker refused, librdkafka's sequence numbers have a gap, of which its
 // next transaction would die. The next producer with the id begins anew.
-func (t *transactional) abort(ctx context.Context) {
+//
+// The cause is why librdkafka has given the transaction up itself; nil: it has not.
+func (t *transactional) abort(ctx context.Context) (cause error) {
 	t.dead.Store(true)
 	if inHurry(ctx) {
-		return // the next producer ends it before it does anything else
+		return nil // the next producer ends it before it does anything else
 	}
+	cause = t.Kafka.AbortReason()
 	wait := time.Now().Add(abortWait)
 	if deadline, _ := ctx.Deadline(); deadline.Before(wait) {
 		wait = deadline.Add(abortWait / 10)
@@ -230,6 +231,7 @@ func (t *transactional) abort(ctx context.Context) {
 	if err != nil {
 		t.Log.Info("a transaction was not aborted in time; it ends with its producer", "error", t.Redact(err.Error()))
 	}
+	return cause
 }
 
 // purgeUntil purges the queue again and again. librdkafka does so once, when an abort
@@ -250,7 +252,8 @@ func (t *transactional) purgeUntil(ended <-chan struct{}) {
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
 // that Kafka refused say why. The batch's error is the first that is permanent: that a record
-// was still queued when the abort came says only that it came.
+// was still queued when the abort came says only that it came. Of a topic that the credentials
+// may not write to, only the cause says so: none of its records was ever sent.
 func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, cause error) ([]record.Outcome, *record.Error) {
 	var first *record.Error
 	for i, d := range sent {
@@ -264,6 +267,9 @@ func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, c
 		if err := out[i].Err; err != nil && (first == nil || err.Permanent() && !first.Permanent()) {
 			first = err
 		}
+	}
+	if (first == nil || !first.Permanent()) && librdkafka.HasCode(cause, kafka.ErrTopicAuthorizationFailed) {
+		first = &record.Error{Kind: record.KindForbidden, Reason: t.Redact(cause.Error())}
 	}
 	if first == nil {
 		first = &record.Error{Kind: record.KindUnavailable, Reason: "the transaction was aborted"}
