@@ -134,7 +134,7 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 // shapesRecord reports whether the record depends on a header. The name is in lower case.
 func (r *Served) shapesRecord(name string) bool {
 	switch {
-	case name == "content-type":
+	case name == "content-type", r.InEnvelope(name):
 		return true
 	case r.CloudEvents && strings.HasPrefix(name, "ce-"):
 		return true
