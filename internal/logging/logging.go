@@ -299,7 +299,11 @@ func (r *repeats) isRepeated(name string, window time.Duration, to slog.Handler,
 	if !known && (len(r.kinds) >= maxKinds || r.ofMessage[line.Message] >= maxOfMessage) {
 		// No kind of a line has this name: each begins with what With has added, and a 0.
 		name = "others of " + line.Message
-		if k, known = r.kinds[name]; !known {
+		if k, known = r.kinds[name]; !known && len(r.kinds) >= 2*maxKinds { // messages have no bound where they hold a number
+			name = "others"
+			k, known = r.kinds[name]
+		}
+		if !known {
 			r.add(name, &kind{until: line.Time.Add(window), message: line.Message, others: true, repeated: 1, to: to, last: line})
 			return true
 		}

@@ -200,6 +200,22 @@ func TestMessagesAreBoundedTogether(t *testing.T) {
 	})
 }
 
+func TestMessagesWithoutEndTakeABoundedMemory(t *testing.T) {
+	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, _ *text) {
+		for i := range 5 * maxKinds {
+			l.Info(fmt.Sprint("message ", i))
+		}
+		l.repeats.mu.Lock()
+		n := len(l.repeats.kinds)
+		l.repeats.mu.Unlock()
+		if n > 2*maxKinds+1 {
+			t.Errorf("%d kinds", n)
+		}
+		after(2 * repeatWindow)
+		empty(t, l)
+	})
+}
+
 // empty: nothing is kept when the windows are over.
 func empty(t *testing.T, l *Logger) {
 	t.Helper()
