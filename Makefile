@@ -17,7 +17,7 @@ DECODERS = FuzzCompactJSON@utils FuzzIsJSONMediaType@utils FuzzFrames@internal/e
 	FuzzReply@internal/check/port FuzzLint@internal/check FuzzNormalize@internal/librdkafka FuzzBrokers@internal/kafkaconf FuzzRedactor@internal/kafkaconf FuzzBodies@internal/restproxy FuzzParsePath@internal/restproxy FuzzAppendQuoted@internal/jsonvalue FuzzParse@internal/form FuzzRecord@internal/console FuzzExtract@internal/tracing \
 	FuzzSettlement@internal/ledger FuzzReply@internal/ledger FuzzParse@internal/bytesize
 
-.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-compare performance screenshot recording site musl vulnerabilities release reproducible deps
+.PHONY: help build test lint unit fuzz kafka interop chaos apisix bench bench-once bench-compare performance screenshot recording site musl vulnerabilities release reproducible deps
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ apisix: ## APISIX, etcd and Kafka in containers, reloads and a killed worker und
 
 bench: ## the host against the stock runner
 	go run ./bench
+
+bench-once: ## every benchmark of the packages once, so that none rots (two minutes; two of them with real Kafka)
+	go test -run '^$$' -bench . -benchtime 1x $$(grep -rl '^func Benchmark' --include=*_test.go . | xargs -n 1 dirname | sort -u)
 
 BASE      ?= main
 THRESHOLD ?= 1.05

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/apisixroute"
+	"github.com/kafkaupstream/kafkaupstream/internal/bytesize"
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
 	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
@@ -69,7 +70,8 @@ func checkRoute(ctx context.Context, env environment) error {
 	return nil
 }
 
-// fullSpool is why the runner that has a spool refuses records; empty: it does not, or none answers.
+// fullSpool is why the runner that has a spool refuses records, or may before the spool is full; empty: neither, or none
+// answers.
 func fullSpool(ctx context.Context, dir string) string {
 	c, err := control.Dial(ctx, dir)
 	if err != nil {
@@ -77,6 +79,10 @@ func fullSpool(ctx context.Context, dir string) string {
 	}
 	room, _ := c.Room(ctx) // a runner that is ending has none
 	_ = c.Close()
+	if grows := room.MaxBytes - room.Bytes; room.Full == "" && 0 < room.DiskFree && room.DiskFree < grows { // 0: an earlier version's
+		return fmt.Sprintf("its disk has %d bytes left, and may be full before the spool is: it may take %d more (--spool-max-bytes is %s)",
+			room.DiskFree, grows, bytesize.Format(room.MaxBytes))
+	}
 	return room.Full
 }
 

@@ -306,7 +306,7 @@ func (r *inner) end(start time.Time, drain time.Duration, shutdown func(context.
 	r.core.Hurry(start.Add(drain * 3 / 8))
 	cut, err := shutdown(requests)
 	left := r.core.Drain(ctx)
-	r.log.Info("kafkaupstream stopped", "after", time.Since(start).Round(time.Millisecond),
+	r.log.InfoContext(logging.Last, "kafkaupstream stopped", "after", time.Since(start).Round(time.Millisecond),
 		"calls_cut_off", cut, "records_lost", left.Lost, "records_put_on_disk", left.Kept, "records_waiting", left.Waiting)
 	if err != nil || left.Lost > 0 || left.Err != nil {
 		return errUnclean

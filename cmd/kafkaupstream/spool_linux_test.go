@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -77,4 +78,50 @@ func TestPersonIsAskedBeforeRecordsAreDropped(t *testing.T) {
 		t.Errorf("stdout %s", proc.Stdout)
 	}
 	p.sees("show "+id, `(?m)^value +another$`)
+}
+
+func TestSpoolOnAFullDiskIsToldOf(t *testing.T) {
+	t.Parallel()
+	o := observe(t, "--log-level", "error")
+	if err := os.Mkdir(o.spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("none", o.spool, "tmpfs", 0, "size=512k"); err != nil {
+		t.Fatalf("this test mounts a small file system, which needs root and CAP_SYS_ADMIN: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(o.spool, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	o.start()
+	const rest = `,"delivery":"durable"` + briefly
+	shows := func(ready int, reasons []string, up float64, check string) {
+		t.Helper()
+		status, text := fetch(o.address, "/readyz")
+		if status != ready || !says(t, status, text, reasons) {
+			t.Errorf("/readyz: %d %s", status, text)
+		}
+		if got := samplesOf(o.address)["kafkaupstream_spool_up"]; got != up {
+			t.Errorf("kafkaupstream_spool_up is %v", got)
+		}
+		p, _ := program.Run(t, binary, program.Options{Args: []string{"check", "--offline", "-f", write(t, away(rest))}, Env: []string{"KAFKAUPSTREAM_SPOOL_DIR=" + o.spool}})
+		if !strings.Contains(p.Stdout.String(), check) {
+			t.Errorf("check: %s", p.Stdout)
+		}
+	}
+	const disk, full = "the spool's disk takes no record", "no space left on device"
+	shows(200, nil, 1, "may be full before the spool is")
+
+	a := o.prepared(away(rest))
+	o.sends(a, 202, strings.Repeat("x", 300_000))
+	o.sends(a, 503, strings.Repeat("y", 300_000)) // for a smaller one there is room
+	shows(503, []string{"no cluster answers", disk, "1 of 1"}, 0, full)
+	o.sends(a, 202, "z")
+	shows(200, []string{"1 of 1"}, 1, "may be full before the spool is")
+
+	if err := os.WriteFile(o.spool+"/filler", make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	shows(503, []string{"no cluster answers", disk, "1 of 1"}, 0, full)
 }

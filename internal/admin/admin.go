@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 )
 
 const (
@@ -75,7 +76,7 @@ func New(opts Options) *Server {
 		opts: opts,
 		http: &http.Server{
 			Handler: mux, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-			MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug),
+			MaxHeaderBytes: maxHeaderBytes, ErrorLog: logging.HTTPErrors(opts.Log),
 		},
 		stop: stop, cancel: cancel,
 		done: make(chan struct{}),

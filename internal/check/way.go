@@ -30,7 +30,7 @@ type Options struct {
 	Large, Transactions bool
 	// Spool: the process that serves the routes is known to have a spool.
 	Spool bool
-	// SpoolFull is why that keeps no records at the moment; empty: it does, or is not known.
+	// SpoolFull is why that keeps no records at the moment, or may soon not; empty: it does, or is not known.
 	SpoolFull string
 	// Timeout is how long each step may take.
 	Timeout time.Duration

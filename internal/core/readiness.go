@@ -31,8 +31,12 @@ func (c *Core) Readiness() (out admin.Readiness) {
 		case !owner:
 			out.Warn("another process has the spool: what this one keeps is sent after that process has ended")
 		}
+		const keepsNone = "durable routes can keep no record while their cluster does not answer"
 		if c.queue.Exhausted() {
-			out.Warn("the spool is full: durable routes can keep no record while their cluster does not answer")
+			out.Warn("the spool is full: " + keepsNone)
+		}
+		if err := c.queue.Failing(); err != nil && problem == nil {
+			out.Warn(fmt.Sprintf("the spool's disk takes no record (%v): %s", err, keepsNone))
 		}
 	}
 	producers := c.pool.Stats().Producers

@@ -178,6 +178,6 @@ func (f *forwarder) suspendAt(e *spool.Entry, err *record.Error) {
 	f.log.Error("stream suspended at a record that Kafka can never take; `kafkaupstream spool resume` resumes it",
 		"stream", f.id, "receipt", s.Receipt, "topic", s.Topic, "error", s.Reason)
 	f.notifier.Tell(notify.Event{
-		Event: "stream_suspended", Stream: f.id, Topic: s.Topic, Reason: s.Reason, Receipt: s.Receipt, Count: 1, Time: s.Time,
+		Event: notify.StreamSuspended, Stream: f.id, Topic: s.Topic, Reason: s.Reason, Receipt: s.Receipt, Count: 1, Time: s.Time,
 	})
 }

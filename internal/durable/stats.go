@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/producer"
@@ -29,6 +30,8 @@ type Stats struct {
 	Unreadable int64
 	// CorruptBytes is the damage that was set aside, in bytes.
 	CorruptBytes int64
+	// Failing: the disk takes no record; see [Queue.Failing].
+	Failing bool
 }
 
 // Room is what a spool's files take of what they may take, in bytes.
@@ -37,7 +40,8 @@ type Room struct {
 	MaxBytes           int64 `json:"max_bytes"`
 	DeadLetterBytes    int64 `json:"dead_letter_bytes"`
 	DeadLetterMaxBytes int64 `json:"dead_letter_max_bytes"`
-	// Full is why records are refused, with sizes and the flag; empty: none is.
+	DiskFree           int64 `json:"disk_free_bytes"` // of the file system
+	// Full is why records are refused, such as sizes and the flag; empty: none is.
 	Full string `json:"full,omitempty"`
 }
 
@@ -49,7 +53,8 @@ func (q *Queue) Room() (r Room) {
 	}
 	r.Bytes, r.MaxBytes = disk.Bytes(), disk.MaxBytes()
 	r.DeadLetterBytes, r.DeadLetterMaxBytes, _ = disk.Letters()
-	if err := disk.Full(); err != nil {
+	r.DiskFree, _ = disk.DiskFree() // Failing has the error
+	if err := cmp.Or(disk.Full(), disk.Failing()); err != nil {
 		r.Full = err.Error()
 	}
 	return r
@@ -75,6 +80,16 @@ func (q *Queue) Exhausted() bool {
 	return disk != nil && disk.Exhausted()
 }
 
+// Failing returns why the disk takes no record, though the directory may be used: it is full, for example. nil: it does,
+// or is not open.
+func (q *Queue) Failing() error {
+	disk := q.spool.Load()
+	if disk == nil {
+		return nil
+	}
+	return disk.Failing()
+}
+
 // Keeps reports whether records for this producer can be kept on disk while its cluster
 // does not answer. A transactional producer does not show that itself: one that a
 // durable route has belongs to a stream.
@@ -82,7 +97,7 @@ func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	switch {
-	case q.spool.Load() == nil, q.Exhausted():
+	case q.spool.Load() == nil, q.Exhausted(), q.Failing() != nil:
 		return false
 	case p.Mode == (record.Mode{Delivery: record.Durable}):
 		return true
@@ -114,6 +129,7 @@ func (q *Queue) Stats() (s Stats, err error) {
 		}
 	}
 	q.mu.RUnlock()
+	s.Failing = q.Failing() != nil
 	if problem, _ := q.State(); problem != nil || !owner {
 		return s, problem
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/bounded"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
 )
@@ -78,7 +79,7 @@ func New(opts Options, routes *Routes) *Server {
 		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout, WriteTimeout: noWriteTimeout,
 		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug), // what clients do wrong
+		ErrorLog: logging.HTTPErrors(opts.Log),
 	}
 	return s
 }

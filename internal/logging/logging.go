@@ -58,21 +58,30 @@ func ParseFormat(name string) (Format, error) {
 func (f Format) handler(w io.Writer, level slog.Level) slog.Handler {
 	opts := &slog.HandlerOptions{Level: level}
 	if f == JSON {
+		opts.ReplaceAttr = durationsAsText
 		return slog.NewJSONHandler(w, opts)
 	}
 	return slog.NewTextHandler(w, opts)
+}
+
+// durationsAsText writes durations in JSON as they are in text, 1.5s: a number of nanoseconds names no unit.
+func durationsAsText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // New returns a logger to w for lines of the level and above, as text.
 func New(w io.Writer, level slog.Level) *Logger { return NewFormat(w, level, Text) }
 
 func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
-	out := &output{w: w, lines: make(chan []byte, backlog), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
+	out := &output{w: w, lines: make(chan []byte, backlog+1), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
 	go out.run()
 	text := format.handler(out, level)
 	r := &repeats{kinds: map[string]*kind{}, ofMessage: map[string]int{}}
 	stop := make(chan struct{})
-	l := &Logger{slog.New(&handler{next: text, repeats: r}), out, r, sync.OnceFunc(func() { close(stop) })}
+	l := &Logger{slog.New(&handler{next: text, repeats: r, out: out}), out, r, sync.OnceFunc(func() { close(stop) })}
 	go l.summarize(stop)
 	return l
 }
@@ -83,6 +92,13 @@ var Every = context.WithValue(context.Background(), window{}, time.Duration(0))
 
 // Minute is the context for lines that are counted for a minute, because any client can cause them.
 var Minute = context.WithValue(context.Background(), window{}, minuteWindow)
+
+// Last is the context for the line that ends the log: what was counted so far is written before it, and it has a place of
+// its own where that is more than the writer takes at once.
+var Last = context.WithValue(context.Background(), window{}, lastLine)
+
+// lastLine is Last's window, which is none.
+const lastLine = time.Duration(-1)
 
 // window is the key of a context for how long its lines are counted; repeatWindow without it.
 type window struct{}
@@ -145,11 +161,12 @@ func ParseLevel(name string) (slog.Level, error) {
 type output struct {
 	w     io.Writer
 	own   slog.Handler // for the output's own lines, to w
-	lines chan []byte
+	lines chan []byte // backlog, and the last line
 	done  chan struct{}
 
 	mu      sync.Mutex
 	closed  bool
+	last    bool  // the last line comes
 	dropped int   // since the log said so
 	lost    int64 // since it began
 }
@@ -158,16 +175,21 @@ type output struct {
 func (o *output) Write(line []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed {
-		return len(line), nil
-	}
-	select {
-	case o.lines <- append([]byte(nil), line...):
+	switch {
+	case o.closed:
+	case len(o.lines) < backlog, o.last && len(o.lines) == backlog:
+		o.lines <- append([]byte(nil), line...) // which has room: only this sends
 	default:
 		o.dropped++
 		o.lost++
 	}
 	return len(line), nil
+}
+
+func (o *output) expectLast() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = true
 }
 
 func (o *output) run() {
@@ -201,6 +223,7 @@ type handler struct {
 	next    slog.Handler
 	context string // attributes of With, which tell kinds apart
 	repeats *repeats
+	out     *output
 }
 
 func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -211,6 +234,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	counted, given := ctx.Value(window{}).(time.Duration)
 	if !given {
 		counted = repeatWindow
+	}
+	if counted == lastLine {
+		h.repeats.summarize(time.Now().Add(minuteWindow))
+		h.out.expectLast()
 	}
 	if counted > 0 && h.repeats.isRepeated(h.kindOf(&r), counted, h.next, r) {
 		return nil
@@ -268,11 +295,11 @@ func appendWithoutNumbers(b []byte, text string) []byte {
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.next.WithAttrs(attrs), h.context + fmt.Sprint(attrs), h.repeats}
+	return &handler{h.next.WithAttrs(attrs), h.context + fmt.Sprint(attrs), h.repeats, h.out}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.next.WithGroup(name), h.context + name, h.repeats}
+	return &handler{h.next.WithGroup(name), h.context + name, h.repeats, h.out}
 }
 
 // repeats counts the lines of each kind since the last one that was written.
@@ -299,7 +326,11 @@ func (r *repeats) isRepeated(name string, window time.Duration, to slog.Handler,
 	if !known && (len(r.kinds) >= maxKinds || r.ofMessage[line.Message] >= maxOfMessage) {
 		// No kind of a line has this name: each begins with what With has added, and a 0.
 		name = "others of " + line.Message
-		if k, known = r.kinds[name]; !known {
+		if k, known = r.kinds[name]; !known && len(r.kinds) >= 2*maxKinds { // messages have no bound where they hold a number
+			name = "others"
+			k, known = r.kinds[name]
+		}
+		if !known {
 			r.add(name, &kind{until: line.Time.Add(window), message: line.Message, others: true, repeated: 1, to: to, last: line})
 			return true
 		}

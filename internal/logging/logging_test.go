@@ -200,6 +200,22 @@ func TestMessagesAreBoundedTogether(t *testing.T) {
 	})
 }
 
+func TestMessagesWithoutEndTakeABoundedMemory(t *testing.T) {
+	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, _ *text) {
+		for i := range 5 * maxKinds {
+			l.Info(fmt.Sprint("message ", i))
+		}
+		l.repeats.mu.Lock()
+		n := len(l.repeats.kinds)
+		l.repeats.mu.Unlock()
+		if n > 2*maxKinds+1 {
+			t.Errorf("%d kinds", n)
+		}
+		after(2 * repeatWindow)
+		empty(t, l)
+	})
+}
+
 // empty: nothing is kept when the windows are over.
 func empty(t *testing.T, l *Logger) {
 	t.Helper()
@@ -233,6 +249,35 @@ func TestCloseWritesWhatThereIs(t *testing.T) {
 		l.Close(time.Second)
 		equal(t, out.lines(), got...)
 	})
+}
+
+func TestLastLineIsBehindAllThatWasCounted(t *testing.T) {
+	within(t, slog.LevelInfo, func(t *testing.T, l *Logger, out *text) {
+		for i := range backlog + 10 {
+			for range 2 {
+				l.Info(fmt.Sprint("message ", i))
+			}
+			synctest.Wait() // until it is written
+		}
+		l.InfoContext(Last, "stopped")
+		l.Close(time.Second)
+		lines := out.lines()
+		if n := slices.Index(lines, "level=INFO msg=stopped"); n < 0 || strings.Contains(strings.Join(lines[n:], ""), "repeated") {
+			t.Errorf("the line is the one numbered %d of %q", n, lines)
+		}
+	})
+}
+
+func TestDurationsAreTheSameInBothFormats(t *testing.T) {
+	for format, want := range map[Format]string{Text: "took=1.5s\n", JSON: `"took":"1.5s"}` + "\n"} {
+		var out text
+		l := NewFormat(&out, slog.LevelInfo, format)
+		l.Info("m", "took", 1500*time.Millisecond)
+		l.Close(time.Second)
+		if got := out.String(); !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q", format, got)
+		}
+	}
 }
 
 // stuck is a writer that blocks until it is released.

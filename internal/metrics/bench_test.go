@@ -16,6 +16,7 @@ type sender struct{ kafkaupstream.Producers }
 
 func (sender) Deliver(context.Context, *record.Batch)       {}
 func (s sender) Way(*kafkaconf.Connection, bool) record.Way { return s }
+func (sender) Warm(*kafkaconf.Connection)                   {}
 func (sender) Hold(*kafkaconf.Connection, int) bool         { return true }
 func (sender) Release(*kafkaconf.Connection, int)           {}
 

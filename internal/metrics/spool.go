@@ -45,7 +45,7 @@ func (s *spoolLook) age() float64 {
 func (s *spool) numbers() prometheus.Collector {
 	look := func() spoolLook {
 		last, current := s.latest()
-		if current {
+		if current && !last.Failing {
 			return spoolLook{last, 1}
 		}
 		return spoolLook{last, 0}
@@ -64,7 +64,7 @@ func (s *spool) numbers() prometheus.Collector {
 		gaugeOf("spool_streams_suspended", "Streams that wait for an operator.", nil, func(s *spoolLook) int64 { return s.Suspended }),
 		gaugeOf("spool_streams_unreadable", "Streams of which not all can be read, or none be sent.", nil, func(s *spoolLook) int64 { return s.Unreadable }),
 		gaugeOf("spool_corrupt_bytes", "Damage that was set aside.", nil, func(s *spoolLook) int64 { return s.CorruptBytes }),
-		gaugeOf("spool_up", "1 if the spool could be read within 2 s, and records can be kept there; 0 if the other spool_* values are stale.", nil, func(s *spoolLook) float64 { return s.up }),
+		gaugeOf("spool_up", "1 if the spool could be read within 2 s, and records can be kept there; 0: they cannot, or the other spool_* values are stale.", nil, func(s *spoolLook) float64 { return s.up }),
 	}}
 }
 

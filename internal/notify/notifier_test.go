@@ -194,6 +194,27 @@ func TestCausesWithoutEndTakeABoundedMemory(t *testing.T) {
 	})
 }
 
+// A stream that stands still waits for nobody else's dead letters, and names itself.
+func TestSuspendedStreamIsSentBeforeTheRestUnderItsOwnName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, release := newInbox(), make(chan struct{})
+		n := startWith(func(ctx context.Context, e Event) error {
+			<-release
+			return in.send(ctx, e)
+		})
+		for i := range 2 * maxCauses {
+			n.Tell(Event{Event: "dead_letter", Stream: "s", Topic: fmt.Sprint(i)})
+		}
+		forward(time.Second)
+		n.Tell(Event{Event: StreamSuspended, Stream: "t", Topic: "payments", Reason: "why"})
+		close(release)
+		mustClose(t, n)
+		if got := in.lines(); len(got) != maxCauses+2 || got[1] != "1s stream_suspended/t/payments why x1" { // the first was under way
+			t.Errorf("%d are sent, the first of them %q", len(got), got[:3])
+		}
+	})
+}
+
 func heldBy(w *worker) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -26,9 +26,13 @@ const (
 	grace = 200 * time.Millisecond
 )
 
+// StreamSuspended is the Event of a stream that is not sent until an operator resumes it: it is sent before all others, and
+// always under its own name.
+const StreamSuspended = "stream_suspended"
+
 // Event is something that needs a person. It never has a key, payload or property.
 type Event struct {
-	Event   string    `json:"event"`   // what happened: "stream_suspended", "dead_letter"; "others", see Tell
+	Event   string    `json:"event"`   // what happened: StreamSuspended, "dead_letter"; "others", see Tell
 	Stream  string    `json:"stream"`  // where
 	Topic   string    `json:"topic"`   // the topic of the records, may be empty
 	Reason  string    `json:"reason"`  // why, for a person to read

@@ -42,7 +42,7 @@ func (w *worker) tell(e Event, now time.Time) {
 		return
 	}
 	key := cause{e.Event, e.Stream, e.Topic}
-	if w.causes[key] == nil && len(w.causes) >= maxCauses {
+	if w.causes[key] == nil && len(w.causes) >= maxCauses && e.Event != StreamSuspended { // of which no client makes many
 		key, e.Event, e.Stream, e.Topic = others, others.event, "", ""
 	}
 	h := w.causes[key]
@@ -91,7 +91,7 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// next takes the event that is longest overdue; of a closed worker, also one that is not
+// next takes a StreamSuspended, or else the event that is longest overdue; of a closed worker, also one that is not
 // due. Without one it returns how long nothing becomes due, an interval at most. It
 // forgets causes of which nothing came for an interval.
 func (w *worker) next() (e *Event, wait time.Duration, end bool) {
@@ -106,7 +106,7 @@ func (w *worker) next() (e *Event, wait time.Duration, end bool) {
 		case h.waiting == nil && due:
 			delete(w.causes, key)
 		case h.waiting != nil && (due || w.closed):
-			if first == nil || h.due.Before(first.due) {
+			if first == nil || before(h, first) {
 				first = h
 			}
 		default:
@@ -117,6 +117,14 @@ func (w *worker) next() (e *Event, wait time.Duration, end bool) {
 		e, first.waiting, first.due = first.waiting, nil, now.Add(w.opts.Interval)
 	}
 	return e, wait, w.closed
+}
+
+// before reports whether a is to be sent before b; both have an event.
+func before(a, b *held) bool {
+	if urgent := a.waiting.Event == StreamSuspended; urgent != (b.waiting.Event == StreamSuspended) {
+		return urgent
+	}
+	return a.due.Before(b.due)
 }
 
 func (w *worker) deliver(ctx context.Context, e *Event) {

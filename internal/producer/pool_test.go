@@ -459,6 +459,31 @@ func TestFatalErrorReplacesTheProducer(t *testing.T) {
 	await.True(t, "the log says it", func() bool { return strings.Contains(log.String(), "failed for good") })
 }
 
+// Who shows some of them only, shows the ones that matter.
+func TestPoolNamesConnectionsThatFailFirst(t *testing.T) {
+	p, _ := startPool(t, 0)
+	if _, err := send(p, connect(t, startFake(t), true), recordOf("t", "1"), true, in(5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		p.Warm(connectTo(t, "127.0.0.1:1", true, "security.protocol", "ssl", "ssl.ca.location", fmt.Sprint("/no/", i)))
+	}
+	var all []ProducerStats
+	await.True(t, "it is known that four cannot be made", func() bool {
+		all = p.Stats().Producers
+		n := 0
+		for _, one := range all {
+			if one.State == StateInvalid {
+				n++
+			}
+		}
+		return n == 4
+	})
+	if len(all) != 5 || all[4].State != StateUp {
+		t.Errorf("got %+v", all)
+	}
+}
+
 func TestPoolClosesAnUnusedProducerAndMakesItAgain(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPool(t, 40*time.Millisecond)

@@ -15,7 +15,7 @@ type Stats struct {
 	Started          int64 // producers made since the pool began
 	Fatal            int64 // of these, those that failed for good
 	ConnectionBreaks int64 // connections to brokers that broke; 0 without [Options.BrokerStatsInterval]
-	// Producers are those that take records, by ID.
+	// Producers are those that take records, by state and ID: those that fail come first.
 	Producers []ProducerStats
 }
 
@@ -33,6 +33,9 @@ const (
 	StateDown       = client.StateDown
 	StateInvalid    = client.StateInvalid
 )
+
+// order is that of [Stats.Producers]: who shows a hundred of them shows those that fail.
+var order = []State{StateDown, StateInvalid, StateConnecting, StateUp}
 
 // Stats returns the pool's numbers.
 func (p *Pool) Stats() Stats {
@@ -57,6 +60,8 @@ func (p *Pool) Stats() Stats {
 		byID[one.ID] = len(s.Producers)
 		s.Producers = append(s.Producers, one)
 	}
-	slices.SortFunc(s.Producers, func(a, b ProducerStats) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Producers, func(a, b ProducerStats) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.State), slices.Index(order, b.State)), cmp.Compare(a.ID, b.ID))
+	})
 	return s
 }

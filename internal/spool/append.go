@@ -98,6 +98,7 @@ func (w *writer) appendAll(entries []Entry) []Appended {
 		r.entries, r.out, r.lead = entries[:n], out[:n], false
 		w.await(r)
 		r.free()
+		w.spool.noteAppend(out[n-1].Err) // behind one that fails, all do
 	}
 	return out
 }

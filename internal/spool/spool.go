@@ -73,6 +73,7 @@ type Spool struct {
 	dropped atomic.Int64 // dead letters, for want of room
 	owner   atomic.Bool
 	closed  atomic.Bool
+	failed  atomic.Pointer[failure] // of the last append; nil: it succeeded
 
 	mu      sync.Mutex
 	lock    *os.File

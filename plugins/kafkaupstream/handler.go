@@ -155,14 +155,14 @@ func (h *Handler) Refuse(req Request, status int, message, allow string) Reply {
 }
 
 // refused logs a refusal that has a cause, and, once a minute for a route, what a client is answered and an operator can mend: a
-// topic that does not exist, a path without a route, a limit. topic may be empty.
+// topic that does not exist, a path without a route, a limit, no room in memory. topic may be empty.
 func (h *Handler) refused(req Request, reply *Reply, topic string) {
 	const message = "a request was refused"
 	if reply.cause != "" {
 		h.log.Warn(message, "route", req.Route(), "status", reply.Status, "error", reply.cause)
 		return
 	}
-	if reply.Status != 404 && reply.Status != 413 {
+	if reply.Status != 404 && reply.Status != 413 && reply.Status != 503 {
 		return
 	}
 	var about []any

@@ -502,11 +502,12 @@ func TestLogOfARequestNamesItsRoute(t *testing.T) {
 		}, "1", `msg="a request was refused" route=r1 status=413 error=`},
 		{"a body that is larger than the route takes", `{` + brokers + `,"topic":"t","max_body_bytes":0}`, nil, "1", `msg="a request was refused" route=r1 status=413 error=`},
 		{"a schema that cannot be had", `{` + brokers + `,"topic":"t","timeout_ms":1,"schema":{"registry":"http://127.0.0.1:1","subject":"s"}}`, nil, "1", `msg="a request was refused" route=r1 status=503 error=`},
+		{"a body for which there is no room in memory", post, nil, strings.Repeat("x", 20000), `level=INFO msg="a request was refused" route=r1 status=503 error="too many requests are in flight"`},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
 			var log bytes.Buffer
-			h := newHandler(&fakeSender{send: c.send}, nil)
+			h := newHandler(&fakeSender{send: c.send, room: 10000}, nil)
 			h.log = slog.New(slog.NewTextHandler(&log, nil))
 			h.opts.Schemas = schema.NewCache(0, h.log)
 			defer h.opts.Schemas.Close()

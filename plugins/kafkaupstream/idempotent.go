@@ -49,6 +49,7 @@ func (r *Served) first(req Request, w *work) (*first, *Reply) {
 // once delivers the request's records unless it is a repetition, which gets the first reply
 // again.
 func (h *Handler) once(r *Served, req Request, w *work, is *first) Reply {
+	var refused *Reply
 	outcome, ticket := h.opts.Idempotency.Begin(w.ctx, is.key, is.fingerprint, r.Idempotency.TTL)
 	switch outcome {
 	case idempotency.First:
@@ -69,10 +70,12 @@ func (h *Handler) once(r *Served, req Request, w *work, is *first) Reply {
 		w.batch.Again = true
 		return h.settle(r, req, w, ticket)
 	case idempotency.Full:
-		return *unavailable("too many requests with idempotency keys are under way")
+		refused = unavailable("too many requests with idempotency keys are under way")
 	default:
-		return *unavailable("the gateway cannot check this idempotency key now")
+		refused = unavailable("the gateway cannot check this idempotency key now")
 	}
+	h.refused(req, refused, "")
+	return *refused
 }
 
 // idempotencyKey makes a key of the header's text: one of the client for the topic. The
@@ -134,7 +137,7 @@ func (r *Served) fingerprint(req Request, w *work) [32]byte {
 // shapesRecord reports whether the record depends on a header. The name is in lower case.
 func (r *Served) shapesRecord(name string) bool {
 	switch {
-	case name == "content-type":
+	case name == "content-type", r.InEnvelope(name):
 		return true
 	case r.CloudEvents && strings.HasPrefix(name, "ce-"):
 		return true

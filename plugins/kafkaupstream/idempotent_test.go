@@ -78,6 +78,22 @@ func TestIdempotencyTakesWhatTheClientSaysOfTheKeyForTheRequest(t *testing.T) {
 	}
 }
 
+// The envelope http has headers in the record's value.
+func TestIdempotencyTakesTheHeadersOfTheEnvelopeForTheRequest(t *testing.T) {
+	sender := &fakeSender{}
+	handler := newHandler(sender, nil)
+	route := mustParse(t, `{`+brokers+`,"topic":"t","delivery":"sync","envelope":"http","envelope_headers":["x-*"],"idempotency":{}}`)
+	for _, c := range []struct {
+		account, agent string
+		status         int
+	}{{"a", "x", 200}, {"a", "y", 200}, {"b", "x", 422}} {
+		req := &fakeRequest{method: "POST", headers: h{"idempotency-key": "k", "x-account": c.account, "user-agent": c.agent}, body: "x"}
+		if reply := serve(t, handler, route, req); reply.Status != c.status || len(sender.sent) != 1 {
+			t.Errorf("account %s, agent %s: %+v, %d records sent", c.account, c.agent, reply, len(sender.sent))
+		}
+	}
+}
+
 // A header that the gateway tells only when it is asked for its name is one that the record is made from, too.
 func TestIdempotencyComparesHeadersThatAreNotHandedOver(t *testing.T) {
 	handler := newHandler(&fakeSender{}, nil)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
+	"github.com/kafkaupstream/kafkaupstream/internal/logging"
 )
 
 const (
@@ -58,7 +59,7 @@ func serve(made *socket, operations http.Handler, log *slog.Logger) *server {
 	s := &server{socket: made}
 	s.http = &http.Server{
 		Handler: s.counted(operations), ReadHeaderTimeout: readWait, IdleTimeout: readWait,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: 16 << 10, ErrorLog: logging.HTTPErrors(log),
 	}
 	s.served.Go(func() { _ = s.http.Serve(made.listener) }) // it ends with close
 	return s
