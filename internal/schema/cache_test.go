@@ -508,9 +508,11 @@ func TestQuestionsOfClientsWaitInLine(t *testing.T) {
 	}
 	// Who gives up leaves nothing behind.
 	f.handle(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })
+	before := f.asked.Load()
 	for i := range maxAsking {
 		ask(t.Context(), Name{ID: 30_000 + i})
 	}
+	await.True(t, "these have all turns", func() bool { return f.asked.Load() == before+maxAsking })
 	leaving, leave := context.WithCancel(t.Context())
 	left, ended := ask(leaving, Name{ID: 40_000})
 	leave()
