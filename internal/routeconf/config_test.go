@@ -178,7 +178,8 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a requirement that there is not", `{` + brokers + `,"require":["xml"]}`, `require[0]: expected one of "json", "key", got "xml"`},
 		{"a header prefix that no header can have", `{` + brokers + `,"headerprefix":"a b"}`, "headerprefix: it has a character"},
 		{"a body larger than the protocol carries", `{` + brokers + `,"max_body_bytes":16777189}`, "max_body_bytes: expected an integer from 0 to 16777188"},
-		{"nesting without end", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), "nested deeper than 32 levels"},
+		{"nesting without end", `{"topic":"t","record_headers":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + "}", `the configuration has more than 100 lists and objects inside one another, under "record_headers"`},
+		{"a schema of many levels", `{` + brokers + `,"schema":{"inline":` + strings.Repeat(`{"not":`, 50) + "{}" + strings.Repeat("}", 50) + "}}", "schema.inline: it has more than 50 arrays and objects inside one another"},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -194,6 +195,10 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestInlineSchemaHasAsManyLevelsAsOneOfARegistry(t *testing.T) {
+	mustParse(t, `{`+brokers+`,"topic":"t","schema":{"inline":`+strings.Repeat(`{"not":`, 49)+"{}"+strings.Repeat("}", 49)+"}}")
 }
 
 func TestAListOfAddressesIsOneProblem(t *testing.T) {
