@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -153,6 +154,10 @@ func (c *configReader) problem(path, format string, args ...any) {
 	c.findings.Problems = append(c.findings.Problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
+// costlyModifier finds gjson's modifiers that write what is deep in a body once for each level that it is in: a body of 1 MB kept
+// a processor busy for seconds, or became a key of 200 MB. What the others take grows with the size alone.
+var costlyModifier = regexp.MustCompile(`(?:^|[^\\\w])(@(?:(?:dig|pretty)\b|flatten:))`)
+
 // configKeys is the table of the configuration's keys.
 var configKeys = table{
 	{Key{
@@ -193,7 +198,12 @@ var configKeys = table{
 		Name: "jsonkey", Value: "a gjson path", Default: `""`, Shown: true,
 		Does:    "where the key is in a JSON body. If it is absent, null or empty there, `key` is the key",
 		Example: `"jsonkey": "customer.id"`,
-	}, func(c *configReader, path string, v any) { c.route.JSONKey, _ = c.text(path, v) }},
+	}, func(c *configReader, path string, v any) {
+		c.route.JSONKey, _ = c.text(path, v)
+		if costly := costlyModifier.FindStringSubmatch(c.route.JSONKey); costly != nil {
+			c.problem(path, "%s is not offered here: it takes time and memory that grow with a body's size times its depth", costly[1])
+		}
+	}},
 	{Key{
 		Name: "headerprefix", Value: "a text", Default: `""`, Shown: true,
 		Does:    "what the names of a client's headers begin with: `<prefix>topic`, `<prefix>key` and the others of `overrides`",

@@ -102,6 +102,9 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a pattern that is none", `{` + brokers + `,"topics":["[a"]}`, "topics[0]: it is not a pattern"},
 		{"patterns that are no list", `{` + brokers + `,"topics":"a"}`, "topics: expected a list, got a string"},
 		{"a pattern that is no string", `{` + brokers + `,"topics":["a",1]}`, "topics[1]: expected a string, got a number"},
+		{"a key that is looked for at all depths", `{` + brokers + `,"jsonkey":"a.@dig:id|0"}`, "jsonkey: @dig is not offered here"},
+		{"a key with indents", `{` + brokers + `,"jsonkey":"[id,@pretty]"}`, "jsonkey: @pretty is not offered here"},
+		{"a key of a list that is made flat at all depths", `{` + brokers + `,"jsonkey":"@flatten:{\"deep\":true}"}`, "jsonkey: @flatten: is not offered here"},
 		{"an unknown delivery", `{` + brokers + `,"delivery":"snc"}`, `delivery: expected one of "async", "durable", "sync", got "snc"; did you mean "sync"?`},
 		{"a policy that there is not", `{` + brokers + `,"delivery":"durable","on_permanent_error":"stop"}`, `on_permanent_error: expected one of "deadletter", "suspend", got "stop"`},
 		{"a policy for records that are not on disk", `{` + brokers + `,"delivery":"sync","on_permanent_error":"suspend"}`, `on_permanent_error: suspend is for "delivery": "durable"`},
@@ -175,7 +178,8 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 		{"a requirement that there is not", `{` + brokers + `,"require":["xml"]}`, `require[0]: expected one of "json", "key", got "xml"`},
 		{"a header prefix that no header can have", `{` + brokers + `,"headerprefix":"a b"}`, "headerprefix: it has a character"},
 		{"a body larger than the protocol carries", `{` + brokers + `,"max_body_bytes":16777189}`, "max_body_bytes: expected an integer from 0 to 16777188"},
-		{"nesting without end", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), "nested deeper than 32 levels"},
+		{"nesting without end", `{"topic":"t","record_headers":` + strings.Repeat("[", 101) + strings.Repeat("]", 101) + "}", `the configuration has more than 100 lists and objects inside one another, under "record_headers"`},
+		{"a schema of many levels", `{` + brokers + `,"schema":{"inline":` + strings.Repeat(`{"not":`, 50) + "{}" + strings.Repeat("}", 50) + "}}", "schema.inline: it has more than 50 arrays and objects inside one another"},
 	}
 	for _, c := range cases {
 		t.Run(c.says, func(t *testing.T) {
@@ -193,6 +197,10 @@ func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 	}
 }
 
+func TestInlineSchemaHasAsManyLevelsAsOneOfARegistry(t *testing.T) {
+	mustParse(t, `{`+brokers+`,"topic":"t","schema":{"inline":`+strings.Repeat(`{"not":`, 49)+"{}"+strings.Repeat("}", 49)+"}}")
+}
+
 func TestAListOfAddressesIsOneProblem(t *testing.T) {
 	_, findings := Lint([]byte(`{"config":{"bootstrap.servers":["h1:9092"]},"topic":"t"}`), limits)
 	const want = `config.bootstrap.servers: expected a string, a number or a boolean, got a list: the addresses in one string, separated by commas, "h1:9092,h2:9092"`
@@ -205,6 +213,7 @@ func TestARouteIsDoubtfulWhereItWorksOtherwiseThanItLooks(t *testing.T) {
 	const gjson = "; jsonkey is a gjson path, and this one finds no key in most bodies"
 	cases := []struct{ says, conf, want string }{
 		{"a key by a path of gjson", `"jsonkey":"data.*.0.links.#(rel==\"self\").urn"`, ""},
+		{"a key by modifiers that cost little", `"jsonkey":"items|@flatten|@reverse|0.\\@dig.a@pretty|@tostr"`, ""},
 		{"a key by several paths", `"jsonkey":"[a,b.0]"`, ""},
 		{"a key by a query that compares a bracket", `"jsonkey":"a.#(b==\"c[0]\").d"`, ""},
 		{"a key by a name with a dollar", `"jsonkey":"$id"`, ""},

@@ -18,8 +18,10 @@ type field struct {
 	value any
 }
 
-// maxConfigDepth bounds the nesting of a configuration.
-const maxConfigDepth = 32
+// maxConfigDepth bounds the nesting of a configuration. It is beyond that of an inline schema, which internal/schema bounds.
+const maxConfigDepth = 100
+
+var errTooDeep = fmt.Errorf("has more than %d lists and objects inside one another", maxConfigDepth)
 
 // readObject reads a JSON object and nothing after it. Unlike a map it notices a
 // name given twice.
@@ -27,6 +29,9 @@ func readObject(text []byte) ([]field, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	v, err := readValue(dec, 0)
+	if errors.Is(err, errTooDeep) {
+		return nil, fmt.Errorf("the configuration %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the configuration is not valid JSON: %w", positioned(err, text))
 	}
@@ -51,7 +56,7 @@ func positioned(err error, text []byte) error {
 
 func readValue(dec *json.Decoder, depth int) (any, error) {
 	if depth > maxConfigDepth {
-		return nil, fmt.Errorf("nested deeper than %d levels", maxConfigDepth)
+		return nil, errTooDeep
 	}
 	token, err := dec.Token()
 	if err != nil {
@@ -87,6 +92,9 @@ func readFields(dec *json.Decoder, depth int) ([]field, error) {
 			return nil, fmt.Errorf("the key %.40q is given twice in one object", name)
 		}
 		v, err := readValue(dec, depth+1)
+		if depth == 0 && errors.Is(err, errTooDeep) {
+			err = fmt.Errorf("%w, under %.40q", err, name)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -152,6 +152,17 @@ func TestAvroDefaultsAreBounded(t *testing.T) {
 	if got := encodedAs(s, "["+strings.Repeat("{},", 1000)+"{}]"); !strings.Contains(got, "too large") {
 		t.Errorf("%d bytes", len(got)/2)
 	}
+	b.Reset()
+	b.WriteString(`{"type": "array", "items": {"type": "record", "name": "R", "fields": [{"name": "f", "type": "null", "default": null}`)
+	for i := range 1000 {
+		fmt.Fprintf(&b, `, {"name": "f%d", "type": "null", "default": null}`, i)
+	}
+	s = mustCompileText(t, Avro, b.String()+"]}}")
+	for n, want := range map[int]string{1000: "d00f00", 2000: "takes too many steps to write"} {
+		if got := encodedAs(s, "["+strings.Repeat("{},", n-1)+"{}]"); !strings.Contains(got, want) {
+			t.Errorf("%d records that have nothing: got %s", n, got)
+		}
+	}
 }
 
 // FuzzAvro reads what is written back by the library's decoder: it takes all of it, and writes the same again.

@@ -81,7 +81,7 @@ type avroWriter struct {
 	out       []byte
 	limit     int // of out, in bytes
 	inDefault bool
-	steps     int // taken in a default: of unions in unions there are many ways
+	steps     int // that write nothing, or are taken in a default: of unions in unions there are many ways
 	location  []string
 	bad       *Problem // the first; nothing is written behind it
 }
@@ -105,9 +105,7 @@ func (w *avroWriter) value(t *avroType, v any) {
 		w.refuse("has a binary form that is too large")
 	}
 	if w.inDefault {
-		if w.steps++; w.steps > minSteps {
-			w.refuse("takes too many steps to write")
-		}
+		w.step(minSteps)
 	}
 	if w.bad != nil {
 		return
@@ -135,6 +133,12 @@ func (w *avroWriter) value(t *avroType, v any) {
 		w.number(t, v)
 	default:
 		w.text(t, v)
+	}
+}
+
+func (w *avroWriter) step(most int) {
+	if w.steps++; w.steps > most {
+		w.refuse("takes too many steps to write")
 	}
 }
 
@@ -243,6 +247,8 @@ func (w *avroWriter) defaultOf(f *avroField) {
 		w.refuse("%s", err.Error())
 	case len(w.out)+len(encoded) > w.limit:
 		w.refuse("has a binary form that is too large")
+	case len(encoded) == 0: // which no limit of the form bounds
+		w.step(maxSteps)
 	default:
 		w.out = append(w.out, encoded...)
 	}

@@ -12,8 +12,8 @@ const (
 	defaultTTL = time.Minute
 	// unusedAfter is when an answer that nobody asked for is dropped.
 	unusedAfter = 10 * time.Minute
-	// maxAsked and maxAsking bound what clients can ask for: the schemas that are kept, and the questions at once. Other
-	// questions wait in line, each as long as the request that came with it.
+	// maxAsked and maxAsking bound what clients can ask each registry for: the schemas that are kept, and the questions at once.
+	// Other questions wait in line, each as long as the request that came with it.
 	maxAsked  = 256
 	maxAsking = 4
 )
@@ -32,7 +32,12 @@ type Cache struct {
 	entries map[sourceKey]*entry
 	closed  bool
 	asking  sync.WaitGroup
-	turns   chan struct{} // questions of clients that are under way; those that wait are served in their order
+}
+
+// registryTurns are a registry's questions for schemas that clients named. Those that wait are served in their order.
+type registryTurns struct {
+	first chan struct{} // under way, for what there is no schema of
+	again chan struct{} // for what there is: where the registry hangs, nobody waits for them, and all of them are due
 }
 
 // NewCache returns an empty cache, which asks for a "latest" version again when its
@@ -46,7 +51,7 @@ func NewCache(ttl time.Duration, log *slog.Logger) *Cache {
 		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Cache{ttl: ttl, log: log, now: time.Now, ctx: ctx, stop: stop, entries: map[sourceKey]*entry{}, turns: make(chan struct{}, maxAsking)}
+	return &Cache{ttl: ttl, log: log, now: time.Now, ctx: ctx, stop: stop, entries: map[sourceKey]*entry{}}
 }
 
 // Close ends the questions that are under way and waits until they have ended. After
@@ -67,9 +72,9 @@ func (c *Cache) entry(s *Source) *entry {
 	e, ok := c.entries[s.key]
 	if !ok {
 		if s.asked {
-			c.makeRoom()
+			c.makeRoom(s.key.registry)
 		}
-		e = &entry{cache: c, key: s.key, from: s.from, name: s.key.Name, asked: s.asked}
+		e = &entry{cache: c, key: s.key, from: s.from, name: s.key.Name, asked: s.asked, turns: c.turnsOf(s.key.registry)}
 		c.entries[s.key] = e
 	}
 	if !s.asked && !s.holds { // as long as a route has the source, the registry may be away
@@ -81,15 +86,25 @@ func (c *Cache) entry(s *Source) *entry {
 	return e
 }
 
-// makeRoom drops the entry of a client's that was used last the longest time ago, if there are too many: first those that
-// have no schema.
-func (c *Cache) makeRoom() {
+// turnsOf returns the turns that a registry's entries share.
+func (c *Cache) turnsOf(registry registryKey) *registryTurns {
+	for key, e := range c.entries {
+		if key.registry == registry {
+			return e.turns
+		}
+	}
+	return &registryTurns{first: make(chan struct{}, maxAsking), again: make(chan struct{}, maxAsking)}
+}
+
+// makeRoom drops the entry of a client's that was used last the longest time ago, if there are too many of a registry: first
+// those that have no schema.
+func (c *Cache) makeRoom(registry registryKey) {
 	count := 0
 	var oldest *sourceKey
 	var used time.Time
 	useful := true
 	for key, e := range c.entries {
-		if !e.asked {
+		if !e.asked || key.registry != registry {
 			continue
 		}
 		count++
@@ -103,7 +118,8 @@ func (c *Cache) makeRoom() {
 }
 
 // ask runs a question about an entry in the background, or returns why it does not. A client's question waits for its turn
-// until gaveUp is closed, and is then not asked. In the end, ended is called. It is also when unused entries go.
+// until gaveUp is closed, and is then not asked; nil: there is a schema, and nobody waits. In the end, ended is called. It is
+// also when unused entries go.
 func (c *Cache) ask(about *entry, gaveUp <-chan struct{}, question func(context.Context), ended func()) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,13 +132,16 @@ func (c *Cache) ask(about *entry, gaveUp <-chan struct{}, question func(context.
 			delete(c.entries, key)
 		}
 	}
-	byClient := about.asked
+	byClient, turns := about.asked, about.turns.first
+	if gaveUp == nil {
+		turns = about.turns.again
+	}
 	c.asking.Go(func() {
 		defer ended()
 		if byClient {
 			select {
-			case c.turns <- struct{}{}:
-				defer func() { <-c.turns }()
+			case turns <- struct{}{}:
+				defer func() { <-turns }()
 			case <-gaveUp:
 				return
 			case <-c.ctx.Done():
@@ -139,7 +158,7 @@ func (c *Cache) keep(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.entries[e.key]; !ok {
-		c.makeRoom()
+		c.makeRoom(e.key.registry)
 		c.entries[e.key] = e
 	}
 }

@@ -435,6 +435,72 @@ func TestSchemasThatClientsNameAreBounded(t *testing.T) {
 	}
 }
 
+// Where a registry hangs, clients have the schemas of the others, and its own that there are.
+func TestRegistryThatHangsKeepsNoOthersWaiting(t *testing.T) {
+	slow, sound := newFakeRegistry(t), newFakeRegistry(t)
+	c, at := newTestCache(t, nil)
+	hangs, others := slow.registry(t, Options{Timeout: time.Hour}), sound.registry(t, Options{})
+	current := func(r *Registry, subject string) int {
+		s, err := c.Asked(r, Name{Subject: subject, Version: latest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return currentID(t, s)
+	}
+	sound.set("first/latest", 1, `{}`)
+	for i := range 2 * maxAsking {
+		slow.set(fmt.Sprintf("known%d/latest", i), i, `{}`)
+		current(hangs, fmt.Sprint("known", i))
+	}
+	slow.set("later/latest", 99, `{}`)
+	release := make(chan struct{})
+	slow.handle(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "later") {
+			_, _ = w.Write([]byte(`{"id": 99, "schemaType": "JSON", "schema": "{}"}`))
+			return
+		}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	before := slow.asked.Load()
+	at.advance(defaultTTL)
+	for i := range 2 * maxAsking { // all are asked for again
+		if id := current(hangs, fmt.Sprint("known", i)); id != i {
+			t.Errorf("id %d", id)
+		}
+	}
+	await.True(t, "as many are asked for as may be", func() bool { return slow.asked.Load() == before+maxAsking })
+	if id := current(hangs, "later"); id != 99 { // one that it does answer
+		t.Errorf("id %d", id)
+	}
+	for i := range 2 * maxAsking { // more first questions than there are turns
+		s, err := c.Asked(hangs, Name{ID: 1000 + i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := c.entry(s)
+		go func() { _, _, _ = e.current(t.Context()) }()
+	}
+	await.True(t, "as many are asked for as may be", func() bool { return slow.asked.Load() == before+1+2*maxAsking })
+	if id := current(others, "first"); id != 1 {
+		t.Errorf("id %d", id)
+	}
+	for i := range 2 * maxAsked { // and that one keeps its place, whatever is made up elsewhere
+		s, err := c.Asked(hangs, Name{ID: 10_000 + i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.entry(s)
+	}
+	asked := sound.asked.Load()
+	if current(others, "first"); sound.asked.Load() != asked {
+		t.Error("a schema of another registry was forgotten")
+	}
+	close(release)
+}
+
 // One who makes ids up all the time takes turns with the others, and a request that gives up leaves the line.
 func TestQuestionsOfClientsWaitInLine(t *testing.T) {
 	f := newFakeRegistry(t)
@@ -508,9 +574,11 @@ func TestQuestionsOfClientsWaitInLine(t *testing.T) {
 	}
 	// Who gives up leaves nothing behind.
 	f.handle(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })
+	before := f.asked.Load()
 	for i := range maxAsking {
 		ask(t.Context(), Name{ID: 30_000 + i})
 	}
+	await.True(t, "these have all turns", func() bool { return f.asked.Load() == before+maxAsking })
 	leaving, leave := context.WithCancel(t.Context())
 	left, ended := ask(leaving, Name{ID: 40_000})
 	leave()

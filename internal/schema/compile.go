@@ -37,8 +37,9 @@ type documents map[string]any
 // jsonSource is what a JSON Schema is compiled of.
 type jsonSource struct {
 	documents
-	draft   *jsonschema.Draft // of documents without "$schema"
-	formats Formats
+	draft    *jsonschema.Draft // of documents without "$schema"
+	formats  Formats
+	patterns *guard.Patterns
 }
 
 var errOutside = errors.New("not one of the documents")
@@ -54,20 +55,26 @@ func (d documents) Load(url string) (any, error) {
 	return nil, errOutside
 }
 
-// newEvaluator compiles twice: with a vocabulary of its own, the library checks less
-// of the schema itself.
-func newEvaluator(source jsonSource) (e *evaluator, err error) {
-	defer func() {
-		// The library panics where it believes the impossible has happened. A registry's
-		// schema is compiled in a goroutine of its own, where that would end the process.
-		if r := recover(); r != nil {
-			e, err = nil, misconfigured("it cannot be compiled")
-		}
-	}()
+// check compiles the schema without a guard: with a vocabulary of its own, the library checks less of the schema itself.
+func (source jsonSource) check() (err error) {
+	defer mustNotPanic(&err)
 	if _, err := newCompiler(source).Compile(rootURL); err != nil {
-		return nil, misconfigured("%s", compileReason(err))
+		return misconfigured("%s", compileReason(err))
 	}
-	e = &evaluator{guard: guard.Guard{IgnoreFormats: source.formats == FormatsIgnored}}
+	return nil
+}
+
+// mustNotPanic is deferred where the library compiles. It panics where it believes the impossible has happened. A registry's
+// schema is compiled in a goroutine of its own, where that would end the process.
+func mustNotPanic(err *error) {
+	if r := recover(); r != nil {
+		*err = misconfigured("it cannot be compiled")
+	}
+}
+
+func newEvaluator(source jsonSource) (e *evaluator, err error) {
+	defer mustNotPanic(&err)
+	e = &evaluator{guard: guard.Guard{IgnoreFormats: source.formats == FormatsIgnored, Patterns: source.patterns}}
 	c := newCompiler(source)
 	e.guard.Attach(c)
 	if e.schema, err = c.Compile(rootURL); err == nil {
@@ -89,7 +96,7 @@ func newCompiler(source jsonSource) *jsonschema.Compiler {
 		c.AssertFormat()
 	}
 	c.UseLoader(source)
-	c.UseRegexpEngine(guard.Regexp)
+	c.UseRegexpEngine(source.patterns.Engine())
 	return c
 }
 

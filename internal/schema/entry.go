@@ -23,6 +23,7 @@ type entry struct {
 	key   sourceKey
 	from  *Registry
 	name  Name
+	turns *registryTurns
 	asked bool      // for by clients only; under the cache's lock
 	used  time.Time // under the cache's lock
 	held  int       // sources of the configuration that have asked for it; under the cache's lock

@@ -49,12 +49,34 @@ func (r *Registry) compile(ctx context.Context, of Registered, name Name) (*Sche
 		if err := l.add(ctx, of, rootURL, nil); err != nil {
 			return nil, err
 		}
-		return compile(jsonSource{l.docs, jsonschema.Draft7, name.Formats})
+		return unlessEnded(ctx, func() (*Schema, error) {
+			return compile(jsonSource{l.docs, jsonschema.Draft7, name.Formats, &guard.Patterns{}})
+		})
 	}
 	if err := l.addPart(ctx, of, "", nil); err != nil {
 		return nil, err
 	}
-	return compileParts(ctx, l.format, l.parts, name.Message)
+	return unlessEnded(ctx, func() (*Schema, error) { return compileParts(ctx, l.format, l.parts, name.Message) })
+}
+
+// unlessEnded compiles a schema, and leaves that alone when ctx ends: for a large one on a busy machine it takes seconds, for
+// which the end of the program is not to wait.
+func unlessEnded(ctx context.Context, compile func() (*Schema, error)) (*Schema, error) {
+	type result struct {
+		schema *Schema
+		err    error
+	}
+	compiled := make(chan result, 1)
+	go func() {
+		s, err := compile()
+		compiled <- result{s, err}
+	}()
+	select {
+	case r := <-compiled:
+		return r.schema, r.err
+	case <-ctx.Done():
+		return nil, unavailable("the schema has not been compiled in time")
+	}
 }
 
 // addPart adds what a schema refers to, and then the schema. The path is the versions that led to it.

@@ -84,6 +84,21 @@ func kindOf(err error) Kind {
 	return 0
 }
 
+// Nothing ends a compilation, and the end of the program does not wait for it.
+func TestCompilationIsLeftAloneWhenTheQuestionEnds(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	release := make(chan struct{})
+	defer close(release)
+	_, err := unlessEnded(ended, func() (*Schema, error) {
+		<-release
+		return nil, nil
+	})
+	if kindOf(err) != KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestGet(t *testing.T) {
 	f := newFakeRegistry(t)
 	f.set("a/b ../%2e/latest", 7, `{}`, Reference{"x.json", "x", 3})

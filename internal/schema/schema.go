@@ -36,9 +36,9 @@ type Schema struct {
 
 	binary encoder // nil: JSON Schema, which all that follows is for
 
-	source jsonSource
-	ready  chan *evaluator // not in use
-	unmade chan struct{}   // one for each that may still be made
+	another func() (*evaluator, error)
+	ready   chan *evaluator // not in use
+	unmade  chan struct{}   // one for each that may still be made
 }
 
 // encoder writes values in a binary form.
@@ -66,17 +66,21 @@ func compileJSON(schema []byte, formats Formats) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compile(jsonSource{documents{rootURL: root}, jsonschema.Draft2020, formats})
+	return compile(jsonSource{documents{rootURL: root}, jsonschema.Draft2020, formats, &guard.Patterns{}})
 }
 
 // compile compiles the document at rootURL, which may refer to the others.
 func compile(source jsonSource) (*Schema, error) {
-	first, err := newEvaluator(source)
+	if err := source.check(); err != nil {
+		return nil, err
+	}
+	another := func() (*evaluator, error) { return newEvaluator(source) }
+	first, err := another()
 	if err != nil {
 		return nil, err
 	}
 	n := min(runtime.GOMAXPROCS(0), maxEvaluators)
-	s := &Schema{Format: JSONSchema, source: source, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
+	s := &Schema{Format: JSONSchema, another: another, ready: make(chan *evaluator, n), unmade: make(chan struct{}, n)}
 	s.ready <- first
 	for range n - 1 {
 		s.unmade <- struct{}{}
@@ -116,8 +120,8 @@ func (s *Schema) Validate(ctx context.Context, value []byte) (found []Problem, m
 	return found, more, nil
 }
 
-// take returns an evaluator that is free, a new one if there may be another, or the
-// next that becomes free until ctx ends.
+// take returns an evaluator that is free, or the next that becomes free until ctx ends. If there may be another, it is made
+// meanwhile: that can take longer than the request has.
 func (s *Schema) take(ctx context.Context) (*evaluator, error) {
 	select {
 	case e := <-s.ready:
@@ -125,12 +129,12 @@ func (s *Schema) take(ctx context.Context) (*evaluator, error) {
 	default:
 	}
 	select {
-	case e := <-s.ready:
-		return e, nil
 	case <-s.unmade:
-		if e, err := newEvaluator(s.source); err == nil {
-			return e, nil
-		} // there is another: this schema has been compiled before
+		go func() {
+			if e, err := s.another(); err == nil { // the first was made of the same, without an error
+				s.ready <- e
+			}
+		}()
 	default:
 	}
 	select {

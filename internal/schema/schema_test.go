@@ -84,6 +84,9 @@ func TestValidate(t *testing.T) {
 		{"a format is a remark in 2020-12", `{"format": "date"}`, `"x"`, ``},
 		{"and a rule in draft-07", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "date"}`, `"x"`, `the value must be of the format "date"`},
 		{"a pattern that looks ahead and behind", `{"properties": {"a": {"pattern": "^(?!.*--)[a-z-]+(?<!-)$"}}}`, `{"a": "a-"}`, `/a must match "^(?!.*--)[a-z-]+(?<!-)$"`},
+		{"as many characters as a pattern lets there be", `{"items": {"pattern": "^.{1,255}$"}}`, `[` + strings.Repeat(`"`+strings.Repeat("x", 200)+`",`, 149) + `""]`, `/149 must match "^.{1,255}$"`},
+		{"as the longest does", `{"items": {"pattern": "^.{1,4096}$"}}`, `["` + strings.Repeat("x", 4096) + `", "` + strings.Repeat("x", 4097) + `"]`, `/1 must match "^.{1,4096}$"`},
+		{"and one that looks ahead", `{"items": {"pattern": "^(?!.*--).{1,3000}$"}}`, `["` + strings.Repeat("x", 3000) + `", "` + strings.Repeat("x", 3001) + `"]`, `/1 must match "^(?!.*--).{1,3000}$"`},
 		{"names that look ahead", `{"patternProperties": {"^(?!x-)": {"type": "null"}}}`, `{"x-a": 1, "a": 1}`, `/a must be null, is number`},
 		{"the format regex is what a pattern can be", `{"$schema": "http://json-schema.org/draft-07/schema#", "items": {"format": "regex"}}`, `["a{2,}(?=b)", "(a)\\1", "(a)\\2"]`, `/2 must be of the format "regex"`},
 		{"a pattern with a repetition is a regex", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"a{2,}"`, ``},
@@ -207,6 +210,12 @@ func TestMessagesAndPointersAreShort(t *testing.T) {
 }
 
 func TestCompileRefuses(t *testing.T) {
+	long := func(what string) (all string) { // patterns that differ
+		for i := range 70 {
+			all += fmt.Sprintf(`,{"pattern": "^%s{1,%d}$"}`, what, 1000+i)
+		}
+		return `{"allOf": [true` + all + `]}`
+	}
 	chain := `{"$defs": {"d0": true`
 	for i := range guard.MaxChain {
 		chain += fmt.Sprintf(`, "d%d": {"$ref": "#/$defs/d%d"}`, i+1, i)
@@ -228,6 +237,10 @@ func TestCompileRefuses(t *testing.T) {
 		{"a pattern of names", `{"patternProperties": {"(?>a)": true, "a": true}}`, `"#/patternProperties/(?>a)" is not a pattern that RE2 knows, or RE2 with look-around and back-references: invalid or unsupported Perl syntax: "(?>"`},
 		{"a pattern that takes megabytes", `{"pattern": "((a{100}){100}){100}"}`, `"#/pattern" is not a pattern that RE2 knows, or RE2 with look-around and back-references: invalid repeat count: "{100}"`},
 		{"a long pattern", `{"pattern": "` + strings.Repeat("a", guard.MaxPattern+1) + `"}`, `"#/pattern" is longer than 4096 bytes`},
+		{"many long patterns", long("(?:ab|ba)"), `/pattern" makes the patterns of the schema more than 500000 instructions`},
+		{"many patterns with many classes", long(`[` + strings.Repeat(`\\pL`, 20) + `]`), `/pattern" makes the patterns of the schema more than 500000 instructions`},
+		{"a pattern with too many", `{"pattern": "[` + strings.Repeat(`\\pL`, 1000) + `]"}`, `"#/pattern" has more classes such as \pL, or of many characters whatever the case, than 100000 instructions stand for`},
+		{"too many ranges of letters whatever the case", `{"pattern": "(?i)[` + strings.Repeat("B-𞥂", 600) + `]"}`, `"#/pattern" has more classes such as \pL, or of many characters whatever the case, than 100000 instructions stand for`},
 		{"itself", `{"$ref": "#"}`, `"#" refers to itself for the same value`},
 		{"itself in a circle", `{"properties": {"a": {"anyOf": [{"$ref": "#/properties/a"}]}}}`, ` refers to itself for the same value`},
 		{"itself by an anchor", `{"$dynamicAnchor": "a", "not": {"$dynamicRef": "#a"}}`, ` refers to itself for the same value`},
@@ -275,10 +288,11 @@ func TestHostileValuesCostLittle(t *testing.T) {
 	ten := func(format string) string { return strings.Join(texts(10, format), "; ") }
 	for _, c := range []struct{ what, schema, value, want string }{
 		{"alternatives that double at each level", twice, deep, `the value takes too many steps to validate`},
-		{"a long text for a large pattern", `{"pattern": "(a|b|ab)*(x{500}|y)$"}`, `"` + strings.Repeat("ab", 1<<18) + `"`, `the value takes too many steps to validate`},
+		{"a long text for a large pattern", `{"pattern": "(a|b|ab)*([ab]{2000}x|y)$"}`, `"` + strings.Repeat("ab", 1<<12) + `"`, `the value takes too many steps to validate`},
+		{"for one of which little is tried", `{"pattern": "(a|b|ab)*(x{500}|y)$"}`, `"` + strings.Repeat("ab", 1<<15) + `"`, `the value must match "(a|b|ab)*(x{500}|y)$"`},
 		{"a pattern that keeps others busy for ever", `{"pattern": "^(?=(a+)+$)(?=(a*)*$)(a|aa)+$"}`, `"` + strings.Repeat("a", 30_000) + `b"`, `the value must match "^(?=(a+)+$)(?=(a*)*$)(a|aa)+$"`},
-		{"a long text for much look-around", `{"pattern": "` + strings.Repeat("(?=a)", 800) + `"}`, `"` + strings.Repeat("a", 1<<18) + `"`, `the value takes too many steps to validate`},
-		{"many texts for much look-around", `{"items": {"pattern": "` + strings.Repeat("(?=a{1000})", 90) + `"}}`, `[` + strings.Repeat(`"",`, 100_000) + `""]`, `the value takes too many steps to validate`},
+		{"a long text for much look-around", `{"pattern": "` + strings.Repeat("(?=a)", 800) + `"}`, `"` + strings.Repeat("a", 1<<14) + `"`, `the value takes too many steps to validate`},
+		{"many texts for much look-around", `{"items": {"pattern": "` + strings.Repeat("(?=(?:()()){200})", 90) + `"}}`, `[` + strings.Repeat(`"",`, 1000) + `""]`, `the value takes too many steps to validate`},
 		{"a back-reference that can be tried in many ways", `{"pattern": "^(a+)+\\1$"}`, `"` + strings.Repeat("a", 30) + `b"`, `the value takes too many steps to validate`},
 		{"in a long text", `{"pattern": "(?=(.*)(.*))(.*)*\\3b"}`, `"` + strings.Repeat("a", 1<<17) + `"`, `the value takes too many steps to validate`},
 		{"many failures", `{"items": {"type": "null"}}`, `[` + strings.Repeat("1,", 130_000) + `1]`, `the value is not valid, and too large to say where`},
@@ -297,6 +311,10 @@ func TestHostileValuesCostLittle(t *testing.T) {
 		{"many failures at one place", `{"propertyNames": {"maxLength": 1}}`, `{` + list(40_000, `"%05d": 1`) + `}`, ten(`the value has a property whose name is not allowed: "%05d"`)},
 		{"many failures that list many names", `{"items": {"required": [` + list(200, `"%d"`) + `]}}`, `[` + list(58_000, `{}`) + `]`, `the value takes too many steps to validate`},
 		{"failures that list many names", `{"items": {"required": [` + list(200, `"%d"`) + `]}}`, `[` + list(3_000, `{}`) + `]`, ten(`/%d has no "0, 1, 10, 100, 101, 102, 103, 104, 105,…"`)},
+		{"regexes with many classes", `{"$schema": "http://json-schema.org/draft-07/schema#", "items": {"format": "regex"}}`, `[` + list(60, `"[`+strings.Repeat(`\\pL`, 200)+`]"`) + `]`, `the value takes too many steps to validate`},
+		{"with more than there may be", `{"$schema": "http://json-schema.org/draft-07/schema#", "items": {"format": "regex"}}`, `[` + list(60, `"[`+strings.Repeat(`\\pL`, 260)+`]"`) + `]`, `the value takes too many steps to validate`},
+		{"with ranges of letters whatever the case", `{"$schema": "http://json-schema.org/draft-07/schema#", "items": {"format": "regex"}}`, `[` + list(200, `"(?i)[B-𞥂C-\\x{1E942}]"`) + `]`, `the value takes too many steps to validate`},
+		{"that are repeated", `{"$schema": "http://json-schema.org/draft-07/schema#", "items": {"format": "regex"}}`, `[` + list(60, `"(?:\\pL\\pL){0,40000}"`) + `]`, `the value takes too many steps to validate`},
 		{"a regex that takes megabytes", `{"$schema": "http://json-schema.org/draft-07/schema#", "format": "regex"}`, `"` + strings.Repeat("a", guard.MaxPattern+1) + `"`, `the value must be of the format "regex"`},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -322,8 +340,38 @@ func TestLibraryDoesNotCompareValues(t *testing.T) {
 	}
 }
 
+func TestPatternOfManySubschemasIsCompiledOnce(t *testing.T) {
+	text := `{"allOf": [true` + strings.Repeat(`,{"pattern": "^.{1,4096}$"}`, 200) + `]}` // together more than a schema may have
+	if found, _ := validate(mustCompile(t, text), []byte(`"a"`)); found != nil {
+		t.Error(found)
+	}
+}
+
+// One that is free is waited for, or the next that is made, but no longer than the request lasts.
+func TestRequestDoesNotWaitForAnotherEvaluator(t *testing.T) {
+	s := mustCompile(t, `{}`)
+	first := <-s.ready
+	begun, made := make(chan struct{}), make(chan *evaluator)
+	s.another = func() (*evaluator, error) {
+		close(begun)
+		return <-made, nil
+	}
+	s.unmade = make(chan struct{}, 1)
+	s.unmade <- struct{}{}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Validate(ended, []byte("1")); kindOf(err) != KindUnavailable {
+		t.Errorf("got %v", err)
+	}
+	<-begun
+	made <- first
+	if found, more := validate(s, []byte("1")); found != nil || more != 0 {
+		t.Errorf("got %v and %d more", found, more)
+	}
+}
+
 func TestSchemaIsForManyAtOnce(t *testing.T) {
-	s := mustCompile(t, `{"properties": {"a": {"uniqueItems": true, "items": {"type": "string"}}}}`)
+	s := mustCompile(t, `{"properties": {"a": {"uniqueItems": true, "items": {"type": "string", "pattern": "^(?=[b-z])."}}}}`)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {

@@ -4,9 +4,12 @@ import "regexp/syntax"
 
 // automaton runs an expression's programs over a text, each in every state that it can be in at a place at once. Its memory is
 // that of the longest text so far.
+//
+// It is for all expressions without back-references, those of plain RE2 too: package regexp does not say what it has done, and
+// its bound, the instructions for each byte, is hundreds of times what "^.{1,4096}$" takes.
 type automaton struct {
-	text []rune
 	held [][]bool // of each look-around, whether it holds at a place of the text
+	left int      // instructions; below 0: it gave up
 
 	seen  []int    // by instruction: the visit that reached it last
 	visit int      // of a place by a program
@@ -14,66 +17,80 @@ type automaton struct {
 	waits []uint32 // instructions that take a character
 }
 
-// matches reports whether an expression without back-references is somewhere in s, which is UTF-8.
-func (x *extended) matches(s string) bool {
-	a := &x.automaton
-	a.text = append(a.text[:0], []rune(s)...)
-	for i, look := range x.looks {
+// matches reports whether an expression without back-references is somewhere in s, which is UTF-8, and how many steps it took to
+// know: more than limit means that it isn't known.
+func (a *automaton) matches(x *extended, s string, limit int) (found bool, steps int) {
+	all := limit * instructionsPerStep
+	a.left = all
+	for i := range x.looks {
+		look := &x.looks[i]
+		if a.left -= len(s); a.left < 0 { // before it takes the memory
+			break
+		}
 		if i == len(a.held) {
 			a.held = append(a.held, nil)
 		}
 		holds := a.held[i][:0]
-		for range len(a.text) + 1 {
+		for range len(s) + 1 {
 			holds = append(holds, look.negative)
 		}
 		a.held[i] = holds
-		a.run(look.program, look.ahead, func(at int) (enough bool) {
+		a.run(&look.program, s, func(at int) (enough bool) {
 			holds[at] = !look.negative
 			return false
 		})
 	}
-	found := false
-	a.run(x.whole, false, func(int) (enough bool) {
+	a.run(&x.whole, s, func(int) (enough bool) {
 		found = true
 		return true
 	})
-	return found
+	if a.left < 0 {
+		return false, limit + 1
+	}
+	return found, (all - a.left) / instructionsPerStep
 }
 
-// run begins a match at each place of the text, from the last to the first if backwards, and calls ends with each place where
-// one ends, until that is enough.
-func (a *automaton) run(p program, backwards bool, ends func(at int) (enough bool)) {
+// run begins a match at each place of the text where there can be one, from the last to the first if the program is backwards,
+// and calls ends with each place where one ends, until that is enough.
+func (a *automaton) run(p *program, s string, ends func(at int) (enough bool)) {
 	if more := len(p.Inst) - len(a.seen); more > 0 {
 		a.seen = append(a.seen, make([]int, more)...)
 	}
-	at, last, step := 0, len(a.text), 1
-	if backwards {
-		at, last, step = last, at, -1
+	at := 0
+	if p.backwards {
+		at = len(s)
 	}
-	a.reach = a.reach[:0]
-	for {
-		a.reach = append(a.reach, uint32(p.Start))
-		if a.follow(p, at) && ends(at) || at == last {
+	a.reach = append(a.reach[:0], uint32(p.Start))
+	for a.left >= 0 && len(a.reach) > 0 {
+		if a.follow(p, s, at) && ends(at) {
 			return
 		}
-		next := a.text[min(at, at+step)]
+		r, then := next(s, at, p.backwards)
+		if r < 0 {
+			return
+		}
+		at = then
 		for _, pc := range a.waits {
-			if in := &p.Inst[pc]; in.MatchRune(next) {
+			if in := &p.Inst[pc]; in.MatchRune(r) {
 				a.reach = append(a.reach, in.Out)
 			}
 		}
-		at += step
+		if !p.anchored {
+			a.reach = append(a.reach, uint32(p.Start))
+		}
 	}
 }
 
 // follow goes on from what is to be reached at a place, as far as that takes no character, and reports whether a match ends there.
-func (a *automaton) follow(p program, at int) (matched bool) {
-	empty := a.around(at)
+func (a *automaton) follow(p *program, s string, at int) (matched bool) {
+	looked, empty := false, syntax.EmptyOp(0)
 	a.visit++
+	a.left--
 	a.waits = a.waits[:0]
 	for len(a.reach) > 0 {
 		pc := a.reach[len(a.reach)-1]
 		a.reach = a.reach[:len(a.reach)-1]
+		a.left--
 		if a.seen[pc] == a.visit {
 			continue
 		}
@@ -90,6 +107,9 @@ func (a *automaton) follow(p program, at int) (matched bool) {
 				a.reach = append(a.reach, in.Out)
 			}
 		case syntax.InstEmptyWidth:
+			if !looked {
+				looked, empty = true, around(s, at)
+			}
 			if syntax.EmptyOp(in.Arg)&^empty == 0 {
 				a.reach = append(a.reach, in.Out)
 			}
@@ -98,16 +118,4 @@ func (a *automaton) follow(p program, at int) (matched bool) {
 		}
 	}
 	return matched
-}
-
-// around returns what holds between the characters at a place.
-func (a *automaton) around(at int) syntax.EmptyOp {
-	before, after := rune(-1), rune(-1)
-	if at > 0 {
-		before = a.text[at-1]
-	}
-	if at < len(a.text) {
-		after = a.text[at]
-	}
-	return syntax.EmptyOpContext(before, after)
 }

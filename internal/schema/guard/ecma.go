@@ -87,7 +87,7 @@ func repeated(of string, many []string, referred bool) string {
 	if err != nil {
 		most = least // {n} or {n,}
 	}
-	if least <= re2Repeats && most <= re2Repeats || most < least || most > maxInstructions || len(of)*(2+most/re2Repeats) > maxTranslated {
+	if least <= re2Repeats && most <= re2Repeats || most < least || most > maxInstructions || 2*len(of)*(2+most/re2Repeats) > maxTranslated {
 		return of + many[0]
 	}
 	silent := withoutCaptures(of)
@@ -95,18 +95,24 @@ func repeated(of string, many []string, referred bool) string {
 		return of + many[0]
 	}
 	of = silent
-	text := "(?:"
-	add := func(n int, count func(n int) string) {
-		for ; n > 0; n -= re2Repeats {
-			text += of + count(min(n, re2Repeats)) + many[4]
+	text, n := "(?:", least
+	for ; n > 0; n -= re2Repeats {
+		text += of + "{" + strconv.Itoa(min(n, re2Repeats)) + "}"
+	}
+	if many[2] != "" && many[3] == "" {
+		return text + of + "*" + many[4] + ")"
+	}
+	// All of a thousand and then more, or fewer: of {0,1000} after {0,1000} there would be hundreds of ways to have as many.
+	ends := ")"
+	for n = most - least; n > re2Repeats; n -= re2Repeats {
+		all, fewer := of+"{"+strconv.Itoa(re2Repeats)+"}", of+"{0,"+strconv.Itoa(re2Repeats-1)+"}"+many[4]
+		if many[4] == "" {
+			text, ends = text+"(?:"+all, "|"+fewer+")"+ends
+		} else {
+			text, ends = text+"(?:"+fewer+"|"+all, ")"+ends
 		}
 	}
-	add(least, func(n int) string { return "{" + strconv.Itoa(n) + "}" })
-	add(most-least, func(n int) string { return "{0," + strconv.Itoa(n) + "}" })
-	if many[2] != "" && many[3] == "" {
-		text += of + "*" + many[4]
-	}
-	return text + ")"
+	return text + of + "{0," + strconv.Itoa(n) + "}" + many[4] + ends
 }
 
 // withoutCaptures is an expression whose groups capture nothing.

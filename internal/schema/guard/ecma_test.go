@@ -23,6 +23,8 @@ func TestPatternOfECMA262(t *testing.T) {
 		{`^[^]*[x]$`, []string{"\n[x"}, []string{"a"}},
 		{`^\p{Script=Greek}+\P{sc=Greek}$`, []string{"αβa"}, []string{"αβ"}},
 		{`^x{1,2500}$`, []string{xs(1), xs(2500)}, []string{"", xs(2501)}},
+		{`^x{1,2500}?$`, []string{xs(1), xs(1000), xs(1001), xs(2500)}, []string{"", xs(2501)}},
+		{`^(?:x{500,2500}|y)$`, []string{xs(500), xs(1500), xs(2500), "y"}, []string{xs(499), xs(2501), "xy"}},
 		{`^x{1500}$`, []string{xs(1500)}, []string{xs(1499), xs(1501)}},
 		{`^x{1001,}$`, []string{xs(1001), xs(3000)}, []string{xs(1000)}},
 		{`^(?:[xy]|\u007a){0,1200}$`, []string{"", "xyz" + xs(1197)}, []string{xs(1201), "a"}},

@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// extended is a regular expression of RE2's syntax that also has look-around, (?=…), (?!…), (?<=…) and (?<!…), or
+// extended is a regular expression of RE2's syntax that may also have look-around, (?=…), (?!…), (?<=…) and (?<!…), or
 // back-references, \1 and \k<name>, as ECMA-262 means them. RE2 has neither, and engines that have them try one way after
 // another: a text of forty characters can keep them busy for hours.
 //
-// Here an expression with look-around alone is for an automaton, whose steps grow with the length of the text and with that
-// of the expression, and are known before. What a back-reference matches depends on how the place was reached, which no
-// automaton remembers: only an expression that has one is for a backtracker, whose steps are counted while it runs.
+// Here an expression with look-around alone, or without, is for an automaton, whose steps grow with the length of the text and
+// with that of the expression, never faster. What a back-reference matches depends on how the place was reached, which no
+// automaton remembers: only an expression that has one is for a backtracker. The steps of both are counted while they run.
 //
-// Either is for one text at a time, as its Guard is.
+// Once compiled it is not changed, and many can use it at once.
 type extended struct {
-	automaton
 	looks        []look // each behind those that are in it
 	whole        program
 	instructions int // of all programs
@@ -39,6 +38,7 @@ type program struct {
 	*syntax.Prog
 	groups    []group // by their numbers in the program; the first is none
 	backwards bool    // it matches texts back to front
+	anchored  bool    // it matches from the text's beginning only, or its end if it is backwards
 }
 
 // group is what a group of a program stands for.
@@ -287,6 +287,11 @@ func (x *extended) compile(part *part, backwards bool) (program, error) {
 		return program{}, err
 	}
 	x.instructions += len(p.Inst)
+	from := syntax.EmptyBeginText
+	if backwards {
+		from = syntax.EmptyEndText
+	}
+	p.anchored = p.StartCond()&from != 0
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,6 +44,13 @@ func TestLookaround(t *testing.T) {
 			checkMatches(t, `()\1(?:`+c.pattern+`)`, c.match, c.others) // by the backtracker
 		})
 	}
+}
+
+// newPattern is the only one of its schema, and for a text of any length.
+func newPattern(text string) *pattern {
+	p := (&Patterns{}).pattern(text)
+	p.guard = &Guard{left: math.MaxInt32}
+	return &p
 }
 
 func newExtended(text string) (*extended, error) {
@@ -152,7 +160,7 @@ func TestBackReferencesEndWithTheirSteps(t *testing.T) {
 			continue
 		}
 		const limit = 20_000
-		if found, steps := p.references.backtrack(c.text, limit); found || steps != limit+1 {
+		if found, steps := p.backtrack(c.text, limit); found || steps != limit+1 {
 			t.Errorf("%.30s: %t after %d steps", c.pattern, found, steps)
 		}
 		g := Guard{}
@@ -174,9 +182,36 @@ func TestBackReferencesTakeFewStepsWhereTheyCan(t *testing.T) {
 		{`(a*)*\1`, strings.Repeat("a", 1000), 200},
 		{`((a{10}){10}){10}\1`, strings.Repeat("a", 1999), 100},
 	} {
-		found, steps := newPattern(c.pattern).references.backtrack(c.text, 10_000)
+		found, steps := newPattern(c.pattern).backtrack(c.text, 10_000)
 		if !found || steps > c.most {
 			t.Errorf("%s: %t, %d steps", c.pattern, found, steps)
+		}
+	}
+}
+
+func TestAutomatonTakesTheStepsThatItCosts(t *testing.T) {
+	a := strings.Repeat("a", 4096)
+	for _, c := range []struct {
+		pattern, text string
+		least, most   int
+	}{
+		{`^.{1,255}$`, a[:255], 0, 20},
+		{`^.{1,4096}$`, a, 100, 500},
+		{`^.{0,4096}?$`, a, 100, 500},
+		{`^[a-z]{3,}$`, a, 100, 500},
+		{`^(?!.*--).{1,4096}$`, a, 200, 1000},
+		{`^b`, a, 0, 1}, // not found at the beginning, not looked for behind it
+		{`(?=a*$)b`, a, 100, 1000},
+		{`[ab]{500}x`, a, 30_000, 100_000},
+		{`(?=x[ab]{500})b`, a, 30_000, 100_000},
+	} {
+		p := newPattern(c.pattern)
+		_, steps := p.matches(new(automaton), c.text, 1_000_000)
+		if steps < c.least || steps > c.most {
+			t.Errorf("%s: %d steps", c.pattern, steps)
+		}
+		if _, again := p.matches(new(automaton), c.text, steps/2); steps > 1 && again != steps/2+1 {
+			t.Errorf("%s: %d steps, of %d that it had", c.pattern, again, steps/2)
 		}
 	}
 }
@@ -218,17 +253,18 @@ func FuzzLookaround(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, s string) {
 		text, s = fromECMA(text), strings.ToValidUTF8(s, "")
 		p := newPattern(text)
-		if len(s)*p.instructions > 1<<20 { // which the guard forbids, and the fuzzer's patience
+		if p.err == nil && len(s)*p.instructions > 1<<20 { // the fuzzer's patience
 			return
 		}
-		if p.err == nil {
-			p.MatchString(s)
-		}
+		got := p.MatchString(s)
 		re, err := regexp.Compile(text)
 		if err != nil {
 			return
 		}
 		want := re.MatchString(s)
+		if p.err == nil && !p.references && got != want { // it has some in what RE2 reads in octal
+			t.Errorf("%s on %q: %t", text, s, got)
+		}
 		for pattern, want := range map[string]bool{
 			`(?=)(?:` + text + `)`:          want,
 			`(?:` + text + `)(?<=)`:         want,
@@ -248,7 +284,7 @@ func FuzzLookaround(f *testing.F) {
 			if look.references { // what RE2 reads in octal
 				continue
 			}
-			if got := look.matches(s); got != want {
+			if got, _ := new(automaton).matches(look, s, math.MaxInt32); got != want {
 				t.Errorf("%s on %q: %t", pattern, s, got)
 			}
 		}
@@ -270,8 +306,8 @@ func FuzzBackReferences(f *testing.F) {
 		if p.err != nil || p.instructions*len(s) > 1<<16 {
 			return
 		}
-		if p.references != nil {
-			found, steps := p.references.backtrack(s, limit)
+		if p.references {
+			found, steps := p.backtrack(s, limit)
 			if found && steps > limit {
 				t.Errorf("found after %d steps", steps)
 			}
@@ -290,28 +326,29 @@ func FuzzBackReferences(f *testing.F) {
 	})
 }
 
-// What an instruction takes for a byte, with look-around and without, where all of a pattern is tried at each place.
+// What a step takes, with look-around and without, where all of a pattern is tried at each place.
 func BenchmarkPattern(b *testing.B) {
 	text := strings.Repeat("ab", 1<<12)
 	for what, expression := range map[string]string{"re2": "(a|b|ab)*(x{50}|[a-c]{50}y)$", "look-around": "(?<=[a-c]{50})y|(a|b|ab)*x"} {
 		b.Run(what, func(b *testing.B) {
 			p := newPattern(expression)
+			_, steps := new(automaton).matches(p.extended, text, math.MaxInt32)
 			for b.Loop() {
 				p.MatchString(text)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(text)*p.instructions), "ns/byte/instruction")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(steps), "ns/step")
 		})
 	}
 }
 
-// What a step takes where back-references are tried: as many instructions as above.
+// What a step takes where back-references are tried: about as long as above.
 func BenchmarkBackReferences(b *testing.B) {
 	for what, c := range map[string][2]string{"rounds": {`^(a+)+\1$`, strings.Repeat("a", 30) + "b"}, "repeated text": {`^(.*)\1$`, strings.Repeat("a", 1<<16) + "b"}} {
 		b.Run(what, func(b *testing.B) {
 			const limit = 10_000
 			p := newPattern(c[0])
 			for b.Loop() {
-				p.references.backtrack(c[1], limit)
+				p.backtrack(c[1], limit)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/limit, "ns/step")
 		})

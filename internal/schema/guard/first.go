@@ -59,7 +59,7 @@ func (g *Guard) takeFirst(s *jsonschema.Schema) {
 	if s.Format != nil && !g.IgnoreFormats {
 		format.Name = s.Format.Name
 		if f.format = s.Format.Validate; format.Name == "regex" {
-			f.format = validateRegex
+			f.format = g.validateRegex
 		}
 	}
 	s.Format = &format

@@ -1,6 +1,6 @@
 // Package guard keeps a validation by github.com/santhosh-tekuri/jsonschema from costing
-// more than it may, whatever the value: it counts the steps, has the library use RE2 for patterns, an automaton for those
-// with look-around and a backtracker that counts its steps for those with back-references, puts keywords of its own in the place of
+// more than it may, whatever the value: it counts the steps, has the library use an automaton for patterns, of RE2's and with look-around,
+// and a backtracker for those with back-references, which count theirs, puts keywords of its own in the place of
 // the library's "type", "const", "enum", "uniqueItems" and "propertyNames", which a value can make slow, and refuses schemas that refer to
 // themselves without end.
 //
@@ -22,18 +22,20 @@ const vocabulary = "urn:kafkaupstream:guard"
 // Guard is for the schemas of one compiler, and for one validation at a time: the library has
 // no place for what belongs to a validation, such as the steps that are left.
 type Guard struct {
-	IgnoreFormats bool // "format" is a remark, whatever the draft says; set before Attach
+	IgnoreFormats bool      // "format" is a remark, whatever the draft says; set before Attach
+	Patterns      *Patterns // which guards of the same schema share; set before Attach
 
 	schemas     []*jsonschema.Schema // that are not just true or false
 	unevaluated bool                 // one of them has unevaluatedItems or unevaluatedProperties
 	left        int                  // steps
 	text        canonical            // of the value that is held against constants
+	automaton   automaton
 }
 
 // Attach gives every subschema that c compiles from now on a vocabulary besides its own, by
 // which the guard sees what is validated.
 func (g *Guard) Attach(c *jsonschema.Compiler) {
-	c.UseRegexpEngine(Regexp)
+	c.UseRegexpEngine(g.Patterns.engine(g))
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: vocabulary, Compile: g.compile})
 	c.AssertVocabs()
 }
@@ -69,7 +71,7 @@ func (g *Guard) spend(steps int) {
 func (g *Guard) compile(ctx *jsonschema.CompilerContext, _ map[string]any) (jsonschema.SchemaExt, error) {
 	s := ctx.Enqueue(nil) // the one at no path from here: this one
 	g.schemas = append(g.schemas, s)
-	if err := g.checkPatterns(s); err != nil {
+	if err := checkPatterns(s); err != nil {
 		return nil, err
 	}
 	g.takeFirst(s)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -14,61 +15,120 @@ const (
 	// MaxPattern bounds a regular expression, in bytes. What it is compiled to can be
 	// hundreds of times as large.
 	MaxPattern = 4096
-	// maxInstructions bounds what it is compiled to, to about 10 MB: RE2's own bound is
+	// maxInstructions bounds what it is compiled to, to about 4 MB and a tenth of a second: RE2's own bound is
 	// 128 MB, which a few hundred bytes of "(?:()()()){1000}" come to in seconds.
 	maxInstructions = 100_000
+	// maxOfSchema bounds all regular expressions of a schema together, each once: requests wait until a schema of a registry is
+	// compiled, and while an inline one is, APISIX holds the lock on its routes.
+	maxOfSchema = 500_000
+
+	// What reading an expression takes, as so many instructions: RE2 makes a list of the hundreds of ranges that
+	// \pL is, and looks at each character of [A-\x{1E943}] where the case does not count.
+	perByte     = 4
+	perCategory = 400
+	perFolded   = 10_000
 )
 
-var errTooLarge = fmt.Errorf("is compiled to more than %d instructions", maxInstructions)
+var (
+	errTooLarge  = fmt.Errorf("is compiled to more than %d instructions", maxInstructions)
+	errTooWide   = fmt.Errorf(`has more classes such as \pL, or of many characters whatever the case, than %d instructions stand for`, maxInstructions)
+	errTooMany   = fmt.Errorf("makes the patterns of the schema more than %d instructions", maxOfSchema)
+	ignoresCase  = regexp.MustCompile(`\(\?[a-zA-Z]*i`)
+	endsFarAbove = regexp.MustCompile(`-(?:\\|[^\x00-\x7f])`) // a range; read for 10 ms at worst
+)
 
-// pattern is a regular expression: RE2's, or one with look-around or back-references. Matching takes time that is linear in
-// the text, except with back-references: what that takes is counted on the way. One that is invalid has an error; it is
-// reported by Guard.checkPatterns, which knows the place.
-type pattern struct {
-	text         string
-	re2          string // in RE2's form
-	matches      func(s string) bool
-	instructions int
-	begin        int       // steps, however short the text is
-	references   *extended // nil: it has no back-references, and all above is for it
-	guard        *Guard    // nil: nothing is counted
-	err          error
+// Patterns are the regular expressions of one schema, each compiled once, whatever has it: subschemas, what checks the schema,
+// and all guards. The zero value has none.
+type Patterns struct {
+	mu       sync.Mutex
+	compiled map[string]pattern
+	size     int // instructions
 }
 
-// uncountedSteps is what back-references may take where nothing is counted.
-const uncountedSteps = 100_000
+// Engine returns what makes regular expressions for a compiler. It has no error: the place of an invalid one is known later.
+func (all *Patterns) Engine() jsonschema.RegexpEngine { return all.engine(nil) }
 
-// Regexp is a regular expression for a compiler (jsonschema.RegexpEngine). It has no error:
-// the place of an invalid one is known later.
-func Regexp(text string) (jsonschema.Regexp, error) { return newPattern(text), nil }
-
-func newPattern(text string) *pattern {
-	p := &pattern{text: text}
-	re2, extended, err := p.parse()
-	if err == nil {
-		err = p.compile(re2, extended)
+func (all *Patterns) engine(g *Guard) jsonschema.RegexpEngine {
+	return func(text string) (jsonschema.Regexp, error) {
+		p := all.pattern(text)
+		p.guard = g
+		return &p, nil
 	}
-	p.err = notRE2(err)
+}
+
+func (all *Patterns) pattern(text string) pattern {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	p, known := all.compiled[text]
+	if !known {
+		if all.compiled == nil {
+			all.compiled = map[string]pattern{}
+		}
+		p = pattern{text: text}
+		p.err = notRE2(p.compile(all.pay))
+		all.compiled[text] = p
+	}
 	return p
 }
 
-// parse reads the pattern, and returns one of its two kinds.
-func (p *pattern) parse() (re2 *syntax.Regexp, extended *extendedParser, err error) {
-	if len(p.text) > MaxPattern {
-		return nil, nil, fmt.Errorf("is longer than %d bytes", MaxPattern)
+// pay counts what an expression takes, before it does.
+func (all *Patterns) pay(instructions int) error {
+	if instructions > maxOfSchema-all.size {
+		return errTooMany
 	}
-	p.re2 = fromECMA(p.text)
-	re2, err = syntax.Parse(p.re2, syntax.Perl)
-	if err != nil || octal.MatchString(p.re2) {
-		extended, why := parseExtended(p.re2)
+	all.size += instructions
+	return nil
+}
+
+// pattern is a regular expression: RE2's, or one with look-around or back-references. What matching takes is counted on the way.
+// One that is invalid has an error; it is reported by Guard.checkPatterns, which knows the place.
+type pattern struct {
+	text string
+	*extended
+	guard *Guard // nil: nothing is counted
+	err   error
+}
+
+// uncountedSteps is what matching may take where nothing is counted.
+const uncountedSteps = 100_000
+
+// parse reads the pattern. It pays before it does what takes long.
+func (p *pattern) parse(pay func(instructions int) error) (*extendedParser, error) {
+	if len(p.text) > MaxPattern {
+		return nil, fmt.Errorf("is longer than %d bytes", MaxPattern)
+	}
+	text := fromECMA(p.text)
+	takes := min(price(text), maxInstructions+1)
+	if err := pay(takes); err != nil {
+		return nil, err
+	}
+	if takes > maxInstructions {
+		return nil, errTooWide
+	}
+	re2, err := syntax.Parse(text, syntax.Perl)
+	if err != nil || octal.MatchString(text) {
+		extended, why := parseExtended(text)
 		if why != errNotExtended {
-			return nil, extended, why
+			return extended, why
 		}
 	}
-	if err == nil && instructions(re2) > maxInstructions {
-		err = errTooLarge
+	switch {
+	case err != nil:
+		return nil, err
+	case instructions(re2) > maxInstructions:
+		return nil, errTooLarge
 	}
-	return re2, nil, err
+	whole := &part{parsed: re2, groups: make([]group, re2.MaxCap()+1)}
+	return &extendedParser{open: []open{{part: whole}}, parts: []*part{whole}}, nil
+}
+
+// price is what reading an expression takes.
+func price(text string) int {
+	n := perByte*len(text) + perCategory*(strings.Count(text, `\p`)+strings.Count(text, `\P`))
+	if ignoresCase.MatchString(text) {
+		n += perFolded * len(endsFarAbove.FindAllStringIndex(text, -1))
+	}
+	return n
 }
 
 // instructions is about how many an expression is compiled to.
@@ -88,40 +148,24 @@ func instructions(e *syntax.Regexp) int {
 	return 1 + n
 }
 
-func (p *pattern) compile(re2 *syntax.Regexp, extended *extendedParser) error {
-	if extended != nil {
-		x, err := extended.compile()
-		if err != nil {
-			return err
-		}
-		p.extend(x)
-		return nil
-	}
-	program, err := syntax.Compile(re2.Simplify())
+func (p *pattern) compile(pay func(instructions int) error) error {
+	read, err := p.parse(pay)
 	if err != nil {
 		return err
 	}
-	expression, err := regexp.Compile(p.re2)
-	if err != nil {
+	size := 0
+	for _, part := range read.parts {
+		size += instructions(part.parsed)
+	}
+	if err := pay(size); err != nil {
 		return err
 	}
-	p.instructions = len(program.Inst)
-	p.matches = expression.MatchString
-	return nil
+	p.extended, err = read.compile()
+	return err
 }
 
 // octal is what RE2 reads as a character, and ECMA-262 as a back-reference if there are as many groups.
 var octal = regexp.MustCompile(`\\[1-7][0-7]`)
-
-func (p *pattern) extend(x *extended) {
-	if x.references {
-		p.references = x
-		return
-	}
-	p.instructions = x.instructions
-	p.begin = p.instructions / instructionsPerStep // each look-around is tried, however short the text is
-	p.matches = x.matches
-}
 
 func notRE2(err error) error {
 	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
@@ -137,34 +181,31 @@ func (p *pattern) MatchString(s string) bool {
 	if p.err != nil {
 		return false
 	}
-	if p.references != nil {
-		return p.backtrack(s)
-	}
-	if p.guard != nil {
-		p.guard.spend(1 + p.begin + len(s)*p.instructions/instructionsPerStep)
-	}
-	return p.matches(s)
-}
-
-func (p *pattern) backtrack(s string) bool {
 	if p.guard == nil {
-		found, _ := p.references.backtrack(s, uncountedSteps)
+		found, _ := p.matches(&automaton{}, s, uncountedSteps)
 		return found
 	}
-	found, steps := p.references.backtrack(s, p.guard.left)
+	found, steps := p.matches(&p.guard.automaton, s, p.guard.left)
 	p.guard.spend(1 + steps)
 	return found
 }
 
-// checkPatterns returns the error of the subschema's first invalid pattern, and lets
-// the others count their steps.
-func (g *Guard) checkPatterns(s *jsonschema.Schema) error {
-	if err := g.checkPattern(s.Pattern, s.Location+"/pattern"); err != nil {
+// matches returns how many steps it took, too: more than limit means that it is not known what is found.
+func (p *pattern) matches(a *automaton, s string, limit int) (found bool, steps int) {
+	if p.references {
+		return p.backtrack(s, limit)
+	}
+	return a.matches(p.extended, s, limit)
+}
+
+// checkPatterns returns the error of the subschema's first invalid pattern.
+func checkPatterns(s *jsonschema.Schema) error {
+	if err := checkPattern(s.Pattern, s.Location+"/pattern"); err != nil {
 		return err
 	}
 	var first error
 	for re := range s.PatternProperties {
-		err := g.checkPattern(re, s.Location+"/patternProperties/"+EscapeToken.Replace(Cut(re.String())))
+		err := checkPattern(re, s.Location+"/patternProperties/"+EscapeToken.Replace(Cut(re.String())))
 		if err != nil && (first == nil || err.Error() < first.Error()) {
 			first = err
 		}
@@ -172,12 +213,11 @@ func (g *Guard) checkPatterns(s *jsonschema.Schema) error {
 	return first
 }
 
-func (g *Guard) checkPattern(re jsonschema.Regexp, at string) error {
+func checkPattern(re jsonschema.Regexp, at string) error {
 	p, ok := re.(*pattern)
 	if !ok {
 		return nil
 	}
-	p.guard = g
 	if p.err != nil {
 		return fmt.Errorf("%q %w", at, p.err)
 	}
@@ -185,9 +225,12 @@ func (g *Guard) checkPattern(re jsonschema.Regexp, at string) error {
 }
 
 // validateRegex is the format "regex". It compiles nothing, which takes longer than its steps stand for.
-func validateRegex(v any) error {
+func (g *Guard) validateRegex(v any) error {
 	if s, ok := v.(string); ok {
-		_, _, err := (&pattern{text: s}).parse()
+		_, err := (&pattern{text: s}).parse(func(instructions int) error {
+			g.spend(instructions / 2) // one takes a microsecond to compile, a step two
+			return nil
+		})
 		return notRE2(err)
 	}
 	return nil
