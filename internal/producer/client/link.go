@@ -96,7 +96,7 @@ func (l *link) down() {
 	l.move(linkDown)
 }
 
-// refused reports whether the cluster refuses the credentials.
+// refused reports whether a broker has refused the credentials since the cluster last answered.
 func (l *link) refused() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
