@@ -82,6 +82,36 @@ func TestBudgetRefusesRecordsAndDoesNotHinderAnotherConnection(t *testing.T) {
 	await.True(t, "acknowledged records give their bytes back", func() bool { return p.Stats().InflightBytes == 0 })
 }
 
+func TestBudgetOfAConnectionIsThatOfAllItsProducers(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(kafkaconf.Stripes, "striped"))
+	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
+	conn := connectDurable(t, c)
+	queue := func(partition int32, value string) *record.Error {
+		rec := recordOf("striped", value)
+		rec.Partition = partition
+		d, err := queueFor(p, conn, rec, in(5*time.Second))
+		if err == nil {
+			d.OnReport(func() { go d.End() })
+		}
+		return err
+	}
+	for partition := range int32(kafkaconf.Stripes) {
+		if err := queue(partition, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer holdProduce(c)()
+	value := strings.Repeat("x", 10000)
+	for partition := range int32(kafkaconf.Stripes) {
+		for sent := 0; queue(partition, value) == nil && sent < 1000; {
+			sent++
+		}
+	}
+	if n := p.Stats().InflightBytes; n > 600<<10 || n < 450<<10 {
+		t.Errorf("one connection has %d kB of 1024", n>>10)
+	}
+}
+
 func TestDeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})

@@ -295,7 +295,7 @@ func (c *Client) refused(d *Delivery, e *record.Error) bool {
 
 // finish reports a record's outcome to whoever waits for it.
 func (c *Client) finish(d *Delivery, ack record.Ack, e *record.Error) {
-	c.shared.Budget.Give(&c.load.bytes, d.size)
+	c.give(d.size)
 	d.unseat()
 	if c.shared.Observer != nil {
 		c.shared.Observer.Outcome(time.Since(d.queued), e)

@@ -95,10 +95,10 @@ func (c *Client) Accept(soon context.Context, from *Client, b *Returned) *record
 		return ErrRetired
 	}
 	size := b.d.size
-	c.shared.Budget.move(&from.load.bytes, &c.load.bytes, size)
+	c.takeOver(from, size)
 	if err := c.queueUp(&b.Record, b.d); err != nil {
 		b.d.answered(false)
-		c.shared.Budget.move(&c.load.bytes, &from.load.bytes, size)
+		from.takeOver(c, size)
 		return err
 	}
 	return nil
@@ -108,7 +108,7 @@ func (c *Client) Accept(soon context.Context, from *Client, b *Returned) *record
 // many records were neither delivered nor kept.
 func (c *Client) keepReturned() (lost int) {
 	for _, b := range c.returned.take() {
-		c.shared.Budget.Give(&c.load.bytes, b.d.size)
+		c.give(b.d.size)
 		b.d.unseat()
 		topic, kept := b.d.topic, b.d.kept // kept: its sender still has it, on disk or until it gets the outcome
 		err := b.err

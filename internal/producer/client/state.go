@@ -42,7 +42,7 @@ func (m *made) Broken() *record.Error {
 
 // load counts what a client has to do. Requests and the report loop count without a lock.
 type load struct {
-	bytes    atomic.Int64 // of the records that librdkafka has
+	bytes    atomic.Int64 // of the records that librdkafka has; the budget counts them by Conn.Queued
 	numbers  atomic.Int64 // records queued so far
 	users    atomic.Int32 // requests that are in Queue
 	lastUsed atomic.Int64 // Unix nanoseconds
