@@ -87,7 +87,7 @@ func NewPool(opts Options) *Pool {
 			StuckAfter:    cmp.Or(opts.StuckAfter, defaultStuckAfter),
 		},
 		idle:      cmp.Or(opts.IdleTimeout, defaultIdleTimeout),
-		suspects:  suspects{byTopic: map[suspectKey]*suspect{}},
+		suspects:  suspects{byTopic: map[suspectKey]*suspect{}, byConn: map[string]int{}},
 		handovers: handovers{byConn: map[string][]*handover{}},
 		stopped:   make(chan struct{}),
 		clients:   map[string]*client.Client{},

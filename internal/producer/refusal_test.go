@@ -3,12 +3,14 @@ package producer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -433,6 +435,40 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	}
 	if n := p.suspects.n.Load(); n != 0 {
 		t.Errorf("%d topics are suspect", n)
+	}
+}
+
+// Each time that a topic becomes suspect, the producer of the connection is replaced, and all its topics wait.
+func TestSuspectTopicsAreSoForLongerWhereTheyAreMany(t *testing.T) {
+	for _, topics := range []int{1, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			p := NewPool(Options{Log: slog.New(slog.DiscardHandler)})
+			defer p.Close(t.Context())
+			anew := 0
+			for i := range 1200 { // a bad record each half second, to the topics in turn
+				topic := fmt.Sprint("t", i%topics)
+				if s, _ := p.suspects.enter(t.Context(), "conn", topic, client.ForSender); s != nil {
+					s.Leave()
+				} else {
+					anew++
+				}
+				p.suspects.refused("conn", topic)
+				time.Sleep(time.Second / 2)
+			}
+			if anew > topics+topics/10 { // some of the first are suspect no more when their turn comes again
+				t.Errorf("%d topics become suspect %d times in ten minutes", topics, anew)
+			}
+			p.suspects.refused("other", "t")
+			time.Sleep(suspectTime)
+			if s, _ := p.suspects.enter(t.Context(), "other", "t", client.ForSender); s != nil {
+				t.Error("the only one of another connection is so for longer")
+			}
+			time.Sleep(longestSuspect)
+			p.suspects.sweep(time.Now())
+			if n := p.suspects.n.Load(); n != 0 || len(p.suspects.byConn) != 0 {
+				t.Errorf("%d topics are suspect for ever", n)
+			}
+		})
 	}
 }
 

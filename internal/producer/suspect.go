@@ -17,8 +17,14 @@ import (
 // have one record each, and the topic is suspect: for a while all its records go that
 // way, so that the next bad one harms no other, in this topic or in another.
 
-// suspectTime is how long a topic stays suspect after the last refusal.
-const suspectTime = 10 * time.Second
+// suspectTime is how long a topic stays suspect after its last refusal, for each suspect topic of
+// the connection, up to longestSuspect. A topic that becomes suspect costs the connection's other
+// topics the time that it takes to replace the producer: one client that sends bad records to many
+// topics in turn is to cause that once for each, and not again when it comes round.
+const (
+	suspectTime    = 10 * time.Second
+	longestSuspect = 10 * time.Minute
+)
 
 // maxAlone is how many records of a suspect topic may be with librdkafka when another comes
 // whose outcome nobody waits for. Each takes a round trip: async clients send faster than that, and
@@ -31,7 +37,8 @@ type suspects struct {
 	n       atomic.Int32 // 0 is what a request sees
 	mu      sync.Mutex   // guards what follows, and the suspects in the map
 	byTopic map[suspectKey]*suspect
-	ended   bool // nobody waits for room any more: the pool drains
+	byConn  map[string]int // how many of these a connection has
+	ended   bool           // nobody waits for room any more: the pool drains
 }
 
 type suspectKey struct{ conn, topic string }
@@ -60,9 +67,10 @@ func (ss *suspects) refused(conn, topic string) {
 	if s == nil {
 		s = &suspect{all: ss, key: key}
 		ss.byTopic[key] = s
+		ss.byConn[conn]++
 		ss.n.Add(1)
 	}
-	s.until = time.Now().Add(suspectTime)
+	s.until = time.Now().Add(min(time.Duration(ss.byConn[conn])*suspectTime, longestSuspect))
 }
 
 // has reports whether the topic is suspect.
@@ -194,6 +202,9 @@ func waitFor(c *chan struct{}) <-chan struct{} {
 // remove is called with the lock.
 func (ss *suspects) remove(s *suspect) {
 	delete(ss.byTopic, s.key)
+	if ss.byConn[s.key.conn]--; ss.byConn[s.key.conn] == 0 {
+		delete(ss.byConn, s.key.conn)
+	}
 	ss.n.Add(-1)
 }
 
