@@ -32,6 +32,7 @@ type content struct {
 	origin string     // equal for equal properties of the route, whatever the mode
 	// MessageMaxBytes is the largest record the producer takes, in bytes.
 	MessageMaxBytes int
+	queued          *atomic.Int64 // see Queued
 
 	aloneOnce sync.Once
 	aloneConn *Connection // made by alone
@@ -68,6 +69,7 @@ func New(route Properties, mode record.Mode) (*Connection, error) {
 	c := &content{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
 		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props), striped: canStripe(props, mode),
+		queued: new(atomic.Int64),
 	}
 	contents.made[of] = weak.Make(c)
 	runtime.AddCleanup(c, forget, of)
@@ -104,6 +106,10 @@ func (c *Connection) Mode() record.Mode { return c.mode }
 // Held counts the bytes of memory that the pool has given out for the connection's
 // requests.
 func (c *Connection) Held() *atomic.Int64 { return &c.held }
+
+// Queued counts the bytes of memory of the records that the connection's producers have. Derived connections
+// and stripes have the same counter: a connection's share of the memory does not grow with its producers.
+func (c *Connection) Queued() *atomic.Int64 { return c.queued }
 
 // Value returns one of the properties that librdkafka is given, "" where it is not given.
 func (c *Connection) Value(name string) string { return c.props[name] }

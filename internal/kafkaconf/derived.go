@@ -46,9 +46,7 @@ func (c *Connection) Stripe(partition int32) *Connection {
 	c.stripesOnce.Do(func() {
 		c.stripes = make([]Connection, Stripes)
 		for i := range c.stripes {
-			c.stripes[i].content = &content{
-				mode: c.mode, id: fmt.Sprintf("%s-%d", c.id, i), route: c.route, props: c.props, more: c.more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
-			}
+			c.stripes[i].content = c.derived(fmt.Sprintf("%s-%d", c.id, i), c.props, c.more)
 		}
 	})
 	return &c.stripes[i]
@@ -61,9 +59,13 @@ func (c *Connection) Derived(more Properties) *Connection {
 	maps.Copy(all, c.more)
 	maps.Copy(all, more)
 	maps.Copy(props, all)
-	return &Connection{content: &content{
-		mode: c.mode, id: identity(props), route: c.route, props: props, more: all, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes,
-	}}
+	return &Connection{content: c.derived(identity(props), props, all)}
+}
+
+func (c *Connection) derived(id string, props, more Properties) *content {
+	return &content{
+		mode: c.mode, id: id, route: c.route, props: props, more: more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes, queued: c.queued,
+	}
 }
 
 // OneByOne reports whether each batch has one record.

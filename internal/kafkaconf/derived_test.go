@@ -47,6 +47,9 @@ func TestStripesAreOfDurableConnectionsWithOneBatchUnderWay(t *testing.T) {
 				if other := s.Stripe(partition + 1); s != c && other != s {
 					t.Errorf("a stripe is striped: %s", other.ID())
 				}
+				if s.Queued() != c.Queued() || s.Alone().Queued() != c.Queued() {
+					t.Errorf("partition %d: its producer has a share of the memory of its own", partition)
+				}
 				if s.Alone().ID() != c.Alone().ID() {
 					t.Errorf("partition %d: what is sent alone has a producer of its own", partition)
 				}

@@ -82,6 +82,36 @@ func TestBudgetRefusesRecordsAndDoesNotHinderAnotherConnection(t *testing.T) {
 	await.True(t, "acknowledged records give their bytes back", func() bool { return p.Stats().InflightBytes == 0 })
 }
 
+func TestBudgetOfAConnectionIsThatOfAllItsProducers(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(kafkaconf.Stripes, "striped"))
+	p, _ := startPoolWith(t, Options{MaxInflightBytes: 1 << 20})
+	conn := connectDurable(t, c)
+	queue := func(partition int32, value string) *record.Error {
+		rec := recordOf("striped", value)
+		rec.Partition = partition
+		d, err := queueFor(p, conn, rec, in(5*time.Second))
+		if err == nil {
+			d.OnReport(func() { go d.End() })
+		}
+		return err
+	}
+	for partition := range int32(kafkaconf.Stripes) {
+		if err := queue(partition, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer holdProduce(c)()
+	value := strings.Repeat("x", 10000)
+	for partition := range int32(kafkaconf.Stripes) {
+		for sent := 0; queue(partition, value) == nil && sent < 1000; {
+			sent++
+		}
+	}
+	if n := p.Stats().InflightBytes; n > 600<<10 || n < 450<<10 {
+		t.Errorf("one connection has %d kB of 1024", n>>10)
+	}
+}
+
 func TestDeliveryOutlivesItsWaiter(t *testing.T) {
 	c := startFake(t)
 	p, _ := startPoolWith(t, Options{})
@@ -250,6 +280,54 @@ func TestSecretIsReadAgainWhenTheClusterRefusesTheOldOne(t *testing.T) {
 	if text := log(); strings.Contains(text, "second") || strings.Contains(text, "first") {
 		t.Errorf("a secret is in the log:\n%s", text)
 	}
+}
+
+// A broker answers for as long as its connection lives, whatever became of the password with which that was opened.
+func TestSecretIsReadAgainWhenOneOfTheBrokersRefusesTheOldOne(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.SeedTopics(2, "t"), kfake.EnableSASL(),
+		kfake.Superuser("PLAIN", "first", "password"), kfake.Superuser("PLAIN", "second", "password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for partition := range int32(2) {
+		if err := c.MoveTopicPartition("t", partition, partition); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var changed atomic.Bool
+	p, _ := startPoolWith(t, Options{Resolve: func(value string) (string, error) {
+		switch {
+		case value != "$file://user":
+			return value, nil
+		case changed.Load():
+			return "second", nil
+		}
+		return "first", nil
+	}})
+	conn := connect(t, c, true, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanisms", "PLAIN", "sasl.username", "$file://user", "sasl.password", "password")
+	to := func(partition int32) *record.Error {
+		rec := recordOf("t", "x")
+		rec.Partition = partition
+		_, err := send(p, conn, rec, true, in(time.Second))
+		return err
+	}
+	for partition := range int32(2) {
+		await.True(t, "the broker is reached", func() bool { return to(partition) == nil })
+	}
+	c.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		r := req.(*kmsg.SASLAuthenticateRequest)
+		if !strings.Contains(string(r.SASLAuthBytes), "first") {
+			return nil, nil, false
+		}
+		resp := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
+		return resp, nil, true
+	})
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("cut"), true })
+	changed.Store(true)
+	await.True(t, "the broker takes records again", func() bool { return to(0) == nil })
 }
 
 func TestSecretThatCannotBeReadIsLookedForAgain(t *testing.T) {

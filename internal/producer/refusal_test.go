@@ -3,12 +3,14 @@ package producer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -436,6 +438,40 @@ func TestSuspectTopicGoesBackWhenNothingOfItIsSentAlone(t *testing.T) {
 	}
 }
 
+// Each time that a topic becomes suspect, the producer of the connection is replaced, and all its topics wait.
+func TestSuspectTopicsAreSoForLongerWhereTheyAreMany(t *testing.T) {
+	for _, topics := range []int{1, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			p := NewPool(Options{Log: slog.New(slog.DiscardHandler)})
+			defer p.Close(t.Context())
+			anew := 0
+			for i := range 1200 { // a bad record each half second, to the topics in turn
+				topic := fmt.Sprint("t", i%topics)
+				if s, _ := p.suspects.enter(t.Context(), "conn", topic, client.ForSender); s != nil {
+					s.Leave()
+				} else {
+					anew++
+				}
+				p.suspects.refused("conn", topic)
+				time.Sleep(time.Second / 2)
+			}
+			if anew > topics+topics/10 { // some of the first are suspect no more when their turn comes again
+				t.Errorf("%d topics become suspect %d times in ten minutes", topics, anew)
+			}
+			p.suspects.refused("other", "t")
+			time.Sleep(suspectTime)
+			if s, _ := p.suspects.enter(t.Context(), "other", "t", client.ForSender); s != nil {
+				t.Error("the only one of another connection is so for longer")
+			}
+			time.Sleep(longestSuspect)
+			p.suspects.sweep(time.Now())
+			if n := p.suspects.n.Load(); n != 0 || len(p.suspects.byConn) != 0 {
+				t.Errorf("%d topics are suspect for ever", n)
+			}
+		})
+	}
+}
+
 // A keeper need not wait for a topic's earlier records, and so not keep the records of other topics waiting.
 func TestLookSaysThatEarlierRecordsAreStillSentAlone(t *testing.T) {
 	c := startFake(t, kfake.SeedTopics(1, "other"))
@@ -518,5 +554,105 @@ func TestSuspectTopicTakesNoMoreAsyncRecordsThanCanBeSentAlone(t *testing.T) {
 	release()
 	if _, err := send(p, conn, recordOf("t", "good"), false, in(10*time.Second)); err != nil {
 		t.Errorf("when there is room again: %+v", err)
+	}
+}
+
+// queueBehindABadRecord queues a bad record and, behind it, more good ones of the topic "t" than may be sent alone at a
+// time. When it returns, the bad one has been refused, and the good ones are held up, one at a time, until release.
+func queueBehindABadRecord(t *testing.T, c *kfake.Cluster, p *Pool, conn *kafkaconf.Connection) (good []string, release func()) {
+	t.Helper()
+	queued, alone := make(chan struct{}), make(chan struct{})
+	var refused, held atomic.Bool
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		<-queued
+		produce := req.(*kmsg.ProduceRequest)
+		switch values := valuesIn(produce); {
+		case slices.ContainsFunc(values, isBad):
+			refused.Store(true)
+			return refusal(produce, kerr.InvalidRecord, nil), nil, true
+		case refused.Load() && strings.HasPrefix(values[0], "good") && held.CompareAndSwap(false, true):
+			c.SleepControl(func() { <-alone }) // those behind it on the connection wait as well
+		}
+		return nil, nil, false
+	})
+	for i := range 3 * maxAlone {
+		value := fmt.Sprint("good", i)
+		if i == 0 {
+			value = "bad"
+		} else {
+			good = append(good, value)
+		}
+		if _, err := send(p, conn, recordOf("t", value), false, in(10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(queued)
+	await.True(t, "a batch is refused", func() bool { return p.suspects.has(conn.ID(), "t") })
+	await.True(t, "the producer has been replaced", func() bool { return p.handovers.any() == nil })
+	return good, sync.OnceFunc(func() { close(alone) })
+}
+
+// What waits with librdkafka for longer than message.timeout.ms is lost, and one bad record makes all that is queued go the slow way.
+func TestSuspectTopicSendsNoMoreOfWhatWasQueuedThanCanBeSentAlone(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "t", "other"))
+	p, _ := startPool(t, 0)
+	conn := connect(t, c, false)
+	for _, topic := range []string{"t", "other"} {
+		if _, err := send(p, conn, recordOf(topic, "first"), true, in(10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, release := queueBehindABadRecord(t, c, p, conn)
+	defer release()
+	if _, err := send(p, conn, recordOf("other", "x"), true, in(10*time.Second)); err != nil {
+		t.Errorf("a record of another topic: %+v", err)
+	}
+	p.suspects.mu.Lock()
+	with := p.suspects.byTopic[suspectKey{conn.ID(), "t"}].with
+	p.suspects.mu.Unlock()
+	if with > maxAlone || with < maxAlone/2 {
+		t.Errorf("%d records are with librdkafka, of which each takes a round trip", with)
+	}
+	if _, err := send(p, conn, recordOf("t", "early"), false, in(50*time.Millisecond)); err == nil || err.Kind != record.KindQueueFull {
+		t.Errorf("a record for which there is no room: %+v", err)
+	}
+	release()
+	if _, err := send(p, conn, recordOf("t", "last"), false, in(30*time.Second)); err != nil {
+		t.Errorf("when there is room: %+v", err)
+	}
+	want = slices.Concat([]string{"first"}, want, []string{"last"})
+	got := valuesOf(t, c, "t", len(want))
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("from %d on the topic has %v", i, got[i:min(i+20, len(got))])
+		}
+	}
+}
+
+func TestDrainOffersWhatWaitsToBeSentAlone(t *testing.T) {
+	c := startFake(t, kfake.SeedTopics(1, "t"))
+	var mu sync.Mutex
+	var kept []string
+	p, _ := startPoolWith(t, Options{Keep: func(_ *kafkaconf.Connection, rec *record.Record) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		kept = append(kept, string(rec.Value))
+		return true
+	}})
+	conn := connect(t, c, false)
+	if _, err := send(p, conn, recordOf("t", "first"), true, in(10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	want, release := queueBehindABadRecord(t, c, p, conn)
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if n := p.Drain(ctx); n > 0 {
+		t.Errorf("%d records were not kept", n)
+	}
+	slices.Sort(want)
+	if slices.Sort(kept); !slices.Equal(kept, want) {
+		t.Errorf("%d of %d records were kept", len(kept), len(want))
 	}
 }

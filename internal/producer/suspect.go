@@ -17,19 +17,28 @@ import (
 // have one record each, and the topic is suspect: for a while all its records go that
 // way, so that the next bad one harms no other, in this topic or in another.
 
-// suspectTime is how long a topic stays suspect after the last refusal.
-const suspectTime = 10 * time.Second
+// suspectTime is how long a topic stays suspect after its last refusal, for each suspect topic of
+// the connection, up to longestSuspect. A topic that becomes suspect costs the connection's other
+// topics the time that it takes to replace the producer: one client that sends bad records to many
+// topics in turn is to cause that once for each, and not again when it comes round.
+const (
+	suspectTime    = 10 * time.Second
+	longestSuspect = 10 * time.Minute
+)
 
-// maxAlone is how many records of a suspect topic may wait when another comes whose outcome
-// nobody waits for. Each takes a round trip: async clients send faster than that, and what
-// waits for message.timeout.ms is lost, which the ledger saw happen to thousands of good ones.
+// maxAlone is how many records of a suspect topic may be with librdkafka when another comes
+// whose outcome nobody waits for. Each takes a round trip: async clients send faster than that, and
+// what waits there for message.timeout.ms is lost, which the ledger saw happen to thousands of
+// good ones.
 const maxAlone = 1000
 
 // suspects are the suspect topics of a pool.
 type suspects struct {
 	n       atomic.Int32 // 0 is what a request sees
-	mu      sync.Mutex   // guards the map and the suspects in it
+	mu      sync.Mutex   // guards what follows, and the suspects in the map
 	byTopic map[suspectKey]*suspect
+	byConn  map[string]int // how many of these a connection has
+	ended   bool           // nobody waits for room any more: the pool drains
 }
 
 type suspectKey struct{ conn, topic string }
@@ -42,8 +51,11 @@ type suspect struct {
 	// with is how many records that producer has. The topic goes back when there are none,
 	// or those that follow would overtake them.
 	with int
-	idle chan struct{} // closed when with is 0; nil: nobody waits for that
-	room chan struct{} // closed when with is half of maxAlone; nil likewise
+	// behind is how many records of an earlier producer wait for room there. Further ones that
+	// nobody waits for come after them, and as long as there are any the topic is suspect.
+	behind int
+	idle   chan struct{} // closed when with is 0; nil: nobody waits for that
+	room   chan struct{} // closed when with is half of maxAlone; nil likewise
 }
 
 // refused makes the topic suspect.
@@ -55,9 +67,10 @@ func (ss *suspects) refused(conn, topic string) {
 	if s == nil {
 		s = &suspect{all: ss, key: key}
 		ss.byTopic[key] = s
+		ss.byConn[conn]++
 		ss.n.Add(1)
 	}
-	s.until = time.Now().Add(suspectTime)
+	s.until = time.Now().Add(min(time.Duration(ss.byConn[conn])*suspectTime, longestSuspect))
 }
 
 // has reports whether the topic is suspect.
@@ -111,8 +124,8 @@ func (ss *suspects) look(key suspectKey, whom client.Audience) (_ *suspect, fewe
 	switch {
 	case s == nil:
 		return nil, nil, nil
-	case time.Now().Before(s.until):
-		if whom == client.ForNobody && s.with >= maxAlone {
+	case s.behind > 0 || time.Now().Before(s.until):
+		if whom == client.ForNobody && (s.behind > 0 || s.full()) {
 			return nil, waitFor(&s.room), errManyAlone
 		}
 		s.with++
@@ -122,6 +135,60 @@ func (ss *suspects) look(key suspectKey, whom client.Audience) (_ *suspect, fewe
 		return nil, nil, nil
 	}
 	return nil, waitFor(&s.idle), errStillAlone
+}
+
+// full reports whether there is no room for a record that nobody waits for.
+func (s *suspect) full() bool { return s.with >= maxAlone && !s.all.ended }
+
+// later reports whether an async record of an earlier producer is to wait for room, and counts
+// it in, which passed counts out.
+func (ss *suspects) later(key suspectKey) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.byTopic[key]
+	if s == nil || s.behind == 0 && !s.full() {
+		return false
+	}
+	s.behind++
+	return true
+}
+
+// awaitRoom waits until the first of the records behind can be sent.
+func (ss *suspects) awaitRoom(key suspectKey) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for s := ss.byTopic[key]; s.full(); {
+		room := waitFor(&s.room)
+		ss.mu.Unlock()
+		<-room
+		ss.mu.Lock()
+	}
+}
+
+func (ss *suspects) passed(key suspectKey) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.byTopic[key]
+	s.behind--
+	s.makeRoom()
+}
+
+// end has nobody wait for room any more.
+func (ss *suspects) end() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.ended = true
+	for _, s := range ss.byTopic {
+		s.makeRoom()
+	}
+}
+
+// makeRoom is called with the lock.
+func (s *suspect) makeRoom() {
+	if s.room != nil && (s.with <= maxAlone/2 || s.all.ended) {
+		close(s.room)
+		s.room = nil
+	}
 }
 
 // waitFor returns the channel, which it makes where nobody waits yet.
@@ -135,6 +202,9 @@ func waitFor(c *chan struct{}) <-chan struct{} {
 // remove is called with the lock.
 func (ss *suspects) remove(s *suspect) {
 	delete(ss.byTopic, s.key)
+	if ss.byConn[s.key.conn]--; ss.byConn[s.key.conn] == 0 {
+		delete(ss.byConn, s.key.conn)
+	}
 	ss.n.Add(-1)
 }
 
@@ -143,7 +213,7 @@ func (ss *suspects) sweep(now time.Time) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	for _, s := range ss.byTopic {
-		if s.with == 0 && now.After(s.until) {
+		if s.with+s.behind == 0 && now.After(s.until) {
 			ss.remove(s)
 		}
 	}
@@ -165,10 +235,7 @@ func (s *suspect) Leave() {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	s.with--
-	if s.with <= maxAlone/2 && s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
+	s.makeRoom()
 	if s.with == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil

@@ -25,6 +25,8 @@ const (
 	// goes through its topics for each, and at ten thousand of them that takes 15 ms.
 	topicMaxAge = 10 * time.Second
 	topicPace   = 100 * time.Millisecond
+	// unusedAge is when a topic of so many was not used lately: one that is used would have been asked for again.
+	unusedAge = 2 * maxTopics * topicPace
 	// missingMaxAge is how long a topic is known not to exist.
 	missingMaxAge = 2 * time.Second
 	// silentAge is when an answer has been asked for again for longer than that may take.
@@ -79,6 +81,9 @@ type Cache struct {
 	now    func() time.Time
 	closed <-chan struct{}
 	auto   autoCreation
+	// WornOut is called when there is no room for another topic, and half of them are unused: the
+	// producer is to be replaced. Whoever asked gets ErrClosed.
+	WornOut func()
 
 	mu       sync.RWMutex
 	byName   map[string]*Topic
@@ -239,32 +244,50 @@ func (ts *Cache) Get(name string) (*Topic, *record.Error) {
 	if t != nil {
 		return t, nil
 	}
+	t, err := ts.add(name)
+	if err == ErrClosed {
+		ts.WornOut()
+	}
+	return t, err
+}
+
+func (ts *Cache) add(name string) (*Topic, *record.Error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t := ts.byName[name]; t != nil {
 		return t, nil
 	}
-	if len(ts.byName) >= maxTopics && !ts.evictMissing() {
-		return nil, &record.Error{Kind: record.KindUnavailable, Reason: "this producer has reached its limit of topics"}
+	if len(ts.byName) >= maxTopics {
+		switch evicted, wornOut := ts.evictMissing(); {
+		case evicted:
+		case wornOut:
+			return nil, ErrClosed
+		default:
+			return nil, &record.Error{Kind: record.KindUnavailable, Reason: "this producer has reached its limit of topics"}
+		}
 	}
-	t = &Topic{Name: name}
+	t := &Topic{Name: name}
 	ts.byName[name] = t
 	return t, nil
 }
 
 // evictMissing forgets the topics that do not exist, and those that nobody has said to exist: no broker has answered.
-// ts.mu is held.
-func (ts *Cache) evictMissing() bool {
-	before := len(ts.byName)
+// Otherwise it reports whether half of the topics were not used lately. To forget these would bound nothing: librdkafka
+// has them as long as the producer lives. ts.mu is held.
+func (ts *Cache) evictMissing() (evicted, wornOut bool) {
+	before, unused, now := len(ts.byName), 0, ts.now()
 	for name, t := range ts.byName {
 		a := t.answer.Load()
 		missing := a != nil && a.Partitions == 0
 		unheard := a == nil && t.asked && t.Handle.Load() == nil
-		if t.question == nil && (missing || unheard) {
+		switch {
+		case t.question == nil && (missing || unheard):
 			delete(ts.byName, name)
+		case a == nil || now.Sub(a.at) > unusedAge:
+			unused++
 		}
 	}
-	return len(ts.byName) < before
+	return len(ts.byName) < before, unused >= before/2
 }
 
 // Forget makes the next record ask for the topic again: the cluster said of one

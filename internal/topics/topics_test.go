@@ -288,6 +288,34 @@ func TestTopicsOfWhichNothingIsKnownMakeRoom(t *testing.T) {
 	}
 }
 
+// A producer's memory is given back with the producer only.
+func TestProducerIsReplacedForANewTopicWhenHalfOfItsTopicsAreUnused(t *testing.T) {
+	k := &cluster{topics: map[string]kafka.TopicMetadata{"new": withPartitions(1)}}
+	for i := range maxTopics {
+		k.topics[fmt.Sprint("t", i)] = withPartitions(1)
+	}
+	ts := New(k.ask, nil, make(chan struct{}))
+	later, replaced := time.Duration(0), false
+	ts.now = func() time.Time { return time.Now().Add(later) }
+	ts.WornOut = func() { replaced = true }
+	find := func(name string) *record.Error {
+		_, err := ts.Find(ending(within(time.Minute)), name, 0)
+		return err
+	}
+	for i := range maxTopics {
+		if err := find(fmt.Sprint("t", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := find("new"); err == nil || err == ErrClosed || err.Kind != record.KindUnavailable || replaced {
+		t.Errorf("while all are in use: %+v, replaced: %v", err, replaced)
+	}
+	later = unusedAge + time.Minute
+	if err := find("new"); err != ErrClosed || !replaced {
+		t.Errorf("when none is: %+v, replaced: %v", err, replaced)
+	}
+}
+
 func within(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // ending is a context that ends at that time, and is not released.

@@ -2,8 +2,8 @@ package client
 
 import "sync/atomic"
 
-// Budget bounds the bytes of requests and records in memory. Each holder may take
-// as much as is free: one holder gets half of the limit, two a third each, so that
+// Budget bounds the bytes of requests and records in memory. Each holder, a connection with all its
+// producers or a route with its requests, may take as much as is free: one holder gets half of the limit, two a third each, so that
 // however slow the clusters of some are, there is room left for the others.
 type Budget struct {
 	Limit int64
@@ -25,14 +25,30 @@ func (b *Budget) Take(holder *atomic.Int64, n int64) bool {
 	return true
 }
 
-// move makes n bytes another holder's, whatever room that has.
-func (b *Budget) move(from, to *atomic.Int64, n int64) {
-	from.Add(-n)
-	to.Add(n)
-}
-
 // Give takes n bytes back from the holder.
 func (b *Budget) Give(holder *atomic.Int64, n int64) {
 	holder.Add(-n)
 	b.total.Add(-n)
+}
+
+// take is Take for a record of the client's; give ends it.
+func (c *Client) take(n int64) bool {
+	if !c.shared.Budget.Take(c.Conn.Queued(), n) {
+		return false
+	}
+	c.load.bytes.Add(n)
+	return true
+}
+
+func (c *Client) give(n int64) {
+	c.load.bytes.Add(-n)
+	c.shared.Budget.Give(c.Conn.Queued(), n)
+}
+
+// takeOver makes n bytes of another client's this one's, whatever room there is.
+func (c *Client) takeOver(from *Client, n int64) {
+	from.load.bytes.Add(-n)
+	from.Conn.Queued().Add(-n)
+	c.load.bytes.Add(n)
+	c.Conn.Queued().Add(n)
 }

@@ -69,6 +69,10 @@ func New(shared *Shared, owner Owner, conn *kafkaconf.Connection, name string, l
 	}
 	c.failed = sync.OnceFunc(func() { owner.Failed(c) })
 	c.topics = topics.New(c.metadata, c.createsTopics, c.end.closing)
+	c.topics.WornOut = sync.OnceFunc(func() {
+		c.Log.Info("the producer has reached its limit of topics, and half of them are unused; replacing it")
+		c.failed()
+	})
 	c.load.lastUsed.Store(time.Now().UnixNano())
 	go c.start()
 	return c
@@ -295,7 +299,7 @@ func (c *Client) refused(d *Delivery, e *record.Error) bool {
 
 // finish reports a record's outcome to whoever waits for it.
 func (c *Client) finish(d *Delivery, ack record.Ack, e *record.Error) {
-	c.shared.Budget.Give(&c.load.bytes, d.size)
+	c.give(d.size)
 	d.unseat()
 	if c.shared.Observer != nil {
 		c.shared.Observer.Outcome(time.Since(d.queued), e)

@@ -16,7 +16,7 @@ const (
 	// certificate's file was just being replaced, or there was no descriptor left.
 	makeRetry = 2 * time.Second
 	// rereadInterval is how often secrets are read again while the cluster does not
-	// answer.
+	// answer, or a broker refuses them.
 	rereadInterval = 500 * time.Millisecond
 )
 

@@ -17,9 +17,10 @@ import (
 // refused batch, where it would otherwise go on with the records behind it.
 
 const (
-	// orderWait is how long new records wait while nothing of what is handed over comes
+	// OrderWait is how long new records wait while nothing of what is handed over comes
 	// back. A broker that does not answer can keep some for longer; these then go behind.
-	orderWait = time.Second
+	// It is also how long a record waits for its successor's cluster.
+	OrderWait = time.Second
 	// PurgeInterval is how often a producer that hands over is purged: what was on its
 	// way to a broker and came back is queued again.
 	PurgeInterval = 10 * time.Millisecond
@@ -28,48 +29,62 @@ const (
 // handOver has librdkafka give back what it has not sent, as long as something is in flight,
 // and passes that on.
 func (c *Client) handOver(s *Successor) {
-	defer s.Ended()
-	inOrder := time.NewTimer(orderWait)
+	inOrder := time.NewTimer(OrderWait)
 	defer inOrder.Stop()
 	tick := time.NewTicker(PurgeInterval)
 	defer tick.Stop()
 	behind, left := false, c.load.outstanding.Load()
+	var later []Returned
 	for left > 0 && !c.end.last.Load() && time.Now().Before(*c.end.deadline.Load()) {
 		c.Kafka.Purge(false)
 		select {
 		case <-c.load.settled:
 		case <-tick.C:
 		case <-inOrder.C: // what comes back from now on goes behind
-			c.passOn(s)
+			later = append(later, c.passOn(s)...)
 			s.Ended()
 			behind = true
 		}
 		before := left
 		if left = c.load.outstanding.Load(); behind {
-			c.passOn(s)
+			later = append(later, c.passOn(s)...)
 		} else if left < before {
-			inOrder.Reset(orderWait)
+			inOrder.Reset(OrderWait)
 		}
 	}
-	c.passOn(s)
+	later = append(later, c.passOn(s)...)
+	s.Ended() // what follows can take minutes, and new records of other topics need not wait for it
+	for _, b := range later {
+		c.passed(b, s.AcceptLater(&b))
+	}
 }
 
-// passOn gives the successor what has come back.
-func (c *Client) passOn(s *Successor) {
-	soon, cancel := context.WithTimeout(context.Background(), orderWait)
+// passOn gives the successor what has come back, and returns what it is to give it later.
+func (c *Client) passOn(s *Successor) (later []Returned) {
+	soon, cancel := context.WithTimeout(context.Background(), OrderWait)
 	defer cancel()
 	for _, b := range c.returned.take() {
-		switch err := s.Accept(soon, &b); err {
-		case nil:
-		case ErrShuttingDown: // see keepReturned
-			c.returned.putBack(b)
-		default:
-			if b.err.Unconfirmed { // what the successor says is not of the first attempt
-				err = b.err
-			}
-			c.load.outstanding.Add(1)
-			c.finish(b.d, record.Ack{}, err)
+		if err := s.Accept(soon, &b); err == ErrLater {
+			later = append(later, b)
+		} else {
+			c.passed(b, err)
 		}
+	}
+	return later
+}
+
+// passed takes what the successor said of a record.
+func (c *Client) passed(b Returned, err *record.Error) {
+	switch err {
+	case nil:
+	case ErrShuttingDown: // see keepReturned
+		c.returned.putBack(b)
+	default:
+		if b.err.Unconfirmed { // what the successor says is not of the first attempt
+			err = b.err
+		}
+		c.load.outstanding.Add(1)
+		c.finish(b.d, record.Ack{}, err)
 	}
 }
 
@@ -95,10 +110,10 @@ func (c *Client) Accept(soon context.Context, from *Client, b *Returned) *record
 		return ErrRetired
 	}
 	size := b.d.size
-	c.shared.Budget.move(&from.load.bytes, &c.load.bytes, size)
+	c.takeOver(from, size)
 	if err := c.queueUp(&b.Record, b.d); err != nil {
 		b.d.answered(false)
-		c.shared.Budget.move(&c.load.bytes, &from.load.bytes, size)
+		from.takeOver(c, size)
 		return err
 	}
 	return nil
@@ -108,7 +123,7 @@ func (c *Client) Accept(soon context.Context, from *Client, b *Returned) *record
 // many records were neither delivered nor kept.
 func (c *Client) keepReturned() (lost int) {
 	for _, b := range c.returned.take() {
-		c.shared.Budget.Give(&c.load.bytes, b.d.size)
+		c.give(b.d.size)
 		b.d.unseat()
 		topic, kept := b.d.topic, b.d.kept // kept: its sender still has it, on disk or until it gets the outcome
 		err := b.err

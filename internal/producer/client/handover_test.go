@@ -8,12 +8,23 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/record"
 )
 
+// clientOf returns a client that has no librdkafka producer.
+func clientOf(t *testing.T, shared *Shared) *Client {
+	t.Helper()
+	conn, err := kafkaconf.New(kafkaconf.Properties{"bootstrap.servers": "127.0.0.1:1"}, record.Mode{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Client{shared: shared, credentials: &credentials{Conn: conn}}
+}
+
 // What was perhaps written does not become a "no" since a successor has not taken it.
 func TestHandedOverRecordIsUnconfirmedAsLongAsTheFirstAttemptIs(t *testing.T) {
 	unconfirmed, refusal := &record.Error{Kind: record.KindUnconfirmed, Unconfirmed: true}, &record.Error{Kind: record.KindQueueFull}
 	for _, before := range []*record.Error{unconfirmed, {Kind: record.KindUnconfirmed}} {
 		shared := &Shared{Budget: &Budget{}}
-		from, to := &Client{shared: shared}, &Client{shared: shared, made: made{ready: make(chan struct{}), broken: refusal}}
+		from, to := clientOf(t, shared), clientOf(t, shared)
+		to.made = made{ready: make(chan struct{}), broken: refusal}
 		close(to.ready)
 		from.load.settled = make(chan struct{}, 1)
 		d := deliveries.Get().(*Delivery)
@@ -35,7 +46,7 @@ func TestRecordThatIsKeptIsNotKeptAgainAtTheEnd(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		copies := 0
 		shared := &Shared{Budget: &Budget{}, Keep: func(*kafkaconf.Connection, *record.Record) bool { copies++; return true }}
-		c := &Client{shared: shared, credentials: &credentials{}}
+		c := clientOf(t, shared)
 		c.end.last.Store(true)
 		d := deliveries.Get().(*Delivery)
 		d.kept = kept
@@ -49,7 +60,7 @@ func TestRecordThatIsKeptIsNotKeptAgainAtTheEnd(t *testing.T) {
 // A batch is refused for one of its records, and which one shows when each is sent alone: there is no time for that at the end.
 func TestRecordOfARefusedBatchIsNotAnsweredWithTheRefusalAtTheEnd(t *testing.T) {
 	shared := &Shared{Budget: &Budget{}}
-	c := &Client{shared: shared, credentials: &credentials{}}
+	c := clientOf(t, shared)
 	c.end.last.Store(true)
 	d := deliveries.Get().(*Delivery)
 	c.returned.putBack(Returned{d: d, err: &record.Error{Kind: record.KindTooLarge}})

@@ -18,6 +18,8 @@ var (
 	ErrRetired = topics.ErrClosed
 	// ErrShuttingDown is returned when there will be no other client: the process ends.
 	ErrShuttingDown = &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
+	// ErrLater is returned by a [Successor] that takes the record last.
+	ErrLater = &record.Error{Kind: record.KindQueueFull, Reason: "the record is to wait for others"}
 
 	errNotUp = &record.Error{Kind: record.KindNoBroker, Reason: "no broker answers, or none has yet"}
 )
@@ -96,7 +98,7 @@ func (l *link) down() {
 	l.move(linkDown)
 }
 
-// refused reports whether the cluster refuses the credentials.
+// refused reports whether a broker has refused the credentials since the cluster last answered.
 func (l *link) refused() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

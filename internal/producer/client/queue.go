@@ -77,13 +77,13 @@ func (c *Client) produce(rec *record.Record, d *Delivery) *record.Error {
 	for i := range rec.Headers {
 		d.size += int64(len(rec.Headers[i].Key) + len(rec.Headers[i].Value))
 	}
-	if !c.shared.Budget.Take(&c.load.bytes, d.size) {
+	if !c.take(d.size) {
 		return &record.Error{Kind: record.KindQueueFull, Reason: "too many bytes are in flight"}
 	}
 	d.topic, d.stamp, d.queued = d.of.Name, rec.Timestamp.UnixMilli(), time.Now()
 	err := c.queueUp(rec, d)
 	if err != nil {
-		c.shared.Budget.Give(&c.load.bytes, d.size)
+		c.give(d.size)
 	}
 	return err
 }

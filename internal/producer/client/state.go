@@ -42,7 +42,7 @@ func (m *made) Broken() *record.Error {
 
 // load counts what a client has to do. Requests and the report loop count without a lock.
 type load struct {
-	bytes    atomic.Int64 // of the records that librdkafka has
+	bytes    atomic.Int64 // of the records that librdkafka has; the budget counts them by Conn.Queued
 	numbers  atomic.Int64 // records queued so far
 	users    atomic.Int32 // requests that are in Queue
 	lastUsed atomic.Int64 // Unix nanoseconds
@@ -92,8 +92,10 @@ type ending struct {
 // Successor takes what a client has not sent.
 type Successor struct {
 	// Accept queues the record with the next client. Until soon ends, it waits for what is
-	// to come before the record. ErrShuttingDown: there is no next client.
+	// to come before the record. ErrShuttingDown: there is no next client. ErrLater: it is a case for AcceptLater.
 	Accept func(soon context.Context, b *Returned) *record.Error
+	// AcceptLater is called last. It may wait for minutes.
+	AcceptLater func(b *Returned) *record.Error
 	// Ended is called when new records need not wait any more; perhaps more than once.
 	Ended func()
 }

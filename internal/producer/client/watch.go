@@ -66,12 +66,16 @@ func (w *watch) look() {
 		return
 	}
 	_, err := w.kafka.Metadata(nil, false, probeWait)
+	refused := w.link.refused() // by one broker: another still answers a session from before the secret changed
+	if err != nil || refused {
+		w.reread()
+	}
 	if err == nil {
 		w.failures = 0
 		w.link.set(linkUp)
 		return
 	}
-	if w.reread(); w.link.refused() {
+	if refused {
 		w.link.down()
 	} else if w.failures++; w.link.get() != linkConnecting || w.failures >= connectingProbes {
 		w.link.down()
@@ -79,8 +83,8 @@ func (w *watch) look() {
 	w.unstick()
 }
 
-// reread looks for other secrets while the cluster does not answer: not every cluster says
-// that it is because of them.
+// reread looks for other secrets when a broker has refused them, and while the cluster does not
+// answer: not every cluster says that it is because of them.
 func (w *watch) reread() {
 	if time.Since(w.read) < rereadInterval {
 		return
