@@ -141,8 +141,11 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 		return nil, orInterrupted(ctx, fmt.Errorf("the run cannot be judged: %w", err))
 	}
 	r := newReport(&o, run, entries, took, s.Account(ledger.Evidence{}))
+	if why := l.silent.Load(); why != nil {
+		r.NoReplyReason = *why
+	}
 	if !r.judged() {
-		return r, fmt.Errorf("the run cannot be judged: of %d records none was promised; the replies are %s", r.Records, statuses(r.Statuses))
+		return r, fmt.Errorf("the run cannot be judged: of %d records none was promised; the replies are %s", r.Records, r.replies())
 	}
 	return r, nil
 }

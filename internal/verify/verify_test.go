@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -542,6 +544,43 @@ func TestVerifyReportsTheURLWithoutSecrets(t *testing.T) {
 	req := <-asked // which has them
 	if user, password, _ := req.BasicAuth(); user != "alice" || password != "wonder" || req.URL.RawQuery != "apikey=sesame" {
 		t.Errorf("%s %s %s", req.URL, user, password)
+	}
+}
+
+// A gateway that is offered HTTP/2 chooses it, and verify speaks HTTP/1.1.
+func TestVerifySpeaksHTTP1WithAGatewayThatOffersHTTP2(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		reply(w, 200, "yes", "partition", req.ProtoMajor, "offset", 0)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	l := newLoad(&Options{URL: server.URL, Body: ValueMark, Connections: 1, Timeout: patience}, newRun())
+	transport := l.client.Transport.(*http.Transport)
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{}
+	}
+	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	var e ledger.Entry
+	if l.post(t.Context(), &e); e.Status != 200 || e.Partition != 1 {
+		t.Errorf("%v, in HTTP/%d", &e, e.Partition)
+	}
+}
+
+func TestVerifySaysWhyThereIsNoReply(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	g := k.gateway(func(http.ResponseWriter, *request, func(...*kgo.Record)) { panic(http.ErrAbortHandler) })
+	r, err := Run(t.Context(), t.Context(), k.options(g.URL+"/?apikey=sesame"))
+	var text strings.Builder
+	if r == nil || r.NoReplyReason == "" || r.Print(&text) != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, said := range []string{err.Error(), text.String()} {
+		if !strings.Contains(said, "100 × none (the first: "+r.NoReplyReason+")") || strings.Contains(said, "sesame") {
+			t.Error(said)
+		}
 	}
 }
 
