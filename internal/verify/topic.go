@@ -86,8 +86,9 @@ func (t *topic) close() { go t.consumer.Close() }
 
 // reach asks for the topic's partitions and their ends.
 func (t *topic) reach(ctx context.Context) error {
-	for {
-		err := t.find()
+	// Short at first, to see soon what librdkafka complains of. An answer that comes later than that is lost.
+	for millis := pollMillis; ; millis = min(2*millis, askMillis) {
+		err := t.find(millis)
 		var missing *noTopicError
 		switch {
 		case err == nil:
@@ -95,8 +96,10 @@ func (t *topic) reach(ctx context.Context) error {
 		case errors.As(err, &missing):
 			return err
 		}
-		if _, err := t.poll(0); err != nil {
-			return err
+		for e := kafka.Event(kafka.Error{}); e != nil; {
+			if e, err = t.poll(0); err != nil {
+				return err
+			}
 		}
 		if t.complaints.Hopeless() || ctx.Err() != nil {
 			return errors.New(t.complaints.Why(t.mechanism))
@@ -131,9 +134,9 @@ type noTopicError struct{ text string }
 
 func (e *noTopicError) Error() string { return e.text }
 
-// find asks how many partitions the topic has.
-func (t *topic) find() error {
-	m, err := t.consumer.GetMetadata(&t.name, false, pollMillis)
+// find asks how many partitions the topic has. The answer may take so many milliseconds.
+func (t *topic) find(millis int) error {
+	m, err := t.consumer.GetMetadata(&t.name, false, millis)
 	if err != nil {
 		return err
 	}
@@ -233,7 +236,7 @@ func (t *topic) poll(millis int) (kafka.Event, error) {
 	case code == kafka.ErrUnknownTopicOrPart, failed.IsFatal():
 		return nil, fmt.Errorf("the topic %q cannot be read: %s", t.name, failed.String())
 	}
-	return nil, nil
+	return failed, nil
 }
 
 // settle shows the settlement all that the topic has by now, and then, for the wait at
@@ -291,7 +294,7 @@ func (t *topic) readOn(ctx context.Context, s *ledger.Settlement, patience time.
 
 // grow asks for the partitions' ends, also of partitions that are new.
 func (t *topic) grow(ctx context.Context, known map[int32]int64) error {
-	for t.find() != nil && ctx.Err() == nil {
+	for t.find(askMillis) != nil && ctx.Err() == nil {
 		if _, err := t.poll(pollMillis); err != nil {
 			return err
 		}

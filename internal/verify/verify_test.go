@@ -547,6 +547,22 @@ func TestVerifyReportsTheURLWithoutSecrets(t *testing.T) {
 	}
 }
 
+// An answer that comes later than verify waits for it is lost, and the next question waits longer.
+func TestVerifyReadsATopicFarAway(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	k.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		k.SleepControl(func() { time.Sleep(2 * pollMillis * time.Millisecond) })
+		return nil, nil, false
+	})
+	topic, err := openTopic(t.Context(), map[string]string{"bootstrap.servers": k.brokers()}, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic.close()
+}
+
 // A gateway that is offered HTTP/2 chooses it, and verify speaks HTTP/1.1.
 func TestVerifySpeaksHTTP1WithAGatewayThatOffersHTTP2(t *testing.T) {
 	t.Parallel()
