@@ -42,6 +42,7 @@ type load struct {
 	sent   atomic.Int64           // replies, or the lack of one
 	broken atomic.Int64           // replies that are no 2xx, or the lack of one
 	silent atomic.Pointer[string] // why the first request without a reply has none
+	other  atomic.Pointer[string] // a topic that a reply names instead of Topic
 }
 
 // reserved is the most records for which there is room from the beginning.
@@ -172,7 +173,9 @@ func (l *load) exchange(req *http.Request, e *ledger.Entry) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	e.Enter(resp.StatusCode, body)
+	if topic := e.Enter(resp.StatusCode, body); topic != "" && topic != l.Topic {
+		l.other.Store(&topic)
+	}
 	return nil
 }
 

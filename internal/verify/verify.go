@@ -117,6 +117,9 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("no record was sent")
 	}
+	if other := l.other.Load(); other != nil {
+		return nil, fmt.Errorf("the run cannot be judged: replies say that records are in the topic %.249q, not in %q", *other, o.Topic)
+	}
 	if sending.Err() == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)

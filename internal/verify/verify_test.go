@@ -584,6 +584,18 @@ func TestVerifySpeaksHTTP1WithAGatewayThatOffersHTTP2(t *testing.T) {
 	}
 }
 
+func TestVerifyDoesNotCallLostWhatIsInAnotherTopic(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	g := k.gateway(withTheFifth(func(w http.ResponseWriter, _ *request, _ func(...*kgo.Record)) {
+		reply(w, 200, "yes", "topic", `"order\n"`, "partition", 0, "offset", 0)
+	}))
+	r, err := Run(t.Context(), t.Context(), k.options(g.URL))
+	if err == nil || err.Error() != `the run cannot be judged: replies say that records are in the topic "order\n", not in "orders"` {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestVerifySaysWhyThereIsNoReply(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
