@@ -87,8 +87,8 @@ func (r *Resource) OtherPlugins() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(Phases(), name) })
 }
 
-// routeKeys are what a route can have (apisix/schema_def.lua).
-var routeKeys = []string{"create_time", "desc", "enable_websocket", "filter_func", "host", "hosts", "id", "labels", "methods", "name", "plugin_config_id",
+// routeKeys are what a route can have (apisix/schema_def.lua, and modifiedIndex of apisix/admin/standalone.lua).
+var routeKeys = []string{"create_time", "desc", "enable_websocket", "filter_func", "host", "hosts", "id", "labels", "methods", "modifiedIndex", "name", "plugin_config_id",
 	"plugins", "priority", "remote_addr", "remote_addrs", "script", "script_id", "service_id", "service_protocol", "status", "timeout", "update_time",
 	"upstream", "upstream_id", "uri", "uris", "vars"}
 
