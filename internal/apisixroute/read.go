@@ -239,9 +239,21 @@ func readYAML(text string, r *replacer) (any, error) {
 		return nil, r.reading(errors.New("it is empty"))
 	}
 	if root = r.yaml(root); !isDocument(root) {
-		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))
+		return nil, r.reading(noDocument(root))
 	}
 	return root, nil
+}
+
+// noDocument says what YAML without resources is.
+func noDocument(root any) error {
+	object, _ := root.(map[string]any)
+	if _, is := object["config"]; is {
+		return errors.New("the plugin's configuration must be JSON, and this is YAML")
+	}
+	if name := nearest.Name("routes", slices.Collect(maps.Keys(object)), len("routes")/2); name != "" {
+		return fmt.Errorf("it has no `routes` (there is `%s`)", name)
+	}
+	return errors.New("it is neither JSON nor an apisix.yaml, which has routes")
 }
 
 // readJSON returns nil for what is not one JSON value.
