@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,22 @@ func (d *devProcess) waitForRecord(t *testing.T, parts ...string) {
 			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
 		})
 	})
+}
+
+// With README's own configuration requests go to a broker of which dev knows nothing.
+func TestDevSaysWhichRoutesHaveBrokersOfTheirOwn(t *testing.T) {
+	const file = `{"routes":[{"id":"a","match":{"path":"/a"},"config":{"bootstrap.servers":"kafka:9092"}},{"id":"b","match":{"path":"/b"},"config":{}},
+		{"id":"c","match":{"path":"/c"},"transport_url":"kafka://k1:1,k2:2/v"}]}`
+	env, _, _ := fakeProcess(nil, "--front", "http")
+	o, err := readDevOptions(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.text, o.brokers = []byte(file), "127.0.0.1:1"
+	var said bytes.Buffer
+	if err := o.readRoutes(&said); err != nil || said.String() != "kafkaupstream dev: route a has brokers of its own: kafka:9092\nkafkaupstream dev: route c has brokers of its own: k1:1,k2:2\n" {
+		t.Errorf("%v: %s", err, &said)
+	}
 }
 
 // A page of somebody else's needs no answer: a simple POST is enough to produce a record.
