@@ -287,8 +287,8 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 func TestDevPointsIntoTheFile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
-		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15\n"},
-		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16\n"},
+		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15: expected the name of a member, in double quotes\n"},
+		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16: expected nothing after the value\n"},
 		{"a wrong key of a file of serve's", strings.Replace(ownFile, "topic: refunds", "topicc: refunds", 1), "FILE routes[1]: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a route of apisix.yaml", strings.Replace(ordersYAML, `"topic"`, `"topicc"`, 1) + "#END", "FILE routes[0].plugins.ext-plugin-post-req.conf[0].value: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a path that dev does not have", strings.Replace(ownFile, "path: /refunds", "path: '/r/{id}'", 1), "FILE: routes[1]: match.path: \"/r/{id}\": dev's gateway has no names in paths"},

@@ -123,7 +123,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "the file is empty",
 		"{":                      "the file is not valid JSON: it ends too early, at line 1, column 2",
-		"{\n  \"routes\": [], }": "the file is not valid JSON: error at line 2, column 17",
+		"{\n  \"routes\": [], }": "the file is not valid JSON: error at line 2, column 17: found '}', expected the name of a member, in double quotes; the comma before it is one too many",
 		"null":                   "the file holds null, nothing else",
 		"a: b: secret":           "the file is neither JSON nor YAML: mapping values are not allowed in this context",
 		"# nothing":              "the file is empty",
