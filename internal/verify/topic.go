@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/check/complaint"
+	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
 
@@ -21,6 +24,8 @@ const (
 	askMillis = 2000
 	// reachTimeout is how long a cluster may take to answer at all.
 	reachTimeout = 15 * time.Second
+	// greetTimeout is how long one port may take to show that it speaks Kafka.
+	greetTimeout = 5 * time.Second
 	// readStall is how long nothing may come of a topic that is known to have more.
 	readStall = 60 * time.Second
 )
@@ -68,7 +73,10 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	if err = t.reach(ctx); err == nil {
+	if err = greet(ctx, props); err == nil {
+		err = t.reach(ctx)
+	}
+	if err == nil {
 		err = t.keepsAll(ctx)
 	}
 	if err == nil {
@@ -79,6 +87,37 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 		return nil, err
 	}
 	return t, nil
+}
+
+// greet looks for a broker that speaks Kafka, all at a time: of a port where nothing or something else listens, librdkafka
+// says only that it does not answer. The error is of the first that was found out.
+func greet(ctx context.Context, props kafkaconf.Properties) error {
+	ports, err := port.New(ctx, props)
+	if err != nil {
+		return nil // it is OpenSSL's to read, and librdkafka has taken it
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	brokers := kafkaconf.Brokers(props["bootstrap.servers"], props.Protocol())
+	found := make(chan error, len(brokers))
+	for _, b := range brokers {
+		go func() {
+			a := port.Address{Host: b.Host, Port: b.Port}
+			err := ports.Speaks(ctx, a)
+			if err != nil {
+				err = fmt.Errorf("no broker answers: %s: %w", a, err)
+			}
+			found <- err
+		}()
+	}
+	for range brokers {
+		one := <-found
+		if one == nil {
+			return nil
+		}
+		err = cmp.Or(err, one)
+	}
+	return err
 }
 
 // close ends the consumer in the background: that can take a second.

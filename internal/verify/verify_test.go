@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -696,6 +697,16 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 		asked.Add(1)
 		honest(w, r, produce)
 	})
+	page, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { page.Close() })
+	go func() {
+		for c, err := page.Accept(); err == nil; c, err = page.Accept() {
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		}
+	}()
 	locked := startKafka(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "root", "secret"), kfake.User("PLAIN", "alice", "wonder"))
 	locked.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		locked.KeepControl()
@@ -724,7 +735,13 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 	}{
 		{"no gateway", func(o *Options) { o.URL = "http://127.0.0.1:1/" }, "the gateway cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a gateway without TLS", func(o *Options) { o.URL = strings.Replace(g.URL, "http:", "https:", 1) }, "the gateway cannot be reached: "},
-		{"no broker", func(o *Options) { o.Properties = map[string]string{"bootstrap.servers": "127.0.0.1:1"} }, "no broker answers: "},
+		{"no broker", func(o *Options) { o.Properties = map[string]string{"bootstrap.servers": "127.0.0.1:1"} }, "no broker answers: 127.0.0.1:1: connection refused: "},
+		{"a broker that is none", func(o *Options) {
+			o.Properties = map[string]string{"bootstrap.servers": page.Addr().String()}
+		}, ": this is not Kafka: an HTTP server answers"},
+		{"no such topic, and not all brokers answer", func(o *Options) {
+			o.Topic, o.Properties["bootstrap.servers"] = "order", "127.0.0.1:1,"+k.brokers()
+		}, `there is no topic "order", and verify creates none`},
 		{"no such topic", func(o *Options) { o.Topic = "order" }, `there is no topic "order", and verify creates none`},
 		{"a wrong password", login("root", "wrong"), "the cluster refuses the log-in; wrong user or password: "},
 		{"a user without rights", login("alice", "wonder"), `the credentials may not see the topic "orders", or there is none of this name; verify needs READ on it`},
