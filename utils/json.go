@@ -407,10 +407,18 @@ type SyntaxError struct {
 
 // Error names the byte, its offset and what was expected there.
 func (e *SyntaxError) Error() string {
-	if e.problem == tooDeep {
-		return fmt.Sprintf("invalid JSON at byte %d: more than %d arrays and objects inside one another", e.Offset, maxDepth)
+	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.reason(e.foundText()))
+}
+
+// reason says what is wrong. An empty text keeps what was found out of it.
+func (e *SyntaxError) reason(found string) string {
+	switch {
+	case e.problem == tooDeep:
+		return fmt.Sprintf("more than %d arrays and objects inside one another", maxDepth)
+	case found == "":
+		return "expected " + expected[e.problem]
 	}
-	return fmt.Sprintf("invalid JSON at byte %d: found %s, expected %s", e.Offset, e.foundText(), expected[e.problem])
+	return fmt.Sprintf("found %s, expected %s", found, expected[e.problem])
 }
 
 func (e *SyntaxError) foundText() string {

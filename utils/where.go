@@ -2,25 +2,34 @@ package utils
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
 )
 
-// InvalidJSON says for a person in which line and column a text stops being one JSON value; nil for one. It quotes nothing of
-// the text, which can be a secret's part.
+// InvalidJSON says for a person in which line and column a text stops being one JSON value, and why; nil for one. Of the text it
+// quotes a bracket or a quote where a name or a value should begin, and nothing that can be a secret's part.
 func InvalidJSON(text []byte) error {
-	var any json.RawMessage
-	var syntax *json.SyntaxError
-	err := json.Unmarshal(text, &any)
-	if !errors.As(err, &syntax) {
+	_, err := CompactLooseJSON(nil, text)
+	syntax, is := errors.AsType[*SyntaxError](err)
+	switch {
+	case !is:
 		return err
-	}
-	if syntax.Error() == "unexpected end of JSON input" {
+	case syntax.atEnd:
 		return fmt.Errorf("it ends too early, at %s", Position(text, len(text)))
 	}
-	return fmt.Errorf("error at %s", Position(text, int(syntax.Offset)-1))
+	found, hint := "", ""
+	if syntax.problem == wantValue || syntax.problem == wantName {
+		switch before := bytes.TrimRight(text[:syntax.Offset], " \t\r\n"); {
+		case (syntax.found == '}' || syntax.found == ']') && bytes.HasSuffix(before, []byte(",")):
+			found, hint = syntax.foundText(), "; the comma before it is one too many"
+		case syntax.found == '\'':
+			if found = syntax.foundText(); syntax.problem == wantValue {
+				hint = "; texts are in double quotes"
+			}
+		}
+	}
+	return fmt.Errorf("error at %s: %s%s", Position(text, syntax.Offset), syntax.reason(found), hint)
 }
 
 // Position is an offset in bytes as an editor shows it: lines and columns of characters, both from 1.

@@ -75,7 +75,7 @@ func (r report) summary() string {
 			costs = append(costs, fmt.Sprintf("`%s` %.2f × (p50 %.1f ×)", row.Subject, row.CPURatio.Median, row.P50Ratio.Median))
 		}
 	}
-	text := fmt.Sprintf("What a request costs in CPU time and latency, beside a runner that reads it and answers nothing else (%d B, %d connections,\n%d Kafka brokers on the same %d cores): %s.\n",
+	text := fmt.Sprintf("What a request costs in CPU time and latency, beside an external plugin that reads it and answers nothing else (%d B, %d connections,\n%d Kafka brokers on the same %d cores; `serve-` is the standalone server): %s.\n",
 		bytes, connections, r.Brokers, r.Machine.Cores, strings.Join(costs, ", "))
 	if r.Machine.Busy() {
 		text += "Provisional, of a busy machine. "

@@ -123,7 +123,12 @@ func (o *devOptions) readRoutes(stderr io.Writer) error {
 		conf, err := routeconf.ParseRoute([]byte(r.Conf[0].Value), limits)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: the route's configuration is invalid:\n%w", strings.TrimSpace(o.file+" "+file.places[i]), err))
-		} else if o.connection == nil {
+			continue
+		}
+		if own := conf.Conn.Properties()["bootstrap.servers"]; own != o.brokers {
+			fmt.Fprintf(stderr, "kafkaupstream dev: route %s has brokers of its own: %s\n", r.ID, own)
+		}
+		if o.connection == nil {
 			o.connection = conf
 		}
 	}

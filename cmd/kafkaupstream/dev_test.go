@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,22 @@ func (d *devProcess) waitForRecord(t *testing.T, parts ...string) {
 			return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
 		})
 	})
+}
+
+// With README's own configuration requests go to a broker of which dev knows nothing.
+func TestDevSaysWhichRoutesHaveBrokersOfTheirOwn(t *testing.T) {
+	const file = `{"routes":[{"id":"a","match":{"path":"/a"},"config":{"bootstrap.servers":"kafka:9092"}},{"id":"b","match":{"path":"/b"},"config":{}},
+		{"id":"c","match":{"path":"/c"},"transport_url":"kafka://k1:1,k2:2/v"}]}`
+	env, _, _ := fakeProcess(nil, "--front", "http")
+	o, err := readDevOptions(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.text, o.brokers = []byte(file), "127.0.0.1:1"
+	var said bytes.Buffer
+	if err := o.readRoutes(&said); err != nil || said.String() != "kafkaupstream dev: route a has brokers of its own: kafka:9092\nkafkaupstream dev: route c has brokers of its own: k1:1,k2:2\n" {
+		t.Errorf("%v: %s", err, &said)
+	}
 }
 
 // A page of somebody else's needs no answer: a simple POST is enough to produce a record.
@@ -270,8 +287,8 @@ func TestDevReadsTheFilesThatCheckReads(t *testing.T) {
 func TestDevPointsIntoTheFile(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
-		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15\n"},
-		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16\n"},
+		{"no JSON", `{"config": {},, "topic": "x"}`, "FILE: the route's configuration is invalid:\nthe configuration is not valid JSON: error at line 1, column 15: expected the name of a member, in double quotes\n"},
+		{"more than one value", `{"config": {}} {}`, "FILE: the route's configuration is invalid:\nthe configuration goes on after its end: error at line 1, column 16: expected nothing after the value\n"},
 		{"a wrong key of a file of serve's", strings.Replace(ownFile, "topic: refunds", "topicc: refunds", 1), "FILE routes[1]: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a route of apisix.yaml", strings.Replace(ordersYAML, `"topic"`, `"topicc"`, 1) + "#END", "FILE routes[0].plugins.ext-plugin-post-req.conf[0].value: the route's configuration is invalid:\ntopicc: unknown key"},
 		{"a path that dev does not have", strings.Replace(ownFile, "path: /refunds", "path: '/r/{id}'", 1), "FILE: routes[1]: match.path: \"/r/{id}\": dev's gateway has no names in paths"},

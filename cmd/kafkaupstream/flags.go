@@ -107,7 +107,10 @@ func (f *flags) parse(env environment, withEnv bool) error {
 			return errUsage
 		}
 	}
-	if f.NArg() > 0 {
+	switch {
+	case f.NArg() > 0 && f.Lookup("f") != nil && !f.given("f"):
+		return f.misused(env, "unexpected argument %q; -f names the file: %s -f %s", f.Arg(0), f.Name(), f.Arg(0))
+	case f.NArg() > 0:
 		return f.misused(env, "unexpected argument %q", f.Arg(0))
 	}
 	return nil

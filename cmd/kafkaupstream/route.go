@@ -15,6 +15,7 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/internal/check"
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
+	"github.com/kafkaupstream/kafkaupstream/internal/secrets"
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream/apisix"
 )
 
@@ -137,6 +138,10 @@ func lintForRoute(place, text string, env environment) *routeconf.Route {
 
 // ofConf is the route around one configuration.
 func (about *routeFlags) ofConf(text []byte, env environment) ([]*apisixroute.Route, error) {
+	unset := func(string) (string, error) { return "", secrets.ErrNotSet }
+	if doc, err := apisixroute.Read(text, unset); err == nil && slices.ContainsFunc(doc.Resources, func(r apisixroute.Resource) bool { return len(r.Entries) > 0 }) {
+		return nil, errors.New("this is a route of APISIX already; -f names the plugin's configuration, which is the `value` in it")
+	}
 	conf := lintForRoute("", string(text), env)
 	if conf == nil {
 		return nil, errFound

@@ -87,8 +87,8 @@ func (r *Resource) OtherPlugins() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(Phases(), name) })
 }
 
-// routeKeys are what a route can have (apisix/schema_def.lua).
-var routeKeys = []string{"create_time", "desc", "enable_websocket", "filter_func", "host", "hosts", "id", "labels", "methods", "name", "plugin_config_id",
+// routeKeys are what a route can have (apisix/schema_def.lua, and modifiedIndex of apisix/admin/standalone.lua).
+var routeKeys = []string{"create_time", "desc", "enable_websocket", "filter_func", "host", "hosts", "id", "labels", "methods", "modifiedIndex", "name", "plugin_config_id",
 	"plugins", "priority", "remote_addr", "remote_addrs", "script", "script_id", "service_id", "service_protocol", "status", "timeout", "update_time",
 	"upstream", "upstream_id", "uri", "uris", "vars"}
 
@@ -239,9 +239,21 @@ func readYAML(text string, r *replacer) (any, error) {
 		return nil, r.reading(errors.New("it is empty"))
 	}
 	if root = r.yaml(root); !isDocument(root) {
-		return nil, r.reading(errors.New("it is neither JSON nor an apisix.yaml, which has routes"))
+		return nil, r.reading(noDocument(root))
 	}
 	return root, nil
+}
+
+// noDocument says what YAML without resources is.
+func noDocument(root any) error {
+	object, _ := root.(map[string]any)
+	if _, is := object["config"]; is {
+		return errors.New("the plugin's configuration must be JSON, and this is YAML")
+	}
+	if name := nearest.Name("routes", slices.Collect(maps.Keys(object)), len("routes")/2); name != "" {
+		return fmt.Errorf("it has no `routes` (there is `%s`)", name)
+	}
+	return errors.New("it is neither JSON nor an apisix.yaml, which has routes")
 }
 
 // readJSON returns nil for what is not one JSON value.

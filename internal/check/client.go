@@ -110,13 +110,15 @@ func (c *client) listen() {
 	}
 }
 
-// pollMillis is how often a wait for the cluster looks at the complaints.
-const pollMillis = 250
+// firstMillis is how long the first question waits for its answer. Then the complaints are looked at.
+const firstMillis = 250
 
-// answer waits until the cluster answers a question about its brokers.
+// answer waits until the cluster answers a question about its brokers. Each question waits
+// twice as long as the one before: the answer of a broker that is far away comes in time for
+// one of them, and a broker that hangs is not all that is asked.
 func (c *client) answer(ctx context.Context) (*kafka.Metadata, error) {
-	for {
-		m, err := ask(ctx, c, func() (*kafka.Metadata, error) { return c.GetMetadata(nil, false, pollMillis) })
+	for millis := firstMillis; ; millis *= 2 {
+		m, err := ask(ctx, c, func() (*kafka.Metadata, error) { return c.GetMetadata(nil, false, min(millis, millisOf(ctx))) })
 		if err == nil {
 			return m, nil
 		}

@@ -52,6 +52,16 @@ func FuzzLint(f *testing.F) {
 	})
 }
 
+// client-control has a higher priority than ext-plugin-pre-req, and modifiedIndex is what PUT /apisix/admin/configs takes.
+func TestWhatAPISIXHasIsNoFinding(t *testing.T) {
+	const document = `{"routes":[{"id":"a","modifiedIndex":2,"uri":"/a","methods":["POST"],"plugins":{"client-control":{"max_body_size":9},"key-auth":{},
+		"ext-plugin-pre-req":{"conf":[{"name":"kafkaupstream","value":"{\"config\":{\"bootstrap.servers\":\"k\"},\"topic\":\"a\"}"}]}}}]}`
+	findings, _ := Lint([]byte(document), routeconf.Limits{}, new(Options).variable)
+	if len(findings) != 1 || findings[0].Message != "it runs before key-auth, and its reply skips them; use ext-plugin-post-req" {
+		t.Errorf("%q", findings)
+	}
+}
+
 func TestSummaries(t *testing.T) {
 	f := func(s Status) Finding { return Finding{Status: s} }
 	for want, r := range map[string]Report{

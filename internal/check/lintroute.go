@@ -27,7 +27,7 @@ func (c Config) String() string { return strings.TrimPrefix(c.Resource+": "+c.Pa
 // guards are APISIX's plugins that decide who may send a request and how often, all of
 // which run after ext-plugin-pre-req.
 var guards = []string{
-	"api-breaker", "authz-casbin", "authz-casdoor", "authz-keycloak", "basic-auth", "cas-auth", "client-control", "consumer-restriction",
+	"api-breaker", "authz-casbin", "authz-casdoor", "authz-keycloak", "basic-auth", "cas-auth", "consumer-restriction",
 	"cors", "csrf", "forward-auth", "hmac-auth", "ip-restriction", "jwe-decrypt", "jwt-auth", "key-auth", "ldap-auth", "limit-conn",
 	"limit-count", "limit-req", "multi-auth", "opa", "openid-connect", "referer-restriction", "request-validation", "ua-restriction",
 	"uri-blocker", "wolf-rbac",

@@ -16,7 +16,7 @@ type Preset struct {
 	Path    string      `json:"path"`
 	Headers [][2]string `json:"headers"`
 	Body    string      `json:"body"`
-	// Status is what the reply is expected to have; 0 where it depends on more than the route.
+	// Status is what it is refused with; 0 where it is taken, or that depends on more than the route.
 	Status int `json:"status,omitempty"`
 }
 
@@ -112,14 +112,14 @@ func (b *builder) may(override string) bool {
 	return slices.Contains(b.route.Summary.Overrides, override)
 }
 
-// ok is the status of a request that is taken. Whether a record fits a schema or a list of topics, is not known here, nor whether
-// the path is the REST Proxy's.
-func (b *builder) ok() int {
+// refused is the status of a request that is refused for its body, or for its topic once that is known. 0: it may be refused
+// for something else before, a topic that the route does not allow or a path of the REST Proxy.
+func (b *builder) refused(status int) int {
 	s := b.route.Summary
-	if s.Schema || s.Confluent || s.Topics != nil || strings.Contains(s.Topic+s.Key, "$") {
+	if s.Confluent || strings.Contains(s.Topic, "$") || s.Topic == "" && s.Topics != nil {
 		return 0
 	}
-	return 200
+	return status
 }
 
 func (b *builder) add(name, note string, status int, body string, headers ...string) {
@@ -136,15 +136,15 @@ func (b *builder) add(name, note string, status int, body string, headers ...str
 
 func (b *builder) bodies() {
 	s := b.route.Summary
-	b.add("JSON", "A JSON body is checked, and produced without insignificant white space.", b.ok(), b.sample(), "content-type", jsonType)
-	if s.RequireJSON || s.Schema {
-		b.add("Text", "The route takes JSON only.", 415, "plain text", "content-type", "text/plain")
+	b.add("JSON", "A JSON body is checked, and produced without insignificant white space.", 0, b.sample(), "content-type", jsonType)
+	if s.RequireJSON {
+		b.add("Text", "The route takes JSON only.", b.refused(415), "plain text", "content-type", "text/plain")
 	} else {
-		b.add("Text", "What is not JSON is produced as it came.", b.ok(), "plain text,\nas it came", "content-type", "text/plain")
+		b.add("Text", "What is not JSON is produced as it came.", 0, "plain text,\nas it came", "content-type", "text/plain")
 	}
-	b.add("Invalid JSON", "Invalid JSON is refused, with the byte that is wrong.", 400, `{"item": "espresso", "total": }`, "content-type", jsonType)
+	b.add("Invalid JSON", "Invalid JSON is refused, with the byte that is wrong.", b.refused(400), `{"item": "espresso", "total": }`, "content-type", jsonType)
 	if s.Batch {
-		b.add("Batch", "A line is a record: three of them, and an answer for each.", b.ok(),
+		b.add("Batch", "A line is a record: three of them, and an answer for each.", 0,
 			b.line(espresso)+b.line(tea)+b.line(water), "content-type", "application/x-ndjson")
 	}
 	if s.Confluent {
@@ -152,21 +152,21 @@ func (b *builder) bodies() {
 			`{"records": [{"key": "k", "value": `+b.sample()+`}]}`, "content-type", "application/vnd.kafka.json.v2+json")
 	}
 	if s.Idempotency {
-		b.add("Repeat", "The same Idempotency-Key again gets the first answer again, and makes no second record: send it twice.", b.ok(),
+		b.add("Repeat", "The same Idempotency-Key again gets the first answer again, and makes no second record: send it twice.", 0,
 			b.sample(), "content-type", jsonType, "idempotency-key", `"8e03978e"`)
 	}
 }
 
 func (b *builder) events() {
-	b.add("CloudEvent", "Attributes come as headers ce_…, the data as the value.", b.ok(), `{"celsius": 21.5}`, "content-type", jsonType,
+	b.add("CloudEvent", "Attributes come as headers ce_…, the data as the value.", 0, `{"celsius": 21.5}`, "content-type", jsonType,
 		"ce-specversion", "1.0", "ce-id", "1", "ce-source", "/sensors/7", "ce-type", "com.example.reading", "ce-partitionkey", "sensor-7")
-	b.add("Structured event", "The same event as one JSON document.", b.ok(),
+	b.add("Structured event", "The same event as one JSON document.", 0,
 		`{
   "specversion": "1.0", "id": "2", "source": "/sensors/7", "type": "com.example.reading",
   "partitionkey": "sensor-7", "datacontenttype": "application/json",
   "data": {"celsius": 21.5}
 }`, "content-type", "application/cloudevents+json")
-	b.add("No event", "What is no CloudEvent is refused.", 400, `{"celsius": 21.5}`, "content-type", jsonType)
+	b.add("No event", "What is no CloudEvent is refused.", b.refused(400), `{"celsius": 21.5}`, "content-type", jsonType)
 }
 
 // headers are presets of what a client's headers can change.
@@ -176,21 +176,23 @@ func (b *builder) headers() {
 		return
 	}
 	if b.may("key") {
-		b.add("Key header", "A header gives the record its key.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"key", sampleKey)
+		b.add("Key header", "A header gives the record its key.", 0, b.sample(), "content-type", jsonType, s.HeaderPrefix+"key", sampleKey)
 	}
 	matches := func(pattern string) bool { ok, _ := path.Match(pattern, otherTopic); return ok }
 	switch {
+	case s.Suffixed && s.Topics != nil: // the suffix is of the record, which the envelope may refuse before
+		b.add("Other topic", "A header chooses the topic, if the route allows it.", 0, b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
 	case !b.may("topic"), s.Topics != nil && !slices.ContainsFunc(s.Topics, matches):
-		b.add("Other topic", "The route does not let the client choose this topic.", 403, b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
+		b.add("Other topic", "The route does not let the client choose this topic.", b.refused(403), b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
 	default:
-		b.add("Other topic", "A header chooses the topic.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
+		b.add("Other topic", "A header chooses the topic.", 0, b.sample(), "content-type", jsonType, s.HeaderPrefix+"topic", otherTopic)
 	}
 	if b.may("headers") {
-		b.add("Record headers", "Headers of the request become the record's; -bin says base64.", b.ok(), b.sample(), "content-type", jsonType,
+		b.add("Record headers", "Headers of the request become the record's; -bin says base64.", 0, b.sample(), "content-type", jsonType,
 			s.HeaderPrefix+"header-trace", "7f3a", s.HeaderPrefix+"header-raw-bin", "AAEC/w==")
 	}
 	if b.may("dry-run") {
-		b.add("Dry run", "What would be produced, where and why; nothing is.", b.ok(), b.sample(), "content-type", jsonType, s.HeaderPrefix+"dry-run", "true")
+		b.add("Dry run", "What would be produced, where and why; nothing is.", 0, b.sample(), "content-type", jsonType, s.HeaderPrefix+"dry-run", "true")
 	}
 }
 
@@ -204,11 +206,15 @@ func (b *builder) methods() {
 		if s.Key == "" {
 			key = []string{s.HeaderPrefix + "key", sampleKey}
 		}
-		b.add("Tombstone", "DELETE with a key produces null, which deletes the key from a compacted topic.", b.ok(), "", key...)
+		b.add("Tombstone", "DELETE with a key produces null, which deletes the key from a compacted topic.", 0, "", key...)
 	}
 	if allowed("GET") {
 		b.method = "GET"
-		b.add("GET", "GET produces nothing.", 405, "")
+		if s.WholeRequest {
+			b.add("GET", "A request without a body is a record, too.", 0, "")
+		} else {
+			b.add("GET", "GET produces nothing.", 405, "")
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import "encoding/json"
 type Reply struct {
 	Code      int16
 	Delivered string
+	Topic     string
 	Receipt   string
 	Partition *int32
 	Offset    *int64
@@ -33,8 +34,9 @@ func (r *Reply) Enter(e *Entry) {
 }
 
 // Enter writes down what any gateway answers to the request of one record. What the body
-// does not say, or not like the plugin, is left to the status.
-func (e *Entry) Enter(status int, body []byte) {
+// does not say, or not like the plugin, is left to the status. The topic is the one that an
+// acknowledgement names; "": none.
+func (e *Entry) Enter(status int, body []byte) (topic string) {
 	var r Reply
 	if json.Unmarshal(body, &r) != nil { // members of other types; what it has read of those is 0
 		r = Reply{Delivered: r.Delivered, Receipt: r.Receipt}
@@ -57,4 +59,8 @@ func (e *Entry) Enter(status int, body []byte) {
 	case e.Delivered == Mistaken: // another gateway's member of that name
 		e.Delivered = Unsaid
 	}
+	if e.Outcome() == Acknowledged {
+		return r.Topic
+	}
+	return ""
 }

@@ -251,7 +251,7 @@ var configKeys = table{
 	}, (*configReader).readIdempotency},
 	{Key{
 		Name: "max_body_bytes", Value: "an integer from 0, at most 16777188 under APISIX", Default: "the producer's `message.max.bytes`, which is 1000000", Shown: true,
-		Does:    "a larger body is a 413, and is not read when its length is known",
+		Does:    "a larger body is a 413, and is not read when its length is known; so is a record that is larger than `message.max.bytes` with its key, headers and a few bytes around them",
 		Example: `"max_body_bytes": 65536`,
 	}, func(c *configReader, path string, v any) {
 		if n, ok := c.integer(path, v, 0, int64(c.limits.Body)); ok {

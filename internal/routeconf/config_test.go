@@ -72,8 +72,8 @@ func TestPropertiesKeepTheirDigitsAndNestedOnesCount(t *testing.T) {
 func TestAWrongConfigurationIsToldByPath(t *testing.T) {
 	cases := []struct{ says, text, want string }{
 		{"not JSON", `{"config":`, "not valid JSON: it ends too early, at line 1, column 11"},
-		{"broken JSON, without quoting it", `{"config":{"sasl.password":"hunter2"x}}`, "not valid JSON: error at line 1, column 37"},
-		{"a trailing comma in a file of several lines", "{\n  \"topic\": \"é\", }", "not valid JSON: error at line 2, column 17"},
+		{"broken JSON, without quoting it", `{"config":{"sasl.password":"hunter2"x}}`, "not valid JSON: error at line 1, column 37: expected a comma or '}'"},
+		{"a trailing comma in a file of several lines", "{\n  \"topic\": \"é\", }", "not valid JSON: error at line 2, column 17: found '}', expected the name of a member, in double quotes; the comma before it is one too many"},
 		{"a text that ends", "{\n  \"topic\":", "not valid JSON: it ends too early, at line 2"},
 		{"something after it", `{} {}`, "goes on after its end"},
 		{"not an object", `[]`, "must be a JSON object, got a list"},

@@ -17,7 +17,10 @@ type Summary struct {
 	Delivery string
 
 	Batch, Confluent, Transactional, Tombstones, CloudEvents, Schema, Idempotency bool
-	RequireJSON, RequireKey                                                       bool
+	// RequireJSON: the route takes JSON only.
+	RequireJSON, RequireKey bool
+	// WholeRequest: records are of whole requests, of other methods too. Suffixed: topics get a suffix before Topics are looked at.
+	WholeRequest, Suffixed bool
 }
 
 func (r *Route) Summary() Summary {
@@ -25,7 +28,7 @@ func (r *Route) Summary() Summary {
 		Topic: r.TopicText.Text, Key: r.Key.Text, JSONKey: r.JSONKey, HeaderPrefix: r.Prefix, Topics: r.Patterns,
 		Delivery: r.Mode.Delivery.String(), Batch: r.Batch, Confluent: r.Confluent, Transactional: r.Mode.Transactional, Tombstones: r.Tombstones,
 		CloudEvents: r.CloudEvents, Schema: r.Schema != nil || r.KeySchema != nil, Idempotency: r.Idempotency != nil,
-		RequireJSON: r.RequireJSON, RequireKey: r.RequireKey,
+		RequireJSON: r.JSONOnly(), RequireKey: r.RequireKey, WholeRequest: r.WholeRequest(), Suffixed: r.Suffixed(),
 	}
 	if r.Mode.Transactional && r.Mode.Delivery == record.Async { // which waits as well
 		s.Delivery = record.Sync.String()

@@ -28,7 +28,10 @@ func TestASummarySaysWhatARouteDoes(t *testing.T) {
 		{"a transaction is acknowledged", `{"config":{},"transactional":true}`,
 			func(s *Summary) { s.Delivery, s.Transactional = "sync", true }},
 		{"events, and a schema", `{"config":{},"cloudevents":true,"schema":{"inline":{}}}`,
-			func(s *Summary) { s.CloudEvents, s.Schema = true, true }},
+			func(s *Summary) { s.CloudEvents, s.Schema, s.RequireJSON = true, true, true }},
+		{"a schema of keys", `{"config":{},"key_schema":{"inline":{}}}`, func(s *Summary) { s.Schema = true }},
+		{"an envelope of JSON", `{"config":{},"envelope":"oslo"}`, func(s *Summary) { s.RequireJSON, s.Suffixed = true, true }},
+		{"an envelope of requests", `{"config":{},"envelope":"http"}`, func(s *Summary) { s.WholeRequest = true }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -62,6 +62,11 @@ func (c *configReader) readEnvelope(path string, v any) {
 // WholeRequest reports whether a record is about the whole request, which then needs no body.
 func (r *Route) WholeRequest() bool { return r.Envelope != nil && r.Envelope.Whole }
 
+// JSONOnly reports whether the route takes no body but JSON.
+func (r *Route) JSONOnly() bool {
+	return r.RequireJSON || r.Schema != nil || r.Envelope != nil && !r.Envelope.Whole
+}
+
 // checkEnvelope looks at what a route cannot have beside its envelope.
 func (c *configReader) checkEnvelope() {
 	e := c.route.Envelope

@@ -155,7 +155,7 @@ func readRoute(text json.RawMessage, defaults object) (r Route, err error) {
 		return r, errors.New("id: a text that names the route in logs is required")
 	}
 	if r.Match, err = readMatch(fields["match"]); err != nil {
-		return r, err
+		return r, errors.Join(misspelt(fields), err)
 	}
 	delete(fields, "id")
 	delete(fields, "match")
@@ -184,6 +184,17 @@ func merged(base, own json.RawMessage) json.RawMessage {
 	}
 	text, _ := json.Marshal(properties) // of values that have been read: cannot fail
 	return text
+}
+
+// misspelt is a problem for a key of a route that has what match has, under another name.
+func misspelt(fields object) error {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		inner, _ := asObject(fields[name])
+		if _, is := inner["path"]; is && fields["match"] == nil {
+			return Problem{fmt.Sprintf("%.40s", name), nearest.UnknownKey(name, []string{"match"})}
+		}
+	}
+	return nil
 }
 
 func readMatch(text json.RawMessage) (m Match, err error) {

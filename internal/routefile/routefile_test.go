@@ -123,7 +123,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "the file is empty",
 		"{":                      "the file is not valid JSON: it ends too early, at line 1, column 2",
-		"{\n  \"routes\": [], }": "the file is not valid JSON: error at line 2, column 17",
+		"{\n  \"routes\": [], }": "the file is not valid JSON: error at line 2, column 17: found '}', expected the name of a member, in double quotes; the comma before it is one too many",
 		"null":                   "the file holds null, nothing else",
 		"a: b: secret":           "the file is neither JSON nor YAML: mapping values are not allowed in this context",
 		"# nothing":              "the file is empty",
@@ -142,6 +142,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"routes: [1]":                                                                 "routes[0]: a route is an object: id, match, and the keys of a configuration",
 		"routes: [{match: {path: /}}]":                                                "routes[0]: id: a text that names the route in logs is required",
 		"routes: [{id: a}]":                                                           "routes[0]: match: an object with a path is required",
+		"routes: [{id: a, mtach: {path: /}, batch: true}]":                            "routes[0]: mtach: unknown key; did you mean \"match\"?\nroutes[0]: match: an object with a path is required",
 		"routes: [{id: a, match: {}}]":                                                "routes[0]: match.path: it is required, / and all below is /*",
 		"routes: [{id: a, match: {uri: /}}]":                                          `routes[0]: match.uri: unknown key; the keys are "host", "methods", "path"`,
 		"routes: [{id: a, match: {path: /, method: PUT, hots: a}}]":                   "routes[0]: match.hots: unknown key; did you mean \"host\"?\nroutes[0]: match.method: unknown key; did you mean \"methods\"?",

@@ -38,9 +38,11 @@ type load struct {
 	client *http.Client
 	ledger ledger.Ledger
 	pace   *ledger.Pace
-	left   atomic.Int64 // records that may be sent
-	sent   atomic.Int64 // replies, or the lack of one
-	broken atomic.Int64 // replies that are no 2xx, or the lack of one
+	left   atomic.Int64           // records that may be sent
+	sent   atomic.Int64           // replies, or the lack of one
+	broken atomic.Int64           // replies that are no 2xx, or the lack of one
+	silent atomic.Pointer[string] // why the first request without a reply has none
+	other  atomic.Pointer[string] // a topic that a reply names instead of Topic
 }
 
 // reserved is the most records for which there is room from the beginning.
@@ -49,8 +51,8 @@ const reserved = 1_000_000
 func newLoad(o *Options, run ledger.Run) *load {
 	l := &load{Options: o, run: run, pace: ledger.NewPace()}
 	l.ledger.Reserve(min(o.Records, reserved))
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxConnsPerHost, transport.MaxIdleConnsPerHost = o.Connections, o.Connections
+	// No clone of http.DefaultTransport, whose TLS settings go on offering HTTP/2 to the gateway.
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxConnsPerHost: o.Connections, MaxIdleConnsPerHost: o.Connections}
 	transport.Protocols = new(http.Protocols)
 	transport.Protocols.SetHTTP1(true) // HTTP/2 would make one connection of all
 	l.client = &http.Client{
@@ -148,21 +150,33 @@ func (l *load) post(ctx context.Context, e *ledger.Entry) {
 	req, err := l.request(ctx, e)
 	e.Send()
 	defer e.Answered()
-	if err != nil {
-		return
+	if err == nil {
+		err = l.exchange(req, e)
 	}
+	if err != nil {
+		why := secrets.WithoutURL(err).Error()
+		l.silent.CompareAndSwap(nil, &why)
+	}
+}
+
+// exchange has an error where there is no reply.
+func (l *load) exchange(req *http.Request, e *ledger.Entry) error {
 	resp, err := l.client.Do(req)
 	if err != nil {
-		return
+		return err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err == nil {
 		_, err = io.CopyN(io.Discard, resp.Body, maxReply) // what is left, so that the connection can be used again
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		e.Enter(resp.StatusCode, body)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
+	if topic := e.Enter(resp.StatusCode, body); topic != "" && topic != l.Topic {
+		l.other.Store(&topic)
+	}
+	return nil
 }
 
 func (l *load) request(ctx context.Context, e *ledger.Entry) (*http.Request, error) {

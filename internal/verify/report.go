@@ -65,6 +65,8 @@ type Report struct {
 	Unknown       Fate `json:"unknown"`       // `delivered: unknown` with an error
 	Failed        Fate `json:"failed"`        // an error without `delivered`
 	NoReply       Fate `json:"no_reply"`      // connection lost, or no reply in time
+	// NoReplyReason is why the first of those has no reply.
+	NoReplyReason string `json:"no_reply_reason,omitempty"`
 }
 
 func newReport(o *Options, run ledger.Run, entries []ledger.Entry, took time.Duration, a *ledger.Account) *Report {
@@ -138,7 +140,7 @@ func (r *Report) Print(w io.Writer) error {
 	line("run", "%s to %s, topic %s", r.Run, r.URL, r.Topic)
 	line("sent", "%d records in %.1f s, %.0f per second", r.Records, r.Seconds, r.PerSecond)
 	line("latency", "p50 %.1f ms, p90 %.1f ms, p99 %.1f ms, max %.1f ms", r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.Max)
-	line("replies", "%s", statuses(r.Statuses))
+	line("replies", "%s", r.replies())
 	line("promised", "%d: %d acknowledged, %d on disk (202), %d queued, %d with a 2xx that says no more",
 		r.Promised, r.Acknowledged, r.OnDisk, r.Queued, r.Accepted)
 	line("lost", "%d", r.Lost)
@@ -182,11 +184,15 @@ func (r *Report) Print(w io.Writer) error {
 	return err
 }
 
-// statuses are the counts by status, the statuses in their order.
-func statuses(counts map[string]int) string {
+// replies are the counts by status, the statuses in their order.
+func (r *Report) replies() string {
 	var parts []string
-	for _, status := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d × %s", counts[status], status))
+	for _, status := range slices.Sorted(maps.Keys(r.Statuses)) {
+		parts = append(parts, fmt.Sprintf("%d × %s", r.Statuses[status], status))
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if r.NoReplyReason != "" { // "none" is the last
+		text += " (the first: " + r.NoReplyReason + ")"
+	}
+	return text
 }

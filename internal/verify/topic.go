@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/check/complaint"
+	"github.com/kafkaupstream/kafkaupstream/internal/check/port"
+	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 )
 
@@ -21,6 +24,8 @@ const (
 	askMillis = 2000
 	// reachTimeout is how long a cluster may take to answer at all.
 	reachTimeout = 15 * time.Second
+	// greetTimeout is how long one port may take to show that it speaks Kafka.
+	greetTimeout = 5 * time.Second
 	// readStall is how long nothing may come of a topic that is known to have more.
 	readStall = 60 * time.Second
 )
@@ -68,7 +73,10 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	if err = t.reach(ctx); err == nil {
+	if err = greet(ctx, props); err == nil {
+		err = t.reach(ctx)
+	}
+	if err == nil {
 		err = t.keepsAll(ctx)
 	}
 	if err == nil {
@@ -81,13 +89,45 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	return t, nil
 }
 
+// greet looks for a broker that speaks Kafka, all at a time: of a port where nothing or something else listens, librdkafka
+// says only that it does not answer. The error is of the first that was found out.
+func greet(ctx context.Context, props kafkaconf.Properties) error {
+	ports, err := port.New(ctx, props)
+	if err != nil {
+		return nil // it is OpenSSL's to read, and librdkafka has taken it
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	brokers := kafkaconf.Brokers(props["bootstrap.servers"], props.Protocol())
+	found := make(chan error, len(brokers))
+	for _, b := range brokers {
+		go func() {
+			a := port.Address{Host: b.Host, Port: b.Port}
+			err := ports.Speaks(ctx, a)
+			if err != nil {
+				err = fmt.Errorf("no broker answers: %s: %w", a, err)
+			}
+			found <- err
+		}()
+	}
+	for range brokers {
+		one := <-found
+		if one == nil {
+			return nil
+		}
+		err = cmp.Or(err, one)
+	}
+	return err
+}
+
 // close ends the consumer in the background: that can take a second.
 func (t *topic) close() { go t.consumer.Close() }
 
 // reach asks for the topic's partitions and their ends.
 func (t *topic) reach(ctx context.Context) error {
-	for {
-		err := t.find()
+	// Short at first, to see soon what librdkafka complains of. An answer that comes later than that is lost.
+	for millis := pollMillis; ; millis = min(2*millis, askMillis) {
+		err := t.find(millis)
 		var missing *noTopicError
 		switch {
 		case err == nil:
@@ -95,8 +135,10 @@ func (t *topic) reach(ctx context.Context) error {
 		case errors.As(err, &missing):
 			return err
 		}
-		if _, err := t.poll(0); err != nil {
-			return err
+		for e := kafka.Event(kafka.Error{}); e != nil; {
+			if e, err = t.poll(0); err != nil {
+				return err
+			}
 		}
 		if t.complaints.Hopeless() || ctx.Err() != nil {
 			return errors.New(t.complaints.Why(t.mechanism))
@@ -131,9 +173,9 @@ type noTopicError struct{ text string }
 
 func (e *noTopicError) Error() string { return e.text }
 
-// find asks how many partitions the topic has.
-func (t *topic) find() error {
-	m, err := t.consumer.GetMetadata(&t.name, false, pollMillis)
+// find asks how many partitions the topic has. The answer may take so many milliseconds.
+func (t *topic) find(millis int) error {
+	m, err := t.consumer.GetMetadata(&t.name, false, millis)
 	if err != nil {
 		return err
 	}
@@ -233,7 +275,7 @@ func (t *topic) poll(millis int) (kafka.Event, error) {
 	case code == kafka.ErrUnknownTopicOrPart, failed.IsFatal():
 		return nil, fmt.Errorf("the topic %q cannot be read: %s", t.name, failed.String())
 	}
-	return nil, nil
+	return failed, nil
 }
 
 // settle shows the settlement all that the topic has by now, and then, for the wait at
@@ -291,7 +333,7 @@ func (t *topic) readOn(ctx context.Context, s *ledger.Settlement, patience time.
 
 // grow asks for the partitions' ends, also of partitions that are new.
 func (t *topic) grow(ctx context.Context, known map[int32]int64) error {
-	for t.find() != nil && ctx.Err() == nil {
+	for t.find(askMillis) != nil && ctx.Err() == nil {
 		if _, err := t.poll(pollMillis); err != nil {
 			return err
 		}

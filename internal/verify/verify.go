@@ -117,6 +117,9 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 	if len(entries) == 0 {
 		return nil, errors.New("no record was sent")
 	}
+	if other := l.other.Load(); other != nil {
+		return nil, fmt.Errorf("the run cannot be judged: replies say that records are in the topic %.249q, not in %q", *other, o.Topic)
+	}
 	if sending.Err() == nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
@@ -141,8 +144,11 @@ func Run(sending, ctx context.Context, o Options) (*Report, error) {
 		return nil, orInterrupted(ctx, fmt.Errorf("the run cannot be judged: %w", err))
 	}
 	r := newReport(&o, run, entries, took, s.Account(ledger.Evidence{}))
+	if why := l.silent.Load(); why != nil {
+		r.NoReplyReason = *why
+	}
 	if !r.judged() {
-		return r, fmt.Errorf("the run cannot be judged: of %d records none was promised; the replies are %s", r.Records, statuses(r.Statuses))
+		return r, fmt.Errorf("the run cannot be judged: of %d records none was promised; the replies are %s", r.Records, r.replies())
 	}
 	return r, nil
 }

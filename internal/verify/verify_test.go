@@ -3,9 +3,11 @@ package verify
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -20,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/ledger"
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
@@ -545,6 +548,71 @@ func TestVerifyReportsTheURLWithoutSecrets(t *testing.T) {
 	}
 }
 
+// An answer that comes later than verify waits for it is lost, and the next question waits longer.
+func TestVerifyReadsATopicFarAway(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	k.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		k.SleepControl(func() { time.Sleep(2 * pollMillis * time.Millisecond) })
+		return nil, nil, false
+	})
+	topic, err := openTopic(t.Context(), map[string]string{"bootstrap.servers": k.brokers()}, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic.close()
+}
+
+// A gateway that is offered HTTP/2 chooses it, and verify speaks HTTP/1.1.
+func TestVerifySpeaksHTTP1WithAGatewayThatOffersHTTP2(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		reply(w, 200, "yes", "partition", req.ProtoMajor, "offset", 0)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	l := newLoad(&Options{URL: server.URL, Body: ValueMark, Connections: 1, Timeout: patience}, newRun())
+	transport := l.client.Transport.(*http.Transport)
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{}
+	}
+	transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	var e ledger.Entry
+	if l.post(t.Context(), &e); e.Status != 200 || e.Partition != 1 {
+		t.Errorf("%v, in HTTP/%d", &e, e.Partition)
+	}
+}
+
+func TestVerifyDoesNotCallLostWhatIsInAnotherTopic(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	g := k.gateway(withTheFifth(func(w http.ResponseWriter, _ *request, _ func(...*kgo.Record)) {
+		reply(w, 200, "yes", "topic", `"order\n"`, "partition", 0, "offset", 0)
+	}))
+	r, err := Run(t.Context(), t.Context(), k.options(g.URL))
+	if err == nil || err.Error() != `the run cannot be judged: replies say that records are in the topic "order\n", not in "orders"` {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestVerifySaysWhyThereIsNoReply(t *testing.T) {
+	t.Parallel()
+	k := startKafka(t)
+	g := k.gateway(func(http.ResponseWriter, *request, func(...*kgo.Record)) { panic(http.ErrAbortHandler) })
+	r, err := Run(t.Context(), t.Context(), k.options(g.URL+"/?apikey=sesame"))
+	var text strings.Builder
+	if r == nil || r.NoReplyReason == "" || r.Print(&text) != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, said := range []string{err.Error(), text.String()} {
+		if !strings.Contains(said, "100 × none (the first: "+r.NoReplyReason+")") || strings.Contains(said, "sesame") {
+			t.Error(said)
+		}
+	}
+}
+
 func TestVerifyKeepsToItsRateAndTime(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t)
@@ -629,6 +697,16 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 		asked.Add(1)
 		honest(w, r, produce)
 	})
+	page, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { page.Close() })
+	go func() {
+		for c, err := page.Accept(); err == nil; c, err = page.Accept() {
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		}
+	}()
 	locked := startKafka(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "root", "secret"), kfake.User("PLAIN", "alice", "wonder"))
 	locked.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		locked.KeepControl()
@@ -657,7 +735,13 @@ func TestVerifySaysWhyItCannotJudge(t *testing.T) {
 	}{
 		{"no gateway", func(o *Options) { o.URL = "http://127.0.0.1:1/" }, "the gateway cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"a gateway without TLS", func(o *Options) { o.URL = strings.Replace(g.URL, "http:", "https:", 1) }, "the gateway cannot be reached: "},
-		{"no broker", func(o *Options) { o.Properties = map[string]string{"bootstrap.servers": "127.0.0.1:1"} }, "no broker answers: "},
+		{"no broker", func(o *Options) { o.Properties = map[string]string{"bootstrap.servers": "127.0.0.1:1"} }, "no broker answers: 127.0.0.1:1: connection refused: "},
+		{"a broker that is none", func(o *Options) {
+			o.Properties = map[string]string{"bootstrap.servers": page.Addr().String()}
+		}, ": this is not Kafka: an HTTP server answers"},
+		{"no such topic, and not all brokers answer", func(o *Options) {
+			o.Topic, o.Properties["bootstrap.servers"] = "order", "127.0.0.1:1,"+k.brokers()
+		}, `there is no topic "order", and verify creates none`},
 		{"no such topic", func(o *Options) { o.Topic = "order" }, `there is no topic "order", and verify creates none`},
 		{"a wrong password", login("root", "wrong"), "the cluster refuses the log-in; wrong user or password: "},
 		{"a user without rights", login("alice", "wonder"), `the credentials may not see the topic "orders", or there is none of this name; verify needs READ on it`},

@@ -10,7 +10,7 @@ import (
 
 // value fetches the body and makes records of it.
 func (r *Served) value(req Request, w *work) *Reply {
-	if (r.RequireJSON || r.schema != nil || r.Envelope != nil && !r.Envelope.Whole) && !w.form.json && !r.CloudEvents {
+	if r.JSONOnly() && !w.form.json && !r.CloudEvents {
 		return refuse(415, "the route takes JSON only: content-type must be application/json or end in +json")
 	}
 	if w.form.json && !r.LooseJSON && !utils.IsUTF8(req.Header("content-type")) {

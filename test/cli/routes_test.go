@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,5 +95,71 @@ func matches(t *testing.T, want, got string) {
 	t.Helper()
 	if !pattern(want).MatchString(got) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// The configurations that have most to do with which requests a route takes, beside those of docs/routes.md.
+var choosy = []string{
+	`{"config":{},"topic":"t","envelope":"http"}`,
+	`{"config":{},"topic":"t","envelope":"opal"}`,
+	`{"config":{},"topic":"t","envelope":"oslo","topics":["t.*"],"overrides":["topic","key"]}`,
+	`{"config":{},"topic":"t","key_schema":{"inline":{"type":"integer"}}}`,
+	`{"config":{},"topic":"t","schema":{"inline":{"required":["no"]}}}`,
+	`{"config":{},"topic":"$arg_t","topics":["orders.*"]}`,
+	`{"config":{},"topics":["ledger.*"],"batch":true}`,
+	`{"config":{},"topic":"t","idempotency":{"scope":"consumer"}}`,
+	`{"config":{},"topic":"t","idempotency":{"required":true}}`,
+	`{"config":{},"topic":"t","batch":true,"tombstone_on_delete":true,"idempotency":{},"require":["json","key"]}`,
+	`{"config":{},"topic":"t","cloudevents":true,"require":["key"]}`,
+}
+
+// A preset's number is what its request is answered. One without a number says nothing.
+func TestPresetsOfTheConsoleSayWhatTheyAreAnswered(t *testing.T) {
+	t.Parallel()
+	confs := choosy
+	for _, e := range examples(t, "../../docs/routes.md") {
+		confs = append(confs, e.conf)
+	}
+	var routes []map[string]any
+	for i, conf := range confs {
+		route := map[string]any{}
+		if err := json.Unmarshal([]byte(conf), &route); err != nil {
+			t.Fatal(err)
+		}
+		route["id"] = fmt.Sprintf("r%d", i)
+		route["match"] = map[string]string{"path": fmt.Sprintf("/r%d/*", i)}
+		routes = append(routes, route)
+	}
+	file := filepath.Join(t.TempDir(), "routes.json")
+	text, err := json.Marshal(map[string]any{"routes": routes})
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := startDev(t, "-f", file, "--front", "http")
+	var shown struct {
+		Routes []struct {
+			Presets []struct {
+				Name, Method, Path, Body string
+				Headers                  [][2]string
+				Status                   int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(program.Send(t, "GET", d.Console+"routes", "").Body), &shown); err != nil || len(shown.Routes) != len(confs) {
+		t.Fatalf("%v: %d routes", err, len(shown.Routes))
+	}
+	for i, r := range shown.Routes {
+		for _, p := range r.Presets {
+			var headers []string
+			for _, h := range p.Headers {
+				headers = append(headers, h[0], h[1])
+			}
+			if got := program.Send(t, p.Method, d.URL+p.Path, p.Body, headers...); p.Status != 0 && p.Status != got.Status {
+				t.Errorf("%s\n%s: it says %d, the answer is %d %s", confs[i], p.Name, p.Status, got.Status, got.Body)
+			}
+		}
 	}
 }

@@ -48,10 +48,11 @@ var refused = []kafka.ErrorCode{kafka.ErrSaslAuthenticationFailed, kafka.ErrAuth
 // causes are those that explain why no broker answers, the most telling first.
 var causes = append(slices.Clone(refused), kafka.ErrResolve, kafka.ErrTransport, kafka.ErrTimedOut)
 
-// Hopeless reports whether there was an error that no patience mends.
+// Hopeless reports whether there was an error that no patience mends, and no broker is left to try.
 func (l *Log) Hopeless() bool {
 	code, _ := l.Last(refused...)
-	return code != kafka.ErrNoError
+	down, _ := l.Last(kafka.ErrAllBrokersDown)
+	return code != kafka.ErrNoError && down != kafka.ErrNoError
 }
 
 // Any reports whether there was an error that explains why no broker answers.

@@ -4,7 +4,7 @@
 // says whose it is.
 //
 // It uses Go's own network and TLS, because librdkafka says "timed out" of most of this. It
-// sends no secret and does not log in. internal/check calls it.
+// sends no secret and does not log in. internal/check and internal/verify call it.
 //
 // In reading order: address.go (names and connections), wire.go (two requests of Kafka's
 // protocol), settings.go (a route's ssl.* properties), certificate.go (verifying a

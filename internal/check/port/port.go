@@ -90,24 +90,14 @@ const speaksKafka = "it speaks Kafka's protocol"
 
 // Greet speaks Kafka with the broker, and asks about the log-in without doing it.
 func (p *Prober) Greet(ctx context.Context, a Address) (string, error) {
-	if p.secure.foreignKey {
+	conn, err := p.speak(ctx, a)
+	switch {
+	case err != nil:
+		return "", err
+	case conn == nil:
 		return "left to librdkafka, which can read the client's key", nil
 	}
-	conn, err := p.dial(ctx, a)
-	if err != nil {
-		return "", err
-	}
 	defer conn.Close()
-	if p.props.UsesTLS() {
-		secured := tls.Client(conn, p.secure.config(a.Host))
-		if err := secured.HandshakeContext(ctx); err != nil {
-			return "", p.secure.alertCause(err)
-		}
-		conn = secured
-	}
-	if err := askVersions(conn); err != nil {
-		return "", p.noKafka(a, err)
-	}
 	mechanism := ""
 	if p.props.UsesSASL() {
 		mechanism = p.props["sasl.mechanisms"]
@@ -117,6 +107,42 @@ func (p *Prober) Greet(ctx context.Context, a Address) (string, error) {
 		return speaksKafka, nil
 	}
 	return p.compare(listener)
+}
+
+// Speaks says why a port does not speak Kafka's protocol; nil where it does, or only librdkafka can see that.
+func (p *Prober) Speaks(ctx context.Context, a Address) error {
+	conn, err := p.speak(ctx, a)
+	if conn != nil {
+		conn.Close()
+	}
+	return err
+}
+
+// speak returns a connection to a port that speaks Kafka; nil where only librdkafka can make one.
+func (p *Prober) speak(ctx context.Context, a Address) (_ net.Conn, err error) {
+	if p.secure.foreignKey {
+		return nil, nil
+	}
+	conn, err := p.dial(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	if p.props.UsesTLS() {
+		secured := tls.Client(conn, p.secure.config(a.Host))
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nil, p.secure.alertCause(err)
+		}
+		conn = secured
+	}
+	if err := askVersions(conn); err != nil {
+		return nil, p.noKafka(a, err)
+	}
+	return conn, nil
 }
 
 // compare says whether the listener wants the log-in that the configuration has.

@@ -54,9 +54,8 @@ function choose(route, calls, anew) {
   chosen = route.id;
   for (const radio of byId("routes").querySelectorAll("input")) radio.checked = radio.value === route.id;
   byId("presets").replaceChildren(...route.presets.map((p) => {
-    const told = p.status && p.status !== 200;
     const button = el("button", { type: "button", title: p.note }, p.name,
-      ...(told ? [" ", el("span", { class: "code", "data-kind": kindOf(p.status) }, String(p.status))] : []));
+      ...(p.status ? [" ", el("span", { class: "code", "data-kind": kindOf(p.status) }, String(p.status))] : []));
     button.addEventListener("click", () => calls.use(p));
     return button;
   }));
