@@ -223,7 +223,7 @@ func TestIdempotencyRepeatsALateOutcome(t *testing.T) {
 		{"a batch is in Kafka", true, []record.Outcome{acked(0), unknown}, []record.Outcome{acked(0), acked(7)}, 207, 200,
 			`{"code":200,"message":"written to Kafka","delivered":"yes","records":[` + yes0 + `,` + yes7 + `]}`, false},
 		{"of a batch, Kafka has refused one record", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), refused}, 504, 207,
-			`{"code":207,"message":"the records' outcomes differ: see records","delivered":"unknown","records":[` + yes0 + `,{"code":413,"message":"the record is larger than message.max.bytes or the topic allows","delivered":"no"}]}`, false},
+			`{"code":207,"message":"the records' outcomes differ: see records","delivered":"unknown","records":[` + yes0 + `,{"code":413,"message":"the record is larger than Kafka takes","delivered":"no"}]}`, false},
 		{"of a batch, Kafka has refused all", true, []record.Outcome{refused, unknown}, []record.Outcome{refused, refused}, 207, 207, "", true},
 		{"of a batch, one record's outcome stays open", true, []record.Outcome{unknown, unknown}, []record.Outcome{acked(0), unknown}, 504, 410, "", false},
 		{"all is known in time", true, []record.Outcome{acked(0), refused}, nil, 207, 207, "", false},

@@ -156,7 +156,7 @@ var outcomes = map[record.Kind]struct {
 	record.KindPartitionNotFound: {404, "the topic does not have this partition"},
 	record.KindTopicInvalid:      {400, "Kafka does not accept the topic's name"},
 	record.KindForbidden:         {403, "Kafka does not let this route write to the topic"},
-	record.KindTooLarge:          {413, "the record is larger than message.max.bytes or the topic allows"},
+	record.KindTooLarge:          {413, "the record is larger than Kafka takes"},
 	record.KindRejected:          {422, "Kafka refused the record as invalid"},
 	record.KindConfig:            {500, "the route's configuration is invalid"},
 	record.KindNoBroker:          {503, "no Kafka broker can be reached"},
