@@ -161,7 +161,7 @@ func ParseLevel(name string) (slog.Level, error) {
 type output struct {
 	w     io.Writer
 	own   slog.Handler // for the output's own lines, to w
-	lines chan []byte // backlog, and the last line
+	lines chan []byte  // backlog, and the last line
 	done  chan struct{}
 
 	mu      sync.Mutex
