@@ -109,7 +109,7 @@ func (t *transactional) send(ctx context.Context, recs []record.Record, m *mark)
 	}
 	if m != nil {
 		if err := t.mark(ctx, m); err != nil {
-			t.abort(ctx)
+			_ = t.abort(ctx) // err says why
 			out, _ = t.aborted(out, sent, err)
 			return out, m.explain(err, t.Redact)
 		}
