@@ -44,7 +44,13 @@ type Findings struct {
 
 	routes *Routes
 	ready  []*route
-	places map[string]*routefile.Route // of a pattern in the mux
+	places map[string]entered // of a pattern in the mux
+}
+
+// entered is a pattern of the file's.
+type entered struct {
+	*routefile.Route
+	pattern string
 }
 
 // Err joins the problems, nil when there are none.
@@ -72,7 +78,7 @@ var limits = routeconf.Limits{}
 func Lint(list []routefile.Route, trust *Trust) *Findings {
 	f := &Findings{
 		routes: &Routes{mux: http.NewServeMux(), byConf: map[string]*kafkaupstream.Served{}, Count: len(list)},
-		places: map[string]*routefile.Route{},
+		places: map[string]entered{},
 	}
 	for i := range list {
 		r := &list[i]
@@ -118,7 +124,7 @@ func (f *Findings) enter(r *routefile.Route, to *route) {
 					f.add(Problem, r, routeconf.Problem{Path: "match", Message: f.clash(r, pattern, wrong)})
 					return
 				}
-				f.places[pattern] = r
+				f.places[muxPattern(pattern)] = entered{r, pattern}
 			}
 		}
 	}
@@ -131,7 +137,7 @@ func (t *Routes) add(pattern string, to *route) (wrong string) {
 			wrong = fmt.Sprint(p)
 		}
 	}()
-	t.mux.Handle(pattern, to)
+	t.mux.Handle(muxPattern(pattern), to)
 	return ""
 }
 
@@ -143,17 +149,17 @@ func (f *Findings) clash(r *routefile.Route, pattern, wrong string) string {
 	shown := routefile.Written(pattern)
 	quoted := taken.FindStringSubmatch(wrong)
 	if quoted == nil {
-		return wrong
+		return strings.Replace(wrong, strconv.Quote(muxPattern(pattern)), strconv.Quote(shown), 1)
 	}
 	other, _ := strconv.Unquote(quoted[1])
 	first := f.places[other]
 	switch {
-	case first == nil:
+	case first.Route == nil:
 		return wrong
-	case first == r:
+	case first.Route == r:
 		return fmt.Sprintf("%q is given twice", shown)
-	case other == pattern:
+	case first.pattern == pattern:
 		return fmt.Sprintf("%q: %s (%s) has this path, too", shown, first.Place, first.ID)
 	}
-	return fmt.Sprintf("%q: %s (%s) has %q, and some requests fit both", shown, first.Place, first.ID, routefile.Written(other))
+	return fmt.Sprintf("%q: %s (%s) has %q, and some requests fit both", shown, first.Place, first.ID, routefile.Written(first.pattern))
 }

@@ -2,7 +2,7 @@ package httpfront
 
 import (
 	"net/http"
-	"net/url"
+	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -74,38 +74,49 @@ func orNone(list []string) []string {
 	return list
 }
 
+// noSegment stands in the mux for the last, empty segment of a path that ends in a slash. No clean path has it.
+const noSegment = "\x00"
+
+// muxPattern is a pattern for the mux, in which every path ends in a slash. Of one that does not the mux looks whether it would have
+// a route of its own with a slash, and redirects there, although a wider pattern takes it as it is: of /* and /orders/* none got /orders.
+func muxPattern(pattern string) string {
+	if above, below := strings.CutSuffix(pattern, "{rest...}"); below {
+		return above + "{first_of_rest}/{rest...}"
+	}
+	if path, slash := strings.CutSuffix(pattern, "{$}"); slash {
+		return path + noSegment + "/{$}"
+	}
+	return pattern + "/{$}"
+}
+
+// muxPath is a clean path for patterns of muxPattern.
+func muxPath(path string) string {
+	if strings.HasSuffix(path, "/") {
+		return path + noSegment + "/"
+	}
+	return path + "/"
+}
+
 // find returns the route of a request whose URL is clean. Without one, allow are the methods that have one, "" if none has.
 func (t *Routes) find(r *http.Request) (found *route, allow string) {
-	given := r.Host
-	r.Host = hostOf(r) // the mux compares hosts letter by letter
+	host, path := r.Host, r.URL.Path
+	r.Host, r.URL.Path = hostOf(r), muxPath(path) // the mux compares hosts letter by letter
 	h, _ := t.mux.Handler(r)
-	r.Host = given
+	r.Host, r.URL.Path = host, path
 	if found, ok := h.(*route); ok {
 		return found, ""
 	}
-	// Any other handler of the mux's says 404, 405 or, of a path that is only right with a / at its end, 307.
-	reply := &header{}
-	h.ServeHTTP(reply, &http.Request{Method: r.Method, URL: &url.URL{Path: r.URL.Path}})
-	if reply.status == http.StatusMethodNotAllowed {
-		return nil, reply.Header().Get("Allow")
-	}
-	return nil, ""
+	reply := header{}
+	h.ServeHTTP(reply, r) // the mux's own, which says 404 or 405
+	return nil, http.Header(reply).Get("Allow")
 }
 
-// header is a response writer of which only the status and the header are of interest.
-type header struct {
-	fields http.Header
-	status int
-}
+// header is a response writer of which only the header is of interest.
+type header http.Header
 
-func (h *header) Header() http.Header {
-	if h.fields == nil {
-		h.fields = http.Header{}
-	}
-	return h.fields
-}
+func (h header) Header() http.Header { return http.Header(h) }
 
 // Write drops the body.
-func (h *header) Write(b []byte) (int, error) { return len(b), nil }
+func (h header) Write(b []byte) (int, error) { return len(b), nil }
 
-func (h *header) WriteHeader(status int) { h.status = status }
+func (h header) WriteHeader(int) {}

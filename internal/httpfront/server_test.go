@@ -416,6 +416,11 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
   - {id: deeper, match: {path: "/below/{a}/deep"}, topic: deeper}
   - {id: slash, match: {path: /slash/}, topic: slash}
   - {id: host, match: {path: /one, host: Other.example.com}, topic: host}
+  - {id: wide, match: {path: /wide/*}, topic: wide}
+  - {id: narrow, match: {path: /wide/a/*}, topic: narrow}
+  - {id: named, match: {path: "/wide/b/{id}/*"}, topic: named}
+  - {id: slashed, match: {path: /wide/c/}, topic: slashed}
+  - {id: put, match: {path: /wide/d/*, methods: PUT}, topic: put}
 `)
 	for _, c := range []struct {
 		request string
@@ -440,7 +445,17 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 		{"POST /one%00", 400, "", ""},
 		{"POST /slash", 404, "", ""},
 		{"POST /slash/", 200, "slash", ""},
+		{"PUT /slash", 404, "", ""},
 		{"POST /nowhere", 404, "", ""},
+		{"POST /wide/a", 200, "wide", ""}, // of which the narrower takes what is below it only
+		{"POST /wide/a/", 200, "narrow", ""},
+		{"POST /wide/a/x/", 200, "narrow", ""},
+		{"POST /wide/b/7", 200, "wide", ""},
+		{"POST /wide/b/7/x", 200, "named", ""},
+		{"POST /wide/c", 200, "wide", ""},
+		{"POST /wide/c/", 200, "slashed", ""},
+		{"PUT /wide/d", 200, "wide", ""},
+		{"PUT /wide/d/x", 200, "put", ""},
 		{"POST other.example.com/one", 200, "host", ""},
 		{"POST other.example.com:81/one", 200, "host", ""},
 		{"OPTIONS *", 400, "", ""},
@@ -486,7 +501,7 @@ func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
 		"  - {id: a, match: {path: [/a, '/{x}/f']}, topic: t}\n  - {id: b, match: {path: '/f/{x}'}, topic: t}":                                                                         "routes[1] (b): match: \"/f/{x}\": routes[0] (a) has \"/{x}/f\", and some requests fit both",
 		"  - {id: a, match: {path: [/d/*, /d/*], host: a.example, methods: PUT}, topic: t}":                                                                                            "routes[0] (a): match: \"PUT a.example/d/*\" is given twice",
 		"  - {id: a, match: {path: /a}, topic: t, delivery: durable, transactional: true, key: $consumer_name, topik: t}\n  - {id: b, match: {path: /a}, topic: t, delivery: durable}": "routes[0] (a): topik: unknown key; did you mean \"topic\"?\nroutes[1] (b): match: \"/a\": routes[0] (a) has this path, too\nroutes[1] (b): delivery: ",
-		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   "routes[0] (a): match: parsing",
+		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   `routes[0] (a): match: parsing "/{": `,
 		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                                                                                                                        "routes[0] (a): the variable $consumer_name is APISIX's",
 		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                                                                                                                  "routes[0] (a): delivery: ",
 	} {
