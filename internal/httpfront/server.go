@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ type Bounds struct {
 	HeaderBytes   int
 	Connections   int // and as many requests, of which HTTP/2 has several on one; 0: any number of these
 }
+
+// maxHeaderLines is how many lines a header may have: net/http takes a hundred bytes for each, however short. APISIX has 100.
+const maxHeaderLines = 200
 
 // maxStreams is how many requests a connection of HTTP/2 has at once: no fewer than RFC 9113 asks for (6.5.2).
 const maxStreams = 100
@@ -227,6 +231,9 @@ func (s *Server) answer(req *request) kafkaupstream.Reply {
 	s.begun.Add(1)
 	defer s.answered.Add(1)
 	r, handler := req.http, s.opts.Handler
+	if req.weighHeader() > maxHeaderLines {
+		return handler.Refuse(req, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d lines", maxHeaderLines), "")
+	}
 	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
 	// reading it.
 	if !nginxuri.Clean(r.URL) {
