@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/textproto"
 	"os"
@@ -30,8 +31,6 @@ const (
 	// defaultLeave is more than load balancers take to notice that a server is not ready: Kubernetes asks every
 	// second or more rarely, and takes a moment to tell every node.
 	defaultLeave = 5 * time.Second
-	// watchInterval is how often serve looks whether its files have changed.
-	watchInterval = time.Second
 )
 
 // serveOptions are serve's flags and environment.
@@ -165,12 +164,12 @@ func serve(ctx context.Context, env environment) error {
 	again := make(chan os.Signal, 1)
 	signal.Reset(syscall.SIGHUP) // which ends other commands
 	signal.Notify(again, syscall.SIGHUP)
+	certificate, routes := newWatched(o.certificates.Files()...), newWatched(o.file)
 	if o.certificates.CertFile != "" {
 		if err := o.certificates.Read(); err != nil {
 			return err
 		}
 	}
-	seen := o.fingerprint()
 	listener, err := listenHTTP(o.listen, o.group, env)
 	if err != nil {
 		return err
@@ -186,7 +185,8 @@ func serve(ctx context.Context, env environment) error {
 	b := build()
 	o.log.Info("kafkaupstream serves", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka, "address", listener.Addr().String(),
 		"routes", s.server.Routes().Count, "pid", os.Getpid())
-	go s.watch(ctx, again, seen)
+	certificate.reload, routes.reload = s.reloadCertificate, s.reloadRoutes
+	go watch(ctx, again, certificate, routes)
 	select {
 	case err = <-failed:
 		o.log.Error("connections can no longer be accepted", "error", err)
@@ -213,7 +213,7 @@ func startHTTP(o *serveOptions) (*httpServer, error) {
 	}
 	front := httpfront.Options{Handler: s.core.Handler, Trust: &o.trust, Bounds: o.bounds, Proxies: o.proxies, Log: o.log}
 	if o.certificates.CertFile != "" {
-		front.TLS = o.certificates.Config()
+		front.TLS = &o.certificates
 	}
 	s.server = httpfront.New(front, routes)
 	s.serveAdmin(o.runnerOptions, s.readiness, metrics.Sources{Front: s.server.Stats})
@@ -272,54 +272,31 @@ func (s *httpServer) readiness() admin.Readiness {
 	if s.server.Invalid() {
 		out.Warn("the routes' file has errors, which the log has: the routes from before are served")
 	}
-	out.Ready = len(out.Reasons) == 0
+	if s.opts.certificates.Stale() {
+		out.Warn("the certificate cannot be read again, for which the log has the reason: the one from before is used")
+	}
 	return out
 }
 
-// watch reads files again that have changed, and all of them on a signal, until ctx ends.
-func (s *httpServer) watch(ctx context.Context, again <-chan os.Signal, seen string) {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-again:
-		case <-tick.C:
-			if s.opts.fingerprint() == seen {
-				continue
-			}
-		}
-		seen = s.opts.fingerprint()
-		s.reload()
+// reloadCertificate reads the certificate again.
+func (s *httpServer) reloadCertificate(loud bool) (read bool) {
+	if s.opts.certificates.CertFile == "" {
+		return true
 	}
+	err := s.opts.certificates.Read()
+	if err != nil && loud {
+		s.log.Error("the certificate cannot be read again; the one from before is used", "error", err)
+	}
+	return err == nil
 }
 
-// fingerprint changes when a file does, also when a symbolic link on the way to it does, as Kubernetes does it.
-func (o *serveOptions) fingerprint() string {
-	files := []string{o.file}
-	if o.certificates.CertFile != "" {
-		files = append(files, o.certificates.Files()...)
-	}
-	var b strings.Builder
-	for _, name := range files {
-		info, err := os.Stat(name)
-		if err != nil {
-			fmt.Fprintln(&b, err)
-			continue
-		}
-		fmt.Fprintln(&b, info.Size(), info.ModTime().UnixNano(), info.Sys().(*syscall.Stat_t).Ino)
-	}
-	return b.String()
-}
-
-func (s *httpServer) reload() {
-	if s.opts.certificates.CertFile != "" {
-		if err := s.opts.certificates.Read(); err != nil {
-			s.log.Error("the certificate cannot be read again; the one from before is used", "error", err)
-		}
-	}
+// reloadRoutes reads the routes again. It has read them also where they have errors.
+func (s *httpServer) reloadRoutes(loud bool) (read bool) {
 	list, err := s.readFile()
+	read = !errors.As(err, new(*fs.PathError))
+	if !read && !loud {
+		return false
+	}
 	var routes *httpfront.Routes
 	if err == nil {
 		routes, err = s.build(list, s.server.Routes())
@@ -327,9 +304,10 @@ func (s *httpServer) reload() {
 	s.server.SetRoutes(routes)
 	if err != nil {
 		s.log.ErrorContext(logging.Every, "the routes' file has errors; the routes from before are served", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return
+		return read
 	}
 	s.log.InfoContext(logging.Every, "the routes were read again", "routes", routes.Count)
+	return true
 }
 
 const unixPrefix = "unix:"

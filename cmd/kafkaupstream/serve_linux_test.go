@@ -563,6 +563,63 @@ func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	s.ended(0)
 }
 
+// A key that root has written is often made readable a moment later, which changes neither its size nor its time.
+func TestServeTriesAgainWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	user, as := ordinaryUser()
+	b, address, admin, ca := startBroker(t), program.FreeAddress(t), program.FreeAddress(t), pki.New("authority")
+	dir := shortDir(t)
+	if err := os.Chown(dir, user, -1); err != nil {
+		t.Fatal(err)
+	}
+	certificate, key, readable := filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"), os.FileMode(0o644)
+	write := func(name string, mode os.FileMode) {
+		t.Helper()
+		issued := ca.Issue(name, time.Now().Add(time.Hour), "127.0.0.1")
+		for path, text := range map[string]string{key: issued.Key, certificate: issued.Cert} {
+			if err := os.WriteFile(path+".next", []byte(text), mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(path+".next", user, -1); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(path+".next", path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("first", readable)
+	s := &served{t: t, file: filepath.Join(dir, "routes.yaml")}
+	s.write(b, oneRoute)
+	if err := os.Chmod(s.file, readable); err != nil {
+		t.Fatal(err)
+	}
+	s.Process = program.Start(t, binary, program.Options{User: as, Args: []string{"serve", "-f", s.file, "--listen", address, "--admin", admin, "--tls-cert", certificate, "--tls-key", key}})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	write("second", 0)
+	program.Until(t, "it says that it cannot read the certificate", func() bool {
+		return strings.Contains(s.admin(admin, "/readyz"), "the certificate cannot be read again") && metric(admin, "kafkaupstream_http_certificate_valid") == 0
+	})
+	for _, path := range []string{certificate, key} {
+		if err := os.Chmod(path, readable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program.Until(t, "it has read the certificate", func() bool { return metric(admin, "kafkaupstream_http_certificate_valid") == 1 })
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Cert)
+	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if name := c.ConnectionState().PeerCertificates[0].Subject.CommonName; name != "second" {
+		t.Error(name)
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
 // Without --tls-client-ca anybody may connect, and nobody is taken for the gateway.
 func TestServeTLSWithoutAuthorityForClientsTakesAnybody(t *testing.T) {
 	t.Parallel()
@@ -618,6 +675,7 @@ func TestServeDoesWhatItsPageSays(t *testing.T) {
 	want := map[string]float64{
 		"kafkaupstream_http_connections": 1, "kafkaupstream_http_requests_unrouted_total": 2, "kafkaupstream_http_requests_unproven_total": 1,
 		"kafkaupstream_http_routes": 3, "kafkaupstream_http_routes_valid": 1, "kafkaupstream_http_routes_read_total": 1,
+		"kafkaupstream_http_certificate_valid": 1,
 	}
 	var now map[string]float64
 	program.Until(t, fmt.Sprint("the series are ", want), func() bool {

@@ -2,7 +2,6 @@ package httpfront
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,7 +35,7 @@ type Options struct {
 	Handler *kafkaupstream.Handler
 	Trust   *Trust
 	Bounds  Bounds
-	TLS     *tls.Config // nil: none
+	TLS     *Certificates // which have been read; nil: none
 	Proxies Proxies
 	Log     *slog.Logger
 }
@@ -49,6 +48,7 @@ type Stats struct {
 	Routes      int64 // that are served
 	Valid       int64 // 1: they are those of the file; 0: that has errors
 	Reads       int64 // times that routes were given
+	Certificate int64 // 1: it is that of the files, or there is none; 0: these cannot be read again
 }
 
 // Server serves routes.
@@ -79,10 +79,13 @@ func New(opts Options, routes *Routes) *Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
-		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
+		Handler: s, Protocols: &protocols, DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout, WriteTimeout: noWriteTimeout,
 		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelDebug), // what clients do wrong
+	}
+	if opts.TLS != nil {
+		s.http.TLSConfig = opts.TLS.config()
 	}
 	return s
 }
@@ -191,10 +194,13 @@ func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 func (s *Server) Stats() Stats {
 	stats := Stats{
 		Connections: s.connections.Load(), Unrouted: s.unrouted.Load(), Unproven: s.unproven.Load(),
-		Routes: int64(s.Routes().Count), Valid: 1, Reads: s.reads.Load(),
+		Routes: int64(s.Routes().Count), Valid: 1, Reads: s.reads.Load(), Certificate: 1,
 	}
 	if s.Invalid() {
 		stats.Valid = 0
+	}
+	if s.opts.TLS != nil && s.opts.TLS.Stale() {
+		stats.Certificate = 0
 	}
 	return stats
 }
