@@ -11,7 +11,7 @@ import (
 
 // Routes are ready to be served, and do not change.
 type Routes struct {
-	mux    *http.ServeMux
+	muxes  [2]*http.ServeMux                // of paths without a slash at their end, which get one, and of those with one
 	byConf map[string]*kafkaupstream.Served // of a configuration's text
 	Count  int
 }
@@ -74,34 +74,28 @@ func orNone(list []string) []string {
 	return list
 }
 
-// noSegment stands in the mux for the last, empty segment of a path that ends in a slash. No clean path has it.
-const noSegment = "\x00"
-
-// muxPattern is a pattern for the mux, in which every path ends in a slash. Of one that does not the mux looks whether it would have
-// a route of its own with a slash, and redirects there, although a wider pattern takes it as it is: of /* and /orders/* none got /orders.
-func muxPattern(pattern string) string {
-	if above, below := strings.CutSuffix(pattern, "{rest...}"); below {
-		return above + "{first_of_rest}/{rest...}"
+// muxPatterns are a pattern's in each of the muxes, "" where it has none. In these every path ends in a slash: of one that does not a
+// mux looks whether it would have a route of its own with a slash, and redirects there, although a wider pattern takes it as it
+// is. Of /* and /orders/* none got /orders.
+func muxPatterns(pattern string) [2]string {
+	if above, all := strings.CutSuffix(pattern, "{rest...}"); all {
+		return [2]string{above + "{first_of_rest}/{rest...}", pattern}
 	}
-	if path, slash := strings.CutSuffix(pattern, "{$}"); slash {
-		return path + noSegment + "/{$}"
+	if strings.HasSuffix(pattern, "{$}") {
+		return [2]string{"", pattern}
 	}
-	return pattern + "/{$}"
-}
-
-// muxPath is a clean path for patterns of muxPattern.
-func muxPath(path string) string {
-	if strings.HasSuffix(path, "/") {
-		return path + noSegment + "/"
-	}
-	return path + "/"
+	return [2]string{pattern + "/{$}", ""}
 }
 
 // find returns the route of a request whose URL is clean. Without one, allow are the methods that have one, "" if none has.
 func (t *Routes) find(r *http.Request) (found *route, allow string) {
 	host, path := r.Host, r.URL.Path
-	r.Host, r.URL.Path = hostOf(r), muxPath(path) // the mux compares hosts letter by letter
-	h, _ := t.mux.Handler(r)
+	mux := t.muxes[1]
+	if !strings.HasSuffix(path, "/") {
+		mux, r.URL.Path = t.muxes[0], path+"/"
+	}
+	r.Host = hostOf(r) // a mux compares hosts letter by letter
+	h, _ := mux.Handler(r)
 	r.Host, r.URL.Path = host, path
 	if found, ok := h.(*route); ok {
 		return found, ""

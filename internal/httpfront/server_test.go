@@ -421,6 +421,8 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
   - {id: named, match: {path: "/wide/b/{id}/*"}, topic: named}
   - {id: slashed, match: {path: /wide/c/}, topic: slashed}
   - {id: put, match: {path: /wide/d/*, methods: PUT}, topic: put}
+  - {id: segment, match: {path: "/wide/e/{x}"}, topic: segment}
+  - {id: two, match: {path: "/two/{x}/{y}"}, topic: two}
 `)
 	for _, c := range []struct {
 		request string
@@ -456,6 +458,12 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 		{"POST /wide/c/", 200, "slashed", ""},
 		{"PUT /wide/d", 200, "wide", ""},
 		{"PUT /wide/d/x", 200, "put", ""},
+		{"POST /wide/e/x", 200, "segment", ""},
+		{"POST /wide/e/", 200, "wide", ""}, // whose last segment is empty
+		{"POST /wide/e/x/", 200, "wide", ""},
+		{"POST /two/x/y", 200, "two", ""},
+		{"POST /two/x/", 404, "", ""},
+		{"POST /two/", 404, "", ""},
 		{"POST other.example.com/one", 200, "host", ""},
 		{"POST other.example.com:81/one", 200, "host", ""},
 		{"OPTIONS *", 400, "", ""},
