@@ -240,6 +240,11 @@ func (s *Server) answer(req *request) kafkaupstream.Reply {
 	if req.weighHeader() > maxHeaderLines {
 		return handler.Refuse(req, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d lines", maxHeaderLines), "")
 	}
+	if c := s.opts.TLS; c != nil && r.TLS != nil && !c.takes(r.TLS) {
+		s.unproven.Add(1)
+		req.reply.Header().Set("Connection", "close")
+		return handler.Refuse(req, http.StatusForbidden, "the client certificate's authority is no longer trusted", "")
+	}
 	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
 	// reading it.
 	if !nginxuri.Clean(r.URL) {
