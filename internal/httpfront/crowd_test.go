@@ -243,7 +243,7 @@ func TestLargeHeaderCountsAsMemory(t *testing.T) {
 		return c
 	}
 	ask(freeHeader / 2)
-	await.Within(t, 20*time.Second, "the first is being read", func() bool { return f.underWay() == 1 })
+	await.Within(t, 20*time.Second, "the first is being read", func() bool { return f.awaited.Load() == 1 })
 	c := ask(freeHeader)
 	await.Within(t, 20*time.Second, "the header of the second is counted", func() bool { return f.kafka.holds() > freeHeader })
 	if held := f.kafka.holds(); held > 2*freeHeader {
@@ -375,7 +375,7 @@ func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
 	for range few {
 		f.dial().send("POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n1\nx\n")
 	}
-	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.underWay() == many+few })
+	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.awaited.Load() == many+few })
 	if held := f.kafka.holds(); held > 0 {
 		t.Errorf("%d bytes are held for bodies of which one byte has come", held)
 	}

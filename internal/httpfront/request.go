@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -34,6 +35,8 @@ type request struct {
 	trust  *Trust
 	proven bool // the peer is the gateway
 	header int  // bytes of a large header; 0: it is not large
+
+	awaited *atomic.Int64 // Server.awaited
 
 	first *[firstBytes]byte // of the body; memory of its own, since cgo lets no pointers stand beside what librdkafka reads
 	body  []byte
@@ -189,7 +192,9 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 			return nil, err
 		}
 	}
+	r.awaited.Add(1)
 	body, err := r.read(int(length), limit, room)
+	r.awaited.Add(-1)
 	if err == nil && len(body) == 0 {
 		return nil, nil
 	}

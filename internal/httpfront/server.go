@@ -64,7 +64,7 @@ type Server struct {
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
 	serving                                atomic.Int64 // requests whose replies are not taken yet
-	begun, answered                        atomic.Int64 // requests
+	begun, answered, awaited               atomic.Int64 // requests; of the last the server waits for the body
 }
 
 // noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
@@ -162,14 +162,14 @@ func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	}
 	cut = s.underWay()
 	_ = s.http.Close()
-	if cut == 0 { // connections without a request, or with a part of its header, or with a reply that is not taken
+	if cut == 0 { // connections without a request, or with a part of it, or with a reply that is not taken
 		return 0, nil
 	}
 	return cut, waits.Err()
 }
 
-// underWay is how many requests are not answered yet.
-func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load()) }
+// underWay is how many requests have come, and are not answered yet.
+func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load() - s.awaited.Load()) }
 
 // awaitQuiet calls quiet when no request has been under way for takeTime.
 func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
@@ -182,7 +182,7 @@ func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 			return
 		case <-tick.C:
 		}
-		if begun := s.begun.Load(); begun != seen || begun != s.answered.Load() {
+		if begun := s.begun.Load(); begun != seen || s.underWay() != 0 {
 			since, seen = time.Now(), begun
 		} else if time.Since(since) > takeTime {
 			quiet()
@@ -208,7 +208,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := requests.Get().(*request)
 	defer req.release()
-	req.http, req.reply, req.trust = r, w, s.opts.Trust
+	req.http, req.reply, req.trust, req.awaited = r, w, s.opts.Trust, &s.awaited
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}
@@ -239,6 +239,11 @@ func (s *Server) answer(req *request) kafkaupstream.Reply {
 	r, handler := req.http, s.opts.Handler
 	if req.weighHeader() > maxHeaderLines {
 		return handler.Refuse(req, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d lines", maxHeaderLines), "")
+	}
+	if c := s.opts.TLS; c != nil && r.TLS != nil && !c.takes(r.TLS) {
+		s.unproven.Add(1)
+		req.reply.Header().Set("Connection", "close")
+		return handler.Refuse(req, http.StatusForbidden, "the client certificate's authority is no longer trusted", "")
 	}
 	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
 	// reading it.
