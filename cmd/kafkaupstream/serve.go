@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/textproto"
 	"os"
 	"os/signal"
 	"os/user"
@@ -135,12 +134,11 @@ func (o *serveOptions) checkServeFlags() error {
 func variableFlag(fs *flags, usage string) map[string]string {
 	variables := map[string]string{"consumer_name": "X-Consumer-Username"}
 	fs.Func("variable", usage, func(text string) error {
-		name, header, ok := strings.Cut(text, "=")
-		if !ok || name == "" || header == "" {
-			return errors.New("it has the form NAME=HEADER")
+		name, header, err := httpfront.ParseVariable(text)
+		if err == nil {
+			variables[name] = header
 		}
-		variables[name] = textproto.CanonicalMIMEHeaderKey(header)
-		return nil
+		return err
 	})
 	return variables
 }

@@ -464,6 +464,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --tls-cert x", 2, "--tls-cert and --tls-key belong together"},
 		{"-f " + right + " --tls-client-ca x", 2, "--tls-client-ca needs --tls-cert and --tls-key"},
 		{"-f " + right + " --variable x", 2, "it has the form NAME=HEADER"},
+		{"-f " + right + " --variable remote_addr=X-Real-IP", 2, "$remote_addr is the request's own, and no header says it"},
 		{"-f " + right + " --socket-group 1", 2, "--socket-group is of a unix: socket"},
 		{"-f " + right + " --listen unix:" + dir + "/s --socket-group nobody-has-it", 1, "--socket-group: group: unknown group nobody-has-it"},
 		{"-f " + right + " --proxy-protocol 10.0.0.0/33", 2, "--proxy-protocol: "},
