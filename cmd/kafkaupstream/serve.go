@@ -101,9 +101,11 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	return o, o.checkLogFile()
 }
 
+var errProxiesAtSocket = errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+
 func (o *serveOptions) readProxies(list string) (err error) {
 	if o.trust.Socket {
-		return errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+		return errProxiesAtSocket
 	}
 	if o.proxies, err = httpfront.ParseProxies(strings.Split(list, ",")); err != nil {
 		return fmt.Errorf("--proxy-protocol: %w", err)
@@ -173,6 +175,9 @@ func serve(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
+	if _, unix := listener.Addr().(*net.UnixAddr); unix && o.proxies != nil { // systemd's, of which --listen says nothing
+		return errProxiesAtSocket
+	}
 	o.trust.Socket = o.trusts(listener)
 	s, err := startHTTP(o)
 	if err != nil {

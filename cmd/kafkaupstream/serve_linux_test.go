@@ -343,6 +343,25 @@ func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 	}
 }
 
+// Each of its connections would be reset: no address of a Unix socket is a proxy's or none's.
+func TestServeRefusesAUnixSocketFromSystemdWithTheProxyProtocol(t *testing.T) {
+	t.Parallel()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketPath(t), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := startServeOn(t, startBroker(t), oneRoute, file, "KAFKAUPSTREAM_PROXY_PROTOCOL=10.0.0.1")
+	if s.ended(1); s.says("--proxy-protocol is of TCP") != 1 {
+		t.Error(s.Stderr)
+	}
+}
+
 func TestServeTakesASocketFromSystemd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
