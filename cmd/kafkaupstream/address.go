@@ -21,7 +21,10 @@ func parseAddress(text string) (string, error) {
 		return "", fmt.Errorf("%.80q is no address: expected host:port, or a port for the loopback interface", text)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
+	switch {
+	case err != nil && port == text:
+		return "", fmt.Errorf("%.80q is no port: expected a number from 0 to 65535, or host:port", port)
+	case err != nil:
 		return "", fmt.Errorf("%.80q is no port: expected a number from 0 to 65535", port)
 	}
 	if host == "" {
