@@ -49,7 +49,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
 	fs := newFlags(env.command)
 	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
-	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
+	addressVar(fs, &o.listen, "listen", defaultServeListen, isUnix, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
 	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
 	fs.section("TLS, and what a gateway in front says")
 	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "`file` with the certificate, PEM; read again when it changes")
@@ -72,15 +72,8 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	}
 	o.trust.Variables = variables
 	o.trust.Certificate = o.certificates.ClientCAFile != ""
-	if o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix); !o.trust.Socket {
-		if o.listen, err = parseAddress(o.listen); err != nil {
-			err = fmt.Errorf("--listen: %w", err)
-		}
-	}
-	if err == nil {
-		err = check()
-	}
-	if err == nil {
+	o.trust.Socket = isUnix(o.listen)
+	if err = check(); err == nil {
 		err = o.checkServeFlags()
 	}
 	if err == nil && *proxies != "" {
