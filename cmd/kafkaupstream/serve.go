@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/textproto"
 	"os"
 	"os/signal"
 	"os/user"
@@ -50,7 +49,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
 	fs := newFlags(env.command)
 	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
-	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
+	addressVar(fs, &o.listen, "listen", defaultServeListen, isUnix, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
 	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
 	fs.section("TLS, and what a gateway in front says")
 	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "`file` with the certificate, PEM; read again when it changes")
@@ -73,15 +72,8 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	}
 	o.trust.Variables = variables
 	o.trust.Certificate = o.certificates.ClientCAFile != ""
-	if o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix); !o.trust.Socket {
-		if o.listen, err = parseAddress(o.listen); err != nil {
-			err = fmt.Errorf("--listen: %w", err)
-		}
-	}
-	if err == nil {
-		err = check()
-	}
-	if err == nil {
+	o.trust.Socket = isUnix(o.listen)
+	if err = check(); err == nil {
 		err = o.checkServeFlags()
 	}
 	if err == nil && *proxies != "" {
@@ -102,9 +94,11 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	return o, o.checkLogFile()
 }
 
+var errProxiesAtSocket = errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+
 func (o *serveOptions) readProxies(list string) (err error) {
 	if o.trust.Socket {
-		return errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+		return errProxiesAtSocket
 	}
 	if o.proxies, err = httpfront.ParseProxies(strings.Split(list, ",")); err != nil {
 		return fmt.Errorf("--proxy-protocol: %w", err)
@@ -135,12 +129,11 @@ func (o *serveOptions) checkServeFlags() error {
 func variableFlag(fs *flags, usage string) map[string]string {
 	variables := map[string]string{"consumer_name": "X-Consumer-Username"}
 	fs.Func("variable", usage, func(text string) error {
-		name, header, ok := strings.Cut(text, "=")
-		if !ok || name == "" || header == "" {
-			return errors.New("it has the form NAME=HEADER")
+		name, header, err := httpfront.ParseVariable(text)
+		if err == nil {
+			variables[name] = header
 		}
-		variables[name] = textproto.CanonicalMIMEHeaderKey(header)
-		return nil
+		return err
 	})
 	return variables
 }
@@ -175,6 +168,9 @@ func serve(ctx context.Context, env environment) error {
 		return err
 	}
 	defer listener.Close()
+	if _, unix := listener.Addr().(*net.UnixAddr); unix && o.proxies != nil { // systemd's, of which --listen says nothing
+		return errProxiesAtSocket
+	}
 	o.trust.Socket = o.trusts(listener)
 	s, err := startHTTP(o)
 	if err != nil {

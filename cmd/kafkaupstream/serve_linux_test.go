@@ -343,6 +343,25 @@ func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 	}
 }
 
+// Each of its connections would be reset: no address of a Unix socket is a proxy's or none's.
+func TestServeRefusesAUnixSocketFromSystemdWithTheProxyProtocol(t *testing.T) {
+	t.Parallel()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketPath(t), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := startServeOn(t, startBroker(t), oneRoute, file, "KAFKAUPSTREAM_PROXY_PROTOCOL=10.0.0.1")
+	if s.ended(1); s.says("--proxy-protocol is of TCP") != 1 {
+		t.Error(s.Stderr)
+	}
+}
+
 func TestServeTakesASocketFromSystemd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -464,6 +483,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --tls-cert x", 2, "--tls-cert and --tls-key belong together"},
 		{"-f " + right + " --tls-client-ca x", 2, "--tls-client-ca needs --tls-cert and --tls-key"},
 		{"-f " + right + " --variable x", 2, "it has the form NAME=HEADER"},
+		{"-f " + right + " --variable remote_addr=X-Real-IP", 2, "$remote_addr is the request's own, and no header says it"},
 		{"-f " + right + " --socket-group 1", 2, "--socket-group is of a unix: socket"},
 		{"-f " + right + " --listen unix:" + dir + "/s --socket-group nobody-has-it", 1, "--socket-group: group: unknown group nobody-has-it"},
 		{"-f " + right + " --proxy-protocol 10.0.0.0/33", 2, "--proxy-protocol: "},

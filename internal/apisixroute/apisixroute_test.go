@@ -100,6 +100,7 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 		"# nothing":                     "it is empty",
 		"hello":                         "it is neither JSON nor an apisix.yaml, which has routes",
 		"a: b":                          "it is neither JSON nor an apisix.yaml, which has routes",
+		"routes: []\n---\nroutes: []":   "it is neither JSON nor YAML: a second document begins with ---, and only one can be read",
 		"routes: [secret: {":            "it is neither JSON nor YAML: line 1: did not find expected node content",
 		"routes: !!int `secret":         "it is neither JSON nor YAML: found character that cannot start any token",
 		strings.Repeat("a", MaxBytes+1): "it has more than 8388608 bytes",

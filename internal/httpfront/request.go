@@ -118,7 +118,7 @@ func (r *request) Arguments(f func(name, value string)) {
 
 // Header returns the first value of a header.
 func (r *request) Header(name string) string {
-	if name == "host" {
+	if name == "host" { // which net/http has taken out
 		return r.http.Host
 	}
 	return r.http.Header.Get(name)
@@ -126,11 +126,17 @@ func (r *request) Header(name string) string {
 
 // Values returns all values of a header.
 func (r *request) Values(name string) []string {
+	if name == "host" && r.http.Host != "" {
+		return []string{r.http.Host}
+	}
 	return r.http.Header[textproto.CanonicalMIMEHeaderKey(name)]
 }
 
 // Headers calls f for each header and value, in the order of names.
 func (r *request) Headers(f func(name, value string)) {
+	if host := r.Values("host"); host != nil {
+		r.http.Header["Host"] = host
+	}
 	kafkaupstream.Each(r.http.Header, func(name, value string) { f(strings.ToLower(name), value) })
 }
 

@@ -238,6 +238,9 @@ func (s *Server) answer(req *request) kafkaupstream.Reply {
 	defer s.answered.Add(1)
 	r, handler := req.http, s.opts.Handler
 	if req.weighHeader() > maxHeaderLines {
+		if r.ProtoMajor < 2 { // where net/http would wait for the body before it replies
+			req.reply.Header().Set("Connection", "close")
+		}
 		return handler.Refuse(req, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d lines", maxHeaderLines), "")
 	}
 	if c := s.opts.TLS; c != nil && r.TLS != nil && !c.takes(r.TLS) {

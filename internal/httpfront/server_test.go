@@ -699,6 +699,19 @@ func TestTrustDoesNotChooseBetweenTwoWordsOfTheGateways(t *testing.T) {
 	}
 }
 
+// An entry that has no effect would be taken for one that has.
+func TestTrustTakesVariablesThatAGatewayCanSay(t *testing.T) {
+	for _, c := range []struct{ text, name, header string }{
+		{"remote_user=x-remote-user", "remote_user", "X-Remote-User"}, {"a=b", "a", "B"},
+		{text: "a"}, {text: "=b"}, {text: "a="}, {text: "a=b c"}, {text: "a=b:"}, {text: "a=é"}, {text: "a=host"}, {text: "a=" + SecretHeader},
+		{text: "remote_addr=X-Real-IP"}, {text: "src_ip=a"}, {text: "host=a"}, {text: "uri=a"}, {text: "arg_a=a"}, {text: "http_a=a"}, {text: "cookie_a=a"},
+	} {
+		if name, header, err := ParseVariable(c.text); name != c.name || header != c.header || (err == nil) != (c.name != "") {
+			t.Errorf("%s: %q, %q, %v", c.text, name, header, err)
+		}
+	}
+}
+
 func TestTrustKeepsTheSecretOutOfRecords(t *testing.T) {
 	f := start(t, Options{Trust: &Trust{Secret: "s3cret"}}, `
   - {id: a, match: {path: /a}, topic: t, envelope: http, envelope_headers: ["*"]}
