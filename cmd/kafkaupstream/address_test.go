@@ -67,3 +67,9 @@ func TestAddressesMeanTheSameInEachFlag(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressThatIsAHostAloneLacksAPort(t *testing.T) {
+	if _, err := parseAddress("localhost"); err == nil || !strings.HasSuffix(err.Error(), "or host:port") {
+		t.Error(err)
+	}
+}

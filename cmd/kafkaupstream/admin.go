@@ -1,27 +1,11 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/admin"
 	"github.com/kafkaupstream/kafkaupstream/internal/metrics"
 )
-
-// checkAdmin reads --admin and --pprof.
-func (o *runnerOptions) checkAdmin() (err error) {
-	if o.admin == "" {
-		if o.pprof {
-			return errors.New("--pprof is served at --admin, which is not set")
-		}
-		return nil
-	}
-	if o.admin, err = parseAddress(o.admin); err != nil {
-		return fmt.Errorf("--admin: %w", err)
-	}
-	return nil
-}
 
 // serveAdmin ties the metrics to what runs, and begins to serve them where they are asked for. front is the sources of the
 // front's numbers.
@@ -45,6 +29,5 @@ func (r *runner) readiness() admin.Readiness {
 	if !r.server.Listening() {
 		out.Reasons = slices.Insert(out.Reasons, 0, "APISIX cannot connect: the socket is not there, or the runner is stopping")
 	}
-	out.Ready = len(out.Reasons) == 0
 	return out
 }

@@ -63,13 +63,13 @@ type devOptions struct {
 // readDevOptions reads the flags, and the file that they name.
 func readDevOptions(env environment) (o devOptions, err error) {
 	fs := newFlags(env.command)
-	fs.StringVar(&o.listen, "listen", defaultListen, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
+	addressVar(fs, &o.listen, "listen", defaultListen, noOther, "`address` of the HTTP gateway; a port alone is on the loopback interface, port 0 picks a free one")
 	fs.StringVar(&o.brokers, "brokers", "", "a Kafka cluster, a `list` host:port,…; without it a broker is embedded")
 	fs.StringVar(&o.file, "f", "", "`file` with routes, as check takes it: the plugin's configuration, a route of APISIX, apisix.yaml, a file of serve's; - is standard input; bootstrap.servers is filled in when absent")
 	front := fs.choice("front", frontAPISIX, "the `way` in: ext-plugin, as APISIX has it, or http, as serve does", frontAPISIX, frontHTTP)
 	variables := variableFlag(fs, "`NAME=HEADER` with --front http, as in serve; whoever reaches dev is the gateway (default consumer_name=X-Consumer-Username)")
 	fs.StringVar(&o.allowOrigin, "allow-origin", "", "`origins` of web pages that may send requests to the gateway, http://localhost:3000,…; without it only its own may")
-	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	addressVar(fs, &o.admin, "admin", "", isNone, "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	levelName := fs.choice("log-level", "warn", "the least `level` that is logged: debug, info, warn or error", logLevels...)
 	if err := fs.parse(env, false); err != nil {
 		return o, err
@@ -85,14 +85,6 @@ func readDevOptions(env environment) (o devOptions, err error) {
 		return o, fs.misused(env, "--variable is of --front http")
 	}
 	o.variables = variables
-	if o.admin != "" {
-		if o.admin, err = parseAddress(o.admin); err != nil {
-			return o, fs.misused(env, "--admin: %v", err)
-		}
-	}
-	if o.listen, err = parseAddress(o.listen); err != nil {
-		return o, fs.misused(env, "--listen: %v", err)
-	}
 	o.secretNames, _ = secrets.ParseNames(secrets.DefaultNames) // which is a list of names
 	o.secrets = secrets.New(defaultSecretsDir, env.getenv, o.secretNames)
 	if o.text = []byte(defaultRoute); o.file != "" {

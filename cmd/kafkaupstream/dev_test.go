@@ -503,6 +503,9 @@ routes:
 	if n := samplesOf(admin)["kafkaupstream_http_routes"]; n != 2 {
 		t.Error(n, "routes in the metrics")
 	}
+	if status, body := fetch(admin, "/readyz"); status != 200 || !strings.Contains(body, `"ready": true`) {
+		t.Error("it is not ready:", status, body)
+	}
 	d.interrupt(t)
 }
 

@@ -42,6 +42,7 @@ func TestCommandLine(t *testing.T) {
 		{"dead letters make room in one of two ways", "run --dead-letters keep", anySocket, 2, "", "--dead-letters is drop-oldest or refuse, not \"keep\""},
 		{"profiles are served at an address", "run --pprof", anySocket, 2, "", "--pprof is served at --admin, which is not set"},
 		{"an address has a port", "run --admin localhost:http", anySocket, 2, "", "--admin: \"http\" is no port: expected a number from 0 to 65535"},
+		{"an address in a variable has one, too", "run", anySocket + " KAFKAUPSTREAM_ADMIN=9190x", 2, "", "KAFKAUPSTREAM_ADMIN: \"9190x\" is no port"},
 		{"dev -h names its flags", "dev -h", "", 0, "(default 127.0.0.1:9080)\n", ""},
 
 		{"check -h names its flags", "check -h", "", 0, "send records to this topic, for each route; without it none is sent anywhere", ""},

@@ -107,7 +107,7 @@ func (o *runOptions) coreFlags(fs *flags) (check func() error) {
 	fs.StringVar(&o.secretsDir, "secrets-dir", defaultSecretsDir, "`directory` where $file:// references in a route's config are looked up")
 	secretsEnv := fs.String("secrets-env", secrets.DefaultNames, "the variables that $env:// references may name: a `list`, * at the end of a name for any ending")
 	fs.section("What an operator sees")
-	fs.StringVar(&o.admin, "admin", "", "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
+	addressVar(fs, &o.admin, "admin", "", isNone, "`address` for metrics, /healthz and /readyz; a port alone is on the loopback interface")
 	fs.BoolVar(&o.pprof, "pprof", false, "serve /debug/pprof at --admin too")
 	fs.StringVar(&o.core.Notify.Command, "notify-command", "", "shell `command` to run when a stream stops or a dead letter appears; it gets JSON on standard input")
 	fs.StringVar(&o.core.Notify.Webhook, "notify-webhook", "", "`URL` to POST the same JSON to")
@@ -134,8 +134,8 @@ func (o *runOptions) checkFlags(level, format, letters, secretsEnv string) (err 
 	if err := o.core.Notify.Validate(); err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
-	if err := o.checkAdmin(); err != nil {
-		return err
+	if o.pprof && o.admin == "" {
+		return errors.New("--pprof is served at --admin, which is not set")
 	}
 	if o.secretNames, err = secrets.ParseNames(secretsEnv); err != nil {
 		return fmt.Errorf("--secrets-env: %w", err)

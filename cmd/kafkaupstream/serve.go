@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"net/textproto"
 	"os"
 	"os/signal"
 	"os/user"
@@ -30,8 +30,6 @@ const (
 	// defaultLeave is more than load balancers take to notice that a server is not ready: Kubernetes asks every
 	// second or more rarely, and takes a moment to tell every node.
 	defaultLeave = 5 * time.Second
-	// watchInterval is how often serve looks whether its files have changed.
-	watchInterval = time.Second
 )
 
 // serveOptions are serve's flags and environment.
@@ -51,7 +49,7 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	o = &serveOptions{}
 	fs := newFlags(env.command)
 	fs.StringVar(&o.file, "f", "", "`file` with the routes, YAML or JSON, or an apisix.yaml with this plugin; read again on SIGHUP and when it changes")
-	fs.StringVar(&o.listen, "listen", defaultServeListen, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
+	addressVar(fs, &o.listen, "listen", defaultServeListen, isUnix, "`address` to listen on: host:port (0.0.0.0:port for all addresses), a port alone for the loopback interface, or unix:/path; a socket that systemd passes on goes before it")
 	fs.StringVar(&o.group, "socket-group", "", "the `group` that may open a unix: socket, by name or id; the process is in it or root (default the process's own)")
 	fs.section("TLS, and what a gateway in front says")
 	fs.StringVar(&o.certificates.CertFile, "tls-cert", "", "`file` with the certificate, PEM; read again when it changes")
@@ -74,15 +72,8 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	}
 	o.trust.Variables = variables
 	o.trust.Certificate = o.certificates.ClientCAFile != ""
-	if o.trust.Socket = strings.HasPrefix(o.listen, unixPrefix); !o.trust.Socket {
-		if o.listen, err = parseAddress(o.listen); err != nil {
-			err = fmt.Errorf("--listen: %w", err)
-		}
-	}
-	if err == nil {
-		err = check()
-	}
-	if err == nil {
+	o.trust.Socket = isUnix(o.listen)
+	if err = check(); err == nil {
 		err = o.checkServeFlags()
 	}
 	if err == nil && *proxies != "" {
@@ -103,9 +94,11 @@ func readServeOptions(env environment) (o *serveOptions, err error) {
 	return o, o.checkLogFile()
 }
 
+var errProxiesAtSocket = errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+
 func (o *serveOptions) readProxies(list string) (err error) {
 	if o.trust.Socket {
-		return errors.New("--proxy-protocol is of TCP: at a unix: socket X-Forwarded-For says who the client is")
+		return errProxiesAtSocket
 	}
 	if o.proxies, err = httpfront.ParseProxies(strings.Split(list, ",")); err != nil {
 		return fmt.Errorf("--proxy-protocol: %w", err)
@@ -136,12 +129,11 @@ func (o *serveOptions) checkServeFlags() error {
 func variableFlag(fs *flags, usage string) map[string]string {
 	variables := map[string]string{"consumer_name": "X-Consumer-Username"}
 	fs.Func("variable", usage, func(text string) error {
-		name, header, ok := strings.Cut(text, "=")
-		if !ok || name == "" || header == "" {
-			return errors.New("it has the form NAME=HEADER")
+		name, header, err := httpfront.ParseVariable(text)
+		if err == nil {
+			variables[name] = header
 		}
-		variables[name] = textproto.CanonicalMIMEHeaderKey(header)
-		return nil
+		return err
 	})
 	return variables
 }
@@ -165,17 +157,20 @@ func serve(ctx context.Context, env environment) error {
 	again := make(chan os.Signal, 1)
 	signal.Reset(syscall.SIGHUP) // which ends other commands
 	signal.Notify(again, syscall.SIGHUP)
+	certificate, routes := newWatched(o.certificates.Files()...), newWatched(o.file)
 	if o.certificates.CertFile != "" {
 		if err := o.certificates.Read(); err != nil {
 			return err
 		}
 	}
-	seen := o.fingerprint()
 	listener, err := listenHTTP(o.listen, o.group, env)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
+	if _, unix := listener.Addr().(*net.UnixAddr); unix && o.proxies != nil { // systemd's, of which --listen says nothing
+		return errProxiesAtSocket
+	}
 	o.trust.Socket = o.trusts(listener)
 	s, err := startHTTP(o)
 	if err != nil {
@@ -186,7 +181,8 @@ func serve(ctx context.Context, env environment) error {
 	b := build()
 	o.log.Info("kafkaupstream serves", "version", b.Version, "commit", b.Commit, "librdkafka", b.Librdkafka, "address", listener.Addr().String(),
 		"routes", s.server.Routes().Count, "pid", os.Getpid())
-	go s.watch(ctx, again, seen)
+	certificate.reload, routes.reload = s.reloadCertificate, s.reloadRoutes
+	go watch(ctx, again, certificate, routes)
 	select {
 	case err = <-failed:
 		o.log.Error("connections can no longer be accepted", "error", err)
@@ -213,7 +209,7 @@ func startHTTP(o *serveOptions) (*httpServer, error) {
 	}
 	front := httpfront.Options{Handler: s.core.Handler, Trust: &o.trust, Bounds: o.bounds, Proxies: o.proxies, Log: o.log}
 	if o.certificates.CertFile != "" {
-		front.TLS = o.certificates.Config()
+		front.TLS = &o.certificates
 	}
 	s.server = httpfront.New(front, routes)
 	s.serveAdmin(o.runnerOptions, s.readiness, metrics.Sources{Front: s.server.Stats})
@@ -272,54 +268,31 @@ func (s *httpServer) readiness() admin.Readiness {
 	if s.server.Invalid() {
 		out.Warn("the routes' file has errors, which the log has: the routes from before are served")
 	}
-	out.Ready = len(out.Reasons) == 0
+	if s.opts.certificates.Stale() {
+		out.Warn("the certificate cannot be read again, for which the log has the reason: the one from before is used")
+	}
 	return out
 }
 
-// watch reads files again that have changed, and all of them on a signal, until ctx ends.
-func (s *httpServer) watch(ctx context.Context, again <-chan os.Signal, seen string) {
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-again:
-		case <-tick.C:
-			if s.opts.fingerprint() == seen {
-				continue
-			}
-		}
-		seen = s.opts.fingerprint()
-		s.reload()
+// reloadCertificate reads the certificate again.
+func (s *httpServer) reloadCertificate(loud bool) (read bool) {
+	if s.opts.certificates.CertFile == "" {
+		return true
 	}
+	err := s.opts.certificates.Read()
+	if err != nil && loud {
+		s.log.Error("the certificate cannot be read again; the one from before is used", "error", err)
+	}
+	return err == nil
 }
 
-// fingerprint changes when a file does, also when a symbolic link on the way to it does, as Kubernetes does it.
-func (o *serveOptions) fingerprint() string {
-	files := []string{o.file}
-	if o.certificates.CertFile != "" {
-		files = append(files, o.certificates.Files()...)
-	}
-	var b strings.Builder
-	for _, name := range files {
-		info, err := os.Stat(name)
-		if err != nil {
-			fmt.Fprintln(&b, err)
-			continue
-		}
-		fmt.Fprintln(&b, info.Size(), info.ModTime().UnixNano(), info.Sys().(*syscall.Stat_t).Ino)
-	}
-	return b.String()
-}
-
-func (s *httpServer) reload() {
-	if s.opts.certificates.CertFile != "" {
-		if err := s.opts.certificates.Read(); err != nil {
-			s.log.Error("the certificate cannot be read again; the one from before is used", "error", err)
-		}
-	}
+// reloadRoutes reads the routes again. It has read them also where they have errors.
+func (s *httpServer) reloadRoutes(loud bool) (read bool) {
 	list, err := s.readFile()
+	read = !errors.As(err, new(*fs.PathError))
+	if !read && !loud {
+		return false
+	}
 	var routes *httpfront.Routes
 	if err == nil {
 		routes, err = s.build(list, s.server.Routes())
@@ -327,9 +300,10 @@ func (s *httpServer) reload() {
 	s.server.SetRoutes(routes)
 	if err != nil {
 		s.log.ErrorContext(logging.Every, "the routes' file has errors; the routes from before are served", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return
+		return read
 	}
 	s.log.InfoContext(logging.Every, "the routes were read again", "routes", routes.Count)
+	return true
 }
 
 const unixPrefix = "unix:"

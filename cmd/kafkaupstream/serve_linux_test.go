@@ -343,6 +343,25 @@ func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 	}
 }
 
+// Each of its connections would be reset: no address of a Unix socket is a proxy's or none's.
+func TestServeRefusesAUnixSocketFromSystemdWithTheProxyProtocol(t *testing.T) {
+	t.Parallel()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketPath(t), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := startServeOn(t, startBroker(t), oneRoute, file, "KAFKAUPSTREAM_PROXY_PROTOCOL=10.0.0.1")
+	if s.ended(1); s.says("--proxy-protocol is of TCP") != 1 {
+		t.Error(s.Stderr)
+	}
+}
+
 func TestServeTakesASocketFromSystemd(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
@@ -464,6 +483,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		{"-f " + right + " --tls-cert x", 2, "--tls-cert and --tls-key belong together"},
 		{"-f " + right + " --tls-client-ca x", 2, "--tls-client-ca needs --tls-cert and --tls-key"},
 		{"-f " + right + " --variable x", 2, "it has the form NAME=HEADER"},
+		{"-f " + right + " --variable remote_addr=X-Real-IP", 2, "$remote_addr is the request's own, and no header says it"},
 		{"-f " + right + " --socket-group 1", 2, "--socket-group is of a unix: socket"},
 		{"-f " + right + " --listen unix:" + dir + "/s --socket-group nobody-has-it", 1, "--socket-group: group: unknown group nobody-has-it"},
 		{"-f " + right + " --proxy-protocol 10.0.0.0/33", 2, "--proxy-protocol: "},
@@ -563,6 +583,63 @@ func TestServeTLSKnowsTheGatewayByItsCertificate(t *testing.T) {
 	s.ended(0)
 }
 
+// A key that root has written is often made readable a moment later, which changes neither its size nor its time.
+func TestServeTriesAgainWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	user, as := ordinaryUser()
+	b, address, admin, ca := startBroker(t), program.FreeAddress(t), program.FreeAddress(t), pki.New("authority")
+	dir := shortDir(t)
+	if err := os.Chown(dir, user, -1); err != nil {
+		t.Fatal(err)
+	}
+	certificate, key, readable := filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"), os.FileMode(0o644)
+	write := func(name string, mode os.FileMode) {
+		t.Helper()
+		issued := ca.Issue(name, time.Now().Add(time.Hour), "127.0.0.1")
+		for path, text := range map[string]string{key: issued.Key, certificate: issued.Cert} {
+			if err := os.WriteFile(path+".next", []byte(text), mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(path+".next", user, -1); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(path+".next", path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("first", readable)
+	s := &served{t: t, file: filepath.Join(dir, "routes.yaml")}
+	s.write(b, oneRoute)
+	if err := os.Chmod(s.file, readable); err != nil {
+		t.Fatal(err)
+	}
+	s.Process = program.Start(t, binary, program.Options{User: as, Args: []string{"serve", "-f", s.file, "--listen", address, "--admin", admin, "--tls-cert", certificate, "--tls-key", key}})
+	program.Until(t, "it serves", func() bool { return s.Ended() || s.says("kafkaupstream serves") > 0 })
+	write("second", 0)
+	program.Until(t, "it says that it cannot read the certificate", func() bool {
+		return strings.Contains(s.admin(admin, "/readyz"), "the certificate cannot be read again") && metric(admin, "kafkaupstream_http_certificate_valid") == 0
+	})
+	for _, path := range []string{certificate, key} {
+		if err := os.Chmod(path, readable); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program.Until(t, "it has read the certificate", func() bool { return metric(admin, "kafkaupstream_http_certificate_valid") == 1 })
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Cert)
+	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if name := c.ConnectionState().PeerCertificates[0].Subject.CommonName; name != "second" {
+		t.Error(name)
+	}
+	s.Signal(syscall.SIGINT)
+	s.ended(0)
+}
+
 // Without --tls-client-ca anybody may connect, and nobody is taken for the gateway.
 func TestServeTLSWithoutAuthorityForClientsTakesAnybody(t *testing.T) {
 	t.Parallel()
@@ -618,6 +695,7 @@ func TestServeDoesWhatItsPageSays(t *testing.T) {
 	want := map[string]float64{
 		"kafkaupstream_http_connections": 1, "kafkaupstream_http_requests_unrouted_total": 2, "kafkaupstream_http_requests_unproven_total": 1,
 		"kafkaupstream_http_routes": 3, "kafkaupstream_http_routes_valid": 1, "kafkaupstream_http_routes_read_total": 1,
+		"kafkaupstream_http_certificate_valid": 1,
 	}
 	var now map[string]float64
 	program.Until(t, fmt.Sprint("the series are ", want), func() bool {

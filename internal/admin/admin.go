@@ -143,7 +143,7 @@ func (s *Server) Close() {
 
 // Readiness says whether the program can do its work, and what it knows about that.
 type Readiness struct {
-	Ready bool `json:"ready"`
+	Ready bool `json:"ready"` // there are no Reasons: the server sets it
 	// Reasons say why it is not ready.
 	Reasons []string `json:"reasons,omitempty"`
 	// Warnings are what is wrong and no reason to take the program out.
@@ -167,6 +167,7 @@ type Cluster struct {
 }
 
 func writeReadiness(w http.ResponseWriter, r Readiness) {
+	r.Ready = len(r.Reasons) == 0
 	text, _ := json.MarshalIndent(r, "", "  ") // of strings: cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	if !r.Ready {

@@ -35,7 +35,7 @@ func serve(t *testing.T, o Options) *fixture {
 		o.Metrics = http.NotFoundHandler()
 	}
 	if o.Ready == nil {
-		o.Ready = func() Readiness { return Readiness{Ready: true} }
+		o.Ready = func() Readiness { return Readiness{} }
 	}
 	f := &fixture{url: "http://" + o.Address, log: &await.Log{}}
 	o.Log = slog.New(slog.NewTextHandler(f.log, nil))
@@ -59,7 +59,7 @@ func (f *fixture) get(t *testing.T, path string) (status int, body string) {
 }
 
 func TestAdminServes(t *testing.T) {
-	ready := Readiness{Ready: true, Warnings: []string{"w"}}
+	ready := Readiness{Warnings: []string{"w"}}
 	f := serve(t, Options{
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) }),
 		Ready:   func() Readiness { return ready },

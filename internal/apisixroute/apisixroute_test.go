@@ -103,6 +103,7 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 		"defaults: {}\nroute: []":       "it has no `routes` (there is `route`)",
 		"config: {a: b}\ntopic: t":      "the plugin's configuration must be JSON, and this is YAML",
 		"a: b":                          "it is neither JSON nor an apisix.yaml, which has routes",
+		"routes: []\n---\nroutes: []":   "it is neither JSON nor YAML: a second document begins with ---, and only one can be read",
 		"routes: [secret: {":            "it is neither JSON nor YAML: line 1: did not find expected node content",
 		"routes: !!int `secret":         "it is neither JSON nor YAML: found character that cannot start any token",
 		strings.Repeat("a", MaxBytes+1): "it has more than 8388608 bytes",

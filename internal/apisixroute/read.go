@@ -229,8 +229,8 @@ func readYAML(text string, r *replacer) (any, error) {
 		return nil, err
 	}
 	var root any
-	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
-		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %s", YAMLError(err)))
+	if err := UnmarshalYAML([]byte(text), &root); err != nil {
+		return nil, r.reading(fmt.Errorf("it is neither JSON nor YAML: %w", err))
 	}
 	if root == nil {
 		if strings.TrimSpace(text) == "null" {
@@ -268,6 +268,21 @@ func readJSON(text []byte) any {
 		return nil
 	}
 	return root
+}
+
+// UnmarshalYAML reads a text of one document; without any it leaves the value as it is. yaml.Unmarshal takes no notice of a second one.
+func UnmarshalYAML(text []byte, value any) error {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := dec.Decode(value); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return errors.New(YAMLError(err))
+	}
+	if !errors.Is(dec.Decode(new(yaml.Node)), io.EOF) {
+		return errors.New("a second document begins with ---, and only one can be read")
+	}
+	return nil
 }
 
 // YAMLError keeps of yaml's error where it is: what it quotes can be part of a secret.

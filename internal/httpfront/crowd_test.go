@@ -200,14 +200,65 @@ func (w taker) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// The body's memory is given back by then, and a client takes its time.
-func TestBodyIsGoneBeforeTheReplyIsTaken(t *testing.T) {
-	r, kept := &request{body: make([]byte, 0, keptBytes+1)}, true
-	r.reply = taker{httptest.NewRecorder(), func() { kept = r.body != nil }}
+// Their memory is given back by then, and a client takes its time.
+func TestBodyAndHeaderAreGoneBeforeTheReplyIsTaken(t *testing.T) {
+	r := &request{body: make([]byte, 0, keptBytes+1), http: &http.Request{Header: http.Header{"X": {"y"}}}}
+	body, header := true, true
+	r.reply = taker{httptest.NewRecorder(), func() { body, header = r.body != nil, r.http.Header != nil }}
 	r.write(kafkaupstream.Reply{Status: 200})
-	if kept {
-		t.Error("the body is there")
+	if body || header {
+		t.Error("they are there:", body, header)
 	}
+}
+
+// A line of four bytes takes a hundred. The reply does not wait for the body.
+func TestHeaderOfManyLinesIsRefused(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	lines := func(n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf("a%d:\n", i)
+		}
+		return text + strings.Repeat("a:\n", maxHeaderLines-n) // lines of one name count, too
+	}
+	for name, ask := range map[string]struct {
+		path, lines string
+		status      int
+	}{
+		"as many as may be":         {"/a", lines(100), 200},
+		"one more":                  {"/a", lines(100) + "Content-Length: 1\n", 431},
+		"one more, without a route": {"//..", lines(100) + "Content-Length: 1\n", 431},
+	} {
+		if status, _, body := f.ask("POST " + ask.path + " HTTP/1.1\nHost: h\n" + ask.lines + "\n"); status != ask.status || status != 200 && !strings.Contains(body, "more than 200 lines") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+}
+
+// A client can be slow to send its body, and the header is kept until then.
+func TestLargeHeaderCountsAsMemory(t *testing.T) {
+	f := start(t, Options{}, anyRoute)
+	ask := func(size int) *conn {
+		c := f.dial()
+		c.send("POST /a HTTP/1.1\nHost: h\nA: " + strings.Repeat("x", size) + "\nContent-Length: 2\n\nx")
+		return c
+	}
+	ask(freeHeader / 2)
+	await.Within(t, 20*time.Second, "the first is being read", func() bool { return f.awaited.Load() == 1 })
+	c := ask(freeHeader)
+	await.Within(t, 20*time.Second, "the header of the second is counted", func() bool { return f.kafka.holds() > freeHeader })
+	if held := f.kafka.holds(); held > 2*freeHeader {
+		t.Errorf("%d bytes are held", held)
+	}
+	f.kafka.mu.Lock()
+	f.kafka.room = f.kafka.held
+	f.kafka.mu.Unlock()
+	if status, _, body := ask(freeHeader).ask("x"); status != 503 {
+		t.Error(status, body)
+	}
+	if status, _, body := c.ask("x"); status != 200 {
+		t.Error(status, body)
+	}
+	await.Within(t, 20*time.Second, "its memory is given back", func() bool { return f.kafka.holds() == 0 })
 }
 
 // net/http lets each connection of HTTP/2 have a hundred requests and more: all together are bounded as connections are.
@@ -324,7 +375,7 @@ func TestBodyTakesTheMemoryOfWhatHasCome(t *testing.T) {
 	for range few {
 		f.dial().send("POST /a HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n1\nx\n")
 	}
-	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.underWay() == many+few })
+	await.Within(t, 20*time.Second, "all are being read", func() bool { return f.awaited.Load() == many+few })
 	if held := f.kafka.holds(); held > 0 {
 		t.Errorf("%d bytes are held for bodies of which one byte has come", held)
 	}

@@ -44,7 +44,13 @@ type Findings struct {
 
 	routes *Routes
 	ready  []*route
-	places map[string]*routefile.Route // of a pattern in the mux
+	places [2]map[string]entered // of a pattern in each mux
+}
+
+// entered is a pattern of the file's.
+type entered struct {
+	*routefile.Route
+	pattern string
 }
 
 // Err joins the problems, nil when there are none.
@@ -71,8 +77,8 @@ var limits = routeconf.Limits{}
 // where nothing is known of the server's gateway.
 func Lint(list []routefile.Route, trust *Trust) *Findings {
 	f := &Findings{
-		routes: &Routes{mux: http.NewServeMux(), byConf: map[string]*kafkaupstream.Served{}, Count: len(list)},
-		places: map[string]*routefile.Route{},
+		routes: &Routes{muxes: [2]*http.ServeMux{http.NewServeMux(), http.NewServeMux()}, byConf: map[string]*kafkaupstream.Served{}, Count: len(list)},
+		places: [2]map[string]entered{{}, {}},
 	}
 	for i := range list {
 		r := &list[i]
@@ -114,24 +120,30 @@ func (f *Findings) enter(r *routefile.Route, to *route) {
 		for _, host := range orNone(r.Hosts) {
 			for _, method := range orNone(r.Methods) {
 				pattern := strings.TrimSpace(method + " " + host + path)
-				if wrong := f.routes.add(pattern, to); wrong != "" {
-					f.add(Problem, r, routeconf.Problem{Path: "match", Message: f.clash(r, pattern, wrong)})
-					return
+				for i, inMux := range muxPatterns(pattern) {
+					if inMux == "" {
+						continue
+					}
+					if wrong := add(f.routes.muxes[i], inMux, to); wrong != "" {
+						wrong = strings.Replace(wrong, strconv.Quote(inMux), strconv.Quote(routefile.Written(pattern)), 1)
+						f.add(Problem, r, routeconf.Problem{Path: "match", Message: f.clash(r, pattern, f.places[i], wrong)})
+						return
+					}
+					f.places[i][inMux] = entered{r, pattern}
 				}
-				f.places[pattern] = r
 			}
 		}
 	}
 }
 
 // add enters a route under a pattern, and returns what is wrong with that.
-func (t *Routes) add(pattern string, to *route) (wrong string) {
+func add(mux *http.ServeMux, pattern string, to *route) (wrong string) {
 	defer func() {
 		if p := recover(); p != nil { // the mux panics where a pattern is wrong or taken
 			wrong = fmt.Sprint(p)
 		}
 	}()
-	t.mux.Handle(pattern, to)
+	mux.Handle(pattern, to)
 	return ""
 }
 
@@ -139,21 +151,21 @@ func (t *Routes) add(pattern string, to *route) (wrong string) {
 var taken = regexp.MustCompile(`conflicts with pattern ("(?:[^"\\]|\\.)*")`)
 
 // clash says in the file's words what is wrong with a pattern.
-func (f *Findings) clash(r *routefile.Route, pattern, wrong string) string {
+func (f *Findings) clash(r *routefile.Route, pattern string, places map[string]entered, wrong string) string {
 	shown := routefile.Written(pattern)
 	quoted := taken.FindStringSubmatch(wrong)
 	if quoted == nil {
 		return wrong
 	}
 	other, _ := strconv.Unquote(quoted[1])
-	first := f.places[other]
+	first := places[other]
 	switch {
-	case first == nil:
+	case first.Route == nil:
 		return wrong
-	case first == r:
+	case first.Route == r:
 		return fmt.Sprintf("%q is given twice", shown)
-	case other == pattern:
+	case first.pattern == pattern:
 		return fmt.Sprintf("%q: %s (%s) has this path, too", shown, first.Place, first.ID)
 	}
-	return fmt.Sprintf("%q: %s (%s) has %q, and some requests fit both", shown, first.Place, first.ID, routefile.Written(other))
+	return fmt.Sprintf("%q: %s (%s) has %q, and some requests fit both", shown, first.Place, first.ID, routefile.Written(first.pattern))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -21,6 +22,9 @@ const (
 	// bodies may be to be used again.
 	firstBytes = 512
 	keptBytes  = 64 << 10
+	// freeHeader is how large a header may be that is not counted as memory that requests may take, and lineBytes what net/http takes
+	// for a line of it besides the text.
+	freeHeader, lineBytes = 8 << 10, 64
 )
 
 // request is a request as the core sees it, and memory for bodies. The next request uses its memory again.
@@ -30,6 +34,9 @@ type request struct {
 	route  *route
 	trust  *Trust
 	proven bool // the peer is the gateway
+	header int  // bytes of a large header; 0: it is not large
+
+	awaited *atomic.Int64 // Server.awaited
 
 	first *[firstBytes]byte // of the body; memory of its own, since cgo lets no pointers stand beside what librdkafka reads
 	body  []byte
@@ -49,6 +56,21 @@ func (r *request) release() {
 	}
 	*r = request{first: r.first, body: body[:0], text: text[:0]}
 	requests.Put(r)
+}
+
+// weighHeader notes how large the header is, and returns how many lines it has.
+func (r *request) weighHeader() (lines int) {
+	bytes := 0
+	for name, values := range r.http.Header {
+		lines += len(values)
+		for _, value := range values {
+			bytes += len(name) + len(value) + lineBytes
+		}
+	}
+	if bytes > freeHeader {
+		r.header = bytes
+	}
+	return lines
 }
 
 // Method returns the method.
@@ -96,7 +118,7 @@ func (r *request) Arguments(f func(name, value string)) {
 
 // Header returns the first value of a header.
 func (r *request) Header(name string) string {
-	if name == "host" {
+	if name == "host" { // which net/http has taken out
 		return r.http.Host
 	}
 	return r.http.Header.Get(name)
@@ -104,11 +126,17 @@ func (r *request) Header(name string) string {
 
 // Values returns all values of a header.
 func (r *request) Values(name string) []string {
+	if name == "host" && r.http.Host != "" {
+		return []string{r.http.Host}
+	}
 	return r.http.Header[textproto.CanonicalMIMEHeaderKey(name)]
 }
 
 // Headers calls f for each header and value, in the order of names.
 func (r *request) Headers(f func(name, value string)) {
+	if host := r.Values("host"); host != nil {
+		r.http.Header["Host"] = host
+	}
 	kafkaupstream.Each(r.http.Header, func(name, value string) { f(strings.ToLower(name), value) })
 }
 
@@ -165,7 +193,14 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 	case length > int64(limit):
 		return nil, &kafkaupstream.BodyTooLarge{Size: length, Limit: limit}
 	}
+	if r.header > 0 { // which stays for as long as the client takes for the body
+		if err := room.Hold(r.header); err != nil {
+			return nil, err
+		}
+	}
+	r.awaited.Add(1)
 	body, err := r.read(int(length), limit, room)
+	r.awaited.Add(-1)
 	if err == nil && len(body) == 0 {
 		return nil, nil
 	}
@@ -193,7 +228,7 @@ func (r *request) read(length, limit int, room kafkaupstream.Room) ([]byte, erro
 			if size *= 2; length >= 0 {
 				size = min(length, 2*size) // which is copied half as often
 			}
-			if err := room.Hold(len(body) + size); err != nil {
+			if err := room.Hold(r.header + len(body) + size); err != nil {
 				return body, err
 			}
 			r.body = slices.Grow(r.body[:len(body)], size-len(body))
@@ -214,6 +249,7 @@ func (r *request) read(length, limit int, room kafkaupstream.Room) ([]byte, erro
 }
 
 func (r *request) write(reply kafkaupstream.Reply) {
+	r.http.Header = nil // for as long as the client takes for what is left of its body, or to take the reply
 	reply.SetHeader(r.reply.Header())
 	r.reply.WriteHeader(reply.Status)
 	r.text = reply.AppendBody(r.text[:0])

@@ -2,7 +2,7 @@ package httpfront
 
 import (
 	"net/http"
-	"net/url"
+	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/routeconf"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -11,7 +11,7 @@ import (
 
 // Routes are ready to be served, and do not change.
 type Routes struct {
-	mux    *http.ServeMux
+	muxes  [2]*http.ServeMux                // of paths without a slash at their end, which get one, and of those with one
 	byConf map[string]*kafkaupstream.Served // of a configuration's text
 	Count  int
 }
@@ -74,38 +74,43 @@ func orNone(list []string) []string {
 	return list
 }
 
+// muxPatterns are a pattern's in each of the muxes, "" where it has none. In these every path ends in a slash: of one that does not a
+// mux looks whether it would have a route of its own with a slash, and redirects there, although a wider pattern takes it as it
+// is. Of /* and /orders/* none got /orders.
+func muxPatterns(pattern string) [2]string {
+	if above, all := strings.CutSuffix(pattern, "{rest...}"); all {
+		return [2]string{above + "{first_of_rest}/{rest...}", pattern}
+	}
+	if strings.HasSuffix(pattern, "{$}") {
+		return [2]string{"", pattern}
+	}
+	return [2]string{pattern + "/{$}", ""}
+}
+
 // find returns the route of a request whose URL is clean. Without one, allow are the methods that have one, "" if none has.
 func (t *Routes) find(r *http.Request) (found *route, allow string) {
-	given := r.Host
-	r.Host = hostOf(r) // the mux compares hosts letter by letter
-	h, _ := t.mux.Handler(r)
-	r.Host = given
+	host, path := r.Host, r.URL.Path
+	mux := t.muxes[1]
+	if !strings.HasSuffix(path, "/") {
+		mux, r.URL.Path = t.muxes[0], path+"/"
+	}
+	r.Host = hostOf(r) // a mux compares hosts letter by letter
+	h, _ := mux.Handler(r)
+	r.Host, r.URL.Path = host, path
 	if found, ok := h.(*route); ok {
 		return found, ""
 	}
-	// Any other handler of the mux's says 404, 405 or, of a path that is only right with a / at its end, 307.
-	reply := &header{}
-	h.ServeHTTP(reply, &http.Request{Method: r.Method, URL: &url.URL{Path: r.URL.Path}})
-	if reply.status == http.StatusMethodNotAllowed {
-		return nil, reply.Header().Get("Allow")
-	}
-	return nil, ""
+	reply := header{}
+	h.ServeHTTP(reply, r) // the mux's own, which says 404 or 405
+	return nil, http.Header(reply).Get("Allow")
 }
 
-// header is a response writer of which only the status and the header are of interest.
-type header struct {
-	fields http.Header
-	status int
-}
+// header is a response writer of which only the header is of interest.
+type header http.Header
 
-func (h *header) Header() http.Header {
-	if h.fields == nil {
-		h.fields = http.Header{}
-	}
-	return h.fields
-}
+func (h header) Header() http.Header { return http.Header(h) }
 
 // Write drops the body.
-func (h *header) Write(b []byte) (int, error) { return len(b), nil }
+func (h header) Write(b []byte) (int, error) { return len(b), nil }
 
-func (h *header) WriteHeader(status int) { h.status = status }
+func (h header) WriteHeader(int) {}

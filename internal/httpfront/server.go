@@ -2,8 +2,8 @@ package httpfront
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,6 +26,9 @@ type Bounds struct {
 	Connections   int // and as many requests, of which HTTP/2 has several on one; 0: any number of these
 }
 
+// maxHeaderLines is how many lines a header may have: net/http takes a hundred bytes for each, however short. APISIX has 100.
+const maxHeaderLines = 200
+
 // maxStreams is how many requests a connection of HTTP/2 has at once: no fewer than RFC 9113 asks for (6.5.2).
 const maxStreams = 100
 
@@ -33,7 +36,7 @@ type Options struct {
 	Handler *kafkaupstream.Handler
 	Trust   *Trust
 	Bounds  Bounds
-	TLS     *tls.Config // nil: none
+	TLS     *Certificates // which have been read; nil: none
 	Proxies Proxies
 	Log     *slog.Logger
 }
@@ -46,6 +49,7 @@ type Stats struct {
 	Routes      int64 // that are served
 	Valid       int64 // 1: they are those of the file; 0: that has errors
 	Reads       int64 // times that routes were given
+	Certificate int64 // 1: it is that of the files, or there is none; 0: these cannot be read again
 }
 
 // Server serves routes.
@@ -61,7 +65,7 @@ type Server struct {
 	stopping, invalid                      atomic.Bool
 	connections, unrouted, unproven, reads atomic.Int64
 	serving                                atomic.Int64 // requests whose replies are not taken yet
-	begun, answered                        atomic.Int64 // requests
+	begun, answered, awaited               atomic.Int64 // requests; of the last the server waits for the body
 }
 
 // noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
@@ -76,10 +80,13 @@ func New(opts Options, routes *Routes) *Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s.http = &http.Server{
-		Handler: s, TLSConfig: opts.TLS, Protocols: &protocols, DisableGeneralOptionsHandler: true,
+		Handler: s, Protocols: &protocols, DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout: opts.Bounds.HeaderTimeout, ReadTimeout: opts.Bounds.ReadTimeout, IdleTimeout: opts.Bounds.IdleTimeout, WriteTimeout: noWriteTimeout,
 		MaxHeaderBytes: opts.Bounds.HeaderBytes, ConnState: s.count, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog: logging.HTTPErrors(opts.Log),
+	}
+	if opts.TLS != nil {
+		s.http.TLSConfig = opts.TLS.config()
 	}
 	return s
 }
@@ -156,14 +163,14 @@ func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	}
 	cut = s.underWay()
 	_ = s.http.Close()
-	if cut == 0 { // connections without a request, or with a part of its header, or with a reply that is not taken
+	if cut == 0 { // connections without a request, or with a part of it, or with a reply that is not taken
 		return 0, nil
 	}
 	return cut, waits.Err()
 }
 
-// underWay is how many requests are not answered yet.
-func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load()) }
+// underWay is how many requests have come, and are not answered yet.
+func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load() - s.awaited.Load()) }
 
 // awaitQuiet calls quiet when no request has been under way for takeTime.
 func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
@@ -176,7 +183,7 @@ func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 			return
 		case <-tick.C:
 		}
-		if begun := s.begun.Load(); begun != seen || begun != s.answered.Load() {
+		if begun := s.begun.Load(); begun != seen || s.underWay() != 0 {
 			since, seen = time.Now(), begun
 		} else if time.Since(since) > takeTime {
 			quiet()
@@ -188,10 +195,13 @@ func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 func (s *Server) Stats() Stats {
 	stats := Stats{
 		Connections: s.connections.Load(), Unrouted: s.unrouted.Load(), Unproven: s.unproven.Load(),
-		Routes: int64(s.Routes().Count), Valid: 1, Reads: s.reads.Load(),
+		Routes: int64(s.Routes().Count), Valid: 1, Reads: s.reads.Load(), Certificate: 1,
 	}
 	if s.Invalid() {
 		stats.Valid = 0
+	}
+	if s.opts.TLS != nil && s.opts.TLS.Stale() {
+		stats.Certificate = 0
 	}
 	return stats
 }
@@ -199,7 +209,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := requests.Get().(*request)
 	defer req.release()
-	req.http, req.reply, req.trust = r, w, s.opts.Trust
+	req.http, req.reply, req.trust, req.awaited = r, w, s.opts.Trust, &s.awaited
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}
@@ -228,6 +238,17 @@ func (s *Server) answer(req *request) kafkaupstream.Reply {
 	s.begun.Add(1)
 	defer s.answered.Add(1)
 	r, handler := req.http, s.opts.Handler
+	if req.weighHeader() > maxHeaderLines {
+		if r.ProtoMajor < 2 { // where net/http would wait for the body before it replies
+			req.reply.Header().Set("Connection", "close")
+		}
+		return handler.Refuse(req, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d lines", maxHeaderLines), "")
+	}
+	if c := s.opts.TLS; c != nil && r.TLS != nil && !c.takes(r.TLS) {
+		s.unproven.Add(1)
+		req.reply.Header().Set("Connection", "close")
+		return handler.Refuse(req, http.StatusForbidden, "the client certificate's authority is no longer trusted", "")
+	}
 	// Before the mux, which would redirect from a path with // and .., for a POST in vain, and look at what is escaped without
 	// reading it.
 	if !nginxuri.Clean(r.URL) {

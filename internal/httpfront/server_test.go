@@ -416,6 +416,13 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
   - {id: deeper, match: {path: "/below/{a}/deep"}, topic: deeper}
   - {id: slash, match: {path: /slash/}, topic: slash}
   - {id: host, match: {path: /one, host: Other.example.com}, topic: host}
+  - {id: wide, match: {path: /wide/*}, topic: wide}
+  - {id: narrow, match: {path: /wide/a/*}, topic: narrow}
+  - {id: named, match: {path: "/wide/b/{id}/*"}, topic: named}
+  - {id: slashed, match: {path: /wide/c/}, topic: slashed}
+  - {id: put, match: {path: /wide/d/*, methods: PUT}, topic: put}
+  - {id: segment, match: {path: "/wide/e/{x}"}, topic: segment}
+  - {id: two, match: {path: "/two/{x}/{y}"}, topic: two}
 `)
 	for _, c := range []struct {
 		request string
@@ -440,7 +447,23 @@ func TestServerFindsTheRouteOfARequest(t *testing.T) {
 		{"POST /one%00", 400, "", ""},
 		{"POST /slash", 404, "", ""},
 		{"POST /slash/", 200, "slash", ""},
+		{"PUT /slash", 404, "", ""},
 		{"POST /nowhere", 404, "", ""},
+		{"POST /wide/a", 200, "wide", ""}, // of which the narrower takes what is below it only
+		{"POST /wide/a/", 200, "narrow", ""},
+		{"POST /wide/a/x/", 200, "narrow", ""},
+		{"POST /wide/b/7", 200, "wide", ""},
+		{"POST /wide/b/7/x", 200, "named", ""},
+		{"POST /wide/c", 200, "wide", ""},
+		{"POST /wide/c/", 200, "slashed", ""},
+		{"PUT /wide/d", 200, "wide", ""},
+		{"PUT /wide/d/x", 200, "put", ""},
+		{"POST /wide/e/x", 200, "segment", ""},
+		{"POST /wide/e/", 200, "wide", ""}, // whose last segment is empty
+		{"POST /wide/e/x/", 200, "wide", ""},
+		{"POST /two/x/y", 200, "two", ""},
+		{"POST /two/x/", 404, "", ""},
+		{"POST /two/", 404, "", ""},
 		{"POST other.example.com/one", 200, "host", ""},
 		{"POST other.example.com:81/one", 200, "host", ""},
 		{"OPTIONS *", 400, "", ""},
@@ -486,7 +509,7 @@ func TestBuildSaysWhatIsWrongWithWhichRoute(t *testing.T) {
 		"  - {id: a, match: {path: [/a, '/{x}/f']}, topic: t}\n  - {id: b, match: {path: '/f/{x}'}, topic: t}":                                                                         "routes[1] (b): match: \"/f/{x}\": routes[0] (a) has \"/{x}/f\", and some requests fit both",
 		"  - {id: a, match: {path: [/d/*, /d/*], host: a.example, methods: PUT}, topic: t}":                                                                                            "routes[0] (a): match: \"PUT a.example/d/*\" is given twice",
 		"  - {id: a, match: {path: /a}, topic: t, delivery: durable, transactional: true, key: $consumer_name, topik: t}\n  - {id: b, match: {path: /a}, topic: t, delivery: durable}": "routes[0] (a): topik: unknown key; did you mean \"topic\"?\nroutes[1] (b): match: \"/a\": routes[0] (a) has this path, too\nroutes[1] (b): delivery: ",
-		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   "routes[0] (a): match: parsing",
+		"  - {id: a, match: {path: '/{'}, topic: t}":                                                                                                                                   `routes[0] (a): match: parsing "/{": `,
 		"  - {id: a, match: {path: /a}, topic: $consumer_name}":                                                                                                                        "routes[0] (a): the variable $consumer_name is APISIX's",
 		"  - {id: a, match: {path: /a}, topic: t, delivery: durable}":                                                                                                                  "routes[0] (a): delivery: ",
 	} {
@@ -676,6 +699,19 @@ func TestTrustDoesNotChooseBetweenTwoWordsOfTheGateways(t *testing.T) {
 	}
 }
 
+// An entry that has no effect would be taken for one that has.
+func TestTrustTakesVariablesThatAGatewayCanSay(t *testing.T) {
+	for _, c := range []struct{ text, name, header string }{
+		{"remote_user=x-remote-user", "remote_user", "X-Remote-User"}, {"a=b", "a", "B"},
+		{text: "a"}, {text: "=b"}, {text: "a="}, {text: "a=b c"}, {text: "a=b:"}, {text: "a=é"}, {text: "a=host"}, {text: "a=" + SecretHeader},
+		{text: "remote_addr=X-Real-IP"}, {text: "src_ip=a"}, {text: "host=a"}, {text: "uri=a"}, {text: "arg_a=a"}, {text: "http_a=a"}, {text: "cookie_a=a"},
+	} {
+		if name, header, err := ParseVariable(c.text); name != c.name || header != c.header || (err == nil) != (c.name != "") {
+			t.Errorf("%s: %q, %q, %v", c.text, name, header, err)
+		}
+	}
+}
+
 func TestTrustKeepsTheSecretOutOfRecords(t *testing.T) {
 	f := start(t, Options{Trust: &Trust{Secret: "s3cret"}}, `
   - {id: a, match: {path: /a}, topic: t, envelope: http, envelope_headers: ["*"]}
@@ -752,8 +788,9 @@ func TestShutdownAnswersRequestsOnNewConnections(t *testing.T) {
 	})
 }
 
-// Whoever takes no reply holds up the end of the server no longer than others need, and its requests are not among those cut off.
-func TestShutdownDoesNotWaitForRepliesThatAreNotTaken(t *testing.T) {
+// Whoever takes no reply, or does not send the rest of a request, holds up the end of the server no longer than others need, and its
+// requests are not among those cut off.
+func TestShutdownDoesNotWaitForClientsThatDoNothing(t *testing.T) {
 	for name, text := range map[string]string{
 		"of HTTP/1.1": fmt.Sprintf("POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(manyRecords), manyRecords),
 		"of HTTP/2":   noWindow + post2(1, "[1]") + post2(3, manyRecords),
@@ -767,7 +804,10 @@ func TestShutdownDoesNotWaitForRepliesThatAreNotTaken(t *testing.T) {
 			if _, err := io.WriteString(c, text); err != nil {
 				t.Fatal(err)
 			}
-			await.Within(t, 20*time.Second, "the requests are answered", func() bool { return f.begun.Load() > 0 && f.underWay() == 0 })
+			f.dial().send("POST /a HTTP/1.1\nHost: h\nContent-Length: 2\n\n1")
+			await.Within(t, 20*time.Second, "the requests are answered, and a body is awaited", func() bool {
+				return f.begun.Load() > 1 && f.answered.Load() == f.begun.Load()-1
+			})
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			if cut, err := f.Shutdown(ctx); cut != 0 || err != nil || ctx.Err() != nil {

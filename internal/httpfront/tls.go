@@ -3,9 +3,11 @@ package httpfront
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 )
 
@@ -14,44 +16,82 @@ import (
 type Certificates struct {
 	CertFile, KeyFile string
 	ClientCAFile      string // "": clients need no certificate
-	config            atomic.Pointer[tls.Config]
+	read              atomic.Pointer[certificates]
+	stale             atomic.Bool
 }
 
-// Read reads the files. What it returns keeps what was read before in use.
+// certificates are what was read.
+type certificates struct {
+	config      *tls.Config
+	authorities []*x509.Certificate // of clients
+}
+
+// Read reads the files. Where it fails, what was read before stays in use.
 func (c *Certificates) Read() error {
+	read, err := c.load()
+	if c.stale.Store(err != nil); err == nil {
+		c.read.Store(read)
+	}
+	return err
+}
+
+// Stale reports whether the last Read has failed.
+func (c *Certificates) Stale() bool { return c.stale.Load() }
+
+func (c *Certificates) load() (*certificates, error) {
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 	if err != nil {
-		return fmt.Errorf("--tls-cert, --tls-key: %w", err)
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}
-	if c.ClientCAFile != "" {
-		text, err := os.ReadFile(c.ClientCAFile)
-		if err != nil {
-			return fmt.Errorf("--tls-client-ca: %w", err)
-		}
-		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !config.ClientCAs.AppendCertsFromPEM(text) {
-			return errors.New("--tls-client-ca: there is no certificate in the file")
+	read := &certificates{config: &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: nextProtos, MinVersion: tls.VersionTLS12}}
+	if c.ClientCAFile == "" {
+		return read, nil
+	}
+	text, err := os.ReadFile(c.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-client-ca: %w", err)
+	}
+	read.config.ClientCAs, read.config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if authority, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" { // others may be beside it
+			read.config.ClientCAs.AddCert(authority)
+			read.authorities = append(read.authorities, authority)
 		}
 	}
-	c.config.Store(config)
-	return nil
+	if len(read.authorities) == 0 {
+		return nil, errors.New("--tls-client-ca: there is no certificate in the file")
+	}
+	return read, nil
 }
 
 // Files are those that Read reads.
-func (c *Certificates) Files() []string {
-	files := []string{c.CertFile, c.KeyFile}
-	if c.ClientCAFile != "" {
-		files = append(files, c.ClientCAFile)
+func (c *Certificates) Files() (files []string) {
+	for _, name := range []string{c.CertFile, c.KeyFile, c.ClientCAFile} {
+		if name != "" {
+			files = append(files, name)
+		}
 	}
 	return files
 }
 
-// Config is a server's: each new connection gets what was read last.
-func (c *Certificates) Config() *tls.Config {
+var nextProtos = []string{"h2", "http/1.1"}
+
+// config is a server's: each new connection gets what was read last.
+func (c *Certificates) config() *tls.Config {
 	return &tls.Config{
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.config.Load(), nil },
-		GetCertificate:     func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &c.config.Load().Certificates[0], nil },
-		NextProtos:         []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.read.Load().config, nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &c.read.Load().config.Certificates[0], nil
+		},
+		NextProtos: nextProtos, MinVersion: tls.VersionTLS12,
 	}
+}
+
+// takes reports whether a connection's certificate is of an authority that is still in the file: TLS looked when the connection began,
+// and a gateway's lasts as long as it is used.
+func (c *Certificates) takes(connection *tls.ConnectionState) bool {
+	authorities := c.read.Load().authorities
+	return authorities == nil || slices.ContainsFunc(connection.VerifiedChains, func(chain []*x509.Certificate) bool {
+		return slices.ContainsFunc(authorities, chain[len(chain)-1].Equal)
+	})
 }

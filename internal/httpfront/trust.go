@@ -2,8 +2,11 @@ package httpfront
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
+	"regexp"
 	"strings"
 
 	"github.com/kafkaupstream/kafkaupstream/plugins/kafkaupstream"
@@ -20,6 +23,23 @@ type Trust struct {
 	// Variables are the headers, in canonical form, in which the gateway says a variable's value, by the
 	// variable's name.
 	Variables map[string]string
+}
+
+var headerName = regexp.MustCompile("^[0-9A-Za-z!#$%&'*+.^_`|~-]+$") // RFC 9110, 5.6.2
+
+// ParseVariable reads NAME=HEADER, an entry of [Trust.Variables].
+func ParseVariable(text string) (name, header string, err error) {
+	name, header, ok := strings.Cut(text, "=")
+	header = textproto.CanonicalMIMEHeaderKey(header)
+	switch {
+	case !ok || name == "" || header == "":
+		return "", "", errors.New("it has the form NAME=HEADER")
+	case !fromGateway(name):
+		return "", "", fmt.Errorf("$%.80s is the request's own, and no header says it", name)
+	case !headerName.MatchString(header) || header == "Host" || header == SecretHeader:
+		return "", "", fmt.Errorf("%.80q is no header in which a gateway can say it", header)
+	}
+	return name, header, nil
 }
 
 // possible reports whether a peer can prove to be the gateway.

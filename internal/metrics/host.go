@@ -34,5 +34,7 @@ func front(look func() httpfront.Stats) prometheus.Collector {
 		gaugeOf("http_routes", "Routes that are served.", nil, func(s *stats) int64 { return s.Routes }),
 		gaugeOf("http_routes_valid", "1: the file's routes are served; 0: it has errors, and the routes from before are served.", nil, func(s *stats) int64 { return s.Valid }),
 		counterOf("http_routes_read_total", "Times that a changed file's routes were read.", nil, func(s *stats) int64 { return s.Reads }),
+		gaugeOf("http_certificate_valid", "1: the certificate is that of its files, or there is none; 0: they cannot be read again, and the one from before is used.",
+			nil, func(s *stats) int64 { return s.Certificate }),
 	}}
 }

@@ -378,8 +378,8 @@ func givenOnce(text []byte) error {
 // fromYAML returns a YAML text as JSON, nil where it has no value. What YAML takes for times stays text.
 func fromYAML(text []byte) ([]byte, error) {
 	var tree yaml.Node
-	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return nil, errors.New(apisixroute.YAMLError(err))
+	if err := apisixroute.UnmarshalYAML(text, &tree); err != nil {
+		return nil, err
 	}
 	timesAreTexts(&tree)
 	var v any

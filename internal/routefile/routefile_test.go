@@ -154,6 +154,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		"routes: [{id: a, match: {path: /, methods: [PUT, PUT]}}]":                    "routes[0]: match.methods: PUT is given twice",
 		"routes: [{id: a, match: {path: /, host: '*.a'}}]":                            `routes[0]: match.host: "*.a": a host is a whole name without a port`,
 		"routes: [{id: a, match: {path: /}}, {id: a, match: {path: /a}}, {}]":         "routes[1]: id: routes[0] has the id \"a\", too\nroutes[2]: id: a text that names the route in logs is required",
+		"routes: [1]\n---\nroutes: []":                                                "the file is neither JSON nor YAML: a second document begins with ---, and only one can be read",
 		"defaults: 1\nroutes: [1]":                                                    "defaults: it must be an object: keys of a route's configuration, for all routes",
 		"defaults: {id: a}\nroutes: [1]":                                              "defaults.id: each route has its own",
 		`{"routes":[{"uri":"/"}]}`:                                                    "no route of the file has the plugin kafkaupstream, or all that have it are disabled",

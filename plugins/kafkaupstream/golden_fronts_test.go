@@ -104,6 +104,9 @@ func variableHeader(name string) string {
 func requestText(c *kafkaupstream.GoldenCase) string {
 	target := url.URL{Path: c.Path, RawQuery: c.Query}
 	headers := append([][2]string{{"X-Forwarded-For", sourceIP.String()}}, c.Headers...)
+	if !slices.ContainsFunc(c.Headers, func(h [2]string) bool { return h[0] == "host" }) {
+		headers = append(headers, [2]string{"Host", "h"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Vars)) {
 		value := c.Vars[name]
 		switch cookie, isCookie := strings.CutPrefix(name, "cookie_"); {
@@ -118,7 +121,7 @@ func requestText(c *kafkaupstream.GoldenCase) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n", c.Method, target.RequestURI())
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nConnection: close\r\n", c.Method, target.RequestURI())
 	for _, h := range headers {
 		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
 	}
