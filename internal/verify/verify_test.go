@@ -619,7 +619,7 @@ func TestVerifyKeepsToItsRateAndTime(t *testing.T) {
 	g := k.gateway(honest)
 	o := k.options(g.URL)
 	o.Records, o.Rate, o.Duration = MaxRecords, 100, 2*time.Second
-	if r := mustRun(t, o); !r.OK || r.Records == 0 || r.Records > 200 { // a busy machine makes it fewer
+	if r := mustRun(t, o); !r.OK || r.Records == 0 || float64(r.Records) > 1+o.Rate*r.Seconds || r.Seconds < 2 { // a busy machine makes it fewer, and longer
 		t.Errorf("%+v", r)
 	}
 }
