@@ -208,6 +208,34 @@ func TestUnitsOfATopicWithoutARightHoldNoOtherTopicUp(t *testing.T) {
 	}
 }
 
+// To try one takes longer than the next one's turn is away.
+func TestUnitsOfManyTopicsWithoutARightHoldNoOtherTopicUp(t *testing.T) {
+	var topics []string
+	for i := range 8 {
+		topics = append(topics, fmt.Sprint("unreadable", i))
+	}
+	b, dir := startBroker(t, kfake.SeedTopics(1, append(topics, "u")...)), t.TempDir()
+	conn := b.Transactional(t)
+	g := startQueue(t, dir, Options{}).await()
+	g.WantUnit("committed", conn, "u", "0", durabletest.Patient)
+	g.Close()
+	away := b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1})
+	g = startQueue(t, dir, Options{}).await()
+	for _, topic := range topics {
+		b.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		g.WantUnit("kept", conn, topic, "x", durabletest.Soon)
+	}
+	want := "0"
+	for i := range 20 {
+		want += fmt.Sprint(" ", i+1)
+		g.WantUnit("kept", conn, "u", fmt.Sprint(i+1), durabletest.Soon)
+	}
+	away.Remove()
+	if got := b.Committed(t, "u", 21); got != want {
+		t.Error(got)
+	}
+}
+
 func TestUnitsOfASuspendedStreamKeepTheirOrder(t *testing.T) {
 	b := startBroker(t)
 	g := startQueue(t, t.TempDir(), Options{}).await()

@@ -17,9 +17,9 @@ const (
 	// unitWaitMax, after which Kafka itself ends a transaction by default (transaction.timeout.ms).
 	unitWait    = 10 * time.Second
 	unitWaitMax = time.Minute
-	// faultPause is how long the units of a topic stand aside at least after a fault of the route's. Each
-	// attempt takes a producer of its own, for which all others wait.
-	faultPause = time.Second
+	// faultPause is how long the units of a topic stand aside at least after a fault of the route's, for each topic that stands
+	// aside then: each attempt takes a producer of its own, for which all others wait.
+	faultPause = 2 * time.Second
 )
 
 // unitForwarder sends units, one after another. Units of a topic that cannot take them stand aside,
@@ -148,7 +148,7 @@ func (f *unitForwarder) sendOne(disk *spool.Stream, e *spool.Entry, l *lane) *re
 			// A fault of the route's, as a right that the mark needs, is perhaps that of this topic only.
 			// What is the fault of all, the preparation of the next unit meets.
 			f.say("units of a topic wait on disk until Kafka takes them", err.Reason)
-			l.retry = time.Now().Add(faultPause)
+			l.retry = time.Now().Add(time.Duration(1+len(f.aside)) * faultPause)
 		}
 	}
 	if !l.isAside && l.hopeless(err) {

@@ -32,7 +32,7 @@ type content struct {
 	origin string     // equal for equal properties of the route, whatever the mode
 	// MessageMaxBytes is the largest record the producer takes, in bytes.
 	MessageMaxBytes int
-	queued          *atomic.Int64 // see Queued
+	queued, slow    *atomic.Int64 // see Queued; slow is that of Alone
 
 	aloneOnce sync.Once
 	aloneConn *Connection // made by alone
@@ -69,7 +69,7 @@ func New(route Properties, mode record.Mode) (*Connection, error) {
 	c := &content{
 		mode: mode, id: identity(props), route: maps.Clone(route), props: props,
 		origin: identity(canonical(route)), MessageMaxBytes: messageMaxBytes(props), striped: canStripe(props, mode),
-		queued: new(atomic.Int64),
+		queued: new(atomic.Int64), slow: new(atomic.Int64),
 	}
 	contents.made[of] = weak.Make(c)
 	runtime.AddCleanup(c, forget, of)
@@ -108,7 +108,8 @@ func (c *Connection) Mode() record.Mode { return c.mode }
 func (c *Connection) Held() *atomic.Int64 { return &c.held }
 
 // Queued counts the bytes of memory of the records that the connection's producers have. Derived connections
-// and stripes have the same counter: a connection's share of the memory does not grow with its producers.
+// and stripes have the same counter: a connection's share of the memory does not grow with its producers. Alone has
+// another one: its records go slowly, and take no room of the others.
 func (c *Connection) Queued() *atomic.Int64 { return c.queued }
 
 // Value returns one of the properties that librdkafka is given, "" where it is not given.

@@ -8,10 +8,16 @@ import (
 )
 
 // Alone returns the connection with batches of one record: what Kafka refuses there, it
-// refuses for the record's own sake.
+// refuses for the record's own sake. Each takes a round trip, so where thousands are queued, those of async
+// routes would be lost for waiting longer than librdkafka has them wait by default.
 func (c *Connection) Alone() *Connection {
 	c.aloneOnce.Do(func() {
-		c.aloneConn = c.Derived(Properties{"batch.num.messages": "1", "linger.ms": "0"})
+		more := Properties{"batch.num.messages": "1", "linger.ms": "0"}
+		if _, given := c.props["message.timeout.ms"]; !given && c.mode == (record.Mode{Delivery: record.Async}) {
+			more["message.timeout.ms"] = "0" // never
+		}
+		c.aloneConn = c.Derived(more)
+		c.aloneConn.queued = c.slow
 	})
 	return c.aloneConn
 }
@@ -64,7 +70,7 @@ func (c *Connection) Derived(more Properties) *Connection {
 
 func (c *Connection) derived(id string, props, more Properties) *content {
 	return &content{
-		mode: c.mode, id: id, route: c.route, props: props, more: more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes, queued: c.queued,
+		mode: c.mode, id: id, route: c.route, props: props, more: more, origin: c.origin, MessageMaxBytes: c.MessageMaxBytes, queued: c.queued, slow: c.slow,
 	}
 }
 

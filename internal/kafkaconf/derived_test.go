@@ -9,6 +9,30 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
+// What is sent alone takes a round trip for each record: it neither takes the room of other topics nor is lost for its time.
+func TestWhatIsSentAloneHasAShareAndATimeOfItsOwn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		props Properties
+		mode  record.Mode
+		want  string
+	}{
+		"async":                 {nil, record.Mode{}, "0"},
+		"async, with a timeout": {Properties{"delivery.timeout.ms": "1000"}, record.Mode{}, "1000"},
+		"sync":                  {nil, record.Mode{Delivery: record.Sync}, ""},
+		"a transaction":         {nil, record.Mode{Transactional: true}, ""},
+	} {
+		props := Properties{"bootstrap.servers": "b"}
+		maps.Copy(props, tc.props)
+		c, err := New(props, tc.mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if alone := c.Alone(); alone.Queued() == c.Queued() || alone.Value("message.timeout.ms") != tc.want {
+			t.Errorf("%s: message.timeout.ms is %q", name, alone.Value("message.timeout.ms"))
+		}
+	}
+}
+
 func TestStripesAreOfDurableConnectionsWithOneBatchUnderWay(t *testing.T) {
 	durable := record.Mode{Delivery: record.Durable}
 	cases := []struct {
@@ -47,7 +71,7 @@ func TestStripesAreOfDurableConnectionsWithOneBatchUnderWay(t *testing.T) {
 				if other := s.Stripe(partition + 1); s != c && other != s {
 					t.Errorf("a stripe is striped: %s", other.ID())
 				}
-				if s.Queued() != c.Queued() || s.Alone().Queued() != c.Queued() {
+				if s.Queued() != c.Queued() || s.Alone().Queued() != c.Alone().Queued() {
 					t.Errorf("partition %d: its producer has a share of the memory of its own", partition)
 				}
 				if s.Alone().ID() != c.Alone().ID() {

@@ -216,21 +216,8 @@ func (p *Pool) suspect(c *client.Client, topic string) {
 func (p *Pool) handOver(id string, c *client.Client) {
 	h := p.handovers.begin(id)
 	c.HandOverTo(&client.Successor{
-		Accept: func(soon context.Context, b *client.Returned) *record.Error {
-			if b.Async() && p.suspects.later(suspectKey{id, b.Record.Topic}) {
-				return client.ErrLater
-			}
-			return p.resend(soon, c, h, b)
-		},
-		AcceptLater: func(b *client.Returned) *record.Error {
-			key := suspectKey{id, b.Record.Topic}
-			p.suspects.awaitRoom(key)
-			defer p.suspects.passed(key)
-			soon, cancel := context.WithTimeout(context.Background(), client.OrderWait)
-			defer cancel()
-			return p.resend(soon, c, h, b)
-		},
-		Ended: h.end,
+		Accept: func(soon context.Context, b *client.Returned) *record.Error { return p.resend(soon, c, h, b) },
+		Ended:  h.end,
 	})
 }
 
@@ -313,7 +300,6 @@ func (p *Pool) Drain(ctx context.Context) (undelivered int) {
 	}
 	retiring := maps.Clone(p.retiring) // those that were being replaced as well
 	p.mu.Unlock()
-	p.suspects.end()
 	for c := range retiring {
 		c.EndLast(deadline)
 	}

@@ -26,10 +26,8 @@ const (
 	longestSuspect = 10 * time.Minute
 )
 
-// maxAlone is how many records of a suspect topic may be with librdkafka when another comes
-// whose outcome nobody waits for. Each takes a round trip: async clients send faster than that, and
-// what waits there for message.timeout.ms is lost, which the ledger saw happen to thousands of
-// good ones.
+// maxAlone is how many records of a suspect topic may wait when another comes whose outcome
+// nobody waits for. Each takes a round trip: async clients send faster than that.
 const maxAlone = 1000
 
 // suspects are the suspect topics of a pool.
@@ -38,7 +36,6 @@ type suspects struct {
 	mu      sync.Mutex   // guards what follows, and the suspects in the map
 	byTopic map[suspectKey]*suspect
 	byConn  map[string]int // how many of these a connection has
-	ended   bool           // nobody waits for room any more: the pool drains
 }
 
 type suspectKey struct{ conn, topic string }
@@ -51,11 +48,8 @@ type suspect struct {
 	// with is how many records that producer has. The topic goes back when there are none,
 	// or those that follow would overtake them.
 	with int
-	// behind is how many records of an earlier producer wait for room there. Further ones that
-	// nobody waits for come after them, and as long as there are any the topic is suspect.
-	behind int
-	idle   chan struct{} // closed when with is 0; nil: nobody waits for that
-	room   chan struct{} // closed when with is half of maxAlone; nil likewise
+	idle chan struct{} // closed when with is 0; nil: nobody waits for that
+	room chan struct{} // closed when with is half of maxAlone; nil likewise
 }
 
 // refused makes the topic suspect.
@@ -124,8 +118,8 @@ func (ss *suspects) look(key suspectKey, whom client.Audience) (_ *suspect, fewe
 	switch {
 	case s == nil:
 		return nil, nil, nil
-	case s.behind > 0 || time.Now().Before(s.until):
-		if whom == client.ForNobody && (s.behind > 0 || s.full()) {
+	case time.Now().Before(s.until):
+		if whom == client.ForNobody && s.with >= maxAlone {
 			return nil, waitFor(&s.room), errManyAlone
 		}
 		s.with++
@@ -135,60 +129,6 @@ func (ss *suspects) look(key suspectKey, whom client.Audience) (_ *suspect, fewe
 		return nil, nil, nil
 	}
 	return nil, waitFor(&s.idle), errStillAlone
-}
-
-// full reports whether there is no room for a record that nobody waits for.
-func (s *suspect) full() bool { return s.with >= maxAlone && !s.all.ended }
-
-// later reports whether an async record of an earlier producer is to wait for room, and counts
-// it in, which passed counts out.
-func (ss *suspects) later(key suspectKey) bool {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	s := ss.byTopic[key]
-	if s == nil || s.behind == 0 && !s.full() {
-		return false
-	}
-	s.behind++
-	return true
-}
-
-// awaitRoom waits until the first of the records behind can be sent.
-func (ss *suspects) awaitRoom(key suspectKey) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	for s := ss.byTopic[key]; s.full(); {
-		room := waitFor(&s.room)
-		ss.mu.Unlock()
-		<-room
-		ss.mu.Lock()
-	}
-}
-
-func (ss *suspects) passed(key suspectKey) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	s := ss.byTopic[key]
-	s.behind--
-	s.makeRoom()
-}
-
-// end has nobody wait for room any more.
-func (ss *suspects) end() {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	ss.ended = true
-	for _, s := range ss.byTopic {
-		s.makeRoom()
-	}
-}
-
-// makeRoom is called with the lock.
-func (s *suspect) makeRoom() {
-	if s.room != nil && (s.with <= maxAlone/2 || s.all.ended) {
-		close(s.room)
-		s.room = nil
-	}
 }
 
 // waitFor returns the channel, which it makes where nobody waits yet.
@@ -213,7 +153,7 @@ func (ss *suspects) sweep(now time.Time) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	for _, s := range ss.byTopic {
-		if s.with+s.behind == 0 && now.After(s.until) {
+		if s.with == 0 && now.After(s.until) {
 			ss.remove(s)
 		}
 	}
@@ -235,7 +175,10 @@ func (s *suspect) Leave() {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	s.with--
-	s.makeRoom()
+	if s.with <= maxAlone/2 && s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
 	if s.with == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil

@@ -283,7 +283,7 @@ func (ts *Cache) evictMissing() (evicted, wornOut bool) {
 		switch {
 		case t.question == nil && (missing || unheard):
 			delete(ts.byName, name)
-		case a == nil || now.Sub(a.at) > unusedAge:
+		case t.question == nil && a != nil && now.Sub(a.at) > unusedAge:
 			unused++
 		}
 	}

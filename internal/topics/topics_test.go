@@ -303,6 +303,14 @@ func TestProducerIsReplacedForANewTopicWhenHalfOfItsTopicsAreUnused(t *testing.T
 		return err
 	}
 	for i := range maxTopics {
+		if _, err := ts.Get(fmt.Sprint("t", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ts.Get("new"); err == nil || err == ErrClosed || replaced {
+		t.Errorf("before anything is known of them: %+v, replaced: %v", err, replaced)
+	}
+	for i := range maxTopics {
 		if err := find(fmt.Sprint("t", i)); err != nil {
 			t.Fatal(err)
 		}

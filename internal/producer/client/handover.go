@@ -17,10 +17,9 @@ import (
 // refused batch, where it would otherwise go on with the records behind it.
 
 const (
-	// OrderWait is how long new records wait while nothing of what is handed over comes
+	// orderWait is how long new records wait while nothing of what is handed over comes
 	// back. A broker that does not answer can keep some for longer; these then go behind.
-	// It is also how long a record waits for its successor's cluster.
-	OrderWait = time.Second
+	orderWait = time.Second
 	// PurgeInterval is how often a producer that hands over is purged: what was on its
 	// way to a broker and came back is queued again.
 	PurgeInterval = 10 * time.Millisecond
@@ -29,62 +28,48 @@ const (
 // handOver has librdkafka give back what it has not sent, as long as something is in flight,
 // and passes that on.
 func (c *Client) handOver(s *Successor) {
-	inOrder := time.NewTimer(OrderWait)
+	defer s.Ended()
+	inOrder := time.NewTimer(orderWait)
 	defer inOrder.Stop()
 	tick := time.NewTicker(PurgeInterval)
 	defer tick.Stop()
 	behind, left := false, c.load.outstanding.Load()
-	var later []Returned
 	for left > 0 && !c.end.last.Load() && time.Now().Before(*c.end.deadline.Load()) {
 		c.Kafka.Purge(false)
 		select {
 		case <-c.load.settled:
 		case <-tick.C:
 		case <-inOrder.C: // what comes back from now on goes behind
-			later = append(later, c.passOn(s)...)
+			c.passOn(s)
 			s.Ended()
 			behind = true
 		}
 		before := left
 		if left = c.load.outstanding.Load(); behind {
-			later = append(later, c.passOn(s)...)
+			c.passOn(s)
 		} else if left < before {
-			inOrder.Reset(OrderWait)
+			inOrder.Reset(orderWait)
 		}
 	}
-	later = append(later, c.passOn(s)...)
-	s.Ended() // what follows can take minutes, and new records of other topics need not wait for it
-	for _, b := range later {
-		c.passed(b, s.AcceptLater(&b))
-	}
+	c.passOn(s)
 }
 
-// passOn gives the successor what has come back, and returns what it is to give it later.
-func (c *Client) passOn(s *Successor) (later []Returned) {
-	soon, cancel := context.WithTimeout(context.Background(), OrderWait)
+// passOn gives the successor what has come back.
+func (c *Client) passOn(s *Successor) {
+	soon, cancel := context.WithTimeout(context.Background(), orderWait)
 	defer cancel()
 	for _, b := range c.returned.take() {
-		if err := s.Accept(soon, &b); err == ErrLater {
-			later = append(later, b)
-		} else {
-			c.passed(b, err)
+		switch err := s.Accept(soon, &b); err {
+		case nil:
+		case ErrShuttingDown: // see keepReturned
+			c.returned.putBack(b)
+		default:
+			if b.err.Unconfirmed { // what the successor says is not of the first attempt
+				err = b.err
+			}
+			c.load.outstanding.Add(1)
+			c.finish(b.d, record.Ack{}, err)
 		}
-	}
-	return later
-}
-
-// passed takes what the successor said of a record.
-func (c *Client) passed(b Returned, err *record.Error) {
-	switch err {
-	case nil:
-	case ErrShuttingDown: // see keepReturned
-		c.returned.putBack(b)
-	default:
-		if b.err.Unconfirmed { // what the successor says is not of the first attempt
-			err = b.err
-		}
-		c.load.outstanding.Add(1)
-		c.finish(b.d, record.Ack{}, err)
 	}
 }
 

@@ -18,8 +18,6 @@ var (
 	ErrRetired = topics.ErrClosed
 	// ErrShuttingDown is returned when there will be no other client: the process ends.
 	ErrShuttingDown = &record.Error{Kind: record.KindUnavailable, Reason: "shutting down"}
-	// ErrLater is returned by a [Successor] that takes the record last.
-	ErrLater = &record.Error{Kind: record.KindQueueFull, Reason: "the record is to wait for others"}
 
 	errNotUp = &record.Error{Kind: record.KindNoBroker, Reason: "no broker answers, or none has yet"}
 )

@@ -20,9 +20,6 @@ type Returned struct {
 	err    *record.Error // why
 }
 
-// Async reports whether nobody was to wait for the record's outcome.
-func (b *Returned) Async() bool { return b.d.async }
-
 // Reseat gives the record a seat instead of the one that it may have.
 func (b *Returned) Reseat(seat Seat) {
 	b.d.unseat()

@@ -92,10 +92,8 @@ type ending struct {
 // Successor takes what a client has not sent.
 type Successor struct {
 	// Accept queues the record with the next client. Until soon ends, it waits for what is
-	// to come before the record. ErrShuttingDown: there is no next client. ErrLater: it is a case for AcceptLater.
+	// to come before the record. ErrShuttingDown: there is no next client.
 	Accept func(soon context.Context, b *Returned) *record.Error
-	// AcceptLater is called last. It may wait for minutes.
-	AcceptLater func(b *Returned) *record.Error
 	// Ended is called when new records need not wait any more; perhaps more than once.
 	Ended func()
 }
