@@ -240,6 +240,7 @@ func TestExtendedPatternThatIsRefused(t *testing.T) {
 		`(?=((a{100}){100}){9})`:   `invalid repeat count: "{100}"`,
 		`((a{1000}){1000})\1`:      `invalid repeat count: "{1000}"`,
 		`(?:` + strings.Repeat("()", 500) + `){1000}`:         `is compiled to more than 100000 instructions`,
+		`(?:` + strings.Repeat("a", 300) + `){90000}`:         `is compiled to more than 100000 instructions`,
 		strings.Repeat(`(?=a{1000})`, 101):                    `is compiled to more than 100000 instructions`,
 		`(?:` + strings.Repeat("(?:ab)?", 99) + `){1000}()\1`: `is compiled to more than 100000 instructions`,
 	} {
