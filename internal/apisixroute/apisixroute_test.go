@@ -104,6 +104,7 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 		"config: {a: b}\ntopic: t":      "the plugin's configuration must be JSON, and this is YAML",
 		"a: b":                          "it is neither JSON nor an apisix.yaml, which has routes",
 		"routes: []\n---\nroutes: []":   "it is neither JSON nor YAML: a second document begins with ---, and only one can be read",
+		"routes: []\n---\n---\na: b":    "it is neither JSON nor YAML: a second document begins with ---, and only one can be read",
 		"routes: [secret: {":            "it is neither JSON nor YAML: line 1: did not find expected node content",
 		"routes: !!int `secret":         "it is neither JSON nor YAML: found character that cannot start any token",
 		strings.Repeat("a", MaxBytes+1): "it has more than 8388608 bytes",
@@ -116,7 +117,7 @@ func TestDocumentThatIsNoRoute(t *testing.T) {
 
 func TestApisixYamlEndsInEND(t *testing.T) {
 	for text, want := range map[string]bool{
-		"routes: []\n#END": false, "routes: []\n#END\n\n": false, "routes: []\n": true, "#END\nroutes: []\n": true,
+		"routes: []\n#END": false, "routes: []\n---\n#END": false, "routes: []\n---\n# more\n---\n": true, "routes: []\n#END\n\n": false, "routes: []\n": true, "#END\nroutes: []\n": true,
 	} {
 		if doc, err := Read([]byte(text), noVariables); err != nil || doc.NoEnd != want {
 			t.Errorf("%q: %+v %v", text, doc, err)

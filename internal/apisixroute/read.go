@@ -279,10 +279,14 @@ func UnmarshalYAML(text []byte, value any) error {
 	case err != nil:
 		return errors.New(YAMLError(err))
 	}
-	if !errors.Is(dec.Decode(new(yaml.Node)), io.EOF) {
-		return errors.New("a second document begins with ---, and only one can be read")
+	for {
+		var more any // nil behind a --- at the end
+		if err := dec.Decode(&more); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil || more != nil {
+			return errors.New("a second document begins with ---, and only one can be read")
+		}
 	}
-	return nil
 }
 
 // YAMLError keeps of yaml's error where it is: what it quotes can be part of a secret.

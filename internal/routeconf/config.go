@@ -154,9 +154,22 @@ func (c *configReader) problem(path, format string, args ...any) {
 	c.findings.Problems = append(c.findings.Problems, Problem{path, fmt.Sprintf(format, args...)})
 }
 
-// costlyModifier finds gjson's modifiers that write what is deep in a body once for each level that it is in: a body of 1 MB kept
-// a processor busy for seconds, or became a key of 200 MB. What the others take grows with the size alone.
-var costlyModifier = regexp.MustCompile(`(?:^|[^\\\w])(@(?:(?:dig|pretty)\b|flatten:))`)
+// costlyPaths find what gjson writes again and again: what is deep in a body once for each level that it is in, a name once for
+// each value (@group), or twice as much with each that follows. A body of 1 MB kept a processor busy for seconds, or became a key
+// of gigabytes. What all else takes grows with the size alone.
+var costlyPaths = []struct {
+	what string
+	is   *regexp.Regexp
+}{
+	{"@dig", modifier(`dig\b`)},
+	{"@pretty", modifier(`pretty\b`)},
+	{"@group", modifier(`group\b`)},
+	{"@flatten:", modifier(`flatten:`)},
+	{"a second @tostr", modifier(`tostr\b(?s:.*)@tostr\b`)},
+	{"[…] or {…} behind another", regexp.MustCompile(`[\]}][.|](?:(?s:.*)[.|])?[\[{]`)},
+}
+
+func modifier(name string) *regexp.Regexp { return regexp.MustCompile(`(?:^|[^\\\w])@` + name) }
 
 // configKeys is the table of the configuration's keys.
 var configKeys = table{
@@ -200,8 +213,10 @@ var configKeys = table{
 		Example: `"jsonkey": "customer.id"`,
 	}, func(c *configReader, path string, v any) {
 		c.route.JSONKey, _ = c.text(path, v)
-		if costly := costlyModifier.FindStringSubmatch(c.route.JSONKey); costly != nil {
-			c.problem(path, "%s is not offered here: it takes time and memory that grow with a body's size times its depth", costly[1])
+		for _, costly := range costlyPaths {
+			if costly.is.MatchString(c.route.JSONKey) {
+				c.problem(path, "%s is not offered here: the time and memory that it takes grow faster than a body's size", costly.what)
+			}
 		}
 	}},
 	{Key{

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/test/await"
@@ -139,6 +141,41 @@ func TestAnswerThatIsTheSameIsNotCompiledAgain(t *testing.T) {
 	await.True(t, "the question ends", func() bool { return idle(c) })
 	if after, _, _ := s.Current(t.Context()); after != before || f.asked.Load() != 3 {
 		t.Errorf("%p was %p, %d questions", after, before, f.asked.Load())
+	}
+}
+
+// lateReply is a reply that has come in time, and keeps the question until its time is over.
+type lateReply struct{ io.Reader }
+
+func (lateReply) Close() error {
+	time.Sleep(3*defaultTimeout + time.Second) // in a bubble
+	return nil
+}
+
+// answers is a client's transport.
+type answers func(*http.Request) (*http.Response, error)
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
+
+// A busy machine may never be quicker: it would compile the schema again and again.
+func TestSchemaThatIsCompiledLateIsKept(t *testing.T) {
+	for _, reply := range []string{
+		`{"id": 3, "schemaType": "JSON", "schema": "{}"}`,
+		`{"id": 3, "schemaType": "PROTOBUF", "schema": "syntax = \"proto3\"; message M {}"}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewCache(0, nil)
+			defer c.Close()
+			registry, err := NewRegistry("http://registry", Options{Client: &http.Client{Transport: answers(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: lateReply{strings.NewReader(reply)}}, nil
+			})}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id := currentID(t, source(c, registry, "s", "1")); id != 3 {
+				t.Errorf("got %d", id)
+			}
+		})
 	}
 }
 

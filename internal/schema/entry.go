@@ -116,8 +116,6 @@ func (e *entry) ask(ctx context.Context) error {
 }
 
 func (e *entry) question(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
-	defer cancel()
 	s, answer, err := e.load(ctx)
 	if err == nil {
 		e.cache.keep(e)
@@ -129,7 +127,9 @@ func (e *entry) question(ctx context.Context) {
 
 // load asks, and compiles the answer if it is not the one that there is.
 func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
-	answer, err := e.from.Get(ctx, e.name)
+	asking, cancel := context.WithTimeout(ctx, 3*e.from.opts.Timeout) // with all references
+	defer cancel()
+	answer, err := e.from.Get(asking, e.name)
 	if err != nil {
 		return nil, Registered{}, err
 	}
@@ -139,7 +139,7 @@ func (e *entry) load(ctx context.Context) (*Schema, Registered, error) {
 	if s != nil && reflect.DeepEqual(answer, before) {
 		return s, answer, nil
 	}
-	s, err = e.from.load(ctx, answer, e.name)
+	s, err = e.from.load(ctx, asking, answer, e.name)
 	return s, answer, err
 }
 

@@ -30,9 +30,10 @@ type loader struct {
 }
 
 // load returns the schema that is made of a registered one; an error of KindConfiguration says of which. A JSON Schema that does not say its draft is of draft-07, as
-// Confluent's own libraries take it.
-func (r *Registry) load(ctx context.Context, of Registered, name Name) (*Schema, error) {
-	s, err := r.compile(ctx, of, name)
+// Confluent's own libraries take it. What it refers to is asked for until asking ends, and compiled until ctx does: a schema that
+// comes late is of use, and one that is thrown away takes as long again the next time.
+func (r *Registry) load(ctx, asking context.Context, of Registered, name Name) (*Schema, error) {
+	s, err := r.compile(ctx, asking, of, name)
 	if invalid, ok := errors.AsType[*Error](err); ok && invalid.Kind == KindConfiguration {
 		which := name.String()
 		if name.ID == 0 {
@@ -43,17 +44,17 @@ func (r *Registry) load(ctx context.Context, of Registered, name Name) (*Schema,
 	return s, err
 }
 
-func (r *Registry) compile(ctx context.Context, of Registered, name Name) (*Schema, error) {
+func (r *Registry) compile(ctx, asking context.Context, of Registered, name Name) (*Schema, error) {
 	l := &loader{registry: r, format: Format(of.Type), docs: documents{}}
 	if l.format == JSONSchema {
-		if err := l.add(ctx, of, rootURL, nil); err != nil {
+		if err := l.add(asking, of, rootURL, nil); err != nil {
 			return nil, err
 		}
 		return unlessEnded(ctx, func() (*Schema, error) {
 			return compile(jsonSource{l.docs, jsonschema.Draft7, name.Formats, &guard.Patterns{}})
 		})
 	}
-	if err := l.addPart(ctx, of, "", nil); err != nil {
+	if err := l.addPart(asking, of, "", nil); err != nil {
 		return nil, err
 	}
 	return unlessEnded(ctx, func() (*Schema, error) { return compileParts(ctx, l.format, l.parts, name.Message) })

@@ -382,7 +382,7 @@ func TestReferencesThatMeetAgainAreNotFollowedTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.load(t.Context(), root, Name{}); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
+	if _, err := r.load(t.Context(), t.Context(), root, Name{}); err != nil || f.asked.Load() != 39 { // 1, then 2 from each of the 19 that have any
 		t.Errorf("got %v after %d requests", err, f.asked.Load())
 	}
 }

@@ -73,10 +73,7 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	if err = greet(ctx, props); err == nil {
-		err = t.reach(ctx)
-	}
-	if err == nil {
+	if err = t.reach(ctx, props); err == nil {
 		err = t.keepsAll(ctx)
 	}
 	if err == nil {
@@ -90,7 +87,7 @@ func openTopic(ctx context.Context, props map[string]string, name string) (*topi
 }
 
 // greet looks for a broker that speaks Kafka, all at a time: of a port where nothing or something else listens, librdkafka
-// says only that it does not answer. The error is of the first that was found out.
+// says only that it does not answer. The error is a [port.Stranger] only if all of them are.
 func greet(ctx context.Context, props kafkaconf.Properties) error {
 	ports, err := port.New(ctx, props)
 	if err != nil {
@@ -115,16 +112,34 @@ func greet(ctx context.Context, props kafkaconf.Properties) error {
 		if one == nil {
 			return nil
 		}
-		err = cmp.Or(err, one)
+		if err == nil || isStranger(err) {
+			err = one
+		}
 	}
 	return err
+}
+
+func isStranger(err error) bool {
+	_, is := errors.AsType[port.Stranger](err)
+	return is
 }
 
 // close ends the consumer in the background: that can take a second.
 func (t *topic) close() { go t.consumer.Close() }
 
-// reach asks for the topic's partitions and their ends.
-func (t *topic) reach(ctx context.Context) error {
+// reach asks for the topic's partitions and their ends. librdkafka decides whether it can: what was found on the ports, it may
+// not need. That is why it cannot, and ends the asking only where all of them are of something else.
+func (t *topic) reach(ctx context.Context, props kafkaconf.Properties) error {
+	asking, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	greeted := make(chan error, 1)
+	go func() {
+		err := greet(asking, props)
+		greeted <- err
+		if isStranger(err) {
+			giveUp()
+		}
+	}()
 	// Short at first, to see soon what librdkafka complains of. An answer that comes later than that is lost.
 	for millis := pollMillis; ; millis = min(2*millis, askMillis) {
 		err := t.find(millis)
@@ -140,8 +155,12 @@ func (t *topic) reach(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.complaints.Hopeless() || ctx.Err() != nil {
-			return errors.New(t.complaints.Why(t.mechanism))
+		why := errors.New(t.complaints.Why(t.mechanism))
+		switch {
+		case t.complaints.Hopeless():
+			return why
+		case asking.Err() != nil:
+			return cmp.Or(<-greeted, why)
 		}
 	}
 }

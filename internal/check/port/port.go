@@ -17,6 +17,11 @@ type Doubt string
 
 func (d Doubt) Error() string { return string(d) }
 
+// Stranger is an error about a port where something else than what was looked for answers.
+type Stranger string
+
+func (s Stranger) Error() string { return string(s) }
+
 // Prober looks at ports with one route's properties. What its methods return is one line for
 // an operator: what was found, or as an error what is wrong, a [Doubt] among them.
 type Prober struct {
@@ -169,15 +174,15 @@ func (p *Prober) noKafka(a Address, err error) error {
 	strange, isStrange := errors.AsType[*strangeError](err)
 	switch {
 	case isStrange && strange.what != "":
-		return fmt.Errorf("this is not Kafka: %s answers", strange.what)
+		return Stranger("this is not Kafka: " + strange.what + " answers")
 	case isAlert(err):
 		return p.secure.alertCause(err)
 	case !p.props.UsesTLS() && p.speaksTLS(a):
-		return fmt.Errorf("this port speaks TLS and security.protocol is %s; set %s", protocol, strings.Replace(protocol, "plaintext", "ssl", 1))
+		return Stranger(fmt.Sprintf("this port speaks TLS and security.protocol is %s; set %s", protocol, strings.Replace(protocol, "plaintext", "ssl", 1)))
 	case !isStrange && p.speaksHTTP(a):
-		return fmt.Errorf("this is not Kafka: %s answers", httpServer)
+		return Stranger("this is not Kafka: " + httpServer + " answers")
 	case isStrange:
-		return errors.New("this is not Kafka: its answer is not of Kafka's protocol")
+		return Stranger("this is not Kafka: its answer is not of Kafka's protocol")
 	case isTimeout(err):
 		return errors.New("it takes connections and answers nothing: not Kafka, or a broker that hangs")
 	}

@@ -1,6 +1,12 @@
 package guard
 
-import "regexp/syntax"
+import (
+	"regexp/syntax"
+	"strings"
+)
+
+// passedPerInstruction is how many bytes strings.Index looks at, at worst, in the time that an instruction takes.
+const passedPerInstruction = 16
 
 // automaton runs an expression's programs over a text, each in every state that it can be in at a place at once. Its memory is
 // that of the longest text so far.
@@ -74,6 +80,14 @@ func (a *automaton) run(p *program, s string, ends func(at int) (enough bool)) {
 			if in := &p.Inst[pc]; in.MatchRune(r) {
 				a.reach = append(a.reach, in.Out)
 			}
+		}
+		if len(a.reach) == 0 && p.prefix != "" {
+			n := strings.Index(s[at:], p.prefix)
+			if n < 0 {
+				n = len(s) - at
+			}
+			a.left -= n / passedPerInstruction
+			at += n
 		}
 		if !p.anchored {
 			a.reach = append(a.reach, uint32(p.Start))

@@ -39,6 +39,7 @@ type program struct {
 	groups    []group // by their numbers in the program; the first is none
 	backwards bool    // it matches texts back to front
 	anchored  bool    // it matches from the text's beginning only, or its end if it is backwards
+	prefix    string  // what each match begins with, unless it is backwards or anchored
 }
 
 // group is what a group of a program stands for.
@@ -291,7 +292,9 @@ func (x *extended) compile(part *part, backwards bool) (program, error) {
 	if backwards {
 		from = syntax.EmptyEndText
 	}
-	p.anchored = p.StartCond()&from != 0
+	if p.anchored = p.StartCond()&from != 0; !p.anchored && !backwards {
+		p.prefix, _ = p.Prefix()
+	}
 	return p, nil
 }
 

@@ -25,6 +25,8 @@ func TestLookaround(t *testing.T) {
 		{`^(?=a(?=b)|c(?<=c)d)`, `ab cd`, `a c ac`},
 		{`^(?:(?!ab).)*$`, `ba a b aaa`, `ab cab aab`},
 		{`(?=abc)(?=[a-c]{3}$)`, `abc xabc`, `ab abcd`},
+		{`aa(?=b)`, `aab aaab baaab`, `aa ab aba aaa`},
+		{`(?<=b)aa(?!c)`, `baa bcbaa`, `aa aab baac aabaac`},
 		{`\((?=\))[(?=)]?`, `()`, `( (?`},
 		{`[\](?!)](?!x)`, `] ? !`, `]x x`},
 		{`[^)(?=](?!x)`, `a ax`, `) ( ?`},
@@ -200,7 +202,10 @@ func TestAutomatonTakesTheStepsThatItCosts(t *testing.T) {
 		{`^.{0,4096}?$`, a, 100, 500},
 		{`^[a-z]{3,}$`, a, 100, 500},
 		{`^(?!.*--).{1,4096}$`, a, 200, 1000},
-		{`^b`, a, 0, 1}, // not found at the beginning, not looked for behind it
+		{`^b`, a, 0, 1},           // not found at the beginning, not looked for behind it
+		{`bc`, a, 1, 10},          // looked for as strings.Index does
+		{`b(?<=a)c`, a, 100, 300}, // the look-around everywhere
+		{`(?i)bc`, a, 100, 300},
 		{`(?=a*$)b`, a, 100, 1000},
 		{`[ab]{500}x`, a, 30_000, 100_000},
 		{`(?=x[ab]{500})b`, a, 30_000, 100_000},
@@ -235,6 +240,7 @@ func TestExtendedPatternThatIsRefused(t *testing.T) {
 		`(?=((a{100}){100}){9})`:   `invalid repeat count: "{100}"`,
 		`((a{1000}){1000})\1`:      `invalid repeat count: "{1000}"`,
 		`(?:` + strings.Repeat("()", 500) + `){1000}`:         `is compiled to more than 100000 instructions`,
+		`(?:` + strings.Repeat("a", 300) + `){90000}`:         `is compiled to more than 100000 instructions`,
 		strings.Repeat(`(?=a{1000})`, 101):                    `is compiled to more than 100000 instructions`,
 		`(?:` + strings.Repeat("(?:ab)?", 99) + `){1000}()\1`: `is compiled to more than 100000 instructions`,
 	} {

@@ -102,7 +102,10 @@ func (p *pattern) parse(pay func(instructions int) error) (*extendedParser, erro
 	if err := pay(takes); err != nil {
 		return nil, err
 	}
-	if takes > maxInstructions {
+	switch {
+	case perByte*len(text) > maxInstructions:
+		return nil, errTooLarge
+	case takes > maxInstructions:
 		return nil, errTooWide
 	}
 	re2, err := syntax.Parse(text, syntax.Perl)
