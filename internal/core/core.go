@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/control"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable/operator"
@@ -49,6 +50,7 @@ type Core struct {
 	log      *slog.Logger
 	pool     *producer.Pool
 	queue    *durable.Queue // nil without a spool
+	disk     *diskfile.Look[spoolDisk]
 	notifier *notify.Notifier
 	schemas  *schema.Cache
 	keys     *idempotency.Store
@@ -84,6 +86,7 @@ func New(opts Options) *Core {
 	}
 	c.pool = producer.NewPool(pool)
 	if c.queue != nil {
+		c.disk = diskfile.NewLook(c.lookAtDisk)
 		c.queue.Start(c.pool)
 	}
 	c.keys = openKeys(keys)

@@ -1,6 +1,7 @@
-// Package diskfile makes files that outlive a loss of power, and says whether a path still
-// leads to a file that is open. It is not for what is written into a file after it was made.
-// internal/spool, internal/idempotency and internal/producer/transaction call it.
+// Package diskfile makes files that outlive a loss of power, says whether a path still leads
+// to a file that is open, and bounds the time of looks at a disk. It is not for what is written
+// into a file after it was made. internal/spool, internal/idempotency and
+// internal/producer/transaction call it, and for looks internal/core and internal/metrics.
 package diskfile
 
 import (

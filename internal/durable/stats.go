@@ -91,13 +91,13 @@ func (q *Queue) Failing() error {
 }
 
 // Keeps reports whether records for this producer can be kept on disk while its cluster
-// does not answer. A transactional producer does not show that itself: one that a
+// does not answer, unless the queue is Failing. A transactional producer does not show that itself: one that a
 // durable route has belongs to a stream.
 func (q *Queue) Keeps(p *producer.ProducerStats) bool {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	switch {
-	case q.spool.Load() == nil, q.Exhausted(), q.Failing() != nil:
+	case q.spool.Load() == nil, q.Exhausted():
 		return false
 	case p.Mode == (record.Mode{Delivery: record.Durable}):
 		return true

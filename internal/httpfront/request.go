@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/nginxuri"
 	"github.com/kafkaupstream/kafkaupstream/internal/routefile"
@@ -36,7 +35,7 @@ type request struct {
 	proven bool // the peer is the gateway
 	header int  // bytes of a large header; 0: it is not large
 
-	awaited *atomic.Int64 // Server.awaited
+	server *Server
 
 	first *[firstBytes]byte // of the body; memory of its own, since cgo lets no pointers stand beside what librdkafka reads
 	body  []byte
@@ -198,9 +197,9 @@ func (r *request) Body(limit int, room kafkaupstream.Room) ([]byte, error) {
 			return nil, err
 		}
 	}
-	r.awaited.Add(1)
+	r.server.awaited.Add(1)
 	body, err := r.read(int(length), limit, room)
-	r.awaited.Add(-1)
+	r.server.awaited.Add(-1)
 	if err == nil && len(body) == 0 {
 		return nil, nil
 	}
@@ -236,6 +235,7 @@ func (r *request) read(length, limit int, room kafkaupstream.Room) ([]byte, erro
 		}
 		n, err := r.http.Body.Read(body[len(body):size])
 		body = body[:len(body)+n]
+		r.server.arrived.Add(1)
 		switch {
 		case len(body) > limit:
 			return body, &kafkaupstream.BodyTooLarge{Size: int64(len(body)), Limit: limit}

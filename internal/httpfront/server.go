@@ -66,6 +66,8 @@ type Server struct {
 	connections, unrouted, unproven, reads atomic.Int64
 	serving                                atomic.Int64 // requests whose replies are not taken yet
 	begun, answered, awaited               atomic.Int64 // requests; of the last the server waits for the body
+	arrived                                atomic.Int64 // pieces of bodies
+	still                                  atomic.Bool  // nothing has begun, arrived or been answered for takeTime
 }
 
 // noWriteTimeout never ends. By it each stream of HTTP/2 has a timer, which net/http stops at the stream's end. A deadline that
@@ -169,23 +171,32 @@ func (s *Server) Shutdown(ctx context.Context) (cut int, err error) {
 	return cut, waits.Err()
 }
 
-// underWay is how many requests have come, and are not answered yet.
-func (s *Server) underWay() int { return int(s.begun.Load() - s.answered.Load() - s.awaited.Load()) }
+// underWay is how many requests have come, and are not answered yet; without those of which no more comes.
+func (s *Server) underWay() int {
+	n := -s.answered.Load() // in the order in which a request passes these by, backwards: or it would be counted in two of them
+	if s.still.Load() {
+		n -= s.awaited.Load()
+	}
+	return int(n + s.begun.Load())
+}
 
-// awaitQuiet calls quiet when no request has been under way for takeTime.
+// awaitQuiet calls quiet when nothing has moved for takeTime, and no request is under way.
 func (s *Server) awaitQuiet(ctx context.Context, quiet func()) {
 	tick := time.NewTicker(connectionsLook)
 	defer tick.Stop()
-	since, seen := time.Now(), s.begun.Load()
+	moved := func() int64 { return s.begun.Load() + s.arrived.Load() + s.answered.Load() }
+	since, seen := time.Now(), moved()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if begun := s.begun.Load(); begun != seen || s.underWay() != 0 {
-			since, seen = time.Now(), begun
-		} else if time.Since(since) > takeTime {
+		if now := moved(); now != seen {
+			since, seen = time.Now(), now
+		}
+		s.still.Store(time.Since(since) > takeTime)
+		if s.still.Load() && s.underWay() == 0 {
 			quiet()
 			return
 		}
@@ -209,7 +220,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := requests.Get().(*request)
 	defer req.release()
-	req.http, req.reply, req.trust, req.awaited = r, w, s.opts.Trust, &s.awaited
+	req.http, req.reply, req.trust, req.server = r, w, s.opts.Trust, s
 	if s.stopping.Load() {
 		w.Header().Set("Connection", "close")
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kafkaupstream/kafkaupstream/internal/kafkaconf"
@@ -813,6 +814,83 @@ func TestShutdownDoesNotWaitForClientsThatDoNothing(t *testing.T) {
 			if cut, err := f.Shutdown(ctx); cut != 0 || err != nil || ctx.Err() != nil {
 				t.Error(cut, err, ctx.Err())
 			}
+		})
+	}
+}
+
+// pipes is a listener on which clients connect by net.Pipe, since the clock of a synctest.Test waits for a network's connections.
+type pipes struct {
+	net.Listener // whose address it has
+	clients      chan net.Conn
+	closed       chan struct{}
+	close        func()
+}
+
+func newPipes(l net.Listener) *pipes {
+	closed := make(chan struct{})
+	return &pipes{l, make(chan net.Conn), closed, sync.OnceFunc(func() { close(closed) })}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.clients:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close()
+	return p.Listener.Close()
+}
+
+func (p *pipes) dial() net.Conn {
+	client, server := net.Pipe()
+	p.clients <- server
+	return client
+}
+
+// A body that is arriving has the time that ctx gives, and is cut off with the rest then; one of which no more comes has two seconds.
+func TestShutdownTakesABodyThatIsArriving(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		pause, time time.Duration
+		cut, status int
+	}{
+		{"to its end", takeTime / 2, time.Minute, 0, 200},
+		{"until ctx ends", takeTime / 2, 4 * takeTime, 1, 0},
+		{"and not one of which no more comes", 2 * takeTime, time.Minute, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l *pipes
+				f := startOn(t, Options{}, anyRoute, func(tcp net.Listener) net.Listener { l = newPipes(tcp); return l })
+				synctest.Wait()
+				client := l.dial()
+				defer client.Close()
+				var work sync.WaitGroup
+				work.Go(func() {
+					_, err := io.WriteString(client, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+					for n := 0; err == nil && n < 10; n++ {
+						time.Sleep(c.pause)
+						_, err = io.WriteString(client, "x")
+					}
+				})
+				status := 0
+				work.Go(func() {
+					if reply, err := http.ReadResponse(bufio.NewReader(client), nil); err == nil {
+						status = reply.StatusCode
+					}
+				})
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), c.time)
+				defer cancel()
+				cut, err := f.Shutdown(ctx)
+				if work.Wait(); cut != c.cut || (err != nil) != (c.cut > 0) || status != c.status {
+					t.Errorf("%d are cut off: %v; the status is %d", cut, err, status)
+				}
+			})
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package httpfront
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -88,10 +89,13 @@ func (c *Certificates) config() *tls.Config {
 }
 
 // takes reports whether a connection's certificate is of an authority that is still in the file: TLS looked when the connection began,
-// and a gateway's lasts as long as it is used.
+// and a gateway's lasts as long as it is used. An authority is its name and its key: its certificate may be another since, for a later end.
 func (c *Certificates) takes(connection *tls.ConnectionState) bool {
 	authorities := c.read.Load().authorities
 	return authorities == nil || slices.ContainsFunc(connection.VerifiedChains, func(chain []*x509.Certificate) bool {
-		return slices.ContainsFunc(authorities, chain[len(chain)-1].Equal)
+		root := chain[len(chain)-1]
+		return slices.ContainsFunc(authorities, func(a *x509.Certificate) bool {
+			return bytes.Equal(a.RawSubject, root.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, root.RawSubjectPublicKeyInfo)
+		})
 	})
 }

@@ -19,7 +19,7 @@ import (
 func TestConnectionsOfAnAuthorityThatWasRemovedAreNotTheGateway(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
-			dir, authority, other := t.TempDir(), pki.New("authority"), pki.New("other")
+			dir, authority, other := t.TempDir(), pki.New("authority"), pki.New("authority")
 			issue := func(from *pki.Authority) pki.Issued {
 				return from.Issue("name", time.Now().Add(time.Hour), "127.0.0.1")
 			}
@@ -68,7 +68,7 @@ func TestConnectionsOfAnAuthorityThatWasRemovedAreNotTheGateway(t *testing.T) {
 			for _, step := range []struct {
 				authorities []string
 				status      int
-			}{{[]string{authority.PEM}, 200}, {[]string{other.PEM, authority.PEM}, 200}, {[]string{other.PEM}, 403}} {
+			}{{[]string{authority.PEM}, 200}, {[]string{other.PEM, authority.PEM}, 200}, {[]string{authority.Renew().PEM}, 200}, {[]string{other.PEM}, 403}} {
 				trust(step.authorities...)
 				if status, err := ask(); status != step.status {
 					t.Errorf("%d instead of %d, %v", status, step.status, err)

@@ -13,16 +13,18 @@ import (
 	"github.com/kafkaupstream/kafkaupstream/test/await"
 )
 
+func fails(_ http.ResponseWriter, r *http.Request) { panic(r.URL.Query()["k"][0]) }
+
 func TestHTTPErrorsShowNothingOfARequest(t *testing.T) {
 	var log await.Log
 	l := New(&log, slog.LevelDebug)
 	defer l.Close(time.Second)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("planted") }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(fails))
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = HTTPErrors(l.Logger)
 	server.StartTLS()
 	defer server.Close()
-	for _, c := range []struct{ protocol, says string }{{"h2", "error reading preface"}, {"http/1.1", "http: panic serving a client"}} {
+	for _, c := range []struct{ protocol, says string }{{"h2", "error reading preface"}, {"http/1.1", `level=ERROR msg="bug: a handler of an HTTP server panicked" at="github.com/kafkaupstream/kafkaupstream/internal/logging.fails, `}} {
 		conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{c.protocol}})
 		if err != nil {
 			t.Fatal(err)

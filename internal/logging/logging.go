@@ -78,10 +78,9 @@ func New(w io.Writer, level slog.Level) *Logger { return NewFormat(w, level, Tex
 func NewFormat(w io.Writer, level slog.Level, format Format) *Logger {
 	out := &output{w: w, lines: make(chan []byte, backlog+1), done: make(chan struct{}), own: format.handler(w, slog.LevelWarn)}
 	go out.run()
-	text := format.handler(out, level)
 	r := &repeats{kinds: map[string]*kind{}, ofMessage: map[string]int{}}
 	stop := make(chan struct{})
-	l := &Logger{slog.New(&handler{next: text, repeats: r, out: out}), out, r, sync.OnceFunc(func() { close(stop) })}
+	l := &Logger{slog.New(&handler{next: format.handler(out, level), last: format.handler(lastOf{out}, level), repeats: r}), out, r, sync.OnceFunc(func() { close(stop) })}
 	go l.summarize(stop)
 	return l
 }
@@ -166,30 +165,31 @@ type output struct {
 
 	mu      sync.Mutex
 	closed  bool
-	last    bool  // the last line comes
 	dropped int   // since the log said so
 	lost    int64 // since it began
 }
 
 // Write takes one line. It never blocks: what does not fit is counted.
-func (o *output) Write(line []byte) (int, error) {
+func (o *output) Write(line []byte) (int, error) { return o.take(line, backlog) }
+
+// lastOf is an output for the last line, which has a place of its own.
+type lastOf struct{ *output }
+
+func (o lastOf) Write(line []byte) (int, error) { return o.take(line, backlog+1) }
+
+// take takes one line where fewer than most wait.
+func (o *output) take(line []byte, most int) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.closed:
-	case len(o.lines) < backlog, o.last && len(o.lines) == backlog:
+	case len(o.lines) < most:
 		o.lines <- append([]byte(nil), line...) // which has room: only this sends
 	default:
 		o.dropped++
 		o.lost++
 	}
 	return len(line), nil
-}
-
-func (o *output) expectLast() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.last = true
 }
 
 func (o *output) run() {
@@ -221,9 +221,9 @@ func (o *output) close() {
 // within its window; then the last of them is written with their number.
 type handler struct {
 	next    slog.Handler
-	context string // attributes of With, which tell kinds apart
+	last    slog.Handler // of the last line
+	context string       // attributes of With, which tell kinds apart
 	repeats *repeats
-	out     *output
 }
 
 func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -237,7 +237,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	if counted == lastLine {
 		h.repeats.summarize(time.Now().Add(minuteWindow))
-		h.out.expectLast()
+		return h.last.Handle(ctx, r)
 	}
 	if counted > 0 && h.repeats.isRepeated(h.kindOf(&r), counted, h.next, r) {
 		return nil
@@ -295,11 +295,11 @@ func appendWithoutNumbers(b []byte, text string) []byte {
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &handler{h.next.WithAttrs(attrs), h.context + fmt.Sprint(attrs), h.repeats, h.out}
+	return &handler{h.next.WithAttrs(attrs), h.last.WithAttrs(attrs), h.context + fmt.Sprint(attrs), h.repeats}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.next.WithGroup(name), h.context + name, h.repeats, h.out}
+	return &handler{h.next.WithGroup(name), h.last.WithGroup(name), h.context + name, h.repeats}
 }
 
 // repeats counts the lines of each kind since the last one that was written.

@@ -268,6 +268,30 @@ func TestLastLineIsBehindAllThatWasCounted(t *testing.T) {
 	})
 }
 
+// logs is a value that is logged with a line of its own before that, as another writer's may come there.
+type logs struct{ *Logger }
+
+func (l logs) LogValue() slog.Value {
+	l.InfoContext(Every, "another's")
+	return slog.StringValue("x")
+}
+
+func TestLastLineHasItsPlaceToItself(t *testing.T) {
+	out := newStuck()
+	l := New(out, slog.LevelInfo)
+	l.Info("the writer is stuck in this one")
+	<-out.entered
+	for i := range backlog {
+		l.InfoContext(Every, "another's", "n", i)
+	}
+	l.With("a", 1).InfoContext(Last, "stopped", "value", logs{l})
+	close(out.release)
+	l.Close(20 * time.Second)
+	if lines := out.lines(); !slices.Contains(lines, "level=INFO msg=stopped a=1 value=x") || l.Dropped() != 1 {
+		t.Errorf("%d are dropped of %q", l.Dropped(), lines)
+	}
+}
+
 func TestDurationsAreTheSameInBothFormats(t *testing.T) {
 	for format, want := range map[Format]string{Text: "took=1.5s\n", JSON: `"took":"1.5s"}` + "\n"} {
 		var out text

@@ -76,7 +76,7 @@ func (m *Metrics) Watch(s Sources) {
 		m.registry.MustRegister(front(s.Front))
 	}
 	if s.Spool != nil {
-		m.registry.MustRegister(newSpool(s.Spool).numbers())
+		m.registry.MustRegister(spool(s.Spool))
 	}
 	if s.Spans != nil {
 		m.registry.MustRegister(spans(s.Spans))

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -153,33 +152,6 @@ func TestSeriesAreBounded(t *testing.T) {
 		if n := strings.Count(text, "\n"+name+"{"); n != most {
 			t.Errorf("%s has %d series, want %d", name, n, most)
 		}
-	}
-}
-
-func TestDiskThatHangsHoldsNobodyUp(t *testing.T) {
-	release, looks := make(chan struct{}), 0
-	s := newSpool(func() (durable.Stats, error) {
-		looks++
-		<-release
-		return durable.Stats{Records: 5}, nil
-	})
-	s.wait = time.Millisecond
-	for range 3 {
-		if got, current := s.latest(); current || got.Records != 0 {
-			t.Errorf("got %v, %v from a disk that hangs", got, current)
-		}
-	}
-	close(release)
-	s.wait = time.Minute
-	if got, current := s.latest(); !current || got.Records != 5 {
-		t.Errorf("got %v, %v", got, current)
-	}
-	if looks > 2 {
-		t.Errorf("%d looks were taken at a disk that hangs", looks)
-	}
-	s.look = func() (durable.Stats, error) { return durable.Stats{}, errors.New("gone") }
-	if got, current := s.latest(); current || got.Records != 5 {
-		t.Errorf("got %v, %v after an error", got, current)
 	}
 }
 

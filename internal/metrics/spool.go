@@ -1,32 +1,13 @@
 package metrics
 
 import (
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/kafkaupstream/kafkaupstream/internal/diskfile"
 	"github.com/kafkaupstream/kafkaupstream/internal/durable"
 )
-
-// spoolWait is how long the disk may take to say what is on it: a scrape gets what
-// was known before, and the rest of the metrics, when it takes longer.
-const spoolWait = 2 * time.Second
-
-// spool collects what the durable queue says of itself, which reads from the disk.
-type spool struct {
-	look func() (durable.Stats, error)
-	wait time.Duration
-
-	mu      sync.Mutex
-	running chan struct{} // closed when the look that is under way has ended; nil: none is
-	last    durable.Stats
-	failed  bool
-}
-
-func newSpool(look func() (durable.Stats, error)) *spool {
-	return &spool{look: look, wait: spoolWait, failed: true}
-}
 
 // spoolLook is what is known of the durable queue, and up is 1 if that is current.
 type spoolLook struct {
@@ -42,10 +23,12 @@ func (s *spoolLook) age() float64 {
 	return max(time.Since(s.Oldest).Seconds(), 0)
 }
 
-func (s *spool) numbers() prometheus.Collector {
+// spool collects what the durable queue says of itself, which reads from the disk.
+func spool(stats func() (durable.Stats, error)) prometheus.Collector {
+	disk := diskfile.NewLook(stats)
 	look := func() spoolLook {
-		last, current := s.latest()
-		if current && !last.Failing {
+		last, err := disk.Latest()
+		if err == nil && !last.Failing {
 			return spoolLook{last, 1}
 		}
 		return spoolLook{last, 0}
@@ -66,39 +49,4 @@ func (s *spool) numbers() prometheus.Collector {
 		gaugeOf("spool_corrupt_bytes", "Damage that was set aside.", nil, func(s *spoolLook) int64 { return s.CorruptBytes }),
 		gaugeOf("spool_up", "1 if the spool could be read within 2 s, and records can be kept there; 0: they cannot, or the other spool_* values are stale.", nil, func(s *spoolLook) float64 { return s.up }),
 	}}
-}
-
-// latest takes a look, or shares one that is under way, and returns what is known when it
-// has ended or the time is over. current reports whether that is from this look.
-func (s *spool) latest() (_ durable.Stats, current bool) {
-	s.mu.Lock()
-	done := s.running
-	if done == nil {
-		done = make(chan struct{})
-		s.running = done
-		go s.run(done)
-	}
-	s.mu.Unlock()
-	timer := time.NewTimer(s.wait)
-	defer timer.Stop()
-	inTime := false
-	select {
-	case <-done:
-		inTime = true
-	case <-timer.C:
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last, inTime && !s.failed
-}
-
-func (s *spool) run(done chan struct{}) {
-	stats, err := s.look()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed = err != nil; !s.failed {
-		s.last = stats
-	}
-	s.running = nil
-	close(done)
 }

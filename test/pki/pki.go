@@ -27,9 +27,15 @@ type Issued struct{ Cert, Key string }
 
 // New makes an authority, whose certificate has the name. Another of the same name is another authority.
 func New(name string) *Authority {
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	return sign(name, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
+}
+
+// Renew makes the authority's next certificate, for the same name and key.
+func (a *Authority) Renew() *Authority { return sign(a.Cert.Subject.CommonName, a.key) }
+
+func sign(name string, key *ecdsa.PrivateKey) *Authority {
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
