@@ -284,8 +284,13 @@ func TestServeDoesNotWaitAfterCtrlCAndSaysSo(t *testing.T) {
 }
 
 // startServeOn starts it on a socket that is passed on as systemd does it.
-func startServeOn(t *testing.T, b *kfake.Cluster, routes string, socket *os.File, env ...string) *served {
+func startServeOn(t *testing.T, b *kfake.Cluster, routes string, l interface{ File() (*os.File, error) }, env ...string) *served {
 	t.Helper()
+	socket, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close() // the process has its own
 	s := &served{t: t, file: filepath.Join(t.TempDir(), "routes.yaml")}
 	s.write(b, routes)
 	s.Process = program.Start(t, "/bin/sh", program.Options{ // standard input, as the third
@@ -324,12 +329,7 @@ func TestServeTakesNotEveryLocalUserForTheGateway(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			file, err := l.File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			s := startServeOn(t, b, c.routes, file)
+			s := startServeOn(t, b, c.routes, l)
 			if serves := !s.Ended(); serves != c.serves || !strings.Contains(s.Stderr.String(), c.says) || (s.says("level=WARN") > 0) != c.warns {
 				t.Errorf("serves: %v\n%s", serves, s.Stderr)
 			}
@@ -351,12 +351,7 @@ func TestServeRefusesAUnixSocketFromSystemdWithTheProxyProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	file, err := l.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	s := startServeOn(t, startBroker(t), oneRoute, file, "KAFKAUPSTREAM_PROXY_PROTOCOL=10.0.0.1")
+	s := startServeOn(t, startBroker(t), oneRoute, l, "KAFKAUPSTREAM_PROXY_PROTOCOL=10.0.0.1")
 	if s.ended(1); s.says("--proxy-protocol is of TCP") != 1 {
 		t.Error(s.Stderr)
 	}
@@ -370,12 +365,7 @@ func TestServeTakesASocketFromSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	s := startServeOn(t, b, oneRoute, file)
+	s := startServeOn(t, b, oneRoute, l.(*net.TCPListener))
 	if status, reply := s.post(l.Addr().String(), "/one", "x"); status != 200 {
 		t.Error(status, reply)
 	}
@@ -392,12 +382,7 @@ func TestServeIsRestartedOnSystemdsSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	file, err := l.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	start := func() *served { return startServeOn(t, b, syncAndAsync, file, "KAFKAUPSTREAM_LEAVE_TIMEOUT=500ms") }
+	start := func() *served { return startServeOn(t, b, syncAndAsync, l, "KAFKAUPSTREAM_LEAVE_TIMEOUT=500ms") }
 	s := start()
 	c := startHTTPClients(t, b, path)
 	for range 3 {

@@ -29,7 +29,7 @@ func (p *Producer) BeginTransaction() error {
 }
 
 // AbortReason returns why librdkafka has given up the transaction that is in progress; nil: it has not.
-// It says so to every call that such a transaction does not allow, and to begin another one waits for nothing.
+// Every call that is not allowed in such a transaction returns the reason. BeginTransaction is one that does not block.
 func (p *Producer) AbortReason() error {
 	var why *Error
 	if err := p.BeginTransaction(); errors.As(err, &why) && (why.RequiresAbort || why.Fatal) {

@@ -150,9 +150,13 @@ func (t *topic) reach(ctx context.Context, props kafkaconf.Properties) error {
 		case errors.As(err, &missing):
 			return err
 		}
-		for e := kafka.Event(kafka.Error{}); e != nil; {
-			if e, err = t.poll(0); err != nil {
+		for { // all that librdkafka has to say
+			e, err := t.poll(0)
+			if err != nil {
 				return err
+			}
+			if e == nil {
+				break
 			}
 		}
 		why := errors.New(t.complaints.Why(t.mechanism))

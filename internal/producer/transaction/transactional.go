@@ -252,8 +252,8 @@ func (t *transactional) purgeUntil(ended <-chan struct{}) {
 
 // aborted gathers the records' outcomes after an abort: none is in Kafka, and those
 // that Kafka refused say why. The batch's error is the first that is permanent: that a record
-// was still queued when the abort came says only that it came. Of a topic that the credentials
-// may not write to, only the cause says so: none of its records was ever sent.
+// was still queued when the abort came says only that it came. If the credentials may not write to
+// a topic, only the cause shows it, because none of the topic's records was sent.
 func (t *transactional) aborted(out []record.Outcome, sent []*client.Delivery, cause error) ([]record.Outcome, *record.Error) {
 	var first *record.Error
 	for i, d := range sent {
